@@ -1,0 +1,33 @@
+/* What one node sees of the world: handed down, never global. */
+#pragma once
+
+#include "base/counters.h"
+#include "base/rng.h"
+#include "base/time.h"
+#include "base/timer.h"
+
+typedef enum { SS_LOG_ERROR, SS_LOG_INFO, SS_LOG_DEBUG } SsLogLevel;
+
+typedef struct {
+  SsTime now;           /* set by the driver's calls; never goes back */
+  SsTime wall_offset;   /* UNIX time in ns is now + wall_offset */
+  SsRng rng;
+  SsTimers timers;
+  SsCounters counters;
+  SsLogLevel log_level;
+  void (*log) (void *user, SsLogLevel level, const char *text); /* may be NULL */
+  void *log_user;
+} SsEnv;
+
+void ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now, SsTime wall_offset);
+void ss_env_clear (SsEnv *env);
+
+/* State changes at INFO, decisions at DEBUG, packets never. */
+void ss_env_log (SsEnv *env, SsLogLevel level, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+#define ss_info(env, ...) ss_env_log ((env), SS_LOG_INFO, __VA_ARGS__)
+#define ss_debug(env, ...) \
+  do { \
+    if ((env)->log_level >= SS_LOG_DEBUG) \
+      ss_env_log ((env), SS_LOG_DEBUG, __VA_ARGS__); \
+  } while (0)
