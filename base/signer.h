@@ -1,0 +1,25 @@
+/* Signatures of stations: Ed25519 (RFC 8032) in the shipped programs
+ * (base/signer_ed25519.c), a cheap keyed hash in the simulator
+ * (sim/signer_plain.c). The choice is made by the linker; sizes are equal. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/id.h"
+
+#define SS_SEED_LEN      32
+#define SS_SIGNATURE_LEN 64
+
+/* A key pair, ready to sign; hold it by value, wipe it with _clear. */
+typedef struct {
+  SsKey key;
+  uint8_t secret[64];
+} SsSigner;
+
+void ss_signer_init (SsSigner *signer, const uint8_t seed[SS_SEED_LEN]);
+void ss_signer_clear (SsSigner *signer);
+void ss_signer_sign (const SsSigner *signer, const void *message, size_t len,
+                     uint8_t ret_signature[SS_SIGNATURE_LEN]);
+bool ss_signer_verify (const SsKey *key, const void *message, size_t len,
+                       const uint8_t signature[SS_SIGNATURE_LEN]);

@@ -1,0 +1,131 @@
+/* Links: authenticated, encrypted datagrams between two peers, reliable or
+ * not. Knows nothing of rings. One SsLink is a node's transport: it makes
+ * sessions on demand (Noise_IKpsk2 in WireGuard's message flow, DESIGN
+ * section 5), packs messages into datagrams, acknowledges and retransmits
+ * reliable ones (RFC 6298), paces under the upload cap, and says who is late
+ * or unreachable. Sans-I/O: driven by input, timer and output.
+ *
+ * Ownership: the SsLink owns all peer state; contacts are passed by value.
+ * Upcalls may call ss_link_send and ss_link_cancel, not ss_link_free. */
+#pragma once
+
+#include <glib.h>
+
+#include "base/contact.h"
+#include "base/env.h"
+
+/* Room for one message (head and body together) in a datagram. */
+#define SS_DATAGRAM_MAX      1232
+#define SS_LINK_MESSAGE_MAX  1192
+
+typedef struct SsLink SsLink;
+
+/* Traffic classes, in order of precedence under the upload cap. */
+typedef enum {
+  SS_CLASS_CONTROL, /* membership, acks, probes */
+  SS_CLASS_MEDIA,   /* packets on their first way down a tree */
+  SS_CLASS_REPAIR,  /* retransmissions, tune-in bursts, blocks */
+  SS_N_CLASSES
+} SsTrafficClass;
+
+typedef struct {
+  uint8_t protocol;       /* who gets it at the other end, 0 to 31 */
+  SsTrafficClass class;
+  bool reliable;          /* acknowledged, retransmitted */
+  uint8_t tries_max;      /* reliable: sendings in all; 0: SS_LINK_TRIES */
+  uint64_t token;         /* reliable: names it in upcalls; the sender's own
+                             choice, unique among its unfinished; 0: none */
+  SsTime expires;         /* not sent after this; 0: no limit */
+} SsLinkSend;
+
+#define SS_LINK_TRIES 5
+
+typedef struct {
+  /* One message from an authenticated peer. data is valid for the call. */
+  void (*message) (void *user, const SsContact *from, uint8_t protocol,
+                   const uint8_t *data, size_t len);
+  /* The reliable message was received (after the receiver's message upcall
+   * returned: an acknowledgement means 'handled'). */
+  void (*acked) (void *user, const SsContact *to, uint8_t protocol,
+                 uint64_t token);
+  /* No ack in time for sending number `tries`; it is being sent again unless
+   * the upcall cancels it. */
+  void (*late) (void *user, const SsContact *to, uint8_t protocol,
+                uint64_t token, unsigned tries);
+  /* Given up: unreachable (no session could be made, or no ack in
+   * tries_max), or the queue was full. */
+  void (*failed) (void *user, const SsContact *to, uint8_t protocol,
+                  uint64_t token);
+  /* A session was made. `observed` is this node's address as the peer sees
+   * it (not set when unknown). */
+  void (*up) (void *user, const SsContact *peer, const SsAddr *observed);
+  /* Who answers at an address that ss_link_ask was given; contact is NULL
+   * when nobody did, with the reason in text. */
+  void (*identified) (void *user, const SsAddr *addr, const SsContact *contact,
+                      const char *text);
+} SsLinkUpcalls;
+
+typedef struct {
+  uint8_t identity_seed[32]; /* Ed25519 seed of the node key */
+  uint8_t realm_key[32];     /* Noise psk; all zero: the open network */
+  uint8_t flags;             /* SS_PEER_* of this node */
+  SsAddr advertise;          /* this node's address for others; may be unset */
+  uint64_t last_handshake_ns; /* wall time of the last initiation of this
+                                 identity, from its file; 0 if none */
+  uint64_t upload_bps;       /* cap, bit/s of UDP payload; 0: none */
+} SsLinkConfig;
+
+/* True if the key is worth an id: BLAKE2b (key || "work") starts with
+ * SS_WORK_BITS zero bits. Callers make keys by trying seeds. */
+#define SS_WORK_BITS 12
+bool ss_link_key_has_work (const SsKey *key);
+/* Draws seeds from rng until the key has the work; about 4,096 tries. */
+void ss_link_make_identity (SsRng *rng, uint8_t ret_seed[32], SsKey *ret_key);
+void ss_link_key_of_seed (const uint8_t seed[32], SsKey *ret_key);
+
+SsLink *ss_link_new (SsEnv *env, const SsLinkConfig *config,
+                     const SsLinkUpcalls *upcalls, void *user);
+void    ss_link_free (SsLink *link);
+
+const SsContact *ss_link_self (const SsLink *link);
+void   ss_link_set_advertise (SsLink *link, const SsAddr *addr);
+/* Wall time of the newest initiation sent, to be persisted by the caller. */
+uint64_t ss_link_last_handshake_ns (const SsLink *link);
+
+/* Queues head followed by body (may be NULL; referenced, not copied) for a
+ * peer, making a session first when there is none. Encoding and sealing
+ * happen at output. False when nothing was queued: to itself, too long, or
+ * the peer's queue is full (then no upcall follows). */
+bool ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
+                   const uint8_t *head, size_t head_len, GBytes *body);
+/* Forgets an unacknowledged message: no more sendings, no more upcalls. */
+void ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol,
+                     uint64_t token);
+/* Asks who is at an address (bootstrap by address); answered by the
+ * `identified` upcall within SS_LINK_ASK_TIMEOUT. */
+#define SS_LINK_ASK_TIMEOUT (3 * SS_SEC)
+void ss_link_ask (SsLink *link, const SsAddr *addr);
+
+/* Smoothed round-trip time, or SS_NEVER when not known. */
+SsTime ss_link_rtt (const SsLink *link, const SsId *peer);
+/* The time after which a silent peer is late, by RFC 6298. */
+SsTime ss_link_rto (const SsLink *link, const SsId *peer);
+/* When the peer was last heard (anything authentic), or -1. */
+SsTime ss_link_last_heard (const SsLink *link, const SsId *peer);
+/* When anything was last sent to it, or -1. */
+SsTime ss_link_last_sent (const SsLink *link, const SsId *peer);
+bool   ss_link_has_session (const SsLink *link, const SsId *peer);
+unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
+/* Drops the session and all that is queued for the peer, telling it. */
+void   ss_link_close (SsLink *link, const SsId *peer);
+/* Bytes queued for output in a class, over all peers. */
+size_t ss_link_backlog (const SsLink *link, SsTrafficClass class);
+
+/* The driver's side. input never fails: bad datagrams are counted; the bytes
+ * are decrypted in place. output fills buf (at least SS_DATAGRAM_MAX) with one
+ * datagram and returns its length, 0 when drained. */
+void   ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram,
+                      size_t len);
+void   ss_link_timer (SsLink *link, SsTimer *timer); /* SS_LAYER_LINK */
+size_t ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap);
+bool   ss_link_has_output (const SsLink *link); /* sendable now, cap allowing */

@@ -1,0 +1,149 @@
+/* Scribe: groups as multicast trees on the key-based routing layer (Castro
+ * et al., JSAC 2002), with soft state, bounded fan-out over a family of
+ * groups (SplitStream, SOSP 2003) and two kinds of reliable delivery:
+ *
+ *   live     packets are forwarded at once in any order, held in a history,
+ *            fetched again when the application says one is overdue, and
+ *            given up at its deadline: the stripes;
+ *   ordered  first in, first out per source; nothing passes a gap: control.
+ *
+ * An application owns one SsScribeApp. A node that is neither member nor
+ * source may become a forwarder: the application is asked (adopt), because
+ * every packet is verified before it is forwarded.
+ *
+ * Ownership: the SsScribe owns its groups and families; handles are valid
+ * until left, or until `abandoned`. */
+#pragma once
+
+#include <glib.h>
+
+#include "base/env.h"
+#include "overlay/kbr.h"
+
+#define SS_SCRIBE_PACKET_MAX 1180 /* one packet, all of it */
+#define SS_SCRIBE_INFO_MAX   192
+#define SS_SCRIBE_WANT_MAX   16   /* sequences in one request */
+
+typedef struct SsScribe SsScribe;
+typedef struct SsFamily SsFamily;
+typedef struct SsGroup SsGroup;
+
+typedef enum { SS_GROUP_LIVE, SS_GROUP_ORDERED } SsGroupMode;
+
+typedef enum {
+  SS_PACKET_NEW,       /* verified: store, deliver, forward */
+  SS_PACKET_DUPLICATE, /* had it */
+  SS_PACKET_REJECTED,  /* not authentic: drop; the sender is suspect */
+  SS_PACKET_STALE,     /* authentic, but of another session or too old */
+} SsPacketVerdict;
+
+typedef enum {
+  SS_VIA_TREE,    /* from the parent, or from the source to a root */
+  SS_VIA_REPAIR,  /* asked for */
+} SsPacketVia;
+
+typedef struct {
+  /* live: a packet has come; verify it. Called for each arrival, before it is
+   * stored or forwarded. The GBytes may be kept by taking a reference. */
+  SsPacketVerdict (*packet) (void *group_user, SsGroup *group,
+                             uint32_t sequence, GBytes *packet,
+                             const SsContact *from, SsPacketVia via);
+  /* ordered: the next message of a source, exactly once, in order. */
+  void (*message) (void *group_user, SsGroup *group, const SsId *source,
+                   uint32_t sequence, const uint8_t *data, size_t len);
+  /* A JOIN or packet for a group not known here. True: carry it; set the
+   * group's user pointer. info is what the joiner's family was made with; it
+   * comes from the network: check it against the id. is_root: this node is
+   * the rendezvous point and cannot pass it on. */
+  bool (*adopt) (void *app, const SsId *group_id, const uint8_t *info,
+                 size_t info_len, bool is_root, SsGroup *group,
+                 void **ret_group_user);
+  /* A forwarder's group has had no children for a while and is gone. */
+  void (*abandoned) (void *group_user, SsGroup *group);
+  /* The parent changed. NULL: none now (root, or an orphan under repair). */
+  void (*parent) (void *group_user, SsGroup *group, const SsContact *parent);
+  /* live, at a wanted sequence's deadline: not found. */
+  void (*missed) (void *group_user, SsGroup *group, uint32_t sequence);
+} SsScribeApp;
+
+typedef struct {
+  SsGroupMode mode;
+  uint8_t info[SS_SCRIBE_INFO_MAX]; /* goes with JOINs, for adopt */
+  size_t info_len;
+  /* Children over all groups of the family that this node takes before it
+   * pushes down; 0: SS_FAMILY_CHILDREN. */
+  unsigned children_max;
+  /* The source hands each packet out about once: where it is a root it takes
+   * one child and lets that one fan out, and it never forwards otherwise. */
+  bool is_source;
+  bool volunteer;         /* a relay: becomes a forwarder on a JOIN's path */
+  unsigned history_max;   /* packets kept per group; 0: SS_GROUP_HISTORY */
+  SsTime history_time;    /* and no older than this */
+} SsFamilyConfig;
+
+#define SS_FAMILY_CHILDREN 32  /* 2 x 16: twice the stream's rate */
+#define SS_GROUP_HISTORY   128
+
+SsScribe *ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app,
+                         void *app_user);
+void      ss_scribe_free (SsScribe *scribe);
+void      ss_scribe_timer (SsScribe *scribe, SsTimer *timer);
+/* Leaves every group in an orderly way: parents and children are told, each
+ * child being given this node's parent to go to. */
+void      ss_scribe_leave_all (SsScribe *scribe);
+
+SsFamily *ss_family_new (SsScribe *scribe, const SsFamilyConfig *config);
+void      ss_family_free (SsFamily *family); /* leaves its groups */
+void      ss_family_set_source (SsFamily *family, const SsContact *source);
+/* Children in all groups of the family, and the bound. */
+unsigned  ss_family_n_children (const SsFamily *family);
+unsigned  ss_family_children_max (const SsFamily *family);
+/* Tree neighbours (parents, children, roots) in any group of the family, no
+ * suspects, nearest first, each once. For questions that any member answers. */
+unsigned  ss_family_neighbours (const SsFamily *family,
+                                SsContact *ret_contacts, unsigned max);
+/* Fetches per second, retransmissions sent and the like are in counters. */
+
+/* The group of this id in the family; made on first call (a local reference
+ * to it, no traffic). user goes to the upcalls. */
+SsGroup *ss_group_open (SsFamily *family, const SsId *id, void *user);
+SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
+void     ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
+void     ss_group_join (SsGroup *group);  /* become a member: join the tree */
+void     ss_group_leave (SsGroup *group); /* stay forwarder while needed */
+
+/* live, source: hands the packet to the group's root, which acknowledges once
+ * it has sent it on; sent again, to the successor if need be, until
+ * acknowledged or until `give_up`. */
+void ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
+                       SsTime give_up);
+/* live: a packet got in another way (rebuilt from parity, tune-in burst) and
+ * verified by the caller: into the history, and on to the children unless
+ * history_only. */
+void ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
+                      bool history_only);
+/* live: overdue. Asks the parent, then two other members, then the source
+ * through the root, until it comes or deadline passes (`missed`). Several
+ * wants share a request. */
+void ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
+void ss_group_unwant (SsGroup *group, uint32_t sequence);
+/* live: packets below are of an old session or past: forget, restart. */
+void ss_group_reset (SsGroup *group, uint32_t first_sequence);
+GBytes *ss_group_history (const SsGroup *group, uint32_t sequence); /* borrowed */
+
+/* ordered: multicast in this node's name; kept until the root reports it
+ * stored on min (3, ring size) nodes. False: too many outstanding. */
+bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
+
+const SsId *ss_group_id (const SsGroup *group);
+void       *ss_group_user (const SsGroup *group);
+bool        ss_group_is_root (const SsGroup *group);
+bool        ss_group_is_member (const SsGroup *group);
+bool        ss_group_in_tree (const SsGroup *group); /* root, or has a parent */
+/* NULL: none. */
+const SsContact *ss_group_parent (const SsGroup *group);
+const SsContact *ss_group_root (const SsGroup *group); /* last known */
+unsigned    ss_group_n_children (const SsGroup *group);
+unsigned    ss_group_children (const SsGroup *group, SsContact *ret, unsigned max);
+unsigned    ss_group_depth (const SsGroup *group); /* root: 0 */
+unsigned    ss_group_n_reparented (const SsGroup *group);
