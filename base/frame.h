@@ -37,3 +37,6 @@ typedef struct {
   uint32_t duration;      /* in 1/clock_rate s; end trimming already taken off */
   uint64_t number;        /* frames count from 0 in a session; gaps are losses */
 } SsFrame;
+
+void            ss_codec_headers_free (SsCodecHeaders *headers);
+SsCodecHeaders *ss_codec_headers_copy (const SsCodecHeaders *headers);

@@ -1,0 +1,427 @@
+/* One codec for every message: it walks the schema's fields. Messages are
+ * few fields long, so the walk costs little beside sealing the datagram, and
+ * there is one decoder to review and to fuzz. */
+#include "base/wire.h"
+
+#include <string.h>
+
+enum { FAMILY_NONE = 0, FAMILY_V4 = 4, FAMILY_V6 = 6 };
+
+typedef struct {
+  uint8_t *place;
+  size_t left;
+  bool is_full; /* something did not fit: nothing more is written */
+} Writer;
+
+typedef struct {
+  const uint8_t *place;
+  size_t left;
+} Reader;
+
+static const struct {
+  const char *name;
+  size_t encoded_max; /* of one; 0: depends on the field's max */
+  size_t size;        /* in the struct; 0: likewise */
+} types[] = {
+  [SS_WIRE_U8] = { "U8", SS_WIRE_LEN_U8, sizeof (uint8_t) },
+  [SS_WIRE_U16] = { "U16", SS_WIRE_LEN_U16, sizeof (uint16_t) },
+  [SS_WIRE_U32] = { "U32", SS_WIRE_LEN_U32, sizeof (uint32_t) },
+  [SS_WIRE_U64] = { "U64", SS_WIRE_LEN_U64, sizeof (uint64_t) },
+  [SS_WIRE_ID] = { "ID", SS_WIRE_LEN_ID, sizeof (SsId) },
+  [SS_WIRE_KEY] = { "KEY", SS_WIRE_LEN_KEY, sizeof (SsKey) },
+  [SS_WIRE_ADDR] = { "ADDR", SS_WIRE_LEN_ADDR, sizeof (SsAddr) },
+  [SS_WIRE_PEER] = { "PEER", SS_WIRE_LEN_PEER, sizeof (SsPeerRecord) },
+  [SS_WIRE_FIXED] = { "FIXED", 0, 0 },
+  [SS_WIRE_BYTES] = { "BYTES", 0, sizeof (SsWireBytes) },
+  [SS_WIRE_REST] = { "REST", 0, sizeof (SsWireBytes) },
+};
+
+static uint16_t
+load_u16 (const void *place)
+{
+  uint16_t number;
+
+  memcpy (&number, place, sizeof number);
+  return number;
+}
+
+static void
+put_bytes (Writer *writer, const void *data, size_t len)
+{
+  if (writer->is_full || writer->left < len) {
+    writer->is_full = true;
+    return;
+  }
+  if (len == 0)
+    return;
+  memcpy (writer->place, data, len);
+  writer->place += len;
+  writer->left -= len;
+}
+
+static void
+put_number (Writer *writer, uint64_t number, size_t len)
+{
+  uint64_t big_endian = GUINT64_TO_BE (number);
+
+  put_bytes (writer, (const char *) &big_endian + (8 - len), len);
+}
+
+static void
+put_addr (Writer *writer, const SsAddr *addr, bool may_be_unset)
+{
+  if (!ss_addr_is_set (addr)) {
+    g_assert (may_be_unset);
+    put_number (writer, FAMILY_NONE, 1);
+    return;
+  }
+  if (ss_addr_is_v4 (addr)) {
+    put_number (writer, FAMILY_V4, 1);
+    put_bytes (writer, addr->ip + 12, 4);
+  } else {
+    put_number (writer, FAMILY_V6, 1);
+    put_bytes (writer, addr->ip, 16);
+  }
+  put_number (writer, addr->port, 2);
+}
+
+static void
+put_peer (Writer *writer, const SsPeerRecord *peer)
+{
+  g_assert (peer->n_addrs >= 1);
+  g_assert (peer->n_addrs <= SS_PEER_ADDRS_MAX);
+  put_bytes (writer, peer->key.b, SS_KEY_LEN);
+  put_number (writer, peer->flags, 1);
+  put_number (writer, peer->n_addrs, 1);
+  for (unsigned i = 0; i < peer->n_addrs; i++)
+    put_addr (writer, &peer->addrs[i], false);
+}
+
+static void
+put_one (Writer *writer, SsWireType type, const void *value, bool in_list)
+{
+  uint32_t u32;
+  uint64_t u64;
+
+  switch (type) {
+  case SS_WIRE_U8:
+    put_number (writer, *(const uint8_t *) value, 1);
+    return;
+  case SS_WIRE_U16:
+    put_number (writer, load_u16 (value), 2);
+    return;
+  case SS_WIRE_U32:
+    memcpy (&u32, value, sizeof u32);
+    put_number (writer, u32, 4);
+    return;
+  case SS_WIRE_U64:
+    memcpy (&u64, value, sizeof u64);
+    put_number (writer, u64, 8);
+    return;
+  case SS_WIRE_ID:
+  case SS_WIRE_KEY:
+    put_bytes (writer, value, types[type].size);
+    return;
+  case SS_WIRE_ADDR:
+    put_addr (writer, value, !in_list);
+    return;
+  case SS_WIRE_PEER:
+    put_peer (writer, value);
+    return;
+  case SS_WIRE_FIXED:
+  case SS_WIRE_BYTES:
+  case SS_WIRE_REST:
+    break;
+  }
+  g_assert_not_reached ();
+}
+
+static void
+put_field (Writer *writer, const SsWireField *field, const char *message)
+{
+  const char *value = message + field->offset;
+
+  if (field->is_list) {
+    uint16_t n = load_u16 (message + field->count_offset);
+
+    g_assert (n <= field->max);
+    put_number (writer, n, 1);
+    for (unsigned i = 0; i < n; i++)
+      put_one (writer, field->type, value + i * types[field->type].size,
+               true);
+  } else if (field->type == SS_WIRE_FIXED) {
+    put_bytes (writer, value, field->max);
+  } else if (field->type == SS_WIRE_BYTES || field->type == SS_WIRE_REST) {
+    SsWireBytes view;
+
+    memcpy (&view, value, sizeof view);
+    g_assert (view.len <= field->max);
+    if (field->type == SS_WIRE_BYTES)
+      put_number (writer, view.len, 2);
+    put_bytes (writer, view.data, view.len);
+  } else {
+    put_one (writer, field->type, value, false);
+  }
+}
+
+size_t
+ss_wire_encode (const SsWireMessage *schema, const void *message,
+                uint8_t *ret_buf, size_t cap)
+{
+  Writer writer = { .place = ret_buf, .left = cap };
+
+  put_number (&writer, schema->code, 1);
+  for (unsigned i = 0; i < schema->n_fields; i++)
+    put_field (&writer, &schema->fields[i], message);
+  return writer.is_full ? 0 : cap - writer.left;
+}
+
+static const uint8_t *
+take (Reader *reader, size_t len)
+{
+  if (reader->left < len)
+    return NULL;
+  const uint8_t *taken = reader->place;
+
+  reader->place += len;
+  reader->left -= len;
+  return taken;
+}
+
+static bool
+take_number (Reader *reader, size_t len, uint64_t *ret_number)
+{
+  const uint8_t *bytes = take (reader, len);
+  uint64_t number = 0;
+
+  if (bytes == NULL)
+    return false;
+  for (size_t i = 0; i < len; i++)
+    number = number << 8 | bytes[i];
+  *ret_number = number;
+  return true;
+}
+
+static bool
+take_addr (Reader *reader, bool may_be_unset, SsAddr *ret_addr)
+{
+  uint64_t family, port;
+  SsAddr addr = { .port = 0 };
+
+  if (!take_number (reader, 1, &family))
+    return false;
+  if (family == FAMILY_NONE) {
+    *ret_addr = addr;
+    return may_be_unset;
+  }
+  if (family != FAMILY_V4 && family != FAMILY_V6)
+    return false;
+  size_t len = family == FAMILY_V4 ? 4 : 16;
+  const uint8_t *bytes = take (reader, len);
+
+  if (bytes == NULL)
+    return false;
+  if (family == FAMILY_V4)
+    addr = ss_addr_v4 (0, 0);
+  memcpy (addr.ip + (16 - len), bytes, len);
+  /* One address, one encoding. */
+  if (family == FAMILY_V6 && ss_addr_is_v4 (&addr))
+    return false;
+  if (!take_number (reader, 2, &port) || port == 0)
+    return false;
+  addr.port = (uint16_t) port;
+  *ret_addr = addr;
+  return true;
+}
+
+static bool
+take_peer (Reader *reader, SsPeerRecord *ret_peer)
+{
+  const uint8_t *key = take (reader, SS_KEY_LEN);
+  uint64_t flags, n_addrs;
+  SsPeerRecord peer = { .flags = 0 };
+
+  if (key == NULL || !take_number (reader, 1, &flags)
+      || !take_number (reader, 1, &n_addrs))
+    return false;
+  if (n_addrs < 1 || n_addrs > SS_PEER_ADDRS_MAX)
+    return false;
+  memcpy (peer.key.b, key, SS_KEY_LEN);
+  peer.flags = (uint8_t) flags;
+  peer.n_addrs = (uint8_t) n_addrs;
+  for (unsigned i = 0; i < n_addrs; i++)
+    if (!take_addr (reader, false, &peer.addrs[i]))
+      return false;
+  *ret_peer = peer;
+  return true;
+}
+
+/* The takers write to value only if it is not NULL: the first pass over a
+ * message checks, the second fills in. */
+static bool
+take_one (Reader *reader, SsWireType type, bool in_list, void *value)
+{
+  uint64_t number = 0;
+  SsAddr addr;
+  SsPeerRecord peer;
+  const void *source = NULL;
+  uint8_t u8;
+  uint16_t u16;
+  uint32_t u32;
+
+  switch (type) {
+  case SS_WIRE_U8:
+  case SS_WIRE_U16:
+  case SS_WIRE_U32:
+  case SS_WIRE_U64:
+    if (!take_number (reader, types[type].encoded_max, &number))
+      return false;
+    u8 = (uint8_t) number;
+    u16 = (uint16_t) number;
+    u32 = (uint32_t) number;
+    source = type == SS_WIRE_U8    ? (void *) &u8
+             : type == SS_WIRE_U16 ? (void *) &u16
+             : type == SS_WIRE_U32 ? (void *) &u32
+                                   : (void *) &number;
+    break;
+  case SS_WIRE_ID:
+  case SS_WIRE_KEY:
+    source = take (reader, types[type].size);
+    break;
+  case SS_WIRE_ADDR:
+    if (take_addr (reader, !in_list, &addr))
+      source = &addr;
+    break;
+  case SS_WIRE_PEER:
+    if (take_peer (reader, &peer))
+      source = &peer;
+    break;
+  case SS_WIRE_FIXED:
+  case SS_WIRE_BYTES:
+  case SS_WIRE_REST:
+    g_assert_not_reached ();
+  }
+  if (source == NULL)
+    return false;
+  if (value != NULL)
+    memcpy (value, source, types[type].size);
+  return true;
+}
+
+static bool
+take_list (Reader *reader, const SsWireField *field, char *message)
+{
+  uint64_t n;
+
+  if (!take_number (reader, 1, &n) || n > field->max)
+    return false;
+  if (message != NULL) {
+    uint16_t count = (uint16_t) n;
+
+    memcpy (message + field->count_offset, &count, sizeof count);
+  }
+  size_t size = types[field->type].size;
+
+  for (size_t i = 0; i < n; i++) {
+    char *value = message != NULL ? message + field->offset + i * size : NULL;
+
+    if (!take_one (reader, field->type, true, value))
+      return false;
+  }
+  return true;
+}
+
+static bool
+take_view (Reader *reader, const SsWireField *field, char *message)
+{
+  uint64_t len = reader->left;
+
+  if (field->type == SS_WIRE_BYTES && !take_number (reader, 2, &len))
+    return false;
+  if (len > field->max)
+    return false;
+  SsWireBytes view = { .len = (uint16_t) len };
+
+  view.data = take (reader, view.len);
+  if (view.data == NULL)
+    return false;
+  if (message != NULL)
+    memcpy (message + field->offset, &view, sizeof view);
+  return true;
+}
+
+static bool
+take_field (Reader *reader, const SsWireField *field, char *message)
+{
+  char *value = message != NULL ? message + field->offset : NULL;
+
+  if (field->is_list)
+    return take_list (reader, field, message);
+  if (field->type == SS_WIRE_BYTES || field->type == SS_WIRE_REST)
+    return take_view (reader, field, message);
+  if (field->type != SS_WIRE_FIXED)
+    return take_one (reader, field->type, false, value);
+
+  const uint8_t *bytes = take (reader, field->max);
+
+  if (bytes == NULL)
+    return false;
+  if (value != NULL)
+    memcpy (value, bytes, field->max);
+  return true;
+}
+
+static bool
+take_message (const SsWireMessage *schema, Reader reader, void *message)
+{
+  uint64_t code;
+
+  if (!take_number (&reader, 1, &code) || code != schema->code)
+    return false;
+  for (unsigned i = 0; i < schema->n_fields; i++)
+    if (!take_field (&reader, &schema->fields[i], message))
+      return false;
+  return reader.left == 0;
+}
+
+bool
+ss_wire_decode (const SsWireMessage *schema, const uint8_t *data, size_t len,
+                void *ret_message)
+{
+  Reader reader = { .place = data, .left = len };
+
+  if (!take_message (schema, reader, NULL))
+    return false;
+  return take_message (schema, reader, ret_message);
+}
+
+const SsWireMessage *
+ss_wire_find (const SsWireProtocol *protocol, uint8_t code)
+{
+  for (unsigned i = 0; i < protocol->n_messages; i++) {
+    const SsWireMessage *schema = protocol->schemas[i]();
+
+    if (schema->code == code)
+      return schema;
+  }
+  return NULL;
+}
+
+const char *
+ss_wire_type_name (SsWireType type)
+{
+  g_assert ((size_t) type < G_N_ELEMENTS (types));
+  return types[type].name;
+}
+
+size_t
+ss_wire_field_max (const SsWireField *field)
+{
+  if (field->is_list)
+    return 1 + field->max * types[field->type].encoded_max;
+  if (field->type == SS_WIRE_BYTES)
+    return SS_WIRE_LEN_BYTES (field->max);
+  if (types[field->type].encoded_max != 0)
+    return types[field->type].encoded_max;
+  return field->max;
+}

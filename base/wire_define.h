@@ -1,0 +1,107 @@
+/* Defines what base/wire_declare.h declares, for the protocol
+ * SS_WIRE_PROTOCOL of the file SS_WIRE_DEF. See base/wire.h. */
+#include "base/wire.h"
+
+#ifndef SS_WIRE_DEF
+#error "define SS_WIRE_PROTOCOL and SS_WIRE_DEF first: see base/wire.h"
+#endif
+
+/* Schemas. The field macros do not know which message they stand in: the
+ * function's own scope tells them. The last row only keeps the array from
+ * being empty. */
+#define SS_MESSAGE(NAME, msg_name, ctype, msg_code, msg_doc) \
+  const SsWireMessage *ss_msg_##msg_name##_schema (void) \
+  { \
+    typedef ctype Struct; \
+    static const char *const doc_of_message = msg_doc; \
+    enum { CODE = (msg_code) }; \
+    static const SsWireField fields[] = {
+#define SS_WIRE_ONE(field_type, field, field_doc) \
+  { .name = #field, \
+    .doc = field_doc, \
+    .type = SS_WIRE_##field_type, \
+    .offset = offsetof (Struct, field) },
+#define SS_WIRE_ARRAY(field, length, field_doc) \
+  { .name = #field, \
+    .doc = field_doc, \
+    .type = SS_WIRE_FIXED, \
+    .max = (length), \
+    .offset = offsetof (Struct, field) },
+#define SS_WIRE_VIEW(field_type, field, most, field_doc) \
+  { .name = #field, \
+    .doc = field_doc, \
+    .type = SS_WIRE_##field_type, \
+    .max = (most), \
+    .offset = offsetof (Struct, field) },
+#define SS_WIRE_MANY(field_type, field, most, field_doc) \
+  { .name = #field, \
+    .doc = field_doc, \
+    .type = SS_WIRE_##field_type, \
+    .is_list = true, \
+    .max = (most), \
+    .offset = offsetof (Struct, field), \
+    .count_offset = offsetof (Struct, n_##field) },
+#define SS_END(NAME, msg_name, ctype) \
+  { .name = NULL } \
+  } \
+  ; \
+  static const SsWireMessage schema = { \
+    .name = #NAME, \
+    .doc = doc_of_message, \
+    .code = CODE, \
+    .max_len = SS_MSG_##NAME##_MAX, \
+    .struct_size = sizeof (Struct), \
+    .n_fields = G_N_ELEMENTS (fields) - 1, \
+    .fields = fields, \
+  }; \
+  return &schema; \
+  }
+#include SS_WIRE_DEF
+#include "base/wire_undefine.h"
+
+/* Functions, and the table of schemas. */
+#define SS_MESSAGE(NAME, name, ctype, code, doc) \
+  size_t ss_msg_##name##_encode (const ctype *message, uint8_t *ret_buf, \
+                                 size_t cap) \
+  { \
+    return ss_wire_encode (ss_msg_##name##_schema (), message, ret_buf, cap); \
+  } \
+  bool ss_msg_##name##_decode (const uint8_t *data, size_t len, \
+                               ctype *ret_message) \
+  { \
+    return ss_wire_decode (ss_msg_##name##_schema (), data, len, \
+                           ret_message); \
+  } \
+  void ss_msg_##name##_print (const ctype *message, GString *text) \
+  { \
+    ss_wire_print (ss_msg_##name##_schema (), message, text); \
+  } \
+  void ss_msg_##name##_generate (SsRng *rng, ctype *ret_message, \
+                                 uint8_t storage[SS_MSG_##NAME##_MAX]) \
+  { \
+    ss_wire_generate (ss_msg_##name##_schema (), rng, ret_message, storage); \
+  }
+#define SS_WIRE_ONE(type, field, doc)
+#define SS_WIRE_ARRAY(field, length, doc)
+#define SS_WIRE_VIEW(type, field, max, doc)
+#define SS_WIRE_MANY(type, field, max, doc)
+#define SS_END(NAME, name, ctype)
+#include SS_WIRE_DEF
+#undef SS_MESSAGE
+#define SS_MESSAGE(NAME, name, ctype, code, doc) ss_msg_##name##_schema,
+static const SsWireMessage *(
+    *const SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL)[]) (void) = {
+#include SS_WIRE_DEF
+};
+#include "base/wire_undefine.h"
+
+const SsWireProtocol SS_WIRE_JOIN (ss_wire_protocol_, SS_WIRE_PROTOCOL) = {
+  .name = SS_WIRE_QUOTE (SS_WIRE_PROTOCOL),
+  .def = SS_WIRE_DEF,
+  .n_messages
+  = G_N_ELEMENTS (SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL)),
+  .schemas = SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL),
+};
+
+#undef SS_WIRE_PROTOCOL
+#undef SS_WIRE_DEF
