@@ -1,0 +1,156 @@
+/* What the files of node/ share. Not for others. */
+#pragma once
+
+#include "node/node.h"
+#include "overlay/pastry/pastry.h"
+
+/* Timers of the node layer; handled in ss_node_tick's switch. */
+typedef enum {
+  SS_NODE_TIMER_BOOTSTRAP, /* ask the bootstrap contacts again */
+  SS_NODE_TIMER_BROADCAST, /* the step that a broadcast waits for is late */
+  SS_NODE_TIMER_TUNER,     /* read the descriptor again */
+  SS_NODE_TIMER_LEAVE,     /* next step of an orderly leave */
+} SsNodeTimer;
+
+#define SS_NODE_BOOTSTRAP_MAX 32 /* addresses and contacts together */
+#define SS_NODE_OBSERVERS_MAX 8  /* peers whose view of our address counts */
+#define SS_NODE_EVENTS_MAX    65536
+
+/* Tokens of store reads. */
+enum {
+  SS_TOKEN_FIND = 1,
+  SS_TOKEN_CHECK,      /* is this key on the air already? */
+  SS_TOKEN_DESCRIPTOR, /* listener: a newer descriptor */
+};
+
+typedef struct {
+  SsAddr addr;
+  SsContact contact; /* key all zero: not known yet */
+  bool known;
+  bool answered;     /* in the current round */
+} SsBootstrapEntry;
+
+typedef struct {
+  SsBootstrapEntry entries[SS_NODE_BOOTSTRAP_MAX];
+  unsigned n;
+  unsigned n_asked, n_answers; /* this round */
+  unsigned round;
+  bool told_failed;
+  char *reason; /* the last refusal, for people */
+  SsTimer timer;
+} SsBootstrap;
+
+typedef enum {
+  SS_AIR_IDLE,
+  SS_AIR_WAITING,  /* for the ring */
+  SS_AIR_CHECKING, /* reading the store */
+  SS_AIR_ASKING,   /* asking the publisher that the store names */
+  SS_AIR_STARTED,  /* station made, descriptor not stored yet */
+  SS_AIR_LIVE,
+  SS_AIR_ENDING,
+  SS_AIR_ENDED,
+} SsAirState;
+
+typedef struct {
+  SsAirState state;
+  SsPublishOptions options;
+  char *name, *title, *description;
+  SsSigner signer;
+  SsId group_id;
+  uint32_t session;
+  uint64_t version;       /* of the record stored last */
+  uint32_t found_session; /* the greatest that the store knew */
+  SsContact rival;
+  unsigned tries;
+  SsTime end_by;
+  SsStation *station;
+  SsTimer timer;
+} SsBroadcast;
+
+typedef struct {
+  /* ss_node_find */
+  bool wanted, asked;
+  char name[SS_STATION_NAME_MAX + 1];
+  bool has_fingerprint;
+  SsId fingerprint;
+  /* ss_node_listen */
+  SsStation *station;
+  SsId own_slot;
+  uint64_t version; /* of the descriptor in use */
+  bool silent, need_descriptor, reading;
+  SsTimer timer;
+} SsTuner;
+
+typedef enum {
+  SS_LEAVE_NO,
+  SS_LEAVE_HANDING_OVER, /* children move to their new parents */
+  SS_LEAVE_GOODBYE,      /* the ring is being told */
+  SS_LEAVE_DONE,
+} SsLeaveState;
+
+struct SsNode {
+  SsEnv env;
+  SsNodeConfig config;
+  SsNodeState state;
+  SsLink *link;
+  SsPastry *pastry;
+  SsKbr *kbr;
+  SsStore *store;
+  SsSplitStream *splitstream;
+
+  SsBootstrap bootstrap;
+  SsBroadcast broadcast;
+  SsTuner tuner;
+  SsLeaveState leave;
+  SsTime leave_by;
+  SsTimer leave_timer;
+
+  struct {
+    SsId peer;
+    SsAddr addr;
+  } observers[SS_NODE_OBSERVERS_MAX];
+  unsigned n_observers;
+  SsAddr address; /* as last announced */
+
+  GQueue events; /* SsEvent, owned */
+  char *event_text;            /* lent to the driver with the last event */
+  SsDescriptor *event_found;   /* likewise */
+};
+
+/* node.c */
+SsEvent *ss_node_push_event (SsNode *node, SsEventType type);
+void     ss_node_set_state (SsNode *node);
+bool     ss_node_has_ring (const SsNode *node);
+
+/* bootstrap.c */
+void ss_bootstrap_init (SsNode *node);
+void ss_bootstrap_clear (SsNode *node);
+void ss_bootstrap_identified (SsNode *node, const SsAddr *addr,
+                              const SsContact *contact, const char *text);
+void ss_bootstrap_timer (SsNode *node);
+
+/* broadcast.c */
+void ss_broadcast_init (SsNode *node);
+void ss_broadcast_clear (SsNode *node);
+void ss_broadcast_ring (SsNode *node); /* there is a ring to work in now */
+void ss_broadcast_found (SsNode *node, const SsStoreRecord *records,
+                         unsigned n, bool complete);
+void ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
+                          const SsStoreRecord *newer);
+void ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor);
+void ss_broadcast_direct (SsNode *node, const SsContact *from,
+                          const uint8_t *data, size_t len);
+void ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
+                           SsKbrOutcome outcome);
+void ss_broadcast_timer (SsNode *node);
+
+/* tuner.c */
+void ss_tuner_init (SsNode *node);
+void ss_tuner_ring (SsNode *node);
+void ss_tuner_found (SsNode *node, uint64_t token,
+                     const SsStoreRecord *records, unsigned n, bool complete);
+void ss_tuner_silent (SsNode *node, bool silent);
+void ss_tuner_need_descriptor (SsNode *node);
+void ss_tuner_timer (SsNode *node);
+/* The descriptor that a record of this station carries, if it is one. */
+bool ss_tuner_read_record (const SsStoreRecord *record, SsDescriptor *ret);
