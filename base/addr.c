@@ -64,9 +64,9 @@ ss_addr_hash (const SsAddr *addr)
 
   memcpy (&high, addr->ip, sizeof high);
   memcpy (&low, addr->ip + 8, sizeof low);
-  uint64_t mixed = (GUINT64_FROM_LE (high) * 0x9e3779b97f4a7c15u
-                    ^ GUINT64_FROM_LE (low))
-                   + addr->port;
+  uint64_t mixed =
+      (GUINT64_FROM_LE (high) * 0x9e3779b97f4a7c15u ^ GUINT64_FROM_LE (low))
+      + addr->port;
 
   mixed = (mixed ^ mixed >> 29) * 0xff51afd7ed558ccdu;
   return (unsigned) (mixed >> 32);

@@ -4,7 +4,7 @@
 SsContact
 ss_contact_from_record (const SsPeerRecord *record)
 {
-  return (SsContact) {
+  return (SsContact){
     .key = record->key,
     .id = ss_id_of_key (&record->key),
     .addr = record->addrs[0],
@@ -15,7 +15,7 @@ ss_contact_from_record (const SsPeerRecord *record)
 SsPeerRecord
 ss_contact_to_record (const SsContact *contact)
 {
-  return (SsPeerRecord) {
+  return (SsPeerRecord){
     .key = contact->key,
     .flags = contact->flags,
     .n_addrs = 1,

@@ -27,8 +27,8 @@ typedef struct {
   uint8_t flags;
 } SsContact;
 
-_Static_assert (sizeof (SsContact) <= 80, "a table entry is at most 80 bytes");
+_Static_assert(sizeof (SsContact) <= 80, "a table entry is at most 80 bytes");
 
-SsContact    ss_contact_from_record (const SsPeerRecord *record);
+SsContact ss_contact_from_record (const SsPeerRecord *record);
 SsPeerRecord ss_contact_to_record (const SsContact *contact);
-bool         ss_contact_equal (const SsContact *a, const SsContact *b); /* by id */
+bool ss_contact_equal (const SsContact *a, const SsContact *b); /* by id */

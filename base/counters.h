@@ -10,7 +10,9 @@ typedef enum {
   SS_N_COUNTERS
 } SsCounterName;
 
-typedef struct { uint64_t value[SS_N_COUNTERS]; } SsCounters;
+typedef struct {
+  uint64_t value[SS_N_COUNTERS];
+} SsCounters;
 
 #define ss_count(env, name) ((env)->counters.value[SS_COUNT_##name]++)
 #define ss_count_add(env, name, amount) \

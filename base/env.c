@@ -5,10 +5,9 @@
 #include <stdarg.h>
 
 void
-ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now,
-             SsTime wall_offset)
+ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now, SsTime wall_offset)
 {
-  *env = (SsEnv) {
+  *env = (SsEnv){
     .now = now,
     .wall_offset = wall_offset,
     .log_level = SS_LOG_INFO,

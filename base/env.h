@@ -9,17 +9,19 @@
 typedef enum { SS_LOG_ERROR, SS_LOG_INFO, SS_LOG_DEBUG } SsLogLevel;
 
 typedef struct {
-  SsTime now;           /* set by the driver's calls; never goes back */
-  SsTime wall_offset;   /* UNIX time in ns is now + wall_offset */
+  SsTime now;         /* set by the driver's calls; never goes back */
+  SsTime wall_offset; /* UNIX time in ns is now + wall_offset */
   SsRng rng;
   SsTimers timers;
   SsCounters counters;
   SsLogLevel log_level;
-  void (*log) (void *user, SsLogLevel level, const char *text); /* may be NULL */
+  void (*log) (void *user, SsLogLevel level,
+               const char *text); /* may be NULL */
   void *log_user;
 } SsEnv;
 
-void ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now, SsTime wall_offset);
+void ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now,
+                  SsTime wall_offset);
 void ss_env_clear (SsEnv *env);
 
 /* State changes at INFO, decisions at DEBUG, packets never. */

@@ -14,7 +14,7 @@ G_STATIC_ASSERT (SS_ID_LEN >= crypto_generichash_BYTES_MIN);
 #define FINGERPRINT_LEN (SS_FINGERPRINT_STRLEN - 1)
 #define BASE32_BITS     5
 
-G_STATIC_ASSERT (FINGERPRINT_LEN * BASE32_BITS == SS_ID_LEN * 8);
+G_STATIC_ASSERT (BASE32_BITS == SS_ID_LEN * 8 / FINGERPRINT_LEN);
 
 static const char base32_alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 static const char hex_alphabet[] = "0123456789abcdef";
@@ -68,10 +68,10 @@ static Words
 words_subtract (Words a, Words b)
 {
   uint64_t middle_borrow = a.low < b.low;
-  uint64_t high_borrow = a.middle < b.middle
-                         || (a.middle == b.middle && middle_borrow != 0);
+  uint64_t high_borrow =
+      a.middle < b.middle || (a.middle == b.middle && middle_borrow != 0);
 
-  return (Words) {
+  return (Words){
     .high = a.high - b.high - high_borrow,
     .middle = a.middle - b.middle - middle_borrow,
     .low = a.low - b.low,
@@ -105,8 +105,8 @@ ss_id_hash (const SsId *id)
   /* Ids are hashes themselves, but stripe ids share everything but the
    * first digit's neighbourhood in tests, so all words count. */
   Words words = load (id);
-  uint64_t mixed = (words.high ^ (words.middle * 0x9e3779b97f4a7c15u))
-                   + words.low;
+  uint64_t mixed =
+      (words.high ^ (words.middle * 0x9e3779b97f4a7c15u)) + words.low;
 
   mixed *= 0xff51afd7ed558ccdu;
   return (unsigned) (mixed >> 32);
@@ -263,8 +263,7 @@ ss_key_compare (const SsKey *a, const SsKey *b)
 }
 
 void
-ss_fingerprint_format_id (const SsId *id,
-                          char ret_text[SS_FINGERPRINT_STRLEN])
+ss_fingerprint_format_id (const SsId *id, char ret_text[SS_FINGERPRINT_STRLEN])
 {
   for (unsigned i = 0; i < FINGERPRINT_LEN; i++) {
     unsigned first_bit = i * BASE32_BITS;

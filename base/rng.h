@@ -13,12 +13,12 @@ typedef struct {
   uint8_t used; /* bytes of block already given out */
 } SsRng;
 
-void     ss_rng_init (SsRng *rng, const uint8_t seed[32]);
-void     ss_rng_init_number (SsRng *rng, uint64_t seed); /* simulations */
-void     ss_rng_clear (SsRng *rng);                      /* wipes */
-void     ss_rng_bytes (SsRng *rng, void *ret_bytes, size_t len);
+void ss_rng_init (SsRng *rng, const uint8_t seed[32]);
+void ss_rng_init_number (SsRng *rng, uint64_t seed); /* simulations */
+void ss_rng_clear (SsRng *rng);                      /* wipes */
+void ss_rng_bytes (SsRng *rng, void *ret_bytes, size_t len);
 uint32_t ss_rng_u32 (SsRng *rng);
 uint64_t ss_rng_u64 (SsRng *rng);
-uint64_t ss_rng_below (SsRng *rng, uint64_t bound);      /* unbiased, bound > 0 */
-double   ss_rng_unit (SsRng *rng);                       /* [0, 1) */
-double   ss_rng_exponential (SsRng *rng, double mean);
+uint64_t ss_rng_below (SsRng *rng, uint64_t bound); /* unbiased, bound > 0 */
+double ss_rng_unit (SsRng *rng);                    /* [0, 1) */
+double ss_rng_exponential (SsRng *rng, double mean);

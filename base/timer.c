@@ -10,7 +10,7 @@
 void
 ss_timers_init (SsTimers *timers)
 {
-  *timers = (SsTimers) { .heap = NULL };
+  *timers = (SsTimers){ .heap = NULL };
 }
 
 void
@@ -19,7 +19,7 @@ ss_timers_clear (SsTimers *timers)
   for (uint32_t i = 0; i < timers->n; i++)
     timers->heap[i]->index = 0;
   g_free (timers->heap);
-  *timers = (SsTimers) { .heap = NULL };
+  *timers = (SsTimers){ .heap = NULL };
 }
 
 void
@@ -27,7 +27,7 @@ ss_timer_init (SsTimer *timer, SsLayer layer, unsigned kind)
 {
   g_assert ((unsigned) layer < SS_N_LAYERS);
   g_assert (kind <= UINT8_MAX);
-  *timer = (SsTimer) {
+  *timer = (SsTimer){
     .deadline = SS_NEVER,
     .layer = (uint8_t) layer,
     .kind = (uint8_t) kind,

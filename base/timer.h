@@ -22,10 +22,10 @@ typedef enum {
 
 typedef struct {
   SsTime deadline;
-  uint64_t order;   /* set when armed */
-  uint32_t index;   /* place in the heap + 1; 0: not armed */
-  uint8_t layer;    /* SsLayer */
-  uint8_t kind;     /* the layer's own enum */
+  uint64_t order; /* set when armed */
+  uint32_t index; /* place in the heap + 1; 0: not armed */
+  uint8_t layer;  /* SsLayer */
+  uint8_t kind;   /* the layer's own enum */
 } SsTimer;
 
 typedef struct {
@@ -35,17 +35,18 @@ typedef struct {
 } SsTimers;
 
 #define SS_CONTAINER_OF(pointer, type, member) \
-  ((type *) (void *) ((char *) (pointer) - offsetof (type, member)))
+  ((type *) (void *) ((char *) (pointer) -offsetof (type, member)))
 
-void     ss_timers_init (SsTimers *timers);
-void     ss_timers_clear (SsTimers *timers); /* frees the heap, not timers */
-void     ss_timer_init (SsTimer *timer, SsLayer layer, unsigned kind);
+void ss_timers_init (SsTimers *timers);
+void ss_timers_clear (SsTimers *timers); /* frees the heap, not timers */
+void ss_timer_init (SsTimer *timer, SsLayer layer, unsigned kind);
 /* Arms, or moves an armed timer. SS_NEVER disarms. */
-void     ss_timers_arm (SsTimers *timers, SsTimer *timer, SsTime deadline);
+void ss_timers_arm (SsTimers *timers, SsTimer *timer, SsTime deadline);
 /* As above, but never moves an armed timer later. */
-void     ss_timers_arm_earliest (SsTimers *timers, SsTimer *timer, SsTime deadline);
-void     ss_timers_disarm (SsTimers *timers, SsTimer *timer); /* no-op if not armed */
-bool     ss_timer_is_armed (const SsTimer *timer);
-SsTime   ss_timers_deadline (const SsTimers *timers); /* SS_NEVER when empty */
+void ss_timers_arm_earliest (SsTimers *timers, SsTimer *timer, SsTime deadline);
+void ss_timers_disarm (SsTimers *timers,
+                       SsTimer *timer); /* no-op if not armed */
+bool ss_timer_is_armed (const SsTimer *timer);
+SsTime ss_timers_deadline (const SsTimers *timers); /* SS_NEVER when empty */
 /* Takes out the earliest timer with deadline <= now, or returns NULL. */
 SsTimer *ss_timers_pop (SsTimers *timers, SsTime now);

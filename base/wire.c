@@ -147,8 +147,7 @@ put_field (Writer *writer, const SsWireField *field, const char *message)
     g_assert (n <= field->max);
     put_number (writer, n, 1);
     for (unsigned i = 0; i < n; i++)
-      put_one (writer, field->type, value + i * types[field->type].size,
-               true);
+      put_one (writer, field->type, value + i * types[field->type].size, true);
   } else if (field->type == SS_WIRE_FIXED) {
     put_bytes (writer, value, field->max);
   } else if (field->type == SS_WIRE_BYTES || field->type == SS_WIRE_REST) {

@@ -21,13 +21,13 @@ enum {
 
 /* Structs. */
 #define SS_MESSAGE(NAME, name, ctype, code, doc) typedef struct {
-#define SS_WIRE_ONE(type, field, doc)       SS_WIRE_CTYPE_##type field;
-#define SS_WIRE_ARRAY(field, length, doc)   uint8_t field[length];
-#define SS_WIRE_VIEW(type, field, max, doc) SsWireBytes field;
+#define SS_WIRE_ONE(type, field, doc)            SS_WIRE_CTYPE_##type field;
+#define SS_WIRE_ARRAY(field, length, doc)        uint8_t field[length];
+#define SS_WIRE_VIEW(type, field, max, doc)      SsWireBytes field;
 #define SS_WIRE_MANY(type, field, max, doc) \
   uint16_t n_##field; \
   SS_WIRE_CTYPE_##type field[max]; \
-  _Static_assert ((max) <= SS_WIRE_LIST_MAX, "a count is one byte");
+  _Static_assert((max) <= SS_WIRE_LIST_MAX, "a count is one byte");
 #define SS_END(NAME, name, ctype) \
   } \
   ctype;
@@ -36,10 +36,10 @@ enum {
 
 /* Greatest lengths. */
 #define SS_MESSAGE(NAME, name, ctype, code, doc) enum { SS_MSG_##NAME##_MAX = 1
-#define SS_WIRE_ONE(type, field, doc)       +SS_WIRE_LEN_##type
-#define SS_WIRE_ARRAY(field, length, doc)   +(length)
-#define SS_WIRE_VIEW(type, field, max, doc) +SS_WIRE_LEN_##type (max)
-#define SS_WIRE_MANY(type, field, max, doc) +1 + (max) * SS_WIRE_LEN_##type
+#define SS_WIRE_ONE(type, field, doc)            +SS_WIRE_LEN_##type
+#define SS_WIRE_ARRAY(field, length, doc)        +(length)
+#define SS_WIRE_VIEW(type, field, max, doc)      +SS_WIRE_LEN_##type (max)
+#define SS_WIRE_MANY(type, field, max, doc)      +1 + SS_WIRE_LEN_##type * (max)
 #define SS_END(NAME, name, ctype) \
   } \
   ;
@@ -64,8 +64,7 @@ enum {
 #include SS_WIRE_DEF
 #include "base/wire_undefine.h"
 
-extern const SsWireProtocol SS_WIRE_JOIN (ss_wire_protocol_,
-                                          SS_WIRE_PROTOCOL);
+extern const SsWireProtocol SS_WIRE_JOIN (ss_wire_protocol_, SS_WIRE_PROTOCOL);
 
 #undef SS_WIRE_PROTOCOL
 #undef SS_WIRE_DEF

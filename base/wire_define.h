@@ -42,7 +42,9 @@
     .offset = offsetof (Struct, field), \
     .count_offset = offsetof (Struct, n_##field) },
 #define SS_END(NAME, msg_name, ctype) \
-  { .name = NULL } \
+  { \
+    .name = NULL \
+  } \
   } \
   ; \
   static const SsWireMessage schema = { \
@@ -69,8 +71,7 @@
   bool ss_msg_##name##_decode (const uint8_t *data, size_t len, \
                                ctype *ret_message) \
   { \
-    return ss_wire_decode (ss_msg_##name##_schema (), data, len, \
-                           ret_message); \
+    return ss_wire_decode (ss_msg_##name##_schema (), data, len, ret_message); \
   } \
   void ss_msg_##name##_print (const ctype *message, GString *text) \
   { \
@@ -89,8 +90,8 @@
 #include SS_WIRE_DEF
 #undef SS_MESSAGE
 #define SS_MESSAGE(NAME, name, ctype, code, doc) ss_msg_##name##_schema,
-static const SsWireMessage *(
-    *const SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL)[]) (void) = {
+static const SsWireMessage *(*const SS_WIRE_JOIN (
+    schemas_of_, SS_WIRE_PROTOCOL)[]) (void) = {
 #include SS_WIRE_DEF
 };
 #include "base/wire_undefine.h"
@@ -98,8 +99,7 @@ static const SsWireMessage *(
 const SsWireProtocol SS_WIRE_JOIN (ss_wire_protocol_, SS_WIRE_PROTOCOL) = {
   .name = SS_WIRE_QUOTE (SS_WIRE_PROTOCOL),
   .def = SS_WIRE_DEF,
-  .n_messages
-  = G_N_ELEMENTS (SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL)),
+  .n_messages = G_N_ELEMENTS (SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL)),
   .schemas = SS_WIRE_JOIN (schemas_of_, SS_WIRE_PROTOCOL),
 };
 

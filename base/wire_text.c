@@ -134,8 +134,7 @@ print_field (const SsWireField *field, const char *message, GString *text)
 }
 
 void
-ss_wire_print (const SsWireMessage *schema, const void *message,
-               GString *text)
+ss_wire_print (const SsWireMessage *schema, const void *message, GString *text)
 {
   g_string_append (text, schema->name);
   for (unsigned i = 0; i < schema->n_fields; i++)
@@ -162,7 +161,7 @@ generate_one (SsWireType type, bool in_list, SsRng *rng, void *value)
     SsAddr addr = random_addr (rng);
 
     if (!in_list && ss_rng_below (rng, 4) == 0)
-      addr = (SsAddr) { .port = 0 };
+      addr = (SsAddr){ .port = 0 };
     memcpy (value, &addr, sizeof addr);
   } else if (type == SS_WIRE_PEER) {
     SsPeerRecord peer = { .flags = (uint8_t) ss_rng_u32 (rng) };

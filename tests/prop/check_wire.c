@@ -9,8 +9,7 @@
 #define MUTATED_AT_MOST 4
 
 bool
-check_wire_bytes (const SsWireMessage *schema, const uint8_t *data,
-                  size_t len)
+check_wire_bytes (const SsWireMessage *schema, const uint8_t *data, size_t len)
 {
   uint8_t *input = g_memdup2 (data, len);
   uint8_t *message = g_malloc (MAX (schema->struct_size, 1));
@@ -45,8 +44,7 @@ ends_open (const SsWireMessage *schema)
 }
 
 static void
-check_wrong_lengths (const SsWireMessage *schema, uint8_t *encoded,
-                     size_t len)
+check_wrong_lengths (const SsWireMessage *schema, uint8_t *encoded, size_t len)
 {
   for (size_t n = 0; n < len; n++) {
     bool decoded = check_wire_bytes (schema, encoded, n);

@@ -54,8 +54,7 @@ test_layout (void)
     g_assert_cmphex (buf[1 + i], ==, 1 + i);
   g_assert_cmphex (buf[68], ==, 0); /* no address */
   static const uint8_t peer_end[] = { 9, 1, 4, 127, 0, 0, 1, 0x12, 0x34 };
-  g_assert_cmpmem (buf + 69 + 32, sizeof peer_end, peer_end,
-                   sizeof peer_end);
+  g_assert_cmpmem (buf + 69 + 32, sizeof peer_end, peer_end, sizeof peer_end);
 }
 
 /* Decodes a list of addresses, alone among the lists. */
@@ -146,8 +145,9 @@ int
 main (int argc, char **argv)
 {
 #define ROW(name) &ss_wire_protocol_##name,
-  static const SsWireProtocol *const protocols[]
-      = { SS_WIRE_PROTOCOLS (ROW) &ss_wire_protocol_example };
+  static const SsWireProtocol *const protocols[] = {
+    SS_WIRE_PROTOCOLS (ROW) & ss_wire_protocol_example
+  };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/wire/layout", test_layout);
