@@ -5,11 +5,11 @@
 
 #include "media/vorbis_setup.h"
 
-#define OPUS_HEAD_LEN_MIN 19
-#define VORBIS_ID_LEN 30
-#define FLAC_ID_LEN 51 /* 13 bytes of mapping, 4 of block header, 34 */
-#define FLAC_STREAMINFO 17
-#define FLAC_BLOCK_LAST 0x80
+#define OPUS_HEAD_LEN_MIN   19
+#define VORBIS_ID_LEN       30
+#define FLAC_ID_LEN         51 /* 13 bytes of mapping, 4 of block header, 34 */
+#define FLAC_STREAMINFO     17
+#define FLAC_BLOCK_LAST     0x80
 #define FLAC_NUMBER_LEN_MAX 7
 
 static bool
@@ -31,7 +31,9 @@ ss_codec_identify (const uint8_t *data, size_t len, const char **ret_name)
     codec = SS_CODEC_OPUS;
   else if (STARTS (data, len, "\x01vorbis"))
     codec = SS_CODEC_VORBIS;
-  else if (STARTS (data, len, "\x7f" "FLAC"))
+  else if (STARTS (data, len,
+                   "\x7f"
+                   "FLAC"))
     codec = SS_CODEC_FLAC;
   else if (STARTS (data, len, "Speex   "))
     name = "Speex";
@@ -53,13 +55,16 @@ ss_codec_identify (const uint8_t *data, size_t len, const char **ret_name)
 const char *
 ss_codec_name (SsCodec codec)
 {
-  switch (codec)
-    {
-    case SS_CODEC_OPUS: return "Opus";
-    case SS_CODEC_VORBIS: return "Vorbis";
-    case SS_CODEC_FLAC: return "FLAC";
-    case SS_CODEC_NONE: break;
-    }
+  switch (codec) {
+  case SS_CODEC_OPUS:
+    return "Opus";
+  case SS_CODEC_VORBIS:
+    return "Vorbis";
+  case SS_CODEC_FLAC:
+    return "FLAC";
+  case SS_CODEC_NONE:
+    break;
+  }
   return "none";
 }
 
@@ -71,29 +76,27 @@ ss_codec_is_header (SsCodec codec, unsigned n_before, const uint8_t *packet,
                     size_t len, bool *ret_last)
 {
   bool last = false;
-  switch (codec)
-    {
-    case SS_CODEC_OPUS:
-      if (n_before > 1)
-        return false;
-      last = n_before == 1;
-      break;
-    case SS_CODEC_VORBIS:
-      if (n_before > 2)
-        return false;
-      last = n_before == 2;
-      break;
-    case SS_CODEC_FLAC:
-      {
-        size_t at = n_before == 0 ? FLAC_ID_LEN - 38 : 0;
-        if (len <= at || packet[at] == 0xff)
-          return false;
-        last = packet[at] & FLAC_BLOCK_LAST;
-        break;
-      }
-    case SS_CODEC_NONE:
+  switch (codec) {
+  case SS_CODEC_OPUS:
+    if (n_before > 1)
       return false;
-    }
+    last = n_before == 1;
+    break;
+  case SS_CODEC_VORBIS:
+    if (n_before > 2)
+      return false;
+    last = n_before == 2;
+    break;
+  case SS_CODEC_FLAC: {
+    size_t at = n_before == 0 ? FLAC_ID_LEN - 38 : 0;
+    if (len <= at || packet[at] == 0xff)
+      return false;
+    last = packet[at] & FLAC_BLOCK_LAST;
+    break;
+  }
+  case SS_CODEC_NONE:
+    return false;
+  }
   *ret_last = last;
   return true;
 }
@@ -127,8 +130,7 @@ init_opus (SsCodecParser *parser, GBytes *const *packets, unsigned n_packets)
 }
 
 static bool
-init_vorbis (SsCodecParser *parser, GBytes *const *packets,
-             unsigned n_packets)
+init_vorbis (SsCodecParser *parser, GBytes *const *packets, unsigned n_packets)
 {
   size_t len, comment_len, setup_len;
   const uint8_t *id = g_bytes_get_data (packets[0], &len);
@@ -148,9 +150,9 @@ init_vorbis (SsCodecParser *parser, GBytes *const *packets,
   parser->clock_rate = read_le32 (id + 12);
   parser->vorbis_block_len[0] = 1u << log_short;
   parser->vorbis_block_len[1] = 1u << log_long;
-  parser->n_vorbis_modes
-      = ss_vorbis_setup_modes (setup + 7, setup_len - 7, parser->n_channels,
-                               parser->vorbis_mode_is_long);
+  parser->n_vorbis_modes =
+      ss_vorbis_setup_modes (setup + 7, setup_len - 7, parser->n_channels,
+                             parser->vorbis_mode_is_long);
   return parser->n_vorbis_modes > 0;
 }
 
@@ -179,13 +181,19 @@ ss_codec_parser_init (SsCodecParser *parser, SsCodec codec,
   bool ok = false;
   if (n_packets == 0)
     return false;
-  switch (codec)
-    {
-    case SS_CODEC_OPUS: ok = init_opus (&fresh, packets, n_packets); break;
-    case SS_CODEC_VORBIS: ok = init_vorbis (&fresh, packets, n_packets); break;
-    case SS_CODEC_FLAC: ok = init_flac (&fresh, packets, n_packets); break;
-    case SS_CODEC_NONE: break;
-    }
+  switch (codec) {
+  case SS_CODEC_OPUS:
+    ok = init_opus (&fresh, packets, n_packets);
+    break;
+  case SS_CODEC_VORBIS:
+    ok = init_vorbis (&fresh, packets, n_packets);
+    break;
+  case SS_CODEC_FLAC:
+    ok = init_flac (&fresh, packets, n_packets);
+    break;
+  case SS_CODEC_NONE:
+    break;
+  }
   if (ok)
     *parser = fresh;
   return ok;
@@ -210,20 +218,19 @@ opus_duration (const uint8_t *packet, size_t len, uint32_t *ret_duration)
   if (len == 0)
     return false;
   unsigned n_frames = 1;
-  switch (packet[0] & 3)
-    {
-    case 1:
-    case 2:
-      n_frames = 2;
-      break;
-    case 3:
-      if (len < 2)
-        return false;
-      n_frames = packet[1] & 63;
-      break;
-    default:
-      break;
-    }
+  switch (packet[0] & 3) {
+  case 1:
+  case 2:
+    n_frames = 2;
+    break;
+  case 3:
+    if (len < 2)
+      return false;
+    n_frames = packet[1] & 63;
+    break;
+  default:
+    break;
+  }
   uint32_t samples = n_frames * opus_frame_samples (packet[0]);
   if (samples == 0 || samples > SS_OPUS_PACKET_SAMPLES_MAX)
     return false;
@@ -259,11 +266,10 @@ flac_number (const uint8_t *packet, size_t len, uint64_t *ret_number)
   if (len < 6 || packet[0] != 0xff || (packet[1] & 0xfe) != 0xf8)
     return 0;
   uint8_t first = packet[4];
-  if (first < 0x80)
-    {
-      *ret_number = first;
-      return 5;
-    }
+  if (first < 0x80) {
+    *ret_number = first;
+    return 5;
+  }
   /* UTF-8 stretched to 36 bits: as many leading ones as there are bytes. */
   size_t n = 0;
   while (n < 8 && (first & (0x80 >> n)) != 0)
@@ -271,12 +277,11 @@ flac_number (const uint8_t *packet, size_t len, uint64_t *ret_number)
   if (n < 2 || n > FLAC_NUMBER_LEN_MAX || len < 4 + n)
     return 0;
   uint64_t number = first & (0x7f >> n);
-  for (size_t i = 1; i < n; i++)
-    {
-      if ((packet[4 + i] & 0xc0) != 0x80)
-        return 0;
-      number = number << 6 | (packet[4 + i] & 0x3f);
-    }
+  for (size_t i = 1; i < n; i++) {
+    if ((packet[4 + i] & 0xc0) != 0x80)
+      return 0;
+    number = number << 6 | (packet[4 + i] & 0x3f);
+  }
   *ret_number = number;
   return 4 + n;
 }
@@ -301,19 +306,15 @@ flac_duration (const uint8_t *packet, size_t len, uint32_t *ret_duration)
     *ret_duration = 192;
   else if (code <= 5)
     *ret_duration = 576u << (code - 2);
-  else if (code == 6)
-    {
-      if (len < at + 1)
-        return false;
-      *ret_duration = packet[at] + 1u;
-    }
-  else if (code == 7)
-    {
-      if (len < at + 2)
-        return false;
-      *ret_duration = (packet[at] << 8 | packet[at + 1]) + 1u;
-    }
-  else
+  else if (code == 6) {
+    if (len < at + 1)
+      return false;
+    *ret_duration = packet[at] + 1u;
+  } else if (code == 7) {
+    if (len < at + 2)
+      return false;
+    *ret_duration = (packet[at] << 8 | packet[at + 1]) + 1u;
+  } else
     *ret_duration = 256u << (code - 8);
   return true;
 }
@@ -322,14 +323,16 @@ bool
 ss_codec_parser_packet (SsCodecParser *parser, const uint8_t *packet,
                         size_t len, uint32_t *ret_duration)
 {
-  switch (parser->codec)
-    {
-    case SS_CODEC_OPUS: return opus_duration (packet, len, ret_duration);
-    case SS_CODEC_VORBIS:
-      return vorbis_duration (parser, packet, len, ret_duration);
-    case SS_CODEC_FLAC: return flac_duration (packet, len, ret_duration);
-    case SS_CODEC_NONE: break;
-    }
+  switch (parser->codec) {
+  case SS_CODEC_OPUS:
+    return opus_duration (packet, len, ret_duration);
+  case SS_CODEC_VORBIS:
+    return vorbis_duration (parser, packet, len, ret_duration);
+  case SS_CODEC_FLAC:
+    return flac_duration (packet, len, ret_duration);
+  case SS_CODEC_NONE:
+    break;
+  }
   return false;
 }
 

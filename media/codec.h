@@ -17,7 +17,7 @@
 #define SS_VORBIS_MODES_MAX 64
 
 /* Opus packets last at most 120 ms (RFC 6716 section 3.2.5). */
-#define SS_OPUS_RATE 48000
+#define SS_OPUS_RATE               48000
 #define SS_OPUS_PACKET_SAMPLES_MAX 5760
 
 /* Follows one logical stream. Embedded; holds no memory of its own. */

@@ -1,4 +1,4 @@
 /* The error domain of media/. */
 #include "media/error.h"
 
-G_DEFINE_QUARK (ss-media-error, ss_media_error)
+G_DEFINE_QUARK (ss - media - error, ss_media_error)

@@ -6,12 +6,12 @@
 /* Beside large comments, the small ones (title, artist) must survive. */
 #define COMMENT_LEN_MAX 4096
 
-#define FLAC_BLOCK_TYPE_MASK 0x7f
-#define FLAC_BLOCK_LAST 0x80
-#define FLAC_TYPE_COMMENT 4
+#define FLAC_BLOCK_TYPE_MASK  0x7f
+#define FLAC_BLOCK_LAST       0x80
+#define FLAC_TYPE_COMMENT     4
 #define FLAC_BLOCK_HEADER_LEN 4
-#define FLAC_ID_BLOCK_AT 13
-#define FLAC_ID_COUNT_AT 7
+#define FLAC_ID_BLOCK_AT      13
+#define FLAC_ID_COUNT_AT      7
 
 static size_t
 total_len (const GPtrArray *packets)
@@ -32,23 +32,21 @@ read_le32 (const uint8_t *p)
 static void
 append_le32 (GByteArray *out, size_t value)
 {
-  uint8_t bytes[4] = { value & 0xff, (value >> 8) & 0xff,
-                       (value >> 16) & 0xff, (value >> 24) & 0xff };
+  uint8_t bytes[4] = { value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff,
+                       (value >> 24) & 0xff };
   g_byte_array_append (out, bytes, 4);
 }
 
 static bool
 is_picture (const uint8_t *comment, size_t len)
 {
-  static const char *const names[] = { "METADATA_BLOCK_PICTURE=",
-                                       "COVERART=" };
-  for (unsigned i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      size_t n = strlen (names[i]);
-      if (len >= n && g_ascii_strncasecmp ((const char *) comment, names[i], n)
-                          == 0)
-        return true;
-    }
+  static const char *const names[] = { "METADATA_BLOCK_PICTURE=", "COVERART=" };
+  for (unsigned i = 0; i < G_N_ELEMENTS (names); i++) {
+    size_t n = strlen (names[i]);
+    if (len >= n
+        && g_ascii_strncasecmp ((const char *) comment, names[i], n) == 0)
+      return true;
+  }
   return false;
 }
 
@@ -60,12 +58,10 @@ static void
 cut_comments (GByteArray *out, const uint8_t *data, size_t len, size_t room)
 {
   size_t vendor_len = 0, at = 0;
-  if (len >= 4 && read_le32 (data) <= len - 4)
-    {
-      vendor_len = read_le32 (data);
-      at = 4 + vendor_len;
-    }
-  else
+  if (len >= 4 && read_le32 (data) <= len - 4) {
+    vendor_len = read_le32 (data);
+    at = 4 + vendor_len;
+  } else
     len = 0;
   if (vendor_len > COMMENT_LEN_MAX || vendor_len + 8 > room)
     vendor_len = 0;
@@ -76,22 +72,20 @@ cut_comments (GByteArray *out, const uint8_t *data, size_t len, size_t room)
   append_le32 (out, 0);
   uint32_t count = len >= at + 4 ? read_le32 (data + at) : 0;
   at += 4;
-  for (uint32_t i = 0; i < count && at + 4 <= len; i++)
-    {
-      size_t n = read_le32 (data + at);
-      if (n > len - at - 4)
-        break;
-      const uint8_t *comment = data + at + 4;
-      if (n <= COMMENT_LEN_MAX && used + 4 + n <= room
-          && !is_picture (comment, n))
-        {
-          append_le32 (out, n);
-          g_byte_array_append (out, comment, (guint) n);
-          used += 4 + n;
-          n_kept++;
-        }
-      at += 4 + n;
+  for (uint32_t i = 0; i < count && at + 4 <= len; i++) {
+    size_t n = read_le32 (data + at);
+    if (n > len - at - 4)
+      break;
+    const uint8_t *comment = data + at + 4;
+    if (n <= COMMENT_LEN_MAX && used + 4 + n <= room
+        && !is_picture (comment, n)) {
+      append_le32 (out, n);
+      g_byte_array_append (out, comment, (guint) n);
+      used += 4 + n;
+      n_kept++;
     }
+    at += 4 + n;
+  }
   for (unsigned i = 0; i < 4; i++)
     out->data[count_at + i] = (n_kept >> (8 * i)) & 0xff;
 }
@@ -140,17 +134,15 @@ cut_flac (GPtrArray *packets)
 
   const uint8_t *comments = NULL;
   size_t comments_len = 0;
-  for (unsigned i = 1; i < packets->len && comments == NULL; i++)
-    {
-      size_t len;
-      const uint8_t *block = g_bytes_get_data (packets->pdata[i], &len);
-      if (len > FLAC_BLOCK_HEADER_LEN
-          && (block[0] & FLAC_BLOCK_TYPE_MASK) == FLAC_TYPE_COMMENT)
-        {
-          comments = block + FLAC_BLOCK_HEADER_LEN;
-          comments_len = len - FLAC_BLOCK_HEADER_LEN;
-        }
+  for (unsigned i = 1; i < packets->len && comments == NULL; i++) {
+    size_t len;
+    const uint8_t *block = g_bytes_get_data (packets->pdata[i], &len);
+    if (len > FLAC_BLOCK_HEADER_LEN
+        && (block[0] & FLAC_BLOCK_TYPE_MASK) == FLAC_TYPE_COMMENT) {
+      comments = block + FLAC_BLOCK_HEADER_LEN;
+      comments_len = len - FLAC_BLOCK_HEADER_LEN;
     }
+  }
   GByteArray *out = g_byte_array_new ();
   g_byte_array_set_size (out, FLAC_BLOCK_HEADER_LEN);
   cut_comments (out, comments, comments_len,
@@ -175,14 +167,15 @@ ss_header_cut (SsCodec codec, GPtrArray *packets, bool *ret_cut)
   *ret_cut = !fits;
   if (fits)
     return true;
-  switch (codec)
-    {
-    case SS_CODEC_OPUS:
-      return packets->len == 2 && cut_second (packets, 8, false);
-    case SS_CODEC_VORBIS:
-      return packets->len == 3 && cut_second (packets, 7, true);
-    case SS_CODEC_FLAC: return packets->len > 0 && cut_flac (packets);
-    case SS_CODEC_NONE: break;
-    }
+  switch (codec) {
+  case SS_CODEC_OPUS:
+    return packets->len == 2 && cut_second (packets, 8, false);
+  case SS_CODEC_VORBIS:
+    return packets->len == 3 && cut_second (packets, 7, true);
+  case SS_CODEC_FLAC:
+    return packets->len > 0 && cut_flac (packets);
+  case SS_CODEC_NONE:
+    break;
+  }
   return false;
 }

@@ -17,7 +17,7 @@ typedef enum {
   LINK_BOS,     /* within the BOS pages of a chain link */
   LINK_HEADERS, /* a stream was chosen; its headers are incomplete */
   LINK_DATA,
-  LINK_SKIP,    /* nothing here can be carried: wait for the next BOS */
+  LINK_SKIP, /* nothing here can be carried: wait for the next BOS */
 } LinkState;
 
 typedef struct {
@@ -61,8 +61,8 @@ ss_ogg_reader_new (void)
 {
   SsOggReader *r = g_new0 (SsOggReader, 1);
   ogg_sync_init (&r->sync);
-  r->header_packets
-      = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  r->header_packets =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   r->pending = g_array_new (FALSE, FALSE, sizeof (Pending));
   g_array_set_clear_func (r->pending, pending_clear);
   r->events = g_array_new (FALSE, TRUE, sizeof (SsOggEvent));
@@ -107,8 +107,8 @@ static SsOggEvent *
 queue_event (SsOggReader *r, SsOggEventKind kind)
 {
   g_array_set_size (r->events, r->events->len + 1);
-  SsOggEvent *event
-      = &g_array_index (r->events, SsOggEvent, r->events->len - 1);
+  SsOggEvent *event =
+      &g_array_index (r->events, SsOggEvent, r->events->len - 1);
   memset (event, 0, sizeof *event);
   event->kind = kind;
   return event;
@@ -117,56 +117,50 @@ queue_event (SsOggReader *r, SsOggEventKind kind)
 static void
 fail (SsOggReader *r, SsMediaError code, const char *message)
 {
-  queue_event (r, SS_OGG_ERROR)->error
-      = g_error_new_literal (SS_MEDIA_ERROR, (gint) code, message);
+  queue_event (r, SS_OGG_ERROR)->error =
+      g_error_new_literal (SS_MEDIA_ERROR, (gint) code, message);
   r->broken = true;
 }
 
 static void
 warn (SsOggReader *r, SsMediaError code, const char *message)
 {
-  queue_event (r, SS_OGG_WARNING)->error
-      = g_error_new_literal (SS_MEDIA_ERROR, (gint) code, message);
+  queue_event (r, SS_OGG_WARNING)->error =
+      g_error_new_literal (SS_MEDIA_ERROR, (gint) code, message);
 }
 
 SsOggEventKind
 ss_ogg_reader_pull (SsOggReader *r, SsOggEvent *ret_event)
 {
-  for (;;)
-    {
-      if (r->events_head < r->events->len)
-        {
-          *ret_event = g_array_index (r->events, SsOggEvent, r->events_head);
-          r->events_head++;
-          return ret_event->kind;
-        }
-      g_array_set_size (r->events, 0);
-      r->events_head = 0;
-      if (r->broken)
-        {
-          memset (ret_event, 0, sizeof *ret_event);
-          return ret_event->kind = SS_OGG_END;
-        }
-      ogg_page page;
-      long n = ogg_sync_pageseek (&r->sync, &page);
-      if (n > 0)
-        {
-          r->page_seen = true;
-          process_page (r, &page);
-        }
-      else if (n < 0)
-        r->stats.bytes_skipped += (uint64_t) -n;
-      else if (r->finished)
-        finish_input (r);
-      else
-        {
-          memset (ret_event, 0, sizeof *ret_event);
-          return ret_event->kind = SS_OGG_NEED_DATA;
-        }
-      if (!r->page_seen && !r->broken
-          && r->stats.bytes_skipped > SS_OGG_SEARCH_MAX)
-        fail (r, SS_MEDIA_ERROR_NOT_MEDIA, "not an Ogg stream");
+  for (;;) {
+    if (r->events_head < r->events->len) {
+      *ret_event = g_array_index (r->events, SsOggEvent, r->events_head);
+      r->events_head++;
+      return ret_event->kind;
     }
+    g_array_set_size (r->events, 0);
+    r->events_head = 0;
+    if (r->broken) {
+      memset (ret_event, 0, sizeof *ret_event);
+      return ret_event->kind = SS_OGG_END;
+    }
+    ogg_page page;
+    long n = ogg_sync_pageseek (&r->sync, &page);
+    if (n > 0) {
+      r->page_seen = true;
+      process_page (r, &page);
+    } else if (n < 0)
+      r->stats.bytes_skipped += (uint64_t) -n;
+    else if (r->finished)
+      finish_input (r);
+    else {
+      memset (ret_event, 0, sizeof *ret_event);
+      return ret_event->kind = SS_OGG_NEED_DATA;
+    }
+    if (!r->page_seen && !r->broken
+        && r->stats.bytes_skipped > SS_OGG_SEARCH_MAX)
+      fail (r, SS_MEDIA_ERROR_NOT_MEDIA, "not an Ogg stream");
+  }
 }
 
 void
@@ -197,14 +191,13 @@ pending_duration (const SsOggReader *r)
 static void
 trim (SsOggReader *r, uint64_t n, bool from_end)
 {
-  for (unsigned i = 0; i < r->pending->len && n > 0; i++)
-    {
-      unsigned at = from_end ? r->pending->len - 1 - i : i;
-      Pending *p = &g_array_index (r->pending, Pending, at);
-      uint32_t cut = (uint32_t) MIN (n, p->duration);
-      p->duration -= cut;
-      n -= cut;
-    }
+  for (unsigned i = 0; i < r->pending->len && n > 0; i++) {
+    unsigned at = from_end ? r->pending->len - 1 - i : i;
+    Pending *p = &g_array_index (r->pending, Pending, at);
+    uint32_t cut = (uint32_t) MIN (n, p->duration);
+    p->duration -= cut;
+    n -= cut;
+  }
 }
 
 /* Compares where the pending packets should end with where their page says
@@ -214,28 +207,24 @@ static int64_t
 settle (SsOggReader *r, int64_t granule, bool last)
 {
   int64_t sum = (int64_t) pending_duration (r);
-  if (granule < 0 || granule > INT64_MAX / 2)
-    {
-      r->position += sum;
-      return 0;
-    }
+  if (granule < 0 || granule > INT64_MAX / 2) {
+    r->position += sum;
+    return 0;
+  }
   int64_t hole = 0;
-  if (!r->position_known)
-    {
-      r->position_known = true;
-      if (granule < sum && last)
-        trim (r, (uint64_t) (sum - granule), true);
-      else if (granule < sum && r->parser.codec == SS_CODEC_VORBIS)
-        trim (r, (uint64_t) (sum - granule), false);
-    }
-  else
-    {
-      int64_t expected = r->position + sum;
-      if (granule > expected)
-        hole = granule - expected;
-      else if (last)
-        trim (r, (uint64_t) (expected - granule), true);
-    }
+  if (!r->position_known) {
+    r->position_known = true;
+    if (granule < sum && last)
+      trim (r, (uint64_t) (sum - granule), true);
+    else if (granule < sum && r->parser.codec == SS_CODEC_VORBIS)
+      trim (r, (uint64_t) (sum - granule), false);
+  } else {
+    int64_t expected = r->position + sum;
+    if (granule > expected)
+      hole = granule - expected;
+    else if (last)
+      trim (r, (uint64_t) (expected - granule), true);
+  }
   r->position = granule;
   bool edit = hole > (int64_t) r->parser.clock_rate * SS_OGG_HOLE_SECONDS_MAX;
   return edit ? 0 : hole;
@@ -247,15 +236,14 @@ flush_pending (SsOggReader *r, int64_t granule, bool last)
   if (r->pending->len == 0)
     return;
   r->start += settle (r, granule, last);
-  for (unsigned i = 0; i < r->pending->len; i++)
-    {
-      const Pending *p = &g_array_index (r->pending, Pending, i);
-      SsOggEvent *event = queue_event (r, SS_OGG_PACKET);
-      event->data = g_bytes_ref (p->data);
-      event->start = r->start;
-      event->duration = p->duration;
-      r->start += p->duration;
-    }
+  for (unsigned i = 0; i < r->pending->len; i++) {
+    const Pending *p = &g_array_index (r->pending, Pending, i);
+    SsOggEvent *event = queue_event (r, SS_OGG_PACKET);
+    event->data = g_bytes_ref (p->data);
+    event->start = r->start;
+    event->duration = p->duration;
+    r->start += p->duration;
+  }
   g_array_set_size (r->pending, 0);
 }
 
@@ -277,18 +265,16 @@ complete_headers (SsOggReader *r, SsCodec codec)
   bool cut;
   GPtrArray *packets = r->header_packets;
   if (!ss_codec_parser_init (&r->parser, codec, (GBytes **) packets->pdata,
-                             packets->len))
-    {
-      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
-                   "the codec headers are malformed");
-      return;
-    }
-  if (!ss_header_cut (codec, packets, &cut))
-    {
-      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
-                   "the codec headers are larger than 64 KiB");
-      return;
-    }
+                             packets->len)) {
+    refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
+                 "the codec headers are malformed");
+    return;
+  }
+  if (!ss_header_cut (codec, packets, &cut)) {
+    refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
+                 "the codec headers are larger than 64 KiB");
+    return;
+  }
   r->link = LINK_DATA;
   r->stats.n_links++;
   queue_event (r, SS_OGG_HEADERS)->headers = ss_codec_headers_new (
@@ -301,11 +287,10 @@ take_audio (SsOggReader *r, const ogg_packet *packet)
 {
   uint32_t duration;
   if (!ss_codec_parser_packet (&r->parser, packet->packet,
-                               (size_t) packet->bytes, &duration))
-    {
-      r->stats.packets_dropped++;
-      return;
-    }
+                               (size_t) packet->bytes, &duration)) {
+    r->stats.packets_dropped++;
+    return;
+  }
   Pending pending = { g_bytes_new (packet->packet, (size_t) packet->bytes),
                       duration };
   g_array_append_val (r->pending, pending);
@@ -316,30 +301,27 @@ take_audio (SsOggReader *r, const ogg_packet *packet)
 static void
 take_packet (SsOggReader *r, const ogg_packet *packet)
 {
-  if (r->link == LINK_DATA)
-    {
-      take_audio (r, packet);
-      return;
-    }
+  if (r->link == LINK_DATA) {
+    take_audio (r, packet);
+    return;
+  }
   if (r->link != LINK_HEADERS)
     return;
   bool last = false;
   SsCodec codec = r->parser.codec;
   unsigned n = r->header_packets->len;
   if (!ss_codec_is_header (codec, n, packet->packet, (size_t) packet->bytes,
-                           &last))
-    {
-      complete_headers (r, codec);
-      if (r->link == LINK_DATA)
-        take_audio (r, packet);
-      return;
-    }
-  if (n >= SS_OGG_HEADER_PACKETS_MAX)
-    {
-      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
-                   "the stream has too many header packets");
-      return;
-    }
+                           &last)) {
+    complete_headers (r, codec);
+    if (r->link == LINK_DATA)
+      take_audio (r, packet);
+    return;
+  }
+  if (n >= SS_OGG_HEADER_PACKETS_MAX) {
+    refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
+                 "the stream has too many header packets");
+    return;
+  }
   g_ptr_array_add (r->header_packets,
                    g_bytes_new (packet->packet, (size_t) packet->bytes));
   if (last)
@@ -351,32 +333,29 @@ drain_packets (SsOggReader *r)
 {
   ogg_packet packet;
   int got;
-  while (!r->broken && (got = ogg_stream_packetout (&r->stream, &packet)) != 0)
-    {
-      if (got > 0)
-        {
-          take_packet (r, &packet);
-          continue;
-        }
-      r->stats.n_holes++;
-      ss_codec_parser_reset (&r->parser);
-      if (r->link == LINK_HEADERS)
-        refuse_link (r, SS_MEDIA_ERROR_NOT_MEDIA,
-                     "the codec headers are damaged");
+  while (!r->broken
+         && (got = ogg_stream_packetout (&r->stream, &packet)) != 0) {
+    if (got > 0) {
+      take_packet (r, &packet);
+      continue;
     }
+    r->stats.n_holes++;
+    ss_codec_parser_reset (&r->parser);
+    if (r->link == LINK_HEADERS)
+      refuse_link (r, SS_MEDIA_ERROR_NOT_MEDIA,
+                   "the codec headers are damaged");
+  }
 }
 
 static void
 end_link (SsOggReader *r)
 {
-  if (r->link == LINK_DATA)
-    {
-      flush_pending (r, -1, false);
-      if (!r->end_of_stream)
-        warn (r, SS_MEDIA_ERROR_TRUNCATED,
-              "the Ogg stream ends without its last page");
-    }
-  else if (r->link == LINK_HEADERS)
+  if (r->link == LINK_DATA) {
+    flush_pending (r, -1, false);
+    if (!r->end_of_stream)
+      warn (r, SS_MEDIA_ERROR_TRUNCATED,
+            "the Ogg stream ends without its last page");
+  } else if (r->link == LINK_HEADERS)
     refuse_link (r, SS_MEDIA_ERROR_TRUNCATED,
                  "the Ogg stream ends within its headers");
   if (r->chosen)
@@ -405,8 +384,8 @@ process_bos (SsOggReader *r, ogg_page *page)
     begin_link (r);
   if (r->chosen || r->broken)
     return;
-  SsCodec codec = ss_codec_identify (page->body, (size_t) page->body_len,
-                                     &r->refused_name);
+  SsCodec codec =
+      ss_codec_identify (page->body, (size_t) page->body_len, &r->refused_name);
   if (codec == SS_CODEC_NONE)
     return;
   ogg_stream_init (&r->stream, ogg_page_serialno (page));
@@ -424,33 +403,29 @@ process_bos (SsOggReader *r, ogg_page *page)
 static void
 process_page (SsOggReader *r, ogg_page *page)
 {
-  if (ogg_page_bos (page))
-    {
-      process_bos (r, page);
-      return;
-    }
+  if (ogg_page_bos (page)) {
+    process_bos (r, page);
+    return;
+  }
   if (r->link == LINK_BOS && r->chosen)
     r->link = LINK_HEADERS;
-  else if (r->link == LINK_BOS)
-    {
-      g_autofree char *message = g_strdup_printf (
-          "the Ogg stream carries %s, not Opus, Vorbis or FLAC",
-          r->refused_name);
-      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED, message);
-    }
+  else if (r->link == LINK_BOS) {
+    g_autofree char *message = g_strdup_printf (
+        "the Ogg stream carries %s, not Opus, Vorbis or FLAC", r->refused_name);
+    refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED, message);
+  }
   if ((r->link != LINK_HEADERS && r->link != LINK_DATA)
       || ogg_page_serialno (page) != r->stream.serialno)
     return;
   if (r->stream.body_fill - r->stream.body_returned + page->body_len
-      > (long) SS_OGG_PACKET_LEN_MAX)
-    {
-      ogg_stream_reset_serialno (&r->stream, (int) r->stream.serialno);
-      r->stats.packets_dropped++;
-      if (r->link == LINK_HEADERS)
-        refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
-                     "a codec header is larger than 16 MiB");
-      return;
-    }
+      > (long) SS_OGG_PACKET_LEN_MAX) {
+    ogg_stream_reset_serialno (&r->stream, (int) r->stream.serialno);
+    r->stats.packets_dropped++;
+    if (r->link == LINK_HEADERS)
+      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
+                   "a codec header is larger than 16 MiB");
+    return;
+  }
   if (ogg_stream_pagein (&r->stream, page) != 0)
     return;
   drain_packets (r);
@@ -466,32 +441,29 @@ finish_input (SsOggReader *r)
 {
   /* What cannot complete is a page cut short, or garbage behind the last. */
   bool rest = r->sync.fill > r->sync.returned;
-  if (!r->page_seen)
-    {
-      bool ogg = rest && r->sync.fill - r->sync.returned >= 4
-                 && memcmp (r->sync.data + r->sync.returned, "OggS", 4) == 0;
-      fail (r, ogg ? SS_MEDIA_ERROR_TRUNCATED : SS_MEDIA_ERROR_NOT_MEDIA,
-            ogg ? "the Ogg stream ends within its first page"
-                : "not an Ogg stream");
-      return;
-    }
-  if (r->link == LINK_BOS)
-    {
-      if (r->chosen)
-        r->link = LINK_HEADERS;
-      else
-        refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
-                     "the Ogg stream carries no Opus, Vorbis or FLAC");
-    }
+  if (!r->page_seen) {
+    bool ogg = rest && r->sync.fill - r->sync.returned >= 4
+               && memcmp (r->sync.data + r->sync.returned, "OggS", 4) == 0;
+    fail (r, ogg ? SS_MEDIA_ERROR_TRUNCATED : SS_MEDIA_ERROR_NOT_MEDIA,
+          ogg ? "the Ogg stream ends within its first page"
+              : "not an Ogg stream");
+    return;
+  }
+  if (r->link == LINK_BOS) {
+    if (r->chosen)
+      r->link = LINK_HEADERS;
+    else
+      refuse_link (r, SS_MEDIA_ERROR_UNSUPPORTED,
+                   "the Ogg stream carries no Opus, Vorbis or FLAC");
+  }
   end_link (r);
   if (r->broken)
     return;
-  if (r->stats.n_links == 0)
-    {
-      fail (r, SS_MEDIA_ERROR_TRUNCATED,
-            "the Ogg stream does not hold a beginning");
-      return;
-    }
+  if (r->stats.n_links == 0) {
+    fail (r, SS_MEDIA_ERROR_TRUNCATED,
+          "the Ogg stream does not hold a beginning");
+    return;
+  }
   queue_event (r, SS_OGG_END);
   r->broken = true;
 }

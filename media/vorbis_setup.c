@@ -45,48 +45,43 @@ lookup1_values (uint64_t entries, unsigned dimensions)
   if (dimensions == 1)
     return entries;
   uint64_t r = 0;
-  for (;;)
-    {
-      uint64_t power = 1;
-      for (unsigned i = 0; i < dimensions && power <= entries; i++)
-        power *= r + 1;
-      if (power > entries)
-        return r;
-      r++;
-    }
+  for (;;) {
+    uint64_t power = 1;
+    for (unsigned i = 0; i < dimensions && power <= entries; i++)
+      power *= r + 1;
+    if (power > entries)
+      return r;
+    r++;
+  }
 }
 
 static bool
 skip_lengths (oggpack_buffer *b, long n_entries)
 {
-  if (bits (b, 1) == 1)
-    {
-      long entry = 0;
-      bits (b, 5);
-      /* Lengths go up to 32: an ordered list has at most as many runs. */
-      for (unsigned run = 0; entry < n_entries; run++)
-        {
-          long n = bits (b, ilog ((uint64_t) (n_entries - entry)));
-          if (n < 0 || n > n_entries - entry || run > 32)
-            return false;
-          entry += n;
-        }
-      return true;
-    }
-  bool sparse = bits (b, 1) == 1;
-  for (long i = 0; i < n_entries; i++)
-    {
-      if (sparse)
-        {
-          long used = bits (b, 1);
-          if (used < 0)
-            return false;
-          if (used == 0)
-            continue;
-        }
-      if (bits (b, 5) < 0)
+  if (bits (b, 1) == 1) {
+    long entry = 0;
+    bits (b, 5);
+    /* Lengths go up to 32: an ordered list has at most as many runs. */
+    for (unsigned run = 0; entry < n_entries; run++) {
+      long n = bits (b, ilog ((uint64_t) (n_entries - entry)));
+      if (n < 0 || n > n_entries - entry || run > 32)
         return false;
+      entry += n;
     }
+    return true;
+  }
+  bool sparse = bits (b, 1) == 1;
+  for (long i = 0; i < n_entries; i++) {
+    if (sparse) {
+      long used = bits (b, 1);
+      if (used < 0)
+        return false;
+      if (used == 0)
+        continue;
+    }
+    if (bits (b, 5) < 0)
+      return false;
+  }
   return true;
 }
 
@@ -119,24 +114,22 @@ skip_floor1 (oggpack_buffer *b)
 {
   long n_partitions = bits (b, 5);
   long partition_class[31], dimensions[16] = { 0 }, class_max = -1;
-  for (long i = 0; i < n_partitions; i++)
-    {
-      partition_class[i] = bits (b, 4);
-      if (partition_class[i] < 0)
-        return false;
-      class_max = MAX (class_max, partition_class[i]);
-    }
-  for (long i = 0; i <= class_max; i++)
-    {
-      dimensions[i] = bits (b, 3) + 1;
-      long subclass_bits = bits (b, 2);
-      if (subclass_bits < 0)
-        return false;
-      if (subclass_bits > 0)
-        bits (b, 8);
-      for (long j = 0; j < 1L << subclass_bits; j++)
-        bits (b, 8);
-    }
+  for (long i = 0; i < n_partitions; i++) {
+    partition_class[i] = bits (b, 4);
+    if (partition_class[i] < 0)
+      return false;
+    class_max = MAX (class_max, partition_class[i]);
+  }
+  for (long i = 0; i <= class_max; i++) {
+    dimensions[i] = bits (b, 3) + 1;
+    long subclass_bits = bits (b, 2);
+    if (subclass_bits < 0)
+      return false;
+    if (subclass_bits > 0)
+      bits (b, 8);
+    for (long j = 0; j < 1L << subclass_bits; j++)
+      bits (b, 8);
+  }
   bits (b, 2);
   long range_bits = bits (b, 4);
   if (range_bits < 0)
@@ -169,15 +162,14 @@ skip_residue (oggpack_buffer *b, size_t len)
   long n_classes = bits (b, 6) + 1;
   bits (b, 8);
   uint64_t n_books = 0;
-  for (long i = 0; i < n_classes; i++)
-    {
-      long cascade = bits (b, 3);
-      if (bits (b, 1) == 1)
-        cascade |= bits (b, 5) << 3;
-      if (cascade < 0)
-        return false;
-      n_books += (uint64_t) __builtin_popcountl ((unsigned long) cascade);
-    }
+  for (long i = 0; i < n_classes; i++) {
+    long cascade = bits (b, 3);
+    if (bits (b, 1) == 1)
+      cascade |= bits (b, 5) << 3;
+    if (cascade < 0)
+      return false;
+    n_books += (uint64_t) __builtin_popcountl ((unsigned long) cascade);
+  }
   return n_classes > 0 && skip_bits (b, len, n_books * 8);
 }
 
@@ -189,14 +181,13 @@ skip_mapping (oggpack_buffer *b, size_t len, unsigned n_channels)
   long n_submaps = 1;
   if (bits (b, 1) == 1)
     n_submaps = bits (b, 4) + 1;
-  if (bits (b, 1) == 1)
-    {
-      long n_steps = bits (b, 8) + 1;
-      uint64_t channel_bits = (uint64_t) ilog (n_channels - 1);
-      if (n_steps <= 0
-          || !skip_bits (b, len, (uint64_t) n_steps * 2 * channel_bits))
-        return false;
-    }
+  if (bits (b, 1) == 1) {
+    long n_steps = bits (b, 8) + 1;
+    uint64_t channel_bits = (uint64_t) ilog (n_channels - 1);
+    if (n_steps <= 0
+        || !skip_bits (b, len, (uint64_t) n_steps * 2 * channel_bits))
+      return false;
+  }
   if (bits (b, 2) != 0 || n_submaps <= 0)
     return false;
   if (n_submaps > 1 && !skip_bits (b, len, (uint64_t) n_channels * 4))
@@ -243,13 +234,12 @@ ss_vorbis_setup_modes (const uint8_t *data, size_t len, unsigned n_channels,
     return 0;
   long n_modes = bits (&b, 6) + 1;
   bool is_long[64] = { false };
-  for (long i = 0; i < n_modes; i++)
-    {
-      is_long[i] = bits (&b, 1) == 1;
-      bits (&b, 16);
-      bits (&b, 16);
-      bits (&b, 8);
-    }
+  for (long i = 0; i < n_modes; i++) {
+    is_long[i] = bits (&b, 1) == 1;
+    bits (&b, 16);
+    bits (&b, 16);
+    bits (&b, 8);
+  }
   if (bits (&b, 1) != 1) /* the framing bit; -1 when all ran out */
     return 0;
   for (long i = 0; i < 64; i++)

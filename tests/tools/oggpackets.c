@@ -31,12 +31,11 @@ print_headers (int link, const SsCodecHeaders *headers)
   crypto_generichash_state state;
   unsigned char hash[HASH_LEN];
   crypto_generichash_init (&state, NULL, 0, HASH_LEN);
-  for (unsigned i = 0; i < headers->n_packets; i++)
-    {
-      size_t len;
-      const void *data = g_bytes_get_data (headers->packets[i], &len);
-      crypto_generichash_update (&state, data, len);
-    }
+  for (unsigned i = 0; i < headers->n_packets; i++) {
+    size_t len;
+    const void *data = g_bytes_get_data (headers->packets[i], &len);
+    crypto_generichash_update (&state, data, len);
+  }
   crypto_generichash_final (&state, hash, HASH_LEN);
   printf ("%d headers %s %u %u ", link, ss_codec_name (headers->codec),
           headers->clock_rate, headers->n_packets);
@@ -59,48 +58,46 @@ static bool
 print_file (const char *name, bool with_headers, int *link)
 {
   FILE *file = strcmp (name, "-") == 0 ? stdin : fopen (name, "rb");
-  if (file == NULL)
-    {
-      fprintf (stderr, "ss-oggpackets: cannot open %s\n", name);
-      return false;
-    }
+  if (file == NULL) {
+    fprintf (stderr, "ss-oggpackets: cannot open %s\n", name);
+    return false;
+  }
   g_autoptr (SsOggReader) reader = ss_ogg_reader_new ();
   static char buffer[65536];
   bool ok = true, done = false;
-  while (!done)
-    {
-      SsOggEvent event;
-      switch (ss_ogg_reader_pull (reader, &event))
-        {
-        case SS_OGG_NEED_DATA:
-          {
-            size_t n = fread (buffer, 1, sizeof buffer, file);
-            if (n > 0)
-              ss_ogg_reader_push (reader, buffer, n);
-            else
-              ss_ogg_reader_finish (reader);
-            break;
-          }
-        case SS_OGG_HEADERS:
-          (*link)++;
-          if (with_headers)
-            print_headers (*link, event.headers);
-          break;
-        case SS_OGG_PACKET: print_packet (*link, &event); break;
-        case SS_OGG_WARNING:
-          fprintf (stderr, "ss-oggpackets: %s: %s\n", name,
-                   event.error->message);
-          break;
-        case SS_OGG_ERROR:
-          fprintf (stderr, "ss-oggpackets: %s: %s\n", name,
-                   event.error->message);
-          ok = false;
-          done = true;
-          break;
-        case SS_OGG_END: done = true; break;
-        }
-      ss_ogg_event_clear (&event);
+  while (!done) {
+    SsOggEvent event;
+    switch (ss_ogg_reader_pull (reader, &event)) {
+    case SS_OGG_NEED_DATA: {
+      size_t n = fread (buffer, 1, sizeof buffer, file);
+      if (n > 0)
+        ss_ogg_reader_push (reader, buffer, n);
+      else
+        ss_ogg_reader_finish (reader);
+      break;
     }
+    case SS_OGG_HEADERS:
+      (*link)++;
+      if (with_headers)
+        print_headers (*link, event.headers);
+      break;
+    case SS_OGG_PACKET:
+      print_packet (*link, &event);
+      break;
+    case SS_OGG_WARNING:
+      fprintf (stderr, "ss-oggpackets: %s: %s\n", name, event.error->message);
+      break;
+    case SS_OGG_ERROR:
+      fprintf (stderr, "ss-oggpackets: %s: %s\n", name, event.error->message);
+      ok = false;
+      done = true;
+      break;
+    case SS_OGG_END:
+      done = true;
+      break;
+    }
+    ss_ogg_event_clear (&event);
+  }
   if (file != stdin)
     fclose (file);
   return ok;
