@@ -138,9 +138,10 @@ size_t ss_wire_field_max (const SsWireField *field);
 #define SS_WIRE_LEN_ADDR (1 + 16 + 2)
 #define SS_WIRE_LEN_PEER \
   (SS_KEY_LEN + 1 + 1 + SS_PEER_ADDRS_MAX * SS_WIRE_LEN_ADDR)
-#define SS_WIRE_LEN_BYTES(max) (2 + (max))
-#define SS_WIRE_LEN_REST(max)  (max)
-#define SS_WIRE_LIST_MAX       UINT8_MAX
+#define SS_WIRE_LEN_BYTES(max)     (2 + (max))
+#define SS_WIRE_LEN_REST(max)      (max)
+#define SS_WIRE_LEN_LIST(one, max) (1 + (max) * (one))
+#define SS_WIRE_LIST_MAX           UINT8_MAX
 
 /* Types in the struct. */
 #define SS_WIRE_CTYPE_U8   uint8_t

@@ -39,7 +39,8 @@ enum {
 #define SS_WIRE_ONE(type, field, doc)            +SS_WIRE_LEN_##type
 #define SS_WIRE_ARRAY(field, length, doc)        +(length)
 #define SS_WIRE_VIEW(type, field, max, doc)      +SS_WIRE_LEN_##type (max)
-#define SS_WIRE_MANY(type, field, max, doc)      +1 + SS_WIRE_LEN_##type * (max)
+#define SS_WIRE_MANY(type, field, max, doc) \
+  +SS_WIRE_LEN_LIST (SS_WIRE_LEN_##type, max)
 #define SS_END(NAME, name, ctype) \
   } \
   ;
