@@ -6,7 +6,10 @@
  * key's records are accepted; and the name's, BLAKE2b-160 ("name" || name),
  * where at most SS_STORE_KEYS_PER_NAME keys share the name, the oldest kept.
  * Versions only grow; records pass between replicas with their remaining
- * lifetime; a tombstone is a record without value. */
+ * lifetime; a tombstone is a record without value.
+ *
+ * Upcalls come from input and timers only, never out of a call made here;
+ * they may put, withdraw and get, not free. */
 #pragma once
 
 #include "base/env.h"
@@ -46,8 +49,10 @@ typedef struct {
   void (*found) (void *user, uint64_t token, const SsStoreRecord *records,
                  unsigned n, bool complete);
   /* The record now lies on n_replicas nodes (at most once per put or
-   * refresh that changes this number). refused: a newer version of this key
-   * is known; *newer is it. */
+   * refresh that changes this number). n_replicas 0: refused. Either a newer
+   * version of this key is known, then *newer is it and refreshing has
+   * stopped; or, with newer NULL, the slot has no room: too many other keys
+   * share the name, and refreshing goes on. NULL where newer is not set. */
   void (*stored) (void *user, const SsId *slot, unsigned n_replicas,
                   const SsStoreRecord *newer);
 } SsStoreUpcalls;
@@ -60,7 +65,8 @@ void     ss_store_timer (SsStore *store, SsTimer *timer); /* SS_LAYER_STORE */
 /* Puts the record (copied) into both its slots and keeps it alive by
  * refreshing until it is withdrawn or replaced by a put of a newer version. */
 void ss_store_put (SsStore *store, const SsStoreRecord *record);
-/* Stops refreshing; with a signer, puts a tombstone of `version`. */
+/* Stops refreshing. To end it for good put a tombstone of a greater version
+ * instead (a record without value, signed): it is put until it is stored. */
 void ss_store_withdraw (SsStore *store, const SsKey *key, const char *name);
 /* Reads a slot; answered by `found` with the same token, within
  * SS_STORE_GET_TIMEOUT. */
