@@ -17,7 +17,7 @@ FORBIDDEN = [
      r"|g_timeout_\w+|g_idle_\w+", "an SsTimer"),
     (r"getrandom|getentropy|rand|rand_r|srand|random|srandom|[dejlmn]rand48"
      r"|arc4random\w*|randombytes\w*|g_random_\w+|g_rand_\w+|sodium_init"
-     r"|crypto_\w+_keypair|crypto_\w+_keygen|crypto_core_\w+_random"
+     r"|crypto_(?!\w*seed_)\w+_keypair|crypto_\w+_keygen|crypto_core_\w+_random"
      r"|g_uuid_\w+", "SsEnv.rng"),
     (r"socket|socketpair|bind|connect|listen|accept4?|send|sendto|sendmsg"
      r"|sendmmsg|recv|recvfrom|recvmsg|recvmmsg|shutdown|[gs]etsockopt"
@@ -31,7 +31,8 @@ FORBIDDEN = [
     (r"f?open(at|64)?|creat|close|read|write|unlink|rename|mkdir|opendir"
      r"|g_file_\w+|g_dir_\w+|g_spawn_\w+|system|popen|getenv|g_getenv"
      r"|secure_getenv|setenv|g_setenv", "the driver in net/"),
-    (r"printf|puts|putchar|perror|g_print|g_printerr", "ss_env_log"),
+    (r"v?f?printf|f?puts|f?putc|putchar|perror|std(in|out|err)|g_print"
+     r"|g_printerr", "ss_env_log"),
     (r"alloca|setjmp|longjmp|signal|sigaction|raise|exit|_exit",
      "nothing of the kind"),
 ]
