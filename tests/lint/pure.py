@@ -2,6 +2,7 @@
 thread or main loop, and hold no variable that threads or nodes would share.
 Usage: pure.py ARCHIVE..."""
 
+import os
 import re
 import subprocess
 import sys
@@ -77,10 +78,13 @@ def mutable_symbols(archive):
 
 
 def main():
-    impure, mutable = [], []
+    impure, mutable, missing = [], [], []
     rules = [(re.compile(f"^({pattern})$"), instead)
              for pattern, instead in FORBIDDEN]
     for archive in sys.argv[1:]:
+        if not os.path.exists(archive):
+            missing.append(f"{archive} is not built")
+            continue
         for member, symbol in undefined_symbols(archive):
             fortified = FORTIFIED.match(symbol)
             name = fortified.group(1) if fortified else symbol
@@ -90,6 +94,7 @@ def main():
         for member, name in mutable_symbols(archive):
             mutable.append(f"{member}: {name} is a mutable static")
     output = tap.Tap()
+    output.check("every archive of the core is examined", missing)
     output.check("the core calls nothing that acts", impure)
     output.check("the core has no mutable statics", mutable)
     return output.end()
