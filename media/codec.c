@@ -355,3 +355,18 @@ ss_codec_headers_new (const SsCodecParser *parser, GBytes *const *packets,
     headers->packets[i] = g_bytes_ref (packets[i]);
   return headers;
 }
+
+SsTime
+ss_samples_to_time (int64_t n_samples, uint32_t clock_rate)
+{
+  int64_t rate = clock_rate;
+  return n_samples / rate * SS_SEC
+         + (n_samples % rate * SS_SEC + rate / 2) / rate;
+}
+
+int64_t
+ss_time_to_samples (SsTime time, uint32_t clock_rate)
+{
+  int64_t rate = clock_rate;
+  return time / SS_SEC * rate + (time % SS_SEC * rate + SS_SEC / 2) / SS_SEC;
+}

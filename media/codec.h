@@ -63,6 +63,10 @@ void ss_codec_parser_reset (SsCodecParser *parser);
 bool ss_flac_frame_number (const uint8_t *packet, size_t len,
                            uint64_t *ret_number);
 
+/* Samples of a clock as time and back, to the nearest; both at least 0. */
+SsTime ss_samples_to_time (int64_t n_samples, uint32_t clock_rate);
+int64_t ss_time_to_samples (SsTime time, uint32_t clock_rate);
+
 /* Everything but `version`, from header packets that have passed
  * ss_codec_parser_init and are within the limits; takes references. */
 SsCodecHeaders *ss_codec_headers_new (const SsCodecParser *parser,

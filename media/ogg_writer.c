@@ -234,9 +234,7 @@ follow_gap (SsOggWriter *w, const SsFrame *frame)
   SsTime since = frame->timestamp - w->base;
   if (since <= 0)
     return;
-  int64_t rate = w->parser.clock_rate;
-  int64_t target =
-      since / SS_SEC * rate + (since % SS_SEC * rate + SS_SEC / 2) / SS_SEC;
+  int64_t target = ss_time_to_samples (since, w->parser.clock_rate);
   int64_t gap = target - w->position;
   if (gap <= JITTER_SAMPLES)
     return;
