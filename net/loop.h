@@ -1,0 +1,37 @@
+/* Drives one SsNode in a GMainContext: the socket, the clock and the node's
+ * deadline on one side, its events on the other. One thread; the timer is a
+ * timerfd, because a main loop's own timeouts are a millisecond coarse. */
+#pragma once
+
+#include <glib.h>
+
+#include "net/udp.h"
+#include "node/node.h"
+
+typedef struct SsLoop SsLoop;
+
+/* What the event holds is freed after the call: reference what is to stay.
+ * Commands may be given to the node from here. */
+typedef void (*SsLoopEvent) (void *user, const SsEvent *event);
+
+/* Monotonic, and goes on while the machine sleeps: CLOCK_BOOTTIME. */
+SsTime ss_clock_now (void);
+SsTime ss_clock_wall_offset (void); /* UNIX ns = now + this */
+
+/* Takes udp and node over. */
+SsLoop *ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user);
+void    ss_loop_attach (SsLoop *loop, GMainContext *context);
+void    ss_loop_free (SsLoop *loop);
+
+SsNode *ss_loop_node (SsLoop *loop);
+/* Sends and tells what a command has made the node do. To be called after
+ * every command that is not given from an event. */
+void ss_loop_flush (SsLoop *loop);
+
+/* A timer of a millisecond's precision or better, in the loop's context:
+ * calls at most once per arming. */
+typedef struct SsAlarm SsAlarm;
+SsAlarm *ss_alarm_new (GMainContext *context, void (*call) (void *user),
+                       void *user);
+void     ss_alarm_set (SsAlarm *alarm, SsTime at); /* SS_NEVER: disarms */
+void     ss_alarm_free (SsAlarm *alarm);

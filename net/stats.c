@@ -1,0 +1,307 @@
+/* Statistics as lines of JSON. Made by hand: the shape is fixed, and a tree
+ * of objects each second would only be in the way. */
+#include "net/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "net/error.h"
+
+struct SsStats {
+  int fd;
+  char *path;
+  bool has_failed;
+  bool has_last;
+  SsTime last;
+  SsCounters last_counters;
+};
+
+const char *
+ss_state_name (SsNodeState state)
+{
+  static const char *const names[] = {
+    [SS_NODE_OUTSIDE] = "outside", [SS_NODE_JOINING] = "joining",
+    [SS_NODE_ALONE] = "alone",     [SS_NODE_JOINED] = "joined",
+    [SS_NODE_LEAVING] = "leaving",
+  };
+
+  return (unsigned) state < G_N_ELEMENTS (names) ? names[state] : "outside";
+}
+
+static void
+append_string (GString *json, const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  g_string_append_c (json, '"');
+  for (const char *c = valid; *c != '\0'; c++)
+    if (*c == '"' || *c == '\\')
+      g_string_append_printf (json, "\\%c", *c);
+    else if ((unsigned char) *c < 0x20 || *c == 0x7f)
+      g_string_append_printf (json, "\\u%04x", (unsigned) *c);
+    else
+      g_string_append_c (json, *c);
+  g_string_append_c (json, '"');
+}
+
+static void
+append_name (GString *json, const char *name)
+{
+  if (json->str[json->len - 1] != '{')
+    g_string_append_c (json, ',');
+  append_string (json, name);
+  g_string_append_c (json, ':');
+}
+
+static void
+add_string (GString *json, const char *name, const char *value)
+{
+  append_name (json, name);
+  if (value == NULL)
+    g_string_append (json, "null");
+  else
+    append_string (json, value);
+}
+
+static void
+add_count (GString *json, const char *name, uint64_t value)
+{
+  append_name (json, name);
+  g_string_append_printf (json, "%" G_GUINT64_FORMAT, value);
+}
+
+static void
+add_bool (GString *json, const char *name, bool value)
+{
+  append_name (json, name);
+  g_string_append (json, value ? "true" : "false");
+}
+
+/* With so many decimals at most; the locale has no say in it. */
+static void
+add_number (GString *json, const char *name, double value,
+            const char *format)
+{
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  append_name (json, name);
+  g_string_append (json,
+                   g_ascii_formatd (text, sizeof text, format, value));
+}
+
+static void
+add_ms (GString *json, const char *name, SsTime value)
+{
+  if (value < 0 || value == SS_NEVER)
+    add_string (json, name, NULL);
+  else
+    add_number (json, name, (double) value / (double) SS_MSEC, "%.1f");
+}
+
+static void
+add_contact (GString *json, const char *name, const SsContact *contact)
+{
+  static const SsKey none;
+  char id[SS_ID_STRLEN];
+
+  if (ss_key_equal (&contact->key, &none)) {
+    add_string (json, name, NULL);
+    return;
+  }
+  ss_id_format (&contact->id, id);
+  add_string (json, name, id);
+}
+
+static void
+add_stripes (GString *json, const SsStationStats *station)
+{
+  append_name (json, "stripes");
+  g_string_append_c (json, '[');
+  for (unsigned i = 0; i < SS_STRIPES; i++) {
+    const SsStripeStats *stripe = &station->stripes[i];
+
+    g_string_append (json, i == 0 ? "{" : ",{");
+    add_count (json, "index", i);
+    add_contact (json, "parent", &stripe->parent);
+    add_contact (json, "root", &stripe->root);
+    add_bool (json, "in_tree", stripe->in_tree);
+    add_bool (json, "is_root", stripe->is_root);
+    add_count (json, "children", stripe->children);
+    add_ms (json, "lag_ms", stripe->lag);
+    add_count (json, "received", stripe->received);
+    add_count (json, "lost", stripe->lost);
+    add_count (json, "reparented", stripe->reparented);
+    g_string_append_c (json, '}');
+  }
+  g_string_append_c (json, ']');
+}
+
+static void
+add_station (GString *json, const SsStationStats *station, SsTime tune_in)
+{
+  static const char *const roles[] = {
+    [SS_ROLE_PUBLISHER] = "publisher",
+    [SS_ROLE_LISTENER] = "listener",
+    [SS_ROLE_RELAY] = "relay",
+  };
+  char fingerprint[SS_FINGERPRINT_STRLEN];
+
+  ss_fingerprint_format (&station->params.key, fingerprint);
+  append_name (json, "station");
+  g_string_append_c (json, '{');
+  add_string (json, "name", station->params.name);
+  add_string (json, "key", fingerprint);
+  add_string (json, "role", roles[station->role]);
+  add_count (json, "session", station->session);
+  add_count (json, "parity", station->params.parity);
+  add_ms (json, "target_latency_ms", station->params.latency);
+  add_count (json, "rows", station->rows);
+  add_count (json, "packets_sent", station->packets_sent);
+  add_count (json, "payload_bytes", station->payload_bytes);
+  add_count (json, "packets_received", station->packets_received);
+  add_count (json, "packets_duplicate", station->packets_duplicate);
+  add_count (json, "packets_retransmitted", station->packets_retransmitted);
+  add_count (json, "packets_from_parity", station->packets_from_parity);
+  add_count (json, "packets_lost", station->packets_lost);
+  add_count (json, "packets_rejected", station->packets_rejected);
+  add_count (json, "frames_out", station->frames_out);
+  add_count (json, "frames_lost", station->frames_lost);
+  add_ms (json, "tune_in_ms", tune_in);
+  add_ms (json, "latency_ms", station->latency);
+  add_ms (json, "buffer_ms", MAX (station->buffered, 0));
+  add_bool (json, "silent", station->silent);
+  add_bool (json, "ended", station->ended);
+  add_stripes (json, station);
+  g_string_append_c (json, '}');
+}
+
+static void
+add_counters (GString *json, const SsCounters *counters)
+{
+  append_name (json, "counters");
+  g_string_append_c (json, '{');
+  for (unsigned i = 0; i < SS_N_COUNTERS; i++)
+    add_count (json, ss_counter_name (i), counters->value[i]);
+  g_string_append_c (json, '}');
+}
+
+char *
+ss_stats_format (const SsStatsLine *line)
+{
+  const SsNodeStats *node = line->node;
+  const SsAddr *addr
+    = ss_addr_is_set (&node->self.addr) ? &node->self.addr
+                                        : &line->fallback_addr;
+  GString *json = g_string_sized_new (4096);
+  char id[SS_ID_STRLEN], addr_text[SS_ADDR_STRLEN];
+
+  ss_id_format (&node->self.id, id);
+  ss_addr_format (addr, addr_text);
+  g_string_append_c (json, '{');
+  add_number (json, "time", (double) line->wall / (double) SS_SEC, "%.3f");
+  add_string (json, "node", id);
+  add_string (json, "address", addr_text);
+  add_string (json, "state", ss_state_name (node->state));
+  add_count (json, "leaf_set", node->leaf_set);
+  add_count (json, "routing_entries", node->routing_entries);
+  add_count (json, "peers", node->peers);
+  add_number (json, "upload_bps", line->upload_bps, "%.0f");
+  add_number (json, "download_bps", line->download_bps, "%.0f");
+  add_number (json, "control_upload_bps", line->control_upload_bps, "%.0f");
+  add_count (json, "upload_bytes", node->counters.value[SS_COUNT_BYTES_OUT]);
+  add_count (json, "download_bytes", node->counters.value[SS_COUNT_BYTES_IN]);
+  add_number (json, "cpu_s", line->cpu_s, "%.3f");
+  add_count (json, "memory_peak_bytes", line->memory_peak);
+  add_count (json, "stations", node->n_stations);
+  if (node->has_station)
+    add_station (json, &node->station,
+                 node->station.role == SS_ROLE_LISTENER ? line->tune_in : -1);
+  else
+    add_string (json, "station", NULL);
+  add_counters (json, &node->counters);
+  g_string_append_c (json, '}');
+  return g_string_free (json, FALSE);
+}
+
+SsStats *
+ss_stats_open (const char *path, GError **error)
+{
+  int fd = STDERR_FILENO;
+
+  if (strcmp (path, "-") != 0) {
+    fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0) {
+      g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED,
+                   "cannot write statistics to %s: %s; give another file to "
+                   "--stats",
+                   path, g_strerror (errno));
+      return NULL;
+    }
+  }
+  SsStats *stats = g_new0 (SsStats, 1);
+
+  stats->fd = fd;
+  stats->path = g_strdup (path);
+  return stats;
+}
+
+static void
+fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
+{
+  const uint64_t *value = line->node->counters.value;
+  const uint64_t *last = stats->last_counters.value;
+  double seconds = (double) (now - stats->last) / (double) SS_SEC;
+  struct rusage usage;
+
+  if (stats->has_last && seconds > 0) {
+    double bits = 8 / seconds;
+
+    line->upload_bps
+      = (double) (value[SS_COUNT_BYTES_OUT] - last[SS_COUNT_BYTES_OUT]) * bits;
+    line->download_bps
+      = (double) (value[SS_COUNT_BYTES_IN] - last[SS_COUNT_BYTES_IN]) * bits;
+    line->control_upload_bps
+      = (double) (value[SS_COUNT_CONTROL_BYTES_OUT]
+                  - last[SS_COUNT_CONTROL_BYTES_OUT])
+        * bits;
+  }
+  stats->has_last = true;
+  stats->last = now;
+  stats->last_counters = line->node->counters;
+  getrusage (RUSAGE_SELF, &usage);
+  line->cpu_s = (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+                + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
+                    / 1e6;
+  line->memory_peak = (uint64_t) usage.ru_maxrss * 1024;
+}
+
+bool
+ss_stats_write (SsStats *stats, SsTime now, SsStatsLine *line, GError **error)
+{
+  fill_in (stats, now, line);
+  g_autofree char *json = ss_stats_format (line);
+  g_autofree char *text = g_strconcat (json, "\n", NULL);
+  size_t len = strlen (text);
+
+  if (write (stats->fd, text, len) == (ssize_t) len || stats->has_failed)
+    return true;
+  stats->has_failed = true;
+  g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED,
+               "cannot write statistics to %s: %s; going on without",
+               stats->path, g_strerror (errno));
+  return false;
+}
+
+void
+ss_stats_close (SsStats *stats)
+{
+  if (stats == NULL)
+    return;
+  if (stats->fd != STDERR_FILENO)
+    close (stats->fd);
+  g_free (stats->path);
+  g_free (stats);
+}
