@@ -1,0 +1,71 @@
+/* The receive side: frames that are due go in, and out comes Ogg on a file
+ * descriptor or sound from the loudspeaker. A thread does the writing, so
+ * that no reader, however slow, holds up the caller.
+ *
+ * What a slow reader leaves behind is kept up to a bound; beyond it the
+ * oldest frames are dropped. That happens before they become pages: what is
+ * written stays a well-formed stream with a hole in its time. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/frame.h"
+
+/* What waits for the reader: whichever is reached first. */
+#define SS_OUTPUT_WAITING_BYTES_MAX  (1u << 20)
+#define SS_OUTPUT_WAITING_FRAMES_MAX 4096
+/* Frames that do not fill a page are written after so long. */
+#define SS_OUTPUT_FLUSH_MSEC 100
+
+typedef enum {
+  SS_OUTPUT_OPEN,
+  SS_OUTPUT_DONE,   /* finished, and all of it was written */
+  SS_OUTPUT_GONE,   /* the reader closed its end: nothing to complain of */
+  SS_OUTPUT_FAILED, /* cannot be written; see ss_output_take_error */
+} SsOutputState;
+
+typedef struct {
+  SsOutputState state;
+  uint64_t frames_written, frames_dropped, bytes_written;
+} SsOutputStatus;
+
+typedef struct SsOutput SsOutput;
+
+/* `serial` (random) is the first Ogg serial number; links count up from it.
+ * `name` is for messages ("standard output"). `fd` stays the caller's. */
+SsOutput *ss_output_new_fd (int fd, const char *name, uint32_t serial);
+
+/* Creates or truncates a file. */
+SsOutput *ss_output_new_file (const char *path, uint32_t serial,
+                              GError **error);
+
+/* Plays through GStreamer's `sink`, a description as gst-launch takes it;
+ * NULL: autoaudiosink. */
+SsOutput *ss_output_new_player (const char *sink, GError **error);
+
+/* Stops at once: call ss_output_finish and ss_output_wait before. */
+void ss_output_free (SsOutput *output);
+
+/* In presentation order, each when due. They copy or take references, never
+ * block, and do nothing once the state has left OPEN. */
+void ss_output_headers (SsOutput *output, const SsCodecHeaders *headers);
+void ss_output_frame (SsOutput *output, const SsFrame *frame);
+
+/* Nothing more will come: the stream is ended and the state becomes DONE once
+ * all is written. */
+void ss_output_finish (SsOutput *output);
+
+/* Waits, at most so long, until the state has left OPEN; whether it has. */
+bool ss_output_wait (SsOutput *output, SsTime timeout);
+
+/* An eventfd: readable when the state has left OPEN, and once when the first
+ * frame was dropped. ss_output_status resets it. */
+int ss_output_fd (const SsOutput *output);
+void ss_output_status (SsOutput *output, SsOutputStatus *ret_status);
+
+/* Why it FAILED (SS_MEDIA_ERROR_OUTPUT), once; else NULL. */
+GError *ss_output_take_error (SsOutput *output);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (SsOutput, ss_output_free)
