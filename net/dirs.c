@@ -58,7 +58,7 @@ ss_replace_file (const char *path, const char *text, int mode, GError **error)
 
   if (g_file_set_contents_full (path, text, -1,
                                 G_FILE_SET_CONTENTS_CONSISTENT
-                                | G_FILE_SET_CONTENTS_DURABLE,
+                                    | G_FILE_SET_CONTENTS_DURABLE,
                                 mode, &cause))
     return true;
   g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED, "cannot write %s: %s",

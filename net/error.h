@@ -9,7 +9,7 @@
 
 /* The values are exit statuses. */
 typedef enum {
-  SS_NET_ERROR_FAILED = 1,     /* while running */
+  SS_NET_ERROR_FAILED = 1, /* while running */
   SS_NET_ERROR_USAGE = 2,
   SS_NET_ERROR_NOT_JOINED = 3, /* no ring could be joined */
   SS_NET_ERROR_NO_STATION = 4, /* nobody broadcasts it, or which one? */

@@ -69,7 +69,7 @@ struct SsHost {
 static void wake (void *user);
 
 static void G_GNUC_PRINTF (3, 4)
-say (const SsHost *host, SsLogLevel level, const char *format, ...)
+    say (const SsHost *host, SsLogLevel level, const char *format, ...)
 {
   va_list args;
 
@@ -77,7 +77,7 @@ say (const SsHost *host, SsLogLevel level, const char *format, ...)
   g_autofree char *text = g_strdup_vprintf (format, args);
 
   va_end (args);
-  host->options.say (host->options.user, level, text);
+  host->options.say (host->options.say_user, level, text);
 }
 
 /* Says the error and frees it: for what can be done without. */
@@ -116,8 +116,8 @@ scan_local_dir (SsHost *host, SsTime now)
   SsLocalNode nodes[LOCAL_JOINS_MAX];
   SsContact contacts[LOCAL_JOINS_MAX * SS_PEER_ADDRS_MAX];
   unsigned n_contacts = 0;
-  unsigned n = ss_local_dir_list (host->local_dir, &host->realm, nodes,
-                                  LOCAL_JOINS_MAX);
+  unsigned n =
+      ss_local_dir_list (host->local_dir, &host->realm, nodes, LOCAL_JOINS_MAX);
 
   for (unsigned i = 0; i < n; i++)
     for (unsigned j = 0; j < nodes[i].n_addrs; j++) {
@@ -129,7 +129,7 @@ scan_local_dir (SsHost *host, SsTime now)
         if (host->n_joined_local == LOCAL_JOINS_MAX)
           host->n_joined_local = 0;
         host->joined_local[host->n_joined_local++] = nodes[i].addrs[j];
-        contacts[n_contacts++] = (SsContact) {
+        contacts[n_contacts++] = (SsContact){
           .key = nodes[i].key,
           .id = ss_id_of_key (&nodes[i].key),
           .addr = nodes[i].addrs[j],
@@ -189,8 +189,8 @@ scan (SsHost *host, SsTime now)
   if (is_outside && host->n_bootstrap == 0 && host->n_joined_local == 0
       && host->join_trouble == NULL)
     ss_node_join (ss_loop_node (host->loop), now, NULL, 0, NULL, 0);
-  host->scan_at
-    = host->local_dir == NULL ? SS_NEVER : now + scan_interval (host);
+  host->scan_at =
+      host->local_dir == NULL ? SS_NEVER : now + scan_interval (host);
 }
 
 /* Bootstrap names. */
@@ -202,7 +202,7 @@ join_through (Bootstrap *bootstrap, const SsAddr *addrs, unsigned n)
   SsContact contacts[ADDRS_PER_NAME_MAX];
 
   for (unsigned i = 0; i < n; i++)
-    contacts[i] = (SsContact) {
+    contacts[i] = (SsContact){
       .key = bootstrap->endpoint.key,
       .id = ss_id_of_key (&bootstrap->endpoint.key),
       .addr = addrs[i],
@@ -224,8 +224,8 @@ fail_to_resolve (Bootstrap *bootstrap, const char *why)
   SsTime now = ss_clock_now ();
 
   g_free (bootstrap->trouble);
-  bootstrap->trouble
-    = g_strdup_printf ("%s: %s", bootstrap->endpoint.host, why);
+  bootstrap->trouble =
+      g_strdup_printf ("%s: %s", bootstrap->endpoint.host, why);
   if (is_first)
     say (host, SS_LOG_ERROR, "cannot find the bootstrap host %s; trying again",
          bootstrap->trouble);
@@ -280,8 +280,8 @@ on_resolved (GObject *source, GAsyncResult *result, void *user)
 {
   Bootstrap *bootstrap = user;
   GError *error = NULL;
-  GList *addresses = g_resolver_lookup_by_name_finish (G_RESOLVER (source),
-                                                       result, &error);
+  GList *addresses =
+      g_resolver_lookup_by_name_finish (G_RESOLVER (source), result, &error);
 
   if (error != NULL) {
     /* Cancelled: the host is gone. */
@@ -300,8 +300,8 @@ on_resolved (GObject *source, GAsyncResult *result, void *user)
 static void
 resolve (Bootstrap *bootstrap)
 {
-  GInetAddress *numeric
-    = g_inet_address_new_from_string (bootstrap->endpoint.host);
+  GInetAddress *numeric =
+      g_inet_address_new_from_string (bootstrap->endpoint.host);
 
   bootstrap->again = SS_NEVER;
   if (numeric != NULL) {
@@ -314,10 +314,9 @@ resolve (Bootstrap *bootstrap)
   if (bootstrap->is_asked)
     return;
   bootstrap->is_asked = true;
-  g_resolver_lookup_by_name_async (bootstrap->host->resolver,
-                                   bootstrap->endpoint.host,
-                                   bootstrap->host->cancellable, on_resolved,
-                                   bootstrap);
+  g_resolver_lookup_by_name_async (
+      bootstrap->host->resolver, bootstrap->endpoint.host,
+      bootstrap->host->cancellable, on_resolved, bootstrap);
 }
 
 /* Statistics. */
@@ -371,14 +370,11 @@ static void
 note_state (SsHost *host, SsNodeState state)
 {
   static const char *const texts[] = {
-    [SS_NODE_OUTSIDE] = "in no ring",
-    [SS_NODE_JOINING] = "joining",
-    [SS_NODE_ALONE] = "a ring of one",
-    [SS_NODE_JOINED] = "joined",
+    [SS_NODE_OUTSIDE] = "in no ring",  [SS_NODE_JOINING] = "joining",
+    [SS_NODE_ALONE] = "a ring of one", [SS_NODE_JOINED] = "joined",
     [SS_NODE_LEAVING] = "leaving",
   };
-  bool had_ring
-    = host->state == SS_NODE_JOINED || host->state == SS_NODE_ALONE;
+  bool had_ring = host->state == SS_NODE_JOINED || host->state == SS_NODE_ALONE;
   bool has_ring = state == SS_NODE_JOINED || state == SS_NODE_ALONE;
 
   host->state = state;
@@ -443,8 +439,8 @@ wake (void *user)
   if (now >= host->stats_at) {
     write_stats (host, now);
     /* In step, unless the process was stopped meanwhile. */
-    host->stats_at = MAX (host->stats_at + SS_STATS_INTERVAL,
-                          now + SS_STATS_INTERVAL / 2);
+    host->stats_at =
+        MAX (host->stats_at + SS_STATS_INTERVAL, now + SS_STATS_INTERVAL / 2);
   }
   set_alarm (host);
 }
@@ -532,8 +528,8 @@ ss_host_new (const SsHostOptions *options, GError **error)
   host->options = *options;
   host->identity.lock_fd = -1;
   host->tune_in = -1;
-  host->stats_at = host->scan_at = host->identity_at = host->leave_by
-    = SS_NEVER;
+  host->stats_at = host->scan_at = host->identity_at = host->leave_by =
+      SS_NEVER;
   host->n_bootstrap = options->n_bootstrap;
   host->bootstrap = g_new0 (Bootstrap, options->n_bootstrap);
   for (unsigned i = 0; i < options->n_bootstrap; i++) {
@@ -571,8 +567,7 @@ give_notice (SsHost *host)
     return;
   say (host, SS_LOG_INFO,
        "first start: peers see your IP address, and you upload to them (%s%s)",
-       cap,
-       host->options.upload_bps == 0 ? "; set one with --upload" : "");
+       cap, host->options.upload_bps == 0 ? "; set one with --upload" : "");
   /* Where nothing can be kept it is said again next time. */
   if (ss_make_dir (host->dirs.state, NULL))
     g_file_set_contents (path, "", 0, NULL);
@@ -703,9 +698,9 @@ ss_host_join_trouble (const SsHost *host)
 
   if (host->n_bootstrap == 0)
     return g_string_free (
-      g_string_append (text, "no --bootstrap was given, and no node of yours "
-                             "on this machine answers"),
-      FALSE);
+        g_string_append (text, "no --bootstrap was given, and no node of yours "
+                               "on this machine answers"),
+        FALSE);
   g_string_append (text, "no bootstrap node answered (");
   for (unsigned i = 0; i < host->n_bootstrap; i++) {
     const Bootstrap *bootstrap = &host->bootstrap[i];

@@ -16,7 +16,7 @@
 void
 ss_identity_init_ephemeral (SsIdentity *identity, SsRng *rng)
 {
-  *identity = (SsIdentity) { .lock_fd = -1 };
+  *identity = (SsIdentity){ .lock_fd = -1 };
   ss_link_make_identity (rng, identity->seed, &identity->key);
 }
 
@@ -87,8 +87,7 @@ ss_identity_save (SsIdentity *identity, uint64_t last_handshake_ns,
 {
   char text[LAST_LEN_MAX];
 
-  if (identity->lock_fd < 0
-      || last_handshake_ns <= identity->last_handshake_ns)
+  if (identity->lock_fd < 0 || last_handshake_ns <= identity->last_handshake_ns)
     return true;
   /* Fixed width: one write in place that leaves no digits of the old. */
   int len = g_snprintf (text, sizeof text, "%020" G_GUINT64_FORMAT "\n",

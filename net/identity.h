@@ -13,7 +13,7 @@ typedef struct {
   uint8_t seed[32];
   SsKey key;
   uint64_t last_handshake_ns;
-  char *path; /* NULL: ephemeral */
+  char *path;  /* NULL: ephemeral */
   int lock_fd; /* -1: ephemeral */
 } SsIdentity;
 

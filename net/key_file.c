@@ -76,7 +76,8 @@ read_secret (char *text, const char *word, uint8_t ret_secret[SS_SECRET_LEN])
       line = g_strchug (line + word_len);
     return strlen (line) == HEX_LEN
            && sodium_hex2bin (ret_secret, SS_SECRET_LEN, line, HEX_LEN, NULL,
-                              &bin_len, NULL) == 0
+                              &bin_len, NULL)
+                  == 0
            && bin_len == SS_SECRET_LEN;
   }
   return false;

@@ -173,8 +173,7 @@ parse_entry (char *text, SsLocalNode *ret_node)
       has_realm = ss_id_parse (value, &node.realm);
     else if (strcmp (line, "relay") == 0)
       node.is_relay = strcmp (value, "1") == 0;
-    else if (strcmp (line, "address") == 0
-             && node.n_addrs < SS_PEER_ADDRS_MAX
+    else if (strcmp (line, "address") == 0 && node.n_addrs < SS_PEER_ADDRS_MAX
              && ss_addr_parse (value, &node.addrs[node.n_addrs]))
       node.n_addrs++;
   }
@@ -192,8 +191,8 @@ read_entry (SsLocalDir *dir, const char *name, SsLocalNode *ret_node)
   char text[ENTRY_LEN_MAX + 1];
   struct stat st, named;
   bool ok = false;
-  int fd = openat (dir->fd, name,
-                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int fd =
+      openat (dir->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
   if (fd < 0)
     return false;

@@ -25,7 +25,7 @@ typedef struct SsLocalDir SsLocalDir;
 /* Makes the directory if need be. */
 SsLocalDir *ss_local_dir_open (GError **error);
 /* Removes the own entry. */
-void        ss_local_dir_free (SsLocalDir *dir);
+void ss_local_dir_free (SsLocalDir *dir);
 const char *ss_local_dir_path (const SsLocalDir *dir);
 
 /* Makes or replaces the own entry. */

@@ -195,10 +195,9 @@ ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user)
   loop->source = g_source_new (&source_funcs, sizeof (LoopSource));
   ((LoopSource *) loop->source)->loop = loop;
   g_source_set_static_name (loop->source, "splitstream node");
-  loop->udp_tag
-    = g_source_add_unix_fd (loop->source, ss_udp_fd (udp), G_IO_IN);
-  loop->timer_tag
-    = g_source_add_unix_fd (loop->source, loop->timer_fd, G_IO_IN);
+  loop->udp_tag = g_source_add_unix_fd (loop->source, ss_udp_fd (udp), G_IO_IN);
+  loop->timer_tag =
+      g_source_add_unix_fd (loop->source, loop->timer_fd, G_IO_IN);
   return loop;
 }
 

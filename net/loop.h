@@ -20,8 +20,8 @@ SsTime ss_clock_wall_offset (void); /* UNIX ns = now + this */
 
 /* Takes udp and node over. */
 SsLoop *ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user);
-void    ss_loop_attach (SsLoop *loop, GMainContext *context);
-void    ss_loop_free (SsLoop *loop);
+void ss_loop_attach (SsLoop *loop, GMainContext *context);
+void ss_loop_free (SsLoop *loop);
 
 SsNode *ss_loop_node (SsLoop *loop);
 /* Sends and tells what a command has made the node do. To be called after
@@ -33,5 +33,5 @@ void ss_loop_flush (SsLoop *loop);
 typedef struct SsAlarm SsAlarm;
 SsAlarm *ss_alarm_new (GMainContext *context, void (*call) (void *user),
                        void *user);
-void     ss_alarm_set (SsAlarm *alarm, SsTime at); /* SS_NEVER: disarms */
-void     ss_alarm_free (SsAlarm *alarm);
+void ss_alarm_set (SsAlarm *alarm, SsTime at); /* SS_NEVER: disarms */
+void ss_alarm_free (SsAlarm *alarm);

@@ -8,9 +8,9 @@
 
 #include "net/error.h"
 
-#define RATE_MAX         1e12 /* bit/s */
-#define DURATION_MAX     (10 * 366 * 24 * 3600.0) /* s */
-#define HOST_LEN_MAX     253  /* RFC 1035, section 3.1 */
+#define RATE_MAX     1e12                     /* bit/s */
+#define DURATION_MAX (10 * 366 * 24 * 3600.0) /* s */
+#define HOST_LEN_MAX 253                      /* RFC 1035, section 3.1 */
 
 static const uint8_t v4_prefix[12] = {
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
@@ -43,8 +43,8 @@ ss_parse_rate (const char *text, uint64_t *ret_bps, GError **error)
     const char *suffix;
     double factor;
   } suffixes[] = {
-    { "", 1 },    { "k", 1e3 },     { "K", 1e3 },     { "M", 1e6 },
-    { "G", 1e9 }, { "kbit", 1e3 },  { "Mbit", 1e6 },  { "Gbit", 1e9 },
+    { "", 1 },    { "k", 1e3 },    { "K", 1e3 },    { "M", 1e6 },
+    { "G", 1e9 }, { "kbit", 1e3 }, { "Mbit", 1e6 }, { "Gbit", 1e9 },
   };
   const char *rest;
   double number;
@@ -90,7 +90,7 @@ ss_parse_duration (const char *text, SsTime unit, SsTime *ret_duration,
     const char *suffix;
     SsTime unit;
   } suffixes[] = {
-    { "", unit },         { "ms", SS_MSEC },     { "s", SS_SEC },
+    { "", unit },         { "ms", SS_MSEC },      { "s", SS_SEC },
     { "m", 60 * SS_SEC }, { "h", 3600 * SS_SEC },
   };
   const char *rest;

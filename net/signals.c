@@ -48,7 +48,7 @@ ss_signals_catch (void (*call) (void *user), void *user)
   g_assert (event_fd == -1);
   event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   g_assert (event_fd >= 0);
-  *catcher = (Catcher) { call, user };
+  *catcher = (Catcher){ call, user };
   GSource *source = g_unix_fd_source_new (event_fd, G_IO_IN);
 
   g_source_set_priority (source, G_PRIORITY_HIGH);

@@ -22,8 +22,8 @@ name_fault (const char *name)
       return "has one of @ / ? #";
   }
   if (g_unichar_isspace (g_utf8_get_char (name))
-      || g_unichar_isspace (g_utf8_get_char (
-        g_utf8_prev_char (name + strlen (name)))))
+      || g_unichar_isspace (
+          g_utf8_get_char (g_utf8_prev_char (name + strlen (name)))))
     return "begins or ends with a space";
   return NULL;
 }
@@ -81,9 +81,8 @@ parse_uri (const char *rest, SsStationSpec *ret_spec, GError **error)
 
   /* Browsers put a slash behind what they take for a host. */
   tail += strspn (tail, "/");
-  g_autofree char *query = g_strndup (*tail == '?' ? tail + 1 : "",
-                                      *tail == '?' ? strcspn (tail + 1, "#")
-                                                   : 0);
+  g_autofree char *query = g_strndup (
+      *tail == '?' ? tail + 1 : "", *tail == '?' ? strcspn (tail + 1, "#") : 0);
   g_autofree char *key = query_value (query, "key");
 
   if (name == NULL) {
@@ -117,8 +116,8 @@ ss_station_spec_parse (const char *text, SsStationSpec *ret_spec,
                       error);
   }
   const char *at = strrchr (text, '@');
-  g_autofree char *name = at == NULL ? g_strdup (text)
-                                     : g_strndup (text, (size_t) (at - text));
+  g_autofree char *name =
+      at == NULL ? g_strdup (text) : g_strndup (text, (size_t) (at - text));
 
   if (at != NULL) {
     if (!read_fingerprint (at + 1, &spec.fingerprint, error))

@@ -17,9 +17,9 @@ typedef struct {
   SsId fingerprint;
 } SsStationSpec;
 
-bool  ss_station_spec_parse (const char *text, SsStationSpec *ret_spec,
-                             GError **error);
-void  ss_station_spec_clear (SsStationSpec *spec);
+bool ss_station_spec_parse (const char *text, SsStationSpec *ret_spec,
+                            GError **error);
+void ss_station_spec_clear (SsStationSpec *spec);
 /* The link to a station; fingerprint may be NULL. Free with g_free. */
 char *ss_station_uri (const char *name, const SsId *fingerprint);
 

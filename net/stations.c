@@ -45,8 +45,8 @@ ss_known_stations_find (const char *path, const char *name,
   g_autofree char *text = NULL;
   gsize len;
 
-  return g_file_get_contents (path, &text, &len, NULL)
-         && len <= KNOWN_LEN_MAX && find_in_text (text, name, ret_fingerprint);
+  return g_file_get_contents (path, &text, &len, NULL) && len <= KNOWN_LEN_MAX
+         && find_in_text (text, name, ret_fingerprint);
 }
 
 static bool

@@ -12,11 +12,11 @@
  * percent-encoded, in `data_dir`/known-stations. */
 char *ss_known_stations_path (const char *data_dir); /* free with g_free */
 /* False: not pinned. A damaged line counts as none. */
-bool  ss_known_stations_find (const char *path, const char *name,
-                              SsId *ret_fingerprint);
+bool ss_known_stations_find (const char *path, const char *name,
+                             SsId *ret_fingerprint);
 /* Adds a line unless the name has one: the first use counts. */
-bool  ss_known_stations_pin (const char *path, const char *name,
-                             const SsId *fingerprint, GError **error);
+bool ss_known_stations_pin (const char *path, const char *name,
+                            const SsId *fingerprint, GError **error);
 
 /* A station of the user's own: its secret seed, made on the first broadcast,
  * and beside it FILE.session with the number of its last session, locked
@@ -32,8 +32,8 @@ typedef struct {
 /* `data_dir`/stations/NAME.key, the name percent-encoded. */
 char *ss_own_station_path (const char *data_dir, const char *name);
 /* Loads the key, or makes it from `random` (32 bytes), and takes the lock. */
-bool  ss_own_station_open (SsOwnStation *station, const char *path,
-                           const uint8_t random[32], GError **error);
-bool  ss_own_station_save_session (SsOwnStation *station, uint32_t session,
-                                   GError **error);
-void  ss_own_station_clear (SsOwnStation *station); /* wipes, unlocks */
+bool ss_own_station_open (SsOwnStation *station, const char *path,
+                          const uint8_t random[32], GError **error);
+bool ss_own_station_save_session (SsOwnStation *station, uint32_t session,
+                                  GError **error);
+void ss_own_station_clear (SsOwnStation *station); /* wipes, unlocks */

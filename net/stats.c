@@ -82,14 +82,12 @@ add_bool (GString *json, const char *name, bool value)
 
 /* With so many decimals at most; the locale has no say in it. */
 static void
-add_number (GString *json, const char *name, double value,
-            const char *format)
+add_number (GString *json, const char *name, double value, const char *format)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
 
   append_name (json, name);
-  g_string_append (json,
-                   g_ascii_formatd (text, sizeof text, format, value));
+  g_string_append (json, g_ascii_formatd (text, sizeof text, format, value));
 }
 
 static void
@@ -192,9 +190,8 @@ char *
 ss_stats_format (const SsStatsLine *line)
 {
   const SsNodeStats *node = line->node;
-  const SsAddr *addr
-    = ss_addr_is_set (&node->self.addr) ? &node->self.addr
-                                        : &line->fallback_addr;
+  const SsAddr *addr = ss_addr_is_set (&node->self.addr) ? &node->self.addr
+                                                         : &line->fallback_addr;
   GString *json = g_string_sized_new (4096);
   char id[SS_ID_STRLEN], addr_text[SS_ADDR_STRLEN];
 
@@ -259,22 +256,21 @@ fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
   if (stats->has_last && seconds > 0) {
     double bits = 8 / seconds;
 
-    line->upload_bps
-      = (double) (value[SS_COUNT_BYTES_OUT] - last[SS_COUNT_BYTES_OUT]) * bits;
-    line->download_bps
-      = (double) (value[SS_COUNT_BYTES_IN] - last[SS_COUNT_BYTES_IN]) * bits;
-    line->control_upload_bps
-      = (double) (value[SS_COUNT_CONTROL_BYTES_OUT]
-                  - last[SS_COUNT_CONTROL_BYTES_OUT])
-        * bits;
+    line->upload_bps =
+        (double) (value[SS_COUNT_BYTES_OUT] - last[SS_COUNT_BYTES_OUT]) * bits;
+    line->download_bps =
+        (double) (value[SS_COUNT_BYTES_IN] - last[SS_COUNT_BYTES_IN]) * bits;
+    line->control_upload_bps = (double) (value[SS_COUNT_CONTROL_BYTES_OUT]
+                                         - last[SS_COUNT_CONTROL_BYTES_OUT])
+                               * bits;
   }
   stats->has_last = true;
   stats->last = now;
   stats->last_counters = line->node->counters;
   getrusage (RUSAGE_SELF, &usage);
-  line->cpu_s = (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-                + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
-                    / 1e6;
+  line->cpu_s =
+      (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   line->memory_peak = (uint64_t) usage.ru_maxrss * 1024;
 }
 

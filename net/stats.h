@@ -10,7 +10,7 @@
 
 /* What one line is made of. */
 typedef struct {
-  SsTime wall;          /* UNIX time, ns */
+  SsTime wall; /* UNIX time, ns */
   const SsNodeStats *node;
   SsAddr fallback_addr; /* while peers have not said what they observe */
   double upload_bps, download_bps, control_upload_bps;
@@ -28,8 +28,8 @@ typedef struct SsStats SsStats;
 SsStats *ss_stats_open (const char *path, GError **error);
 /* Fills in rates (since the line before) and the process's figures, and
  * writes. False with error the first time that writing fails. */
-bool     ss_stats_write (SsStats *stats, SsTime now, SsStatsLine *line,
-                         GError **error);
-void     ss_stats_close (SsStats *stats);
+bool ss_stats_write (SsStats *stats, SsTime now, SsStatsLine *line,
+                     GError **error);
+void ss_stats_close (SsStats *stats);
 
 const char *ss_state_name (SsNodeState state);

@@ -145,7 +145,7 @@ init_batch (Batch *batch)
   for (unsigned i = 0; i < SS_UDP_BATCH; i++) {
     batch->vectors[i].iov_base = batch->buffers[i];
     batch->vectors[i].iov_len = BUFFER_LEN;
-    batch->headers[i].msg_hdr = (struct msghdr) {
+    batch->headers[i].msg_hdr = (struct msghdr){
       .msg_name = &batch->addresses[i],
       .msg_namelen = sizeof batch->addresses[i],
       .msg_iov = &batch->vectors[i],
@@ -243,7 +243,7 @@ find_primary (bool is_v4, SsAddr *ret_addr)
   bool ok;
 
   if (!is_v4)
-    far = (SsAddr) { .ip = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, .port = 9 };
+    far = (SsAddr){ .ip = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, .port = 9 };
   len = to_socket_address (is_v4, &far, &address);
   int fd = socket (address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -291,7 +291,7 @@ ss_udp_receive (SsUdp *udp, SsUdpDatagram **ret_datagrams)
 
   /* Errors are those of single datagrams (ICMP) or EAGAIN: nothing came. */
   for (int i = 0; i < n; i++)
-    udp->datagrams[i] = (SsUdpDatagram) {
+    udp->datagrams[i] = (SsUdpDatagram){
       .from = from_socket_address (&in->addresses[i]),
       .data = in->buffers[i],
       .len = in->headers[i].msg_len,
@@ -343,8 +343,8 @@ ss_udp_send_from (SsUdp *udp, SsNode *node)
       if (!ss_udp_reaches (udp, &to))
         continue;
       out->vectors[n].iov_len = len;
-      out->headers[n].msg_hdr.msg_namelen = to_socket_address (
-        udp->is_v4, &to, &out->addresses[n]);
+      out->headers[n].msg_hdr.msg_namelen =
+          to_socket_address (udp->is_v4, &to, &out->addresses[n]);
       n++;
     }
     udp->n_unsent = n;

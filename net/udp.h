@@ -22,11 +22,11 @@ typedef struct {
 
 /* Binds. `bind` NULL: any address, SS_DEFAULT_PORT or else a free port. */
 SsUdp *ss_udp_open (const SsAddr *bind, GError **error);
-void   ss_udp_close (SsUdp *udp);
-int    ss_udp_fd (const SsUdp *udp);
+void ss_udp_close (SsUdp *udp);
+int ss_udp_fd (const SsUdp *udp);
 SsAddr ss_udp_local (const SsUdp *udp); /* the IP may be the wildcard */
 /* Can the socket send to this kind of address? */
-bool   ss_udp_reaches (const SsUdp *udp, const SsAddr *addr);
+bool ss_udp_reaches (const SsUdp *udp, const SsAddr *addr);
 /* Addresses under which other processes on this machine, and, as far as can
  * be told, other machines reach the socket: the best first. */
 unsigned ss_udp_own_addrs (const SsUdp *udp, SsAddr *ret_addrs, unsigned max);
