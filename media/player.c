@@ -16,6 +16,7 @@ struct SsPlayer {
   char *description;
   GstElement *pipeline; /* NULL: between links */
   GstAppSrc *source;
+  bool ended; /* the next page begins another link */
 };
 
 static GstElement *
@@ -66,6 +67,7 @@ close_pipeline (SsPlayer *player)
   if (player->pipeline == NULL)
     return;
   gst_element_set_state (player->pipeline, GST_STATE_NULL);
+  player->ended = false;
   g_clear_object (&player->source);
   gst_clear_object (&player->pipeline);
 }
@@ -107,6 +109,8 @@ bool
 ss_player_write (SsPlayer *player, const uint8_t *pages, size_t len,
                  GError **error)
 {
+  if (player->ended)
+    close_pipeline (player);
   if (player->pipeline == NULL) {
     player->pipeline = build (player, error);
     if (player->pipeline == NULL)
@@ -127,8 +131,10 @@ ss_player_write (SsPlayer *player, const uint8_t *pages, size_t len,
 void
 ss_player_end_link (SsPlayer *player)
 {
-  if (player->pipeline != NULL)
-    gst_app_src_end_of_stream (player->source);
+  if (player->pipeline == NULL || player->ended)
+    return;
+  gst_app_src_end_of_stream (player->source);
+  player->ended = true;
 }
 
 bool
