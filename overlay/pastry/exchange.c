@@ -1,0 +1,377 @@
+/* Leaf sets asked and told (MSPastry, section 3.1: LS-PROBE and its reply).
+ * Whoever might be a leaf is asked; he notes the asker and answers with his
+ * own leaf set, from which more are asked. A node enters the leaf set only by
+ * a message of its own: gossip never adds anybody.
+ *
+ * Departures: the probe does not carry the prober's set but names it by short
+ * prefixes, so that answers hold only news; and an answer says which arc of
+ * the ring it knows, from which follows who may lengthen a short side. */
+#include "overlay/pastry/internal.h"
+
+static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
+static void drop_ask (SsPastry *pastry, SsAsk *ask);
+static bool send_ask (SsPastry *pastry, SsAsk *ask, bool mutual);
+static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach);
+static void tell_side (SsPastry *pastry, const SsContact *to,
+                       SsMsgLeafSet *message, SsLeafsetSide side,
+                       const uint64_t *known, unsigned n_known);
+static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
+                             const SsLeafsetArc *arc);
+static bool side_has_room (const SsPastry *pastry, unsigned reach);
+static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
+
+void
+ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
+               bool mutual)
+{
+  if (ss_pastry_is_self (pastry, &peer->id)
+      || ss_pastry_is_dead (pastry, &peer->id))
+    return;
+  SsAsk *ask = find_ask (pastry, &peer->id);
+  if (ask != NULL) {
+    ask->reach |= (uint8_t) reach;
+    return;
+  }
+  if (pastry->asks == NULL)
+    pastry->asks = g_array_new (FALSE, FALSE, sizeof (SsAsk));
+  if (pastry->asks->len == SS_PASTRY_ASKS_MAX)
+    return;
+  SsAsk fresh = {
+    .contact = *peer,
+    .nonce = ss_rng_u32 (&ss_pastry_env (pastry)->rng) | 1,
+    .reach = (uint8_t) reach,
+  };
+  /* First noted, then sent: the probe names all that are asked. */
+  g_array_append_val (pastry->asks, fresh);
+  ask = &g_array_index (pastry->asks, SsAsk, pastry->asks->len - 1);
+  if (!send_ask (pastry, ask, mutual))
+    g_array_set_size (pastry->asks, pastry->asks->len - 1);
+  ss_pastry_arm_work (pastry);
+}
+
+unsigned
+ss_pastry_n_asks (const SsPastry *pastry)
+{
+  return pastry->asks != NULL ? pastry->asks->len : 0;
+}
+
+void
+ss_pastry_forget_ask (SsPastry *pastry, const SsId *id)
+{
+  SsAsk *ask = find_ask (pastry, id);
+  if (ask != NULL)
+    drop_ask (pastry, ask);
+}
+
+void
+ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer)
+{
+  if (ss_pastry_find (pastry, &peer->id) != NULL)
+    ss_pastry_doubt (pastry, peer, false);
+}
+
+/* A leaf's fate is decided by its probe; a mere candidate is forgotten. */
+void
+ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
+{
+  SsAsk *ask = find_ask (pastry, &peer->id);
+  if (ask == NULL || ask->token != token)
+    return;
+  SsContact failed = ask->contact;
+  drop_ask (pastry, ask);
+  if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
+    ss_pastry_doubt (pastry, &failed, false);
+  } else {
+    ss_pastry_bury (pastry, &failed.id);
+    ss_table_remove (&pastry->table, &failed.id);
+  }
+  ss_pastry_settle (pastry);
+}
+
+void
+ss_pastry_ask_timeouts (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  bool dropped = false;
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry);) {
+    SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
+    if (ask->deadline > now) {
+      i++;
+    } else if (ask->tries < SS_PASTRY_ASK_TRIES
+               && send_ask (pastry, ask, false)) {
+      i++;
+    } else {
+      drop_ask (pastry, ask);
+      dropped = true;
+    }
+  }
+  if (dropped)
+    ss_pastry_settle (pastry);
+}
+
+SsTime
+ss_pastry_ask_deadline (const SsPastry *pastry)
+{
+  SsTime deadline = SS_NEVER;
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++)
+    deadline
+        = MIN (deadline, g_array_index (pastry->asks, SsAsk, i).deadline);
+  return deadline;
+}
+
+void
+ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
+                      const SsMsgLeafProbe *message)
+{
+  bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
+  bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE);
+  ss_pastry_tell_leaves (pastry, from, message->nonce, 0, message->known,
+                         message->n_known);
+  /* One who is new here and has a leaf set may know others who are. A joiner
+   * who hears from another in vain looks into it before he is done. */
+  bool mutual = (message->flags & SS_LEAF_PROBE_MUTUAL) != 0;
+  bool leaf = ss_leafset_find (&pastry->leafset, &from->id) != NULL;
+  if (mutual || (entered && !joining)
+      || (!leaf && pastry->state == SS_PASTRY_JOINING))
+    ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, false);
+}
+
+void
+ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
+                         const SsMsgLeafSet *message)
+{
+  bool enter = (message->flags & SS_LEAF_SET_ENTER) != 0;
+  SsAsk *ask = find_ask (pastry, &from->id);
+  if (enter ? message->nonce != pastry->nonce
+            : ask == NULL || ask->nonce != message->nonce)
+    return;
+  if (message->side >= SS_LEAFSET_N_SIDES) {
+    ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
+    return;
+  }
+  /* What one who is joining knows may have holes. */
+  bool active = (message->flags & SS_LEAF_SET_ACTIVE) != 0;
+  SsLeafsetArc arc = { .from = from->id, .to = from->id };
+  if (active) {
+    arc.from = message->left_end;
+    arc.to = message->right_end;
+    arc.circle = (message->flags & SS_LEAF_SET_WHOLE) != 0;
+  }
+  unsigned reach = ss_leafset_reach (&pastry->leafset, &arc, &from->id);
+  if (enter) {
+    if (ss_leafset_find (&pastry->leafset, &from->id) == NULL
+        && (pastry->state == SS_PASTRY_JOINING
+            || ss_leafset_would_accept (&pastry->leafset, &from->id, reach)))
+      ss_pastry_ask (pastry, from, reach, false);
+    take_candidates (pastry, message, &arc);
+    return;
+  }
+  admit (pastry, from, reach | ask->reach);
+  bool news = take_candidates (pastry, message, &arc);
+  /* The list of those asked may have grown, and moved. */
+  ask = find_ask (pastry, &from->id);
+  if (ask == NULL)
+    return;
+  ask->news |= news;
+  ask->got |= (uint8_t) (1u << message->side);
+  if (ask->got == (1u << SS_LEAFSET_LEFT | 1u << SS_LEAFSET_RIGHT))
+    answered (pastry, ask, &arc);
+}
+
+void
+ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
+                       unsigned flags, const uint64_t *known, unsigned n_known)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  SsMsgLeafSet message = {
+    .nonce = nonce,
+    .flags = (uint8_t) flags,
+    .left_end = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT),
+    .right_end = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT),
+  };
+  if (leafset->whole)
+    message.flags |= SS_LEAF_SET_WHOLE;
+  if (pastry->state == SS_PASTRY_ACTIVE)
+    message.flags |= SS_LEAF_SET_ACTIVE;
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
+    tell_side (pastry, to, &message, side, known, n_known);
+}
+
+void
+ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
+{
+  if (ss_pastry_is_self (pastry, &peer->id)
+      || ss_pastry_is_dead (pastry, &peer->id))
+    return;
+  SsTime rtt = verified ? ss_link_rtt (pastry->link, &peer->id) : SS_NEVER;
+  ss_table_offer (&pastry->table, peer, rtt);
+  if (pastry->state == SS_PASTRY_ACTIVE
+      && ss_leafset_would_accept (&pastry->leafset, &peer->id,
+                                  SS_LEAFSET_REACH_NONE))
+    ss_pastry_ask (pastry, peer, SS_LEAFSET_REACH_NONE, false);
+}
+
+static SsAsk *
+find_ask (const SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
+    SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
+    if (ss_id_equal (&ask->contact.id, id))
+      return ask;
+  }
+  return NULL;
+}
+
+static void
+drop_ask (SsPastry *pastry, SsAsk *ask)
+{
+  ss_link_cancel (pastry->link, &ask->contact.id, SS_PROTOCOL_OVERLAY,
+                  ask->token);
+  g_array_remove_index (
+      pastry->asks, (unsigned) (ask - &g_array_index (pastry->asks, SsAsk, 0)));
+}
+
+static bool
+send_ask (SsPastry *pastry, SsAsk *ask, bool mutual)
+{
+  SsMsgLeafProbe message = { .nonce = ask->nonce };
+  if (pastry->state == SS_PASTRY_JOINING)
+    message.flags |= SS_LEAF_PROBE_JOINING;
+  if (mutual)
+    message.flags |= SS_LEAF_PROBE_MUTUAL;
+  for (unsigned i = 0; i < pastry->leafset.n; i++)
+    message.known[message.n_known++]
+        = ss_pastry_prefix (&pastry->leafset.leaves[i].id);
+  for (unsigned i = 0; i < pastry->asks->len
+                       && message.n_known < G_N_ELEMENTS (message.known);
+       i++)
+    message.known[message.n_known++] = ss_pastry_prefix (
+        &g_array_index (pastry->asks, SsAsk, i).contact.id);
+
+  uint8_t buf[SS_MSG_LEAF_PROBE_MAX];
+  size_t len = ss_msg_leaf_probe_encode (&message, buf, sizeof buf);
+  ask->tries++;
+  ask->deadline = ss_pastry_env (pastry)->now + SS_PASTRY_ASK_TIMEOUT;
+  ask->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_ASK);
+  return ss_pastry_send (pastry, &ask->contact, ask->token,
+                         SS_PASTRY_PROBE_TRIES, buf, len);
+}
+
+/* Into the leaf set, if it belongs there: it has just been heard. */
+static bool
+admit (SsPastry *pastry, const SsContact *peer, unsigned reach)
+{
+  bool evicted;
+  SsContact out;
+  ss_table_offer (&pastry->table, peer,
+                  ss_link_rtt (pastry->link, &peer->id));
+  bool was_whole = pastry->leafset.whole;
+  bool entered = ss_leafset_insert (&pastry->leafset, peer, reach, &evicted,
+                                    &out);
+  if (was_whole && !pastry->leafset.whole)
+    ss_debug (ss_pastry_env (pastry), "the ring outgrows the leaf set");
+  if (!entered)
+    return false;
+  pastry->repair_tries = 0;
+  if (evicted)
+    ss_table_offer (&pastry->table, &out, SS_NEVER);
+  ss_pastry_update (pastry, peer, SS_KBR_JOINED, true);
+  ss_pastry_release (pastry);
+  return true;
+}
+
+static void
+tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
+           SsLeafsetSide side, const uint64_t *known, unsigned n_known)
+{
+  unsigned n = ss_leafset_count (&pastry->leafset, side);
+  message->side = (uint8_t) side;
+  message->n_peers = 0;
+  for (unsigned i = 0; i < n; i++) {
+    const SsContact *leaf = ss_leafset_get (&pastry->leafset, side, i);
+    uint64_t prefix = ss_pastry_prefix (&leaf->id);
+    bool is_known = ss_id_equal (&leaf->id, &to->id);
+    for (unsigned k = 0; k < n_known && !is_known; k++)
+      is_known = known[k] == prefix;
+    if (!is_known)
+      message->peers[message->n_peers++] = ss_pastry_record (leaf);
+  }
+  uint8_t buf[SS_MSG_LEAF_SET_MAX];
+  size_t len = ss_msg_leaf_set_encode (message, buf, sizeof buf);
+  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  0, buf, len);
+}
+
+/* True if somebody in it was not known: then what was told proves nothing
+ * yet about the rest of the ring. */
+static bool
+take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
+                 const SsLeafsetArc *arc)
+{
+  bool news = false;
+  bool may_unwhole = (message->flags & SS_LEAF_SET_ACTIVE) != 0
+                     && (message->flags & SS_LEAF_SET_WHOLE) == 0;
+
+  for (unsigned i = 0; i < message->n_peers; i++) {
+    SsContact contact = ss_contact_from_record (&message->peers[i]);
+    if (ss_pastry_is_self (pastry, &contact.id)
+        || ss_pastry_is_dead (pastry, &contact.id)
+        || ss_leafset_find (&pastry->leafset, &contact.id) != NULL)
+      continue;
+    news = true;
+    if (may_unwhole)
+      ss_leafset_set_whole (&pastry->leafset, false);
+    unsigned reach = ss_leafset_reach (&pastry->leafset, arc, &contact.id);
+    ss_table_offer (&pastry->table, &contact, SS_NEVER);
+    bool inside = ss_leafset_would_accept (&pastry->leafset, &contact.id,
+                                           SS_LEAFSET_REACH_NONE);
+    if (inside
+        || (ss_leafset_would_accept (&pastry->leafset, &contact.id, reach)
+            && side_has_room (pastry, reach)))
+      ss_pastry_ask (pastry, &contact, reach, false);
+  }
+  return news;
+}
+
+/* Are fewer asked than the side lacks? */
+static bool
+side_has_room (const SsPastry *pastry, unsigned reach)
+{
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    if ((reach & (1u << side)) == 0)
+      continue;
+    unsigned n = ss_leafset_count (&pastry->leafset, side);
+    for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
+      const SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
+      if ((ask->reach & (1u << side)) != 0
+          && ss_leafset_find (&pastry->leafset, &ask->contact.id) == NULL)
+        n++;
+    }
+    /* One for the asked who turn out to lie on the other side. */
+    if (n < pastry->leafset.half + 1u)
+      return true;
+  }
+  return false;
+}
+
+static void
+answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc)
+{
+  SsId id = ask->contact.id;
+  bool news = ask->news;
+  drop_ask (pastry, ask);
+
+  /* With nobody unknown in the part that lies beyond both ends, the leaf set
+   * is the ring. */
+  bool candidates = false;
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
+    const SsAsk *other = &g_array_index (pastry->asks, SsAsk, i);
+    if (ss_leafset_find (&pastry->leafset, &other->contact.id) == NULL)
+      candidates = true;
+  }
+  if (!pastry->leafset.whole && !news && !candidates
+      && ss_leafset_find (&pastry->leafset, &id) != NULL
+      && ss_leafset_is_closed_by (&pastry->leafset, arc))
+    ss_leafset_set_whole (&pastry->leafset, true);
+  ss_pastry_settle (pastry);
+}

@@ -1,0 +1,276 @@
+/* What the files of overlay/pastry share. Not for others.
+ *
+ *   pastry.c    the object, kbr.h's calls, the link's upcalls, timers
+ *   route.c     next hops, per-hop acknowledgement, holding, delivery
+ *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
+ *   exchange.c  leaf sets asked and told; who enters the own
+ *   join.c      entering a ring, merging with another
+ *   maintain.c  heartbeats, repair, table upkeep, leaving
+ *   view.c      what the leaf set tells applications */
+#pragma once
+
+#include "overlay/pastry/leafset.h"
+#include "overlay/pastry/messages.h"
+#include "overlay/pastry/pastry.h"
+#include "overlay/pastry/table.h"
+
+/* Timers of the overlay; handled in ss_pastry_timer's switch. */
+typedef enum {
+  SS_PASTRY_TIMER_TICK, /* heartbeats, upkeep, expiry */
+  SS_PASTRY_TIMER_JOIN, /* no ring entered yet: try again */
+  SS_PASTRY_TIMER_WORK, /* an unanswered probe, or a repair put off */
+} SsPastryTimer;
+
+#define SS_PASTRY_TICK           (5 * SS_SEC)
+#define SS_PASTRY_HEARTBEAT      (30 * SS_SEC)
+#define SS_PASTRY_HEARTBEAT_MAX  (120 * SS_SEC) /* whatever else is sent */
+#define SS_PASTRY_HEARTBEAT_LATE (40 * SS_SEC)
+#define SS_PASTRY_JUMP           (2 * SS_SEC) /* a timer this late: we slept */
+#define SS_PASTRY_DEATH_MIN      (1 * SS_SEC) /* silence before a death */
+#define SS_PASTRY_DEATH_ROUNDS   4
+#define SS_PASTRY_PROBE_TRIES    5
+#define SS_PASTRY_HOLD_TIME      (8 * SS_SEC)
+#define SS_PASTRY_TOMBSTONE_TIME (60 * SS_SEC)
+#define SS_PASTRY_LOST_TIME      (3600 * SS_SEC)
+#define SS_PASTRY_LOST_INTERVAL  (20 * SS_SEC)
+#define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
+#define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
+#define SS_PASTRY_ASK_TRIES      2
+#define SS_PASTRY_REPAIR_MIN     (50 * SS_MSEC)
+#define SS_PASTRY_REPAIR_MAX     (10 * SS_SEC)
+#define SS_PASTRY_MUTUAL_MIN     (10 * SS_SEC)
+#define SS_PASTRY_JOIN_MIN       (50 * SS_MSEC)
+#define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
+#define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)
+#define SS_PASTRY_JOIN_HASTY     5 /* retries before it slows down */
+#define SS_PASTRY_TABLE_PROBE    (60 * SS_SEC)
+#define SS_PASTRY_TABLE_SILENT   (600 * SS_SEC)
+#define SS_PASTRY_ROW_INTERVAL   (1200 * SS_SEC)
+#define SS_PASTRY_HOLE_INTERVAL  (60 * SS_SEC)
+
+#define SS_PASTRY_ASKS_MAX       128
+#define SS_PASTRY_SUSPECTS_MAX   128
+#define SS_PASTRY_TOMBSTONES_MAX 256
+#define SS_PASTRY_LOST_MAX       24
+#define SS_PASTRY_WATCHED_MAX    256
+#define SS_PASTRY_PENDING_MAX    256
+#define SS_PASTRY_HELD_MAX       128
+#define SS_PASTRY_SEEN_MAX       512
+#define SS_PASTRY_CONTACTS_MAX   8
+#define SS_PASTRY_HOPS_MAX       64
+#define SS_PASTRY_HELLOS_MAX     48
+#define SS_PASTRY_AVOID_MAX      2
+
+/* Tokens of reliable messages: what they were in the low bits. */
+typedef enum {
+  SS_PASTRY_TOKEN_ROUTED = 1,
+  SS_PASTRY_TOKEN_LIVENESS,
+  SS_PASTRY_TOKEN_ASK,
+  SS_PASTRY_TOKEN_LOST,
+  SS_PASTRY_TOKEN_OTHER,
+} SsPastryToken;
+#define SS_PASTRY_TOKEN_BITS 3
+
+enum { SS_ROUTED_PROVISIONAL = 1 };
+enum { SS_ENTER_ROWS = 1 };
+enum { SS_LEAF_PROBE_JOINING = 1, SS_LEAF_PROBE_MUTUAL = 2 };
+enum { SS_LEAF_SET_WHOLE = 1, SS_LEAF_SET_ACTIVE = 2, SS_LEAF_SET_ENTER = 4 };
+
+/* A message on its way through this node. */
+typedef struct {
+  SsMsgRouted header; /* its data is not used: see payload */
+  GBytes *payload;
+  SsContact source, previous;
+  SsContact next; /* pending: whom it was sent to */
+  uint64_t token;
+  SsTime since;   /* held */
+  bool forwarded; /* the application has let it pass */
+} SsRoute;
+
+/* doubted: one message was late, a probe is out; suspected: that was late
+ * too, or an application says so. Both end by any sign of life or by the
+ * probe's failure. */
+typedef struct {
+  SsContact contact;
+  SsTime since;
+  uint64_t token;
+  uint8_t rounds;
+  bool suspected;
+  bool told; /* by others, who need not be told */
+} SsSuspect;
+
+typedef struct {
+  uint64_t prefix; /* of the id */
+  SsTime until;
+} SsTombstone;
+
+typedef struct {
+  SsContact contact;
+  SsTime since;
+} SsLost;
+
+/* A peer that applications have sent something: it gets them updates. */
+typedef struct {
+  SsId id;
+  SsTime last;
+  uint8_t protocols; /* bits */
+} SsWatched;
+
+/* A LEAF_PROBE whose answers are awaited. */
+typedef struct {
+  SsContact contact;
+  uint32_t nonce;
+  uint64_t token;
+  SsTime deadline;
+  uint8_t reach; /* SsLeafsetReach with which it may enter */
+  uint8_t got;   /* sides, as bits */
+  uint8_t tries;
+  bool news;     /* it told of nodes not known */
+} SsAsk;
+
+struct SsPastry {
+  SsKbr kbr; /* first */
+  SsLink *link;
+  SsPastryState state;
+  bool reconfirming; /* slept: leaves are asked before anything is delivered */
+  uint32_t next_sequence, nonce;
+  uint64_t next_token;
+  SsLeafset leafset;
+  SsTable table;
+
+  const SsKbrApp *apps[SS_N_PROTOCOLS];
+  void *users[SS_N_PROTOCOLS];
+
+  /* Each is NULL or empty most of the time. */
+  GArray *asks, *suspects, *tombstones, *lost, *watched, *contacts;
+  GPtrArray *pending, *held; /* SsRoute, owned */
+  uint64_t *seen;            /* ring of (source, sequence) digests */
+  uint16_t n_seen, seen_capacity, next_seen;
+
+  SsTimer tick, join_timer, work;
+  unsigned join_tries, next_contact, repair_tries;
+  SsTime repair_at; /* SS_NEVER: nothing to repair */
+  SsTime last_heartbeat, right_since, last_mutual;
+  SsId right;       /* neighbour since right_since */
+  uint64_t last_digest;
+  SsTime last_lost, last_table_probe, last_row, last_hole;
+  uint16_t next_lost, next_probe, next_row;
+};
+
+/* pastry.c */
+static inline SsEnv *
+ss_pastry_env (const SsPastry *pastry)
+{
+  return pastry->kbr.env;
+}
+const SsContact *ss_pastry_self (const SsPastry *pastry);
+bool ss_pastry_is_self (const SsPastry *pastry, const SsId *id);
+bool ss_pastry_is_ready (const SsPastry *pastry);
+uint64_t ss_pastry_token (SsPastry *pastry, SsPastryToken kind);
+/* token 0: unreliable. */
+bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
+                     unsigned tries, const uint8_t *data, size_t len);
+SsPeerRecord ss_pastry_record (const SsContact *contact);
+uint64_t     ss_pastry_prefix (const SsId *id);
+/* The contact of a leaf or table entry; NULL if it is neither. */
+const SsContact *ss_pastry_find (const SsPastry *pastry, const SsId *id);
+void ss_pastry_set_state (SsPastry *pastry, SsPastryState state);
+
+/* route.c */
+void ss_route_free (SsRoute *route);
+bool ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
+                      const SsContact *hint, unsigned flags,
+                      const uint8_t *data, size_t len);
+/* An ENTER of this node, straight to a contact. */
+void ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact,
+                            bool rows);
+void ss_pastry_routed (SsPastry *pastry, const SsContact *from,
+                       const SsMsgRouted *message);
+void ss_pastry_routed_acked (SsPastry *pastry, uint64_t token);
+void ss_pastry_routed_late (SsPastry *pastry, uint64_t token);
+void ss_pastry_routed_failed (SsPastry *pastry, uint64_t token);
+/* Something changed: what is held is routed again. */
+void ss_pastry_release (SsPastry *pastry);
+/* What was sent to a node that is gone is sent another way. */
+void ss_pastry_reroute (SsPastry *pastry, const SsId *gone);
+void ss_pastry_expire_held (SsPastry *pastry);
+unsigned ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
+                                 SsContact *ret_contacts, unsigned max);
+
+/* liveness.c */
+void ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told);
+void ss_pastry_suspect (SsPastry *pastry, const SsContact *peer);
+bool ss_pastry_is_suspected (const SsPastry *pastry, const SsId *id);
+bool ss_pastry_is_dead (const SsPastry *pastry, const SsId *id);
+/* A sign of life: doubts, suspicion and tombstone go. */
+void ss_pastry_heard (SsPastry *pastry, const SsContact *peer);
+void ss_pastry_liveness_late (SsPastry *pastry, const SsContact *peer,
+                              uint64_t token);
+void ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
+                                uint64_t token);
+/* Out of every table; tombstone set; applications told. */
+void ss_pastry_remove (SsPastry *pastry, const SsContact *peer);
+void ss_pastry_bury (SsPastry *pastry, const SsId *id);
+void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol);
+void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
+                       SsKbrChange change, bool leaf);
+void ss_pastry_check_lost (SsPastry *pastry);
+void ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer);
+void ss_pastry_expire_liveness (SsPastry *pastry);
+void ss_pastry_restart_suspects (SsPastry *pastry);
+
+/* exchange.c */
+void ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
+                    bool mutual);
+unsigned ss_pastry_n_asks (const SsPastry *pastry);
+void ss_pastry_forget_ask (SsPastry *pastry, const SsId *id);
+void ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer);
+void ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer,
+                           uint64_t token);
+void ss_pastry_ask_timeouts (SsPastry *pastry);
+SsTime ss_pastry_ask_deadline (const SsPastry *pastry);
+void ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
+                           const SsMsgLeafProbe *message);
+void ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
+                              const SsMsgLeafSet *message);
+void ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to,
+                            uint32_t nonce, unsigned flags,
+                            const uint64_t *known, unsigned n_known);
+/* Somebody heard of: into the routing table, and asked if he may be a leaf. */
+void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
+
+/* join.c */
+void ss_pastry_join_timer (SsPastry *pastry);
+void ss_pastry_enter (SsPastry *pastry, const SsContact *source,
+                      const SsContact *previous, const SsMsgEnter *message,
+                      bool root);
+void ss_pastry_enter_failed (SsPastry *pastry, const SsContact *contact);
+void ss_pastry_row (SsPastry *pastry, const SsMsgRow *message);
+void ss_pastry_send_row (SsPastry *pastry, const SsContact *to, unsigned row);
+/* All probes of the moment are answered: is the leaf set done? */
+void ss_pastry_settle (SsPastry *pastry);
+
+/* maintain.c */
+void ss_pastry_tick (SsPastry *pastry);
+void ss_pastry_work (SsPastry *pastry);
+void ss_pastry_arm_work (SsPastry *pastry);
+/* At once if hasty, else after a pause that grows while nothing changes. */
+void ss_pastry_repair_soon (SsPastry *pastry, bool hasty);
+void ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from,
+                          uint64_t digest);
+void ss_pastry_dead_told (SsPastry *pastry, const SsId *id);
+void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id);
+void ss_pastry_left (SsPastry *pastry, const SsContact *from);
+void ss_pastry_slept (SsPastry *pastry);
+/* The routing table has nobody for key; `used` was the way round. */
+void ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used);
+
+/* view.c: what the leaf set tells applications */
+unsigned ss_pastry_neighbor_set (const SsPastry *pastry,
+                                 SsContact *ret_contacts, unsigned max);
+unsigned ss_pastry_replica_set (const SsPastry *pastry, const SsId *key,
+                                SsContact *ret_contacts, unsigned max);
+bool ss_pastry_range (const SsPastry *pastry, const SsId *id, unsigned rank,
+                      SsId *ret_from, SsId *ret_to);
+bool ss_pastry_is_root (const SsPastry *pastry, const SsId *key,
+                        bool provisional);

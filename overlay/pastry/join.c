@@ -1,0 +1,216 @@
+/* Entering a ring (Pastry, section 2.4; MSPastry, section 3.1). The joiner
+ * has an ENTER routed to its own id through any contact. Each node of the way
+ * sends it the rows of its routing table that fit, the last one, who is the
+ * closest, its leaf set. The joiner asks all who might be its leaves; when
+ * all have answered, and both sides are full or the ring is known whole, it
+ * is active. Until then it delivers nothing.
+ *
+ * Merging is the same: an ENTER sent into the other ring tells an active node
+ * who its leaves are there, and asking them brings the news to both rings. */
+#include "overlay/pastry/internal.h"
+
+static void remember_contact (SsPastry *pastry, const SsContact *contact);
+static void start_joining (SsPastry *pastry);
+static void activate (SsPastry *pastry);
+static void say_hello (SsPastry *pastry);
+
+void
+ss_pastry_join (SsPastry *pastry, const SsContact *contacts,
+                unsigned n_contacts)
+{
+  bool any = false;
+  for (unsigned i = 0; i < n_contacts; i++) {
+    if (ss_pastry_is_self (pastry, &contacts[i].id))
+      continue;
+    remember_contact (pastry, &contacts[i]);
+    any = true;
+    if (pastry->state == SS_PASTRY_ACTIVE
+        && ss_leafset_find (&pastry->leafset, &contacts[i].id) == NULL)
+      ss_pastry_route_enter (pastry, &contacts[i], false);
+  }
+  if (any && pastry->state != SS_PASTRY_ACTIVE
+      && pastry->state != SS_PASTRY_JOINING)
+    start_joining (pastry);
+}
+
+void
+ss_pastry_create_ring (SsPastry *pastry)
+{
+  if (pastry->state == SS_PASTRY_ACTIVE)
+    return;
+  ss_leafset_remove_all (&pastry->leafset);
+  ss_leafset_set_whole (&pastry->leafset, true);
+  activate (pastry);
+}
+
+void
+ss_pastry_join_timer (SsPastry *pastry)
+{
+  if (pastry->state != SS_PASTRY_JOINING || pastry->contacts == NULL
+      || pastry->contacts->len == 0)
+    return;
+  SsEnv *env = ss_pastry_env (pastry);
+  pastry->next_contact %= pastry->contacts->len;
+  SsContact contact = g_array_index (pastry->contacts, SsContact,
+                                     pastry->next_contact++);
+  pastry->join_tries++;
+  SsTime wait = SS_PASTRY_JOIN_WAIT * MIN (pastry->join_tries, 5);
+  ss_timers_arm (&env->timers, &pastry->join_timer,
+                 env->now + MIN (wait, SS_PASTRY_JOIN_MAX));
+  ss_pastry_route_enter (pastry, &contact, true);
+}
+
+void
+ss_pastry_enter (SsPastry *pastry, const SsContact *source,
+                 const SsContact *previous, const SsMsgEnter *message,
+                 bool root)
+{
+  const SsId *self = &ss_pastry_self (pastry)->id;
+  if ((message->flags & SS_ENTER_ROWS) != 0 && previous != NULL) {
+    /* Those before have sent the rows that they share with it. */
+    unsigned row = 0, last = ss_id_shared_digits (self, &source->id);
+    if (!ss_id_equal (&previous->id, &source->id))
+      row = ss_id_shared_digits (&previous->id, &source->id) + 1;
+    for (; row <= last && row < SS_ID_DIGITS; row++)
+      ss_pastry_send_row (pastry, source, row);
+  }
+  if (root)
+    ss_pastry_tell_leaves (pastry, source, message->nonce, SS_LEAF_SET_ENTER,
+                           NULL, 0);
+}
+
+void
+ss_pastry_enter_failed (SsPastry *pastry, const SsContact *contact)
+{
+  if (pastry->state != SS_PASTRY_JOINING || ss_pastry_n_asks (pastry) > 0)
+    return;
+  SsEnv *env = ss_pastry_env (pastry);
+  SsTime pause = pastry->join_tries < SS_PASTRY_JOIN_HASTY
+                     ? SS_PASTRY_JOIN_MIN
+                     : SS_PASTRY_JOIN_WAIT;
+  ss_timers_arm_earliest (&env->timers, &pastry->join_timer, env->now + pause);
+}
+
+void
+ss_pastry_row (SsPastry *pastry, const SsMsgRow *message)
+{
+  for (unsigned i = 0; i < message->n_peers; i++) {
+    SsContact contact = ss_contact_from_record (&message->peers[i]);
+    ss_pastry_meet (pastry, &contact, false);
+  }
+}
+
+void
+ss_pastry_send_row (SsPastry *pastry, const SsContact *to, unsigned row)
+{
+  SsMsgRow message = { .row = (uint8_t) row };
+  const SsTableEntry *entries = NULL;
+  unsigned n = ss_table_row (&pastry->table, row, &entries);
+  for (unsigned i = 0; i < n; i++) {
+    const SsContact *contact = &entries[i].contact;
+    if (!ss_id_equal (&contact->id, &to->id)
+        && !ss_pastry_is_suspected (pastry, &contact->id))
+      message.peers[message.n_peers++] = ss_pastry_record (contact);
+  }
+  if (message.n_peers == 0)
+    return;
+  uint8_t buf[SS_MSG_ROW_MAX];
+  size_t len = ss_msg_row_encode (&message, buf, sizeof buf);
+  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  0, buf, len);
+}
+
+void
+ss_pastry_settle (SsPastry *pastry)
+{
+  if (ss_pastry_n_asks (pastry) > 0)
+    return;
+  SsEnv *env = ss_pastry_env (pastry);
+  bool complete = ss_leafset_is_complete (&pastry->leafset);
+  if (pastry->state == SS_PASTRY_JOINING) {
+    if (complete && pastry->leafset.n > 0) {
+      activate (pastry);
+    } else if (pastry->leafset.n > 0) {
+      ss_pastry_repair_soon (pastry, pastry->repair_tries == 0);
+    } else if (pastry->join_tries > 0) {
+      /* Others have entered between the one who answered and us. */
+      SsTime pause = pastry->join_tries <= SS_PASTRY_JOIN_HASTY
+                         ? SS_PASTRY_JOIN_MIN / 4 * pastry->join_tries
+                         : SS_PASTRY_JOIN_WAIT;
+      ss_timers_arm_earliest (&env->timers, &pastry->join_timer,
+                              env->now + pause);
+    }
+  } else if (pastry->state == SS_PASTRY_ACTIVE) {
+    if (pastry->reconfirming) {
+      pastry->reconfirming = false;
+      ss_info (env, "leaf set confirmed again");
+      ss_pastry_release (pastry);
+    }
+    if (!complete)
+      ss_pastry_repair_soon (pastry, pastry->repair_tries == 0);
+  }
+}
+
+static void
+remember_contact (SsPastry *pastry, const SsContact *contact)
+{
+  if (pastry->contacts == NULL)
+    pastry->contacts = g_array_new (FALSE, FALSE, sizeof (SsContact));
+  for (unsigned i = 0; i < pastry->contacts->len; i++) {
+    SsContact *known = &g_array_index (pastry->contacts, SsContact, i);
+    if (ss_id_equal (&known->id, &contact->id)) {
+      *known = *contact;
+      return;
+    }
+  }
+  if (pastry->contacts->len == SS_PASTRY_CONTACTS_MAX)
+    g_array_remove_index (pastry->contacts, 0);
+  g_array_append_val (pastry->contacts, *contact);
+}
+
+static void
+start_joining (SsPastry *pastry)
+{
+  ss_leafset_remove_all (&pastry->leafset);
+  pastry->join_tries = 0;
+  pastry->repair_tries = 0;
+  ss_pastry_set_state (pastry, SS_PASTRY_JOINING);
+  ss_pastry_join_timer (pastry);
+}
+
+static void
+activate (SsPastry *pastry)
+{
+  bool alone = pastry->leafset.n == 0;
+  pastry->reconfirming = false;
+  pastry->repair_tries = 0;
+  ss_pastry_set_state (pastry, SS_PASTRY_ACTIVE);
+  ss_timers_disarm (&ss_pastry_env (pastry)->timers, &pastry->join_timer);
+  if (!alone)
+    say_hello (pastry);
+  ss_pastry_release (pastry);
+}
+
+/* To those whose tables may lack this node: where the own row is not full
+ * theirs, which is about the same, is not either. Leaves know already. */
+static void
+say_hello (SsPastry *pastry)
+{
+  uint8_t buf[SS_MSG_HELLO_MAX];
+  size_t len = ss_msg_hello_encode (&(SsMsgHello) {}, buf, sizeof buf);
+  unsigned said = 0;
+  for (unsigned row = 0; row < ss_table_n_rows (&pastry->table); row++) {
+    const SsTableEntry *entries = NULL;
+    unsigned n = ss_table_row (&pastry->table, row, &entries);
+    for (unsigned i = 0; i < n && n < SS_TABLE_COLUMNS - 1; i++) {
+      const SsContact *contact = &entries[i].contact;
+      if (ss_leafset_find (&pastry->leafset, &contact->id) != NULL
+          || said == SS_PASTRY_HELLOS_MAX)
+        continue;
+      said++;
+      ss_pastry_send (pastry, contact,
+                      ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
+                      len);
+    }
+  }
+}

@@ -1,0 +1,391 @@
+/* Who lives. Death is silence (MSPastry, section 3.1): whoever is late once
+ * is doubted and probed; if the probe is late too he is suspected and routed
+ * around; if all its sendings stay unanswered he is declared dead. Any
+ * authentic sign of life ends doubt and suspicion.
+ *
+ * The dead leave a tombstone, so that gossip from stale sets does not bring
+ * them back, and are remembered for a while: a whole partition may have been
+ * declared dead, and is one ring with us again once one of it answers. */
+#include "overlay/pastry/internal.h"
+
+static SsSuspect *find_suspect (const SsPastry *pastry, const SsId *id);
+static SsSuspect *find_suspect_token (const SsPastry *pastry, uint64_t token);
+static void drop_suspect (SsPastry *pastry, SsSuspect *suspect);
+static bool send_probe (SsPastry *pastry, SsSuspect *suspect);
+static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
+static void declare_dead (SsPastry *pastry, const SsContact *peer, bool told);
+static void remember_lost (SsPastry *pastry, const SsContact *peer);
+static bool forget_lost (SsPastry *pastry, const SsId *id);
+static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
+                                unsigned *ret_place);
+
+void
+ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told)
+{
+  if (ss_pastry_is_self (pastry, &peer->id)
+      || pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT
+      || find_suspect (pastry, &peer->id) != NULL
+      || ss_pastry_is_dead (pastry, &peer->id))
+    return;
+  if (pastry->suspects == NULL)
+    pastry->suspects = g_array_new (FALSE, FALSE, sizeof (SsSuspect));
+  if (pastry->suspects->len == SS_PASTRY_SUSPECTS_MAX)
+    return;
+  SsSuspect suspect = { .contact = *peer, .told = told };
+  if (send_probe (pastry, &suspect))
+    g_array_append_val (pastry->suspects, suspect);
+}
+
+void
+ss_pastry_suspect (SsPastry *pastry, const SsContact *peer)
+{
+  ss_pastry_doubt (pastry, peer, false);
+  SsSuspect *suspect = find_suspect (pastry, &peer->id);
+  if (suspect != NULL)
+    mark_suspected (pastry, suspect);
+}
+
+bool
+ss_pastry_is_suspected (const SsPastry *pastry, const SsId *id)
+{
+  const SsSuspect *suspect = find_suspect (pastry, id);
+  if (suspect != NULL && suspect->suspected)
+    return true;
+  return ss_pastry_is_dead (pastry, id);
+}
+
+bool
+ss_pastry_is_dead (const SsPastry *pastry, const SsId *id)
+{
+  if (pastry->tombstones == NULL)
+    return false;
+  uint64_t prefix = ss_pastry_prefix (id);
+  for (unsigned i = 0; i < pastry->tombstones->len; i++) {
+    const SsTombstone *tombstone
+        = &g_array_index (pastry->tombstones, SsTombstone, i);
+    if (tombstone->prefix == prefix
+        && tombstone->until > ss_pastry_env (pastry)->now)
+      return true;
+  }
+  return false;
+}
+
+void
+ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
+{
+  if (pastry->tombstones != NULL && pastry->tombstones->len > 0) {
+    uint64_t prefix = ss_pastry_prefix (&peer->id);
+    for (unsigned i = 0; i < pastry->tombstones->len; i++) {
+      if (g_array_index (pastry->tombstones, SsTombstone, i).prefix == prefix)
+        g_array_remove_index (pastry->tombstones, i--);
+    }
+  }
+  SsSuspect *suspect = find_suspect (pastry, &peer->id);
+  if (suspect == NULL)
+    return;
+  bool suspected = suspect->suspected;
+  drop_suspect (pastry, suspect);
+  if (suspected)
+    ss_pastry_update (pastry, peer, SS_KBR_RECOVERED, false);
+  ss_pastry_release (pastry);
+}
+
+void
+ss_pastry_liveness_late (SsPastry *pastry, const SsContact *peer,
+                         uint64_t token)
+{
+  SsSuspect *suspect = find_suspect_token (pastry, token);
+  if (suspect != NULL)
+    mark_suspected (pastry, suspect);
+}
+
+/* A link gives up early when its queue is full, or when it cannot make a
+ * session: silence has to last, or it is no death. */
+void
+ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
+                           uint64_t token)
+{
+  SsSuspect *suspect = find_suspect_token (pastry, token);
+  if (suspect == NULL)
+    return;
+  SsTime silence = ss_pastry_env (pastry)->now - suspect->since;
+  if (silence < SS_PASTRY_DEATH_MIN
+      && suspect->rounds < SS_PASTRY_DEATH_ROUNDS) {
+    SsTime since = suspect->since;
+    if (send_probe (pastry, suspect)) {
+      suspect->since = since;
+      mark_suspected (pastry, suspect);
+      return;
+    }
+  }
+  SsContact dead = suspect->contact;
+  bool told = suspect->told;
+  drop_suspect (pastry, suspect);
+  declare_dead (pastry, &dead, told);
+}
+
+void
+ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
+{
+  SsContact gone = *peer; /* peer may be an entry of what it is taken from */
+  SsSuspect *suspect = find_suspect (pastry, &gone.id);
+  if (suspect != NULL)
+    drop_suspect (pastry, suspect);
+  ss_pastry_bury (pastry, &gone.id);
+  ss_pastry_forget_ask (pastry, &gone.id);
+  ss_table_remove (&pastry->table, &gone.id);
+  bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
+  ss_pastry_update (pastry, &gone, SS_KBR_LEFT, leaf);
+  ss_pastry_reroute (pastry, &gone.id);
+  ss_pastry_release (pastry);
+  if (leaf && pastry->state != SS_PASTRY_LEFT)
+    ss_pastry_repair_soon (pastry, true);
+  ss_pastry_settle (pastry);
+}
+
+void
+ss_pastry_bury (SsPastry *pastry, const SsId *id)
+{
+  if (pastry->tombstones == NULL)
+    pastry->tombstones = g_array_new (FALSE, FALSE, sizeof (SsTombstone));
+  if (pastry->tombstones->len == SS_PASTRY_TOMBSTONES_MAX)
+    g_array_remove_index (pastry->tombstones, 0);
+  SsTombstone tombstone = {
+    .prefix = ss_pastry_prefix (id),
+    .until = ss_pastry_env (pastry)->now + SS_PASTRY_TOMBSTONE_TIME,
+  };
+  g_array_append_val (pastry->tombstones, tombstone);
+}
+
+void
+ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  unsigned place;
+  SsWatched *watched = find_watched (pastry, id, &place);
+  if (watched != NULL) {
+    watched->last = now;
+    watched->protocols |= (uint8_t) (1u << protocol);
+    return;
+  }
+  if (pastry->watched == NULL)
+    pastry->watched = g_array_new (FALSE, FALSE, sizeof (SsWatched));
+  if (pastry->watched->len == SS_PASTRY_WATCHED_MAX) {
+    unsigned oldest = 0;
+    for (unsigned i = 1; i < pastry->watched->len; i++) {
+      if (g_array_index (pastry->watched, SsWatched, i).last
+          < g_array_index (pastry->watched, SsWatched, oldest).last)
+        oldest = i;
+    }
+    g_array_remove_index (pastry->watched, oldest);
+    find_watched (pastry, id, &place);
+  }
+  SsWatched fresh
+      = { .id = *id, .last = now, .protocols = (uint8_t) (1u << protocol) };
+  g_array_insert_val (pastry->watched, place, fresh);
+}
+
+void
+ss_pastry_update (SsPastry *pastry, const SsContact *peer, SsKbrChange change,
+                  bool leaf)
+{
+  unsigned place;
+  const SsWatched *watched = find_watched (pastry, &peer->id, &place);
+  unsigned protocols = watched != NULL ? watched->protocols : 0;
+  if (leaf || ss_leafset_find (&pastry->leafset, &peer->id) != NULL)
+    protocols = ~0u;
+  SsContact copy = *peer;
+  for (unsigned i = 0; i < SS_N_PROTOCOLS; i++) {
+    if ((protocols & (1u << i)) != 0 && pastry->apps[i] != NULL
+        && pastry->apps[i]->update != NULL)
+      pastry->apps[i]->update (pastry->users[i], &copy, change);
+  }
+}
+
+/* One of the lost is tried now and then. */
+void
+ss_pastry_check_lost (SsPastry *pastry)
+{
+  if (pastry->lost == NULL || pastry->lost->len == 0
+      || pastry->state != SS_PASTRY_ACTIVE)
+    return;
+  pastry->next_lost %= pastry->lost->len;
+  const SsLost *lost
+      = &g_array_index (pastry->lost, SsLost, pastry->next_lost++);
+  uint8_t buf[SS_MSG_LIVENESS_MAX];
+  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness) {}, buf, sizeof buf);
+  ss_pastry_send (pastry, &lost->contact,
+                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_LOST), 2, buf, len);
+}
+
+void
+ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
+{
+  if (!forget_lost (pastry, &peer->id))
+    return;
+  ss_info (ss_pastry_env (pastry), "a lost node answers: merging");
+  ss_pastry_route_enter (pastry, peer, false);
+}
+
+void
+ss_pastry_expire_liveness (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  for (unsigned i = 0; pastry->tombstones != NULL && i < pastry->tombstones->len;
+       i++) {
+    if (g_array_index (pastry->tombstones, SsTombstone, i).until <= now)
+      g_array_remove_index (pastry->tombstones, i--);
+  }
+  for (unsigned i = 0; pastry->watched != NULL && i < pastry->watched->len; i++) {
+    if (g_array_index (pastry->watched, SsWatched, i).last
+        < now - SS_PASTRY_WATCH_TIME)
+      g_array_remove_index (pastry->watched, i--);
+  }
+  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
+    if (g_array_index (pastry->lost, SsLost, i).since
+        < now - SS_PASTRY_LOST_TIME)
+      g_array_remove_index (pastry->lost, i--);
+  }
+}
+
+/* After a sleep nobody's silence means anything. */
+void
+ss_pastry_restart_suspects (SsPastry *pastry)
+{
+  for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
+       i++) {
+    SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
+    ss_link_cancel (pastry->link, &suspect->contact.id, SS_PROTOCOL_OVERLAY,
+                    suspect->token);
+    suspect->rounds = 0;
+    send_probe (pastry, suspect);
+  }
+}
+
+static SsSuspect *
+find_suspect (const SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
+       i++) {
+    SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
+    if (ss_id_equal (&suspect->contact.id, id))
+      return suspect;
+  }
+  return NULL;
+}
+
+static SsSuspect *
+find_suspect_token (const SsPastry *pastry, uint64_t token)
+{
+  for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
+       i++) {
+    SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
+    if (suspect->token == token)
+      return suspect;
+  }
+  return NULL;
+}
+
+static void
+drop_suspect (SsPastry *pastry, SsSuspect *suspect)
+{
+  ss_link_cancel (pastry->link, &suspect->contact.id, SS_PROTOCOL_OVERLAY,
+                  suspect->token);
+  unsigned place
+      = (unsigned) (suspect - &g_array_index (pastry->suspects, SsSuspect, 0));
+  g_array_remove_index (pastry->suspects, place);
+}
+
+static bool
+send_probe (SsPastry *pastry, SsSuspect *suspect)
+{
+  uint8_t buf[SS_MSG_LIVENESS_MAX];
+  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness) {}, buf, sizeof buf);
+  suspect->since = ss_pastry_env (pastry)->now;
+  suspect->rounds++;
+  suspect->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_LIVENESS);
+  return ss_pastry_send (pastry, &suspect->contact, suspect->token,
+                         SS_PASTRY_PROBE_TRIES, buf, len);
+}
+
+static void
+mark_suspected (SsPastry *pastry, SsSuspect *suspect)
+{
+  if (suspect->suspected)
+    return;
+  suspect->suspected = true;
+  SsContact peer = suspect->contact;
+  ss_pastry_update (pastry, &peer, SS_KBR_SUSPECTED, false);
+  ss_pastry_release (pastry);
+}
+
+static void
+declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  bool leaf = ss_leafset_find (leafset, &peer->id) != NULL;
+  bool neighbour = false;
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    if (ss_leafset_count (leafset, side) > 0
+        && ss_id_equal (&ss_leafset_get (leafset, side, 0)->id, &peer->id))
+      neighbour = true;
+  }
+  if (leaf) {
+    char text[SS_ID_STRLEN];
+    ss_id_format (&peer->id, text);
+    ss_info (ss_pastry_env (pastry), "leaf %.8s is dead", text);
+  }
+  if (ss_pastry_find (pastry, &peer->id) != NULL)
+    remember_lost (pastry, peer);
+  /* Both neighbours of the dead tell their leaves, whoever noticed first:
+   * together they reach all that had him as a leaf. */
+  if (leaf && (!told || neighbour))
+    ss_pastry_tell_dead (pastry, &peer->id);
+  ss_pastry_remove (pastry, peer);
+}
+
+static void
+remember_lost (SsPastry *pastry, const SsContact *peer)
+{
+  if (pastry->lost == NULL)
+    pastry->lost = g_array_new (FALSE, FALSE, sizeof (SsLost));
+  forget_lost (pastry, &peer->id);
+  if (pastry->lost->len == SS_PASTRY_LOST_MAX)
+    g_array_remove_index (pastry->lost, 0);
+  SsLost lost = { .contact = *peer, .since = ss_pastry_env (pastry)->now };
+  g_array_append_val (pastry->lost, lost);
+}
+
+static bool
+forget_lost (SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
+    if (ss_id_equal (&g_array_index (pastry->lost, SsLost, i).contact.id, id)) {
+      g_array_remove_index (pastry->lost, i);
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Sorted by id. */
+static SsWatched *
+find_watched (const SsPastry *pastry, const SsId *id, unsigned *ret_place)
+{
+  unsigned low = 0, high = pastry->watched != NULL ? pastry->watched->len : 0;
+  while (low < high) {
+    unsigned middle = (low + high) / 2;
+    SsWatched *watched = &g_array_index (pastry->watched, SsWatched, middle);
+    int order = ss_id_compare (&watched->id, id);
+    if (order == 0) {
+      *ret_place = middle;
+      return watched;
+    }
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *ret_place = low;
+  return NULL;
+}

@@ -1,0 +1,319 @@
+/* Upkeep (MSPastry, section 3): a heartbeat to the left neighbour, silence of
+ * the right one noticed, short leaf sets repaired from their farthest live
+ * leaf, routing tables filled where a hole was met and by an exchange of rows
+ * now and then, an orderly leave.
+ *
+ * Departure: the heartbeat carries a digest of the leaves that both ought to
+ * share, so that sets that differ, however that came, are found and mended
+ * without exchanging them otherwise. */
+#include "overlay/pastry/internal.h"
+
+#define REPAIR_SHIFT_MAX   8
+#define REPAIR_FORCE_TRIES 4  /* then an empty side takes whoever is nearest */
+#define REPAIR_ALONE_TRIES 10 /* then who knows nobody is a ring of one */
+
+static void beat (SsPastry *pastry);
+static void watch_right (SsPastry *pastry);
+static void probe_table (SsPastry *pastry);
+static void exchange_row (SsPastry *pastry);
+static void repair (SsPastry *pastry);
+static const SsContact *repair_target (const SsPastry *pastry,
+                                       SsLeafsetSide side);
+static void request_row (SsPastry *pastry, const SsContact *to, unsigned row);
+
+void
+ss_pastry_tick (SsPastry *pastry)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  ss_timers_arm (&env->timers, &pastry->tick, env->now + SS_PASTRY_TICK);
+  ss_pastry_expire_liveness (pastry);
+  ss_pastry_expire_held (pastry);
+  if (pastry->state != SS_PASTRY_ACTIVE)
+    return;
+  beat (pastry);
+  watch_right (pastry);
+  probe_table (pastry);
+  exchange_row (pastry);
+  if (env->now - pastry->last_lost >= SS_PASTRY_LOST_INTERVAL) {
+    pastry->last_lost = env->now;
+    ss_pastry_check_lost (pastry);
+  }
+}
+
+void
+ss_pastry_work (SsPastry *pastry)
+{
+  ss_pastry_ask_timeouts (pastry);
+  if (pastry->repair_at <= ss_pastry_env (pastry)->now) {
+    pastry->repair_at = SS_NEVER;
+    repair (pastry);
+  }
+  ss_pastry_arm_work (pastry);
+}
+
+void
+ss_pastry_arm_work (SsPastry *pastry)
+{
+  SsTime deadline = MIN (pastry->repair_at, ss_pastry_ask_deadline (pastry));
+  ss_timers_arm (&ss_pastry_env (pastry)->timers, &pastry->work, deadline);
+}
+
+void
+ss_pastry_repair_soon (SsPastry *pastry, bool hasty)
+{
+  SsTime pause = 0;
+  if (!hasty)
+    pause = SS_PASTRY_REPAIR_MIN << MIN (pastry->repair_tries,
+                                         REPAIR_SHIFT_MAX);
+  SsTime at = ss_pastry_env (pastry)->now + MIN (pause, SS_PASTRY_REPAIR_MAX);
+  if (hasty)
+    pastry->repair_tries = 0;
+  pastry->repair_at = MIN (pastry->repair_at, at);
+  ss_pastry_arm_work (pastry);
+}
+
+void
+ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  SsEnv *env = ss_pastry_env (pastry);
+  if (pastry->state != SS_PASTRY_ACTIVE)
+    return;
+  bool neighbour
+      = ss_leafset_count (leafset, SS_LEAFSET_RIGHT) > 0
+        && ss_id_equal (&ss_leafset_get (leafset, SS_LEAFSET_RIGHT, 0)->id,
+                        &from->id);
+  if (neighbour && digest == ss_leafset_digest (leafset, SS_LEAFSET_RIGHT))
+    return;
+  if (env->now - pastry->last_mutual < SS_PASTRY_MUTUAL_MIN)
+    return;
+  pastry->last_mutual = env->now;
+  ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, true);
+}
+
+void
+ss_pastry_dead_told (SsPastry *pastry, const SsId *id)
+{
+  const SsContact *contact = ss_pastry_find (pastry, id);
+  if (contact != NULL) {
+    SsContact copy = *contact;
+    ss_pastry_doubt (pastry, &copy, true);
+  }
+}
+
+void
+ss_pastry_tell_dead (SsPastry *pastry, const SsId *id)
+{
+  uint8_t buf[SS_MSG_DEAD_MAX];
+  SsMsgDead message = { .id = *id };
+  size_t len = ss_msg_dead_encode (&message, buf, sizeof buf);
+  for (unsigned i = 0; i < pastry->leafset.n; i++) {
+    const SsContact *leaf = &pastry->leafset.leaves[i];
+    if (!ss_id_equal (&leaf->id, id)
+        && !ss_pastry_is_suspected (pastry, &leaf->id))
+      ss_pastry_send (pastry, leaf,
+                      ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
+                      len);
+  }
+}
+
+void
+ss_pastry_left (SsPastry *pastry, const SsContact *from)
+{
+  ss_pastry_remove (pastry, from);
+}
+
+void
+ss_pastry_slept (SsPastry *pastry)
+{
+  ss_pastry_restart_suspects (pastry);
+  if (pastry->state != SS_PASTRY_ACTIVE || pastry->leafset.n == 0)
+    return;
+  ss_info (ss_pastry_env (pastry), "time has jumped: confirming the leaf set");
+  pastry->reconfirming = true;
+  SsContact leaves[SS_LEAFSET_MAX];
+  unsigned n = ss_pastry_leaf_set (pastry, leaves, SS_LEAFSET_MAX);
+  for (unsigned i = 0; i < n; i++)
+    ss_pastry_ask (pastry, &leaves[i], SS_LEAFSET_REACH_NONE, false);
+}
+
+void
+ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  unsigned row, column;
+  if (!ss_table_place (&pastry->table, key, &row, &column)
+      || ss_table_get (&pastry->table, row, column) != NULL
+      || (pastry->last_hole > 0
+          && env->now - pastry->last_hole < SS_PASTRY_HOLE_INTERVAL))
+    return;
+  pastry->last_hole = env->now;
+  request_row (pastry, used, row);
+}
+
+void
+ss_pastry_leave (SsPastry *pastry)
+{
+  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
+    return;
+  uint8_t buf[SS_MSG_LEAVE_MAX];
+  size_t len = ss_msg_leave_encode (&(SsMsgLeave) {}, buf, sizeof buf);
+  for (unsigned i = 0; i < pastry->leafset.n; i++)
+    ss_pastry_send (pastry, &pastry->leafset.leaves[i],
+                    ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
+                    len);
+  for (unsigned i = 0; i < ss_table_n_entries (&pastry->table); i++) {
+    const SsContact *contact = &ss_table_nth (&pastry->table, i)->contact;
+    if (ss_leafset_find (&pastry->leafset, &contact->id) == NULL
+        && ss_link_has_session (pastry->link, &contact->id))
+      ss_pastry_send (pastry, contact,
+                      ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
+                      len);
+  }
+  ss_pastry_set_state (pastry, SS_PASTRY_LEFT);
+}
+
+static void
+beat (SsPastry *pastry)
+{
+  if (ss_leafset_count (&pastry->leafset, SS_LEAFSET_LEFT) == 0)
+    return;
+  SsTime now = ss_pastry_env (pastry)->now;
+  const SsContact *left = ss_leafset_get (&pastry->leafset, SS_LEAFSET_LEFT, 0);
+  uint64_t digest = ss_leafset_digest (&pastry->leafset, SS_LEAFSET_LEFT);
+  SsTime sent = ss_link_last_sent (pastry->link, &left->id);
+  if (digest == pastry->last_digest
+      && now - sent < SS_PASTRY_HEARTBEAT - SS_PASTRY_TICK / 2
+      && now - pastry->last_heartbeat < SS_PASTRY_HEARTBEAT_MAX)
+    return;
+  pastry->last_digest = digest;
+  pastry->last_heartbeat = now;
+  uint8_t buf[SS_MSG_HEARTBEAT_MAX];
+  SsMsgHeartbeat message = { .digest = digest };
+  size_t len = ss_msg_heartbeat_encode (&message, buf, sizeof buf);
+  ss_pastry_send (pastry, left, 0, 0, buf, len);
+}
+
+static void
+watch_right (SsPastry *pastry)
+{
+  if (ss_leafset_count (&pastry->leafset, SS_LEAFSET_RIGHT) == 0)
+    return;
+  SsTime now = ss_pastry_env (pastry)->now;
+  SsContact right = *ss_leafset_get (&pastry->leafset, SS_LEAFSET_RIGHT, 0);
+  if (!ss_id_equal (&right.id, &pastry->right)) {
+    pastry->right = right.id;
+    pastry->right_since = now;
+  }
+  SsTime heard = MAX (ss_link_last_heard (pastry->link, &right.id),
+                      pastry->right_since);
+  if (now - heard > SS_PASTRY_HEARTBEAT_LATE)
+    ss_pastry_doubt (pastry, &right, false);
+}
+
+/* One entry at a time, if nothing was heard of it for long. */
+static void
+probe_table (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  unsigned n = ss_table_n_entries (&pastry->table);
+  if (n == 0 || now - pastry->last_table_probe < SS_PASTRY_TABLE_PROBE)
+    return;
+  pastry->last_table_probe = now;
+  pastry->next_probe = (uint16_t) (pastry->next_probe % n);
+  SsContact contact = ss_table_nth (&pastry->table, pastry->next_probe++)->contact;
+  SsTime heard = ss_link_last_heard (pastry->link, &contact.id);
+  if (heard < 0 || now - heard > SS_PASTRY_TABLE_SILENT)
+    ss_pastry_doubt (pastry, &contact, false);
+}
+
+static void
+exchange_row (SsPastry *pastry)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  unsigned n_rows = ss_table_n_rows (&pastry->table);
+  if (n_rows == 0 || env->now - pastry->last_row < SS_PASTRY_ROW_INTERVAL)
+    return;
+  pastry->last_row = env->now;
+  pastry->next_row = (uint16_t) (pastry->next_row % n_rows);
+  unsigned row = pastry->next_row++;
+  const SsTableEntry *entries = NULL;
+  unsigned n = ss_table_row (&pastry->table, row, &entries);
+  if (n > 0)
+    request_row (pastry, &entries[ss_rng_below (&env->rng, n)].contact, row);
+}
+
+static void
+repair (SsPastry *pastry)
+{
+  SsLeafset *leafset = &pastry->leafset;
+  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT
+      || ss_leafset_is_complete (leafset) || ss_pastry_n_asks (pastry) > 0)
+    return;
+  pastry->repair_tries++;
+  bool any = false;
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    if (ss_leafset_count (leafset, side) == leafset->half)
+      continue;
+    const SsContact *target = repair_target (pastry, side);
+    if (target == NULL)
+      continue;
+    any = true;
+    SsContact copy = *target;
+    bool force = ss_leafset_count (leafset, side) == 0
+                 && pastry->repair_tries >= REPAIR_FORCE_TRIES
+                 && pastry->state == SS_PASTRY_ACTIVE;
+    ss_pastry_ask (pastry, &copy, force ? 1u << side : 0, force);
+  }
+  if (any)
+    return;
+  if (pastry->state == SS_PASTRY_ACTIVE && leafset->n == 0
+      && pastry->repair_tries >= REPAIR_ALONE_TRIES) {
+    ss_info (ss_pastry_env (pastry), "nobody is left: a ring of one");
+    ss_leafset_set_whole (leafset, true);
+    ss_pastry_release (pastry);
+    return;
+  }
+  ss_pastry_repair_soon (pastry, false);
+}
+
+/* The farthest leaf that is not suspected; else, the side being empty, the
+ * nearest in that direction of all that are known. */
+static const SsContact *
+repair_target (const SsPastry *pastry, SsLeafsetSide side)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  for (unsigned i = ss_leafset_count (leafset, side); i > 0; i--) {
+    const SsContact *leaf = ss_leafset_get (leafset, side, i - 1);
+    if (!ss_pastry_is_suspected (pastry, &leaf->id))
+      return leaf;
+  }
+  const SsContact *best = NULL;
+  SsId best_distance = { 0 };
+  unsigned n_table = ss_table_n_entries (&pastry->table);
+  for (unsigned i = 0; i < leafset->n + n_table; i++) {
+    const SsContact *contact
+        = i < leafset->n ? &leafset->leaves[i]
+                         : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
+    if (ss_pastry_is_suspected (pastry, &contact->id))
+      continue;
+    SsId distance = side == SS_LEAFSET_LEFT
+                        ? ss_id_subtract (&leafset->self, &contact->id)
+                        : ss_id_subtract (&contact->id, &leafset->self);
+    if (best == NULL || ss_id_compare (&distance, &best_distance) < 0) {
+      best = contact;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+static void
+request_row (SsPastry *pastry, const SsContact *to, unsigned row)
+{
+  uint8_t buf[SS_MSG_ROW_REQUEST_MAX];
+  SsMsgRowRequest message = { .row = (uint8_t) row };
+  size_t len = ss_msg_row_request_encode (&message, buf, sizeof buf);
+  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  0, buf, len);
+}

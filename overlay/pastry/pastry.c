@@ -1,0 +1,611 @@
+/* Pastry, the node's overlay object: kbr.h's calls, the link's upcalls and
+ * the timers, each handed to the file that knows. See internal.h for which
+ * does what. */
+#include "overlay/pastry/internal.h"
+
+#define LEAF_SET_DEFAULT 32
+
+static const SsKbrClass kbr_class;
+
+static void wake (SsPastry *pastry);
+static void take_message (SsPastry *pastry, const SsContact *from,
+                          const uint8_t *data, size_t len);
+static void take_outside (SsPastry *pastry, const SsContact *from,
+                          const uint8_t *data, size_t len);
+static void tell_outcome (SsPastry *pastry, const SsContact *to,
+                          unsigned protocol, uint64_t token,
+                          SsKbrOutcome outcome);
+static void free_routes (GPtrArray *routes);
+
+SsPastry *
+ss_pastry_new (SsEnv *env, SsLink *link, const SsPastryConfig *config)
+{
+  SsPastry *pastry = g_new0 (SsPastry, 1);
+  const SsId *self = &ss_link_self (link)->id;
+  pastry->kbr = (SsKbr) { .class = &kbr_class, .env = env };
+  pastry->link = link;
+  unsigned size = config != NULL ? config->leaf_set : 0;
+  ss_leafset_init (&pastry->leafset, self, size > 0 ? size : LEAF_SET_DEFAULT);
+  ss_table_init (&pastry->table, self);
+  /* A node that comes back with its old id must not seem to repeat itself. */
+  pastry->next_sequence = ss_rng_u32 (&env->rng);
+  pastry->nonce = ss_rng_u32 (&env->rng);
+  pastry->next_token = 1;
+  pastry->repair_at = SS_NEVER;
+  ss_timer_init (&pastry->tick, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_TICK);
+  ss_timer_init (&pastry->join_timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_JOIN);
+  ss_timer_init (&pastry->work, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_WORK);
+  return pastry;
+}
+
+void
+ss_pastry_free (SsPastry *pastry)
+{
+  SsTimers *timers = &ss_pastry_env (pastry)->timers;
+  ss_timers_disarm (timers, &pastry->tick);
+  ss_timers_disarm (timers, &pastry->join_timer);
+  ss_timers_disarm (timers, &pastry->work);
+  GArray *arrays[] = { pastry->asks, pastry->suspects, pastry->tombstones,
+                       pastry->lost, pastry->watched,  pastry->contacts };
+  for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
+    if (arrays[i] != NULL)
+      g_array_free (arrays[i], TRUE);
+  }
+  free_routes (pastry->pending);
+  free_routes (pastry->held);
+  g_free (pastry->seen);
+  ss_leafset_clear (&pastry->leafset);
+  ss_table_clear (&pastry->table);
+  g_free (pastry);
+}
+
+SsKbr *
+ss_pastry_kbr (SsPastry *pastry)
+{
+  return &pastry->kbr;
+}
+
+void
+ss_pastry_link_message (SsPastry *pastry, const SsContact *from,
+                        uint8_t protocol, const uint8_t *data, size_t len)
+{
+  wake (pastry);
+  ss_pastry_heard (pastry, from);
+  if (protocol == SS_PROTOCOL_OVERLAY) {
+    take_message (pastry, from, data, len);
+    return;
+  }
+  if (protocol >= SS_N_PROTOCOLS || pastry->apps[protocol] == NULL
+      || pastry->apps[protocol]->direct == NULL) {
+    ss_count (ss_pastry_env (pastry), MESSAGES_UNKNOWN);
+    return;
+  }
+  pastry->apps[protocol]->direct (pastry->users[protocol], from, data, len);
+}
+
+void
+ss_pastry_link_acked (SsPastry *pastry, const SsContact *to, uint8_t protocol,
+                      uint64_t token)
+{
+  wake (pastry);
+  bool lost = protocol == SS_PROTOCOL_OVERLAY
+              && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_LOST;
+  bool routed
+      = protocol == SS_PROTOCOL_OVERLAY
+        && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_ROUTED;
+  if (routed)
+    ss_pastry_routed_acked (pastry, token);
+  ss_pastry_heard (pastry, to);
+  if (lost)
+    ss_pastry_lost_answered (pastry, to);
+  if (protocol != SS_PROTOCOL_OVERLAY)
+    tell_outcome (pastry, to, protocol, token, SS_KBR_ACKED);
+}
+
+void
+ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
+                     uint64_t token, unsigned tries)
+{
+  wake (pastry);
+  if (protocol != SS_PROTOCOL_OVERLAY) {
+    ss_pastry_doubt (pastry, to, false);
+    tell_outcome (pastry, to, protocol, token, SS_KBR_LATE);
+    return;
+  }
+  switch (token % (1u << SS_PASTRY_TOKEN_BITS)) {
+  case SS_PASTRY_TOKEN_ROUTED:
+    ss_pastry_routed_late (pastry, token);
+    break;
+  case SS_PASTRY_TOKEN_LIVENESS:
+    ss_pastry_liveness_late (pastry, to, token);
+    break;
+  case SS_PASTRY_TOKEN_ASK:
+    ss_pastry_ask_late (pastry, to);
+    break;
+  case SS_PASTRY_TOKEN_LOST:
+    break;
+  default:
+    if (ss_pastry_find (pastry, &to->id) != NULL)
+      ss_pastry_doubt (pastry, to, false);
+    break;
+  }
+}
+
+void
+ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
+                       uint64_t token)
+{
+  wake (pastry);
+  if (protocol != SS_PROTOCOL_OVERLAY) {
+    ss_pastry_doubt (pastry, to, false);
+    tell_outcome (pastry, to, protocol, token, SS_KBR_FAILED);
+    return;
+  }
+  switch (token % (1u << SS_PASTRY_TOKEN_BITS)) {
+  case SS_PASTRY_TOKEN_ROUTED:
+    ss_pastry_routed_failed (pastry, token);
+    break;
+  case SS_PASTRY_TOKEN_LIVENESS:
+    ss_pastry_liveness_failed (pastry, to, token);
+    break;
+  case SS_PASTRY_TOKEN_ASK:
+    ss_pastry_ask_failed (pastry, to, token);
+    break;
+  case SS_PASTRY_TOKEN_LOST:
+    break;
+  default:
+    if (ss_pastry_find (pastry, &to->id) != NULL)
+      ss_pastry_doubt (pastry, to, false);
+    break;
+  }
+}
+
+void
+ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
+                   const SsAddr *observed)
+{
+  wake (pastry);
+  ss_pastry_heard (pastry, peer);
+}
+
+void
+ss_pastry_timer (SsPastry *pastry, SsTimer *timer)
+{
+  if (ss_pastry_env (pastry)->now - timer->deadline > SS_PASTRY_JUMP)
+    ss_pastry_slept (pastry);
+  switch ((SsPastryTimer) timer->kind) {
+  case SS_PASTRY_TIMER_TICK:
+    ss_pastry_tick (pastry);
+    break;
+  case SS_PASTRY_TIMER_JOIN:
+    ss_pastry_join_timer (pastry);
+    break;
+  case SS_PASTRY_TIMER_WORK:
+    ss_pastry_work (pastry);
+    break;
+  }
+}
+
+SsPastryState
+ss_pastry_state (const SsPastry *pastry)
+{
+  return pastry->state;
+}
+
+void
+ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats)
+{
+  *ret_stats = (SsPastryStats) {
+    .state = pastry->state,
+    .ready = ss_pastry_is_ready (pastry),
+    .whole = pastry->leafset.whole,
+    .leaf_set = pastry->leafset.n,
+    .routing_entries = ss_table_n_entries (&pastry->table),
+    .suspects = pastry->suspects != NULL ? pastry->suspects->len : 0,
+    .lost = pastry->lost != NULL ? pastry->lost->len : 0,
+    .held = pastry->held != NULL ? pastry->held->len : 0,
+    .pending = pastry->pending != NULL ? pastry->pending->len : 0,
+  };
+}
+
+unsigned
+ss_pastry_leaf_set (const SsPastry *pastry, SsContact *ret_contacts,
+                    unsigned max)
+{
+  unsigned n = MIN (max, pastry->leafset.n);
+  for (unsigned i = 0; i < n; i++)
+    ret_contacts[i] = pastry->leafset.leaves[i];
+  return n;
+}
+
+/* The bookkeeping lists that come and go are counted by what they hold. */
+size_t
+ss_pastry_memory (const SsPastry *pastry)
+{
+  size_t bytes = sizeof *pastry + ss_table_memory (&pastry->table);
+  bytes += (2u * pastry->leafset.half + 1u) * sizeof (SsContact);
+  bytes += pastry->seen_capacity * sizeof *pastry->seen;
+  const GArray *arrays[]
+      = { pastry->asks, pastry->suspects, pastry->tombstones,
+          pastry->lost, pastry->watched,  pastry->contacts };
+  for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
+    if (arrays[i] != NULL)
+      bytes += sizeof (GArray)
+               + arrays[i]->len * g_array_get_element_size ((GArray *) arrays[i]);
+  }
+  return bytes;
+}
+
+const SsContact *
+ss_pastry_self (const SsPastry *pastry)
+{
+  return ss_link_self (pastry->link);
+}
+
+bool
+ss_pastry_is_self (const SsPastry *pastry, const SsId *id)
+{
+  return ss_id_equal (&pastry->leafset.self, id);
+}
+
+bool
+ss_pastry_is_ready (const SsPastry *pastry)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  if (pastry->state != SS_PASTRY_ACTIVE || pastry->reconfirming)
+    return false;
+  return leafset->whole
+         || (ss_leafset_count (leafset, SS_LEAFSET_LEFT) > 0
+             && ss_leafset_count (leafset, SS_LEAFSET_RIGHT) > 0);
+}
+
+uint64_t
+ss_pastry_token (SsPastry *pastry, SsPastryToken kind)
+{
+  return pastry->next_token++ << SS_PASTRY_TOKEN_BITS | (uint64_t) kind;
+}
+
+bool
+ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
+                unsigned tries, const uint8_t *data, size_t len)
+{
+  g_assert (len > 0);
+  SsLinkSend how = {
+    .protocol = SS_PROTOCOL_OVERLAY,
+    .class = SS_CLASS_CONTROL,
+    .reliable = token != 0,
+    .tries_max = (uint8_t) tries,
+    .token = token,
+  };
+  return ss_link_send (pastry->link, to, &how, data, len, NULL);
+}
+
+/* A node that nobody has told its address yet says so with port 1 of no
+ * host; the first who gets it puts in what he sees. */
+SsPeerRecord
+ss_pastry_record (const SsContact *contact)
+{
+  SsPeerRecord record = ss_contact_to_record (contact);
+  if (!ss_addr_is_set (&record.addrs[0]))
+    record.addrs[0] = ss_addr_v4 (0, 1);
+  return record;
+}
+
+uint64_t
+ss_pastry_prefix (const SsId *id)
+{
+  uint64_t prefix = 0;
+  for (unsigned i = 0; i < sizeof prefix; i++)
+    prefix = prefix << 8 | id->b[i];
+  return prefix;
+}
+
+const SsContact *
+ss_pastry_find (const SsPastry *pastry, const SsId *id)
+{
+  const SsContact *leaf = ss_leafset_find (&pastry->leafset, id);
+  if (leaf != NULL)
+    return leaf;
+  const SsTableEntry *entry = ss_table_find (&pastry->table, id);
+  return entry != NULL ? &entry->contact : NULL;
+}
+
+void
+ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
+{
+  static const char *const names[] = { "outside", "joining", "active", "left" };
+  SsEnv *env = ss_pastry_env (pastry);
+  if (pastry->state == state)
+    return;
+  pastry->state = state;
+  ss_info (env, "overlay: %s, leaf set of %u", names[state], pastry->leafset.n);
+  if (state == SS_PASTRY_ACTIVE || state == SS_PASTRY_JOINING) {
+    /* Nodes that start together need not beat together. */
+    if (!ss_timer_is_armed (&pastry->tick))
+      ss_timers_arm (
+          &env->timers, &pastry->tick,
+          env->now + 1
+              + (SsTime) ss_rng_below (&env->rng, (uint64_t) SS_PASTRY_TICK));
+    if (state == SS_PASTRY_ACTIVE)
+      pastry->last_row = pastry->last_table_probe = env->now;
+    return;
+  }
+  ss_timers_disarm (&env->timers, &pastry->tick);
+  ss_timers_disarm (&env->timers, &pastry->join_timer);
+  ss_timers_disarm (&env->timers, &pastry->work);
+  pastry->repair_at = SS_NEVER;
+  ss_leafset_remove_all (&pastry->leafset);
+  if (pastry->asks != NULL)
+    g_array_set_size (pastry->asks, 0);
+  if (pastry->suspects != NULL)
+    g_array_set_size (pastry->suspects, 0);
+  free_routes (g_steal_pointer (&pastry->held));
+}
+
+/* A timer that ought to have fired long ago tells that the node slept, even
+ * when a message comes first. */
+static void
+wake (SsPastry *pastry)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  if (ss_timer_is_armed (&pastry->tick)
+      && env->now - pastry->tick.deadline > SS_PASTRY_JUMP) {
+    ss_timers_arm (&env->timers, &pastry->tick, env->now);
+    ss_pastry_slept (pastry);
+  }
+}
+
+/* Decodes into `message`, or counts and returns. */
+#define TAKE(name, ctype) \
+  ctype message; \
+  if (!ss_msg_##name##_decode (data, len, &message)) { \
+    ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED); \
+    return; \
+  }
+
+static void
+take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
+              size_t len)
+{
+  if (len == 0) {
+    ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
+    return;
+  }
+  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT) {
+    take_outside (pastry, from, data, len);
+    return;
+  }
+  switch (data[0]) {
+  case SS_MSG_ROUTED: {
+    TAKE (routed, SsMsgRouted)
+    ss_pastry_routed (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_ROW: {
+    TAKE (row, SsMsgRow)
+    ss_pastry_meet (pastry, from, true);
+    ss_pastry_row (pastry, &message);
+    break;
+  }
+  case SS_MSG_ROW_REQUEST: {
+    TAKE (row_request, SsMsgRowRequest)
+    ss_pastry_meet (pastry, from, true);
+    ss_pastry_send_row (pastry, from, message.row);
+    break;
+  }
+  case SS_MSG_LEAF_PROBE: {
+    TAKE (leaf_probe, SsMsgLeafProbe)
+    ss_pastry_leaf_probe (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_LEAF_SET: {
+    TAKE (leaf_set, SsMsgLeafSet)
+    ss_pastry_leaf_set_told (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_HEARTBEAT: {
+    TAKE (heartbeat, SsMsgHeartbeat)
+    ss_pastry_heartbeat (pastry, from, message.digest);
+    break;
+  }
+  case SS_MSG_LIVENESS: {
+    TAKE (liveness, SsMsgLiveness)
+    break;
+  }
+  case SS_MSG_HELLO: {
+    TAKE (hello, SsMsgHello)
+    ss_pastry_meet (pastry, from, true);
+    break;
+  }
+  case SS_MSG_DEAD: {
+    TAKE (dead, SsMsgDead)
+    ss_pastry_dead_told (pastry, &message.id);
+    break;
+  }
+  case SS_MSG_LEAVE: {
+    TAKE (leave, SsMsgLeave)
+    ss_pastry_left (pastry, from);
+    break;
+  }
+  default:
+    ss_count (ss_pastry_env (pastry), MESSAGES_UNKNOWN);
+    break;
+  }
+}
+
+/* Who asks for leaves is told that there are none to be had here. */
+static void
+take_outside (SsPastry *pastry, const SsContact *from, const uint8_t *data,
+              size_t len)
+{
+  if (data[0] != SS_MSG_LEAF_PROBE)
+    return;
+  TAKE (leaf_probe, SsMsgLeafProbe)
+  uint8_t buf[SS_MSG_LEAVE_MAX];
+  size_t buf_len = ss_msg_leave_encode (&(SsMsgLeave) {}, buf, sizeof buf);
+  ss_pastry_send (pastry, from, 0, 0, buf, buf_len);
+}
+
+static void
+tell_outcome (SsPastry *pastry, const SsContact *to, unsigned protocol,
+              uint64_t token, SsKbrOutcome outcome)
+{
+  if (token != 0 && protocol < SS_N_PROTOCOLS
+      && pastry->apps[protocol] != NULL
+      && pastry->apps[protocol]->outcome != NULL)
+    pastry->apps[protocol]->outcome (pastry->users[protocol], to, token,
+                                     outcome);
+}
+
+static void
+free_routes (GPtrArray *routes)
+{
+  if (routes == NULL)
+    return;
+  for (unsigned i = 0; i < routes->len; i++)
+    ss_route_free (g_ptr_array_index (routes, i));
+  g_ptr_array_free (routes, TRUE);
+}
+
+/* kbr.h. */
+
+static SsPastry *
+from_kbr (SsKbr *kbr)
+{
+  return SS_CONTAINER_OF (kbr, SsPastry, kbr);
+}
+
+static void
+kbr_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
+{
+  from_kbr (kbr)->apps[protocol] = app;
+  from_kbr (kbr)->users[protocol] = user;
+}
+
+static bool
+kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+           const SsContact *hint, unsigned flags, const uint8_t *data,
+           size_t len)
+{
+  return ss_pastry_route (from_kbr (kbr), protocol, key, hint, flags, data,
+                          len);
+}
+
+static bool
+kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
+          const SsKbrSend *how, const uint8_t *head, size_t head_len,
+          GBytes *body)
+{
+  SsPastry *pastry = from_kbr (kbr);
+  SsLinkSend link_how = {
+    .protocol = (uint8_t) protocol,
+    .class = (SsTrafficClass) how->class,
+    .reliable = how->reliable,
+    .tries_max = how->tries_max,
+    .token = how->token,
+    .expires = how->expires,
+  };
+  if (!ss_pastry_is_self (pastry, &to->id))
+    ss_pastry_watch (pastry, &to->id, protocol);
+  return ss_link_send (pastry->link, to, &link_how, head, head_len, body);
+}
+
+static void
+kbr_cancel (SsKbr *kbr, SsProtocol protocol, const SsId *to, uint64_t token)
+{
+  ss_link_cancel (from_kbr (kbr)->link, to, (uint8_t) protocol, token);
+}
+
+static unsigned
+kbr_local_lookup (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
+                  unsigned max)
+{
+  return ss_pastry_local_lookup (from_kbr (kbr), key, ret_contacts, max);
+}
+
+static unsigned
+kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
+{
+  return ss_pastry_neighbor_set (from_kbr (kbr), ret_contacts, max);
+}
+
+static unsigned
+kbr_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
+                 unsigned max)
+{
+  return ss_pastry_replica_set (from_kbr (kbr), key, ret_contacts, max);
+}
+
+static bool
+kbr_range (SsKbr *kbr, const SsContact *node, unsigned rank, SsId *ret_from,
+           SsId *ret_to)
+{
+  return ss_pastry_range (from_kbr (kbr), &node->id, rank, ret_from, ret_to);
+}
+
+static bool
+kbr_is_root (SsKbr *kbr, const SsId *key, bool provisional)
+{
+  return ss_pastry_is_root (from_kbr (kbr), key, provisional);
+}
+
+static void
+kbr_suspect (SsKbr *kbr, const SsContact *peer)
+{
+  ss_pastry_suspect (from_kbr (kbr), peer);
+}
+
+static bool
+kbr_is_suspected (SsKbr *kbr, const SsId *peer)
+{
+  return ss_pastry_is_suspected (from_kbr (kbr), peer);
+}
+
+static SsTime
+kbr_rtt (SsKbr *kbr, const SsId *peer)
+{
+  return ss_link_rtt (from_kbr (kbr)->link, peer);
+}
+
+static SsTime
+kbr_rto (SsKbr *kbr, const SsId *peer)
+{
+  return ss_link_rto (from_kbr (kbr)->link, peer);
+}
+
+static SsTime
+kbr_last_heard (SsKbr *kbr, const SsId *peer)
+{
+  return ss_link_last_heard (from_kbr (kbr)->link, peer);
+}
+
+static bool
+kbr_is_ready (SsKbr *kbr)
+{
+  return ss_pastry_is_ready (from_kbr (kbr));
+}
+
+static const SsContact *
+kbr_self (SsKbr *kbr)
+{
+  return ss_pastry_self (from_kbr (kbr));
+}
+
+static const SsKbrClass kbr_class = {
+  .register_app = kbr_register,
+  .route = kbr_route,
+  .send = kbr_send,
+  .cancel = kbr_cancel,
+  .local_lookup = kbr_local_lookup,
+  .neighbor_set = kbr_neighbor_set,
+  .replica_set = kbr_replica_set,
+  .range = kbr_range,
+  .is_root = kbr_is_root,
+  .suspect = kbr_suspect,
+  .is_suspected = kbr_is_suspected,
+  .rtt = kbr_rtt,
+  .rto = kbr_rto,
+  .last_heard = kbr_last_heard,
+  .is_ready = kbr_is_ready,
+  .self = kbr_self,
+};

@@ -1,0 +1,565 @@
+/* Routing (Pastry, section 2.4) with per-hop acknowledgement (MSPastry,
+ * section 3.2). Each hop is a reliable message of the link; when its first
+ * acknowledgement is late the message goes another way at once, and names
+ * the suspect so that the next hops do not send it back. The node that would
+ * deliver drops what it has delivered before.
+ *
+ * Departure: a message that may be delivered provisionally is delivered by
+ * the closest node that nobody suspects; any other is held there until the
+ * suspect answers or is declared dead. */
+#include "overlay/pastry/internal.h"
+
+#include <string.h>
+
+#define SEEN_CAPACITY_FIRST 16
+
+typedef struct {
+  enum { HOP_NONE, HOP_SELF, HOP_NODE } what;
+  SsContact node;
+  bool is_detour;  /* NODE: the table has none for the key */
+  bool is_blocked; /* a suspect would be closer */
+  SsContact blocker;
+} SsHop;
+
+static SsRoute *make_route (SsPastry *pastry, SsProtocol protocol,
+                            const SsId *key, unsigned flags,
+                            const uint8_t *data, size_t len);
+static void step (SsPastry *pastry, SsRoute *route, const SsContact *hint);
+static SsHop choose_hop (SsPastry *pastry, const SsRoute *route);
+static SsHop choose_leaf (SsPastry *pastry, const SsRoute *route);
+static bool choose_row (SsPastry *pastry, const SsRoute *route, SsHop *ret_hop);
+static bool is_avoided (const SsRoute *route, const SsId *id);
+static bool is_usable (const SsPastry *pastry, const SsRoute *route,
+                       const SsContact *contact);
+static void avoid (SsRoute *route, const SsId *id);
+static bool ask_forward (SsPastry *pastry, SsRoute *route,
+                         const SsContact *next);
+static void deliver (SsPastry *pastry, SsRoute *route, bool provisional);
+static void send_on (SsPastry *pastry, SsRoute *route, const SsContact *next);
+static void hold (SsPastry *pastry, SsRoute *route);
+static void fill_message (const SsRoute *route, bool provisional,
+                          SsKbrMessage *ret_message);
+static bool was_seen (SsPastry *pastry, const SsRoute *route);
+static SsRoute *take_pending (SsPastry *pastry, uint64_t token);
+
+void
+ss_route_free (SsRoute *route)
+{
+  g_bytes_unref (route->payload);
+  g_free (route);
+}
+
+bool
+ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
+                 const SsContact *hint, unsigned flags, const uint8_t *data,
+                 size_t len)
+{
+  if (len > SS_KBR_MESSAGE_MAX || protocol >= SS_N_PROTOCOLS
+      || pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
+    return false;
+  unsigned wire_flags
+      = (flags & SS_ROUTE_PROVISIONAL) != 0 ? SS_ROUTED_PROVISIONAL : 0;
+  step (pastry,
+        make_route (pastry, protocol, key, wire_flags, data, len), hint);
+  return true;
+}
+
+void
+ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact, bool rows)
+{
+  if (ss_pastry_is_self (pastry, &contact->id))
+    return;
+  uint8_t buf[SS_MSG_ENTER_MAX];
+  SsMsgEnter enter
+      = { .nonce = pastry->nonce, .flags = rows ? SS_ENTER_ROWS : 0 };
+  size_t len = ss_msg_enter_encode (&enter, buf, sizeof buf);
+  SsRoute *route = make_route (pastry, SS_PROTOCOL_OVERLAY,
+                               &ss_pastry_self (pastry)->id, 0, buf, len);
+  send_on (pastry, route, contact);
+}
+
+void
+ss_pastry_routed (SsPastry *pastry, const SsContact *from,
+                  const SsMsgRouted *message)
+{
+  SsContact source = ss_contact_from_record (&message->source);
+  if (message->hops >= SS_PASTRY_HOPS_MAX
+      || message->protocol >= SS_N_PROTOCOLS) {
+    ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
+    return;
+  }
+  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
+    return;
+  /* An ENTER that has come back would be answered with ourselves. */
+  if (message->protocol == SS_PROTOCOL_OVERLAY
+      && ss_pastry_is_self (pastry, &source.id))
+    return;
+  SsRoute *route = g_new0 (SsRoute, 1);
+  route->header = *message;
+  route->header.hops++;
+  route->header.data = (SsWireBytes) { 0 };
+  route->payload = g_bytes_new (message->data.data, message->data.len);
+  route->source = source;
+  /* The first hop's sender is the source, whose link knows best where. */
+  if (ss_id_equal (&source.id, &from->id))
+    route->source = *from;
+  route->previous = *from;
+  step (pastry, route, NULL);
+}
+
+void
+ss_pastry_routed_acked (SsPastry *pastry, uint64_t token)
+{
+  SsRoute *route = take_pending (pastry, token);
+  if (route != NULL)
+    ss_route_free (route);
+}
+
+void
+ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
+{
+  SsRoute *route = take_pending (pastry, token);
+  if (route == NULL)
+    return;
+  SsContact late = route->next;
+  SsRoute trial = *route;
+  avoid (&trial, &late.id);
+  SsHop hop = { .what = HOP_NONE };
+  bool own_enter = route->header.protocol == SS_PROTOCOL_OVERLAY
+                   && ss_pastry_is_self (pastry, &route->source.id);
+  if (!own_enter)
+    hop = choose_hop (pastry, &trial);
+
+  bool elsewhere = hop.what == HOP_NODE;
+  bool here = hop.what == HOP_SELF && ss_pastry_is_ready (pastry)
+              && (!hop.is_blocked
+                  || (route->header.flags & SS_ROUTED_PROVISIONAL) != 0);
+  if (elsewhere || here) {
+    ss_link_cancel (pastry->link, &late.id, SS_PROTOCOL_OVERLAY, token);
+    avoid (route, &late.id);
+    step (pastry, route, NULL);
+  } else {
+    /* There is no other way: the link goes on trying this one. */
+    g_ptr_array_add (pastry->pending, route);
+  }
+  ss_pastry_doubt (pastry, &late, false);
+}
+
+void
+ss_pastry_routed_failed (SsPastry *pastry, uint64_t token)
+{
+  SsRoute *route = take_pending (pastry, token);
+  if (route == NULL)
+    return;
+  SsContact failed = route->next;
+  ss_pastry_doubt (pastry, &failed, false);
+  if (route->header.protocol == SS_PROTOCOL_OVERLAY
+      && ss_pastry_is_self (pastry, &route->source.id)) {
+    ss_route_free (route);
+    ss_pastry_enter_failed (pastry, &failed);
+    return;
+  }
+  avoid (route, &failed.id);
+  step (pastry, route, NULL);
+}
+
+void
+ss_pastry_release (SsPastry *pastry)
+{
+  if (pastry->held == NULL || pastry->held->len == 0)
+    return;
+  GPtrArray *held = pastry->held;
+  pastry->held = NULL;
+  for (unsigned i = 0; i < held->len; i++) {
+    SsRoute *route = g_ptr_array_index (held, i);
+    /* What others suspected has been looked into meanwhile. */
+    route->header.n_avoid = 0;
+    step (pastry, route, NULL);
+  }
+  g_ptr_array_free (held, TRUE);
+}
+
+void
+ss_pastry_reroute (SsPastry *pastry, const SsId *gone)
+{
+  if (pastry->pending == NULL)
+    return;
+  unsigned n = pastry->pending->len; /* what is sent anew comes after these */
+  for (unsigned i = 0; i < n;) {
+    SsRoute *route = g_ptr_array_index (pastry->pending, i);
+    bool own_enter = route->header.protocol == SS_PROTOCOL_OVERLAY
+                     && ss_pastry_is_self (pastry, &route->source.id);
+    if (own_enter || !ss_id_equal (&route->next.id, gone)) {
+      i++;
+      continue;
+    }
+    ss_link_cancel (pastry->link, gone, SS_PROTOCOL_OVERLAY, route->token);
+    g_ptr_array_remove_index (pastry->pending, i);
+    n--;
+    step (pastry, route, NULL);
+    n = MIN (n, pastry->pending->len);
+  }
+}
+
+void
+ss_pastry_expire_held (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  for (unsigned i = 0; pastry->held != NULL && i < pastry->held->len; i++) {
+    SsRoute *route = g_ptr_array_index (pastry->held, i);
+    if (now - route->since < SS_PASTRY_HOLD_TIME)
+      continue;
+    ss_route_free (route);
+    g_ptr_array_remove_index (pastry->held, i--);
+    ss_count (ss_pastry_env (pastry), ROUTED_DROPPED);
+  }
+}
+
+unsigned
+ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
+                        SsContact *ret_contacts, unsigned max)
+{
+  SsRoute route = { .header.protocol = SS_PROTOCOL_STORE };
+  route.header.key = *key;
+  unsigned n = 0;
+  while (n < max && n < SS_PASTRY_AVOID_MAX + 1) {
+    SsHop hop = choose_hop (pastry, &route);
+    if (hop.what != HOP_NODE)
+      break;
+    ret_contacts[n++] = hop.node;
+    if (n <= SS_PASTRY_AVOID_MAX)
+      avoid (&route, &hop.node.id);
+  }
+  return n;
+}
+
+static SsRoute *
+make_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
+            unsigned flags, const uint8_t *data, size_t len)
+{
+  SsRoute *route = g_new0 (SsRoute, 1);
+  route->header.protocol = (uint8_t) protocol;
+  route->header.flags = (uint8_t) flags;
+  route->header.sequence = pastry->next_sequence++;
+  route->header.key = *key;
+  route->payload = g_bytes_new (data, len);
+  route->source = route->previous = *ss_pastry_self (pastry);
+  return route;
+}
+
+/* Takes the route over. */
+static void
+step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
+{
+  SsHop hop = { .what = HOP_NODE };
+  if (hint != NULL && is_usable (pastry, route, hint))
+    hop.node = *hint;
+  else
+    hop = choose_hop (pastry, route);
+
+  if (hop.what == HOP_NODE) {
+    if (!ask_forward (pastry, route, &hop.node)) {
+      ss_route_free (route);
+      return;
+    }
+    if (hop.is_detour)
+      ss_pastry_hole (pastry, &route->header.key, &hop.node);
+    send_on (pastry, route, &hop.node);
+    return;
+  }
+  if (hop.what == HOP_NONE || !ss_pastry_is_ready (pastry)) {
+    hold (pastry, route);
+    return;
+  }
+  if (hop.is_blocked) {
+    ss_pastry_doubt (pastry, &hop.blocker, false);
+    if ((route->header.flags & SS_ROUTED_PROVISIONAL) == 0) {
+      hold (pastry, route);
+      return;
+    }
+  }
+  deliver (pastry, route, hop.is_blocked);
+}
+
+static SsHop
+choose_hop (SsPastry *pastry, const SsRoute *route)
+{
+  const SsId *key = &route->header.key;
+  SsHop hop = { .what = HOP_NONE };
+
+  if (ss_leafset_covers (&pastry->leafset, key))
+    return choose_leaf (pastry, route);
+  const SsTableEntry *entry = ss_table_lookup (&pastry->table, key);
+  if (entry != NULL && is_usable (pastry, route, &entry->contact)) {
+    hop.what = HOP_NODE;
+    hop.node = entry->contact;
+    return hop;
+  }
+  if (choose_row (pastry, route, &hop))
+    return hop;
+  return choose_leaf (pastry, route);
+}
+
+/* The leaf closest to the key, or this node if none is closer. */
+static SsHop
+choose_leaf (SsPastry *pastry, const SsRoute *route)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  const SsId *key = &route->header.key;
+  SsHop hop = { .what = HOP_SELF };
+  const SsContact *best = ss_pastry_self (pastry), *blocker = NULL;
+
+  for (unsigned i = 0; i < leafset->n; i++) {
+    const SsContact *leaf = &leafset->leaves[i];
+    if (!is_usable (pastry, route, leaf)) {
+      bool is_source = route->header.protocol == SS_PROTOCOL_OVERLAY
+                       && ss_id_equal (&leaf->id, &route->source.id);
+      if (!is_source
+          && (blocker == NULL || ss_id_closer (key, &leaf->id, &blocker->id)))
+        blocker = leaf;
+      continue;
+    }
+    if (ss_id_closer (key, &leaf->id, &best->id)) {
+      best = leaf;
+      hop.what = HOP_NODE;
+    }
+  }
+  hop.node = *best;
+  if (blocker != NULL && ss_id_closer (key, &blocker->id, &best->id)) {
+    hop.is_blocked = true;
+    hop.blocker = *blocker;
+  }
+  return hop;
+}
+
+/* The rare case: nobody in the place for the key. Anyone known who shares as
+ * long a prefix with it as this node does and is closer to it. */
+static bool
+choose_row (SsPastry *pastry, const SsRoute *route, SsHop *ret_hop)
+{
+  const SsId *key = &route->header.key;
+  const SsId *self = &ss_pastry_self (pastry)->id;
+  unsigned shared = ss_id_shared_digits (self, key);
+  const SsContact *best = NULL;
+  unsigned best_shared = 0;
+
+  for (unsigned row = shared; row < ss_table_n_rows (&pastry->table); row++) {
+    const SsTableEntry *entries = NULL;
+    unsigned n = ss_table_row (&pastry->table, row, &entries);
+    for (unsigned i = 0; i < n; i++) {
+      const SsContact *contact = &entries[i].contact;
+      unsigned digits = ss_id_shared_digits (&contact->id, key);
+      if (digits < shared || !ss_id_closer (key, &contact->id, self)
+          || !is_usable (pastry, route, contact))
+        continue;
+      if (best == NULL || digits > best_shared
+          || (digits == best_shared
+              && ss_id_closer (key, &contact->id, &best->id))) {
+        best = contact;
+        best_shared = digits;
+      }
+    }
+  }
+  for (unsigned i = 0; i < pastry->leafset.n; i++) {
+    const SsContact *contact = &pastry->leafset.leaves[i];
+    unsigned digits = ss_id_shared_digits (&contact->id, key);
+    if (digits < shared || !ss_id_closer (key, &contact->id, self)
+        || !is_usable (pastry, route, contact))
+      continue;
+    if (best == NULL || digits > best_shared
+        || (digits == best_shared
+            && ss_id_closer (key, &contact->id, &best->id))) {
+      best = contact;
+      best_shared = digits;
+    }
+  }
+  if (best == NULL)
+    return false;
+  ret_hop->what = HOP_NODE;
+  ret_hop->node = *best;
+  ret_hop->is_detour = true;
+  return true;
+}
+
+static bool
+is_avoided (const SsRoute *route, const SsId *id)
+{
+  uint32_t prefix = (uint32_t) (ss_pastry_prefix (id) >> 32);
+  for (unsigned i = 0; i < route->header.n_avoid; i++) {
+    if (route->header.avoid[i] == prefix)
+      return true;
+  }
+  return false;
+}
+
+static bool
+is_usable (const SsPastry *pastry, const SsRoute *route,
+           const SsContact *contact)
+{
+  if (ss_pastry_is_self (pastry, &contact->id)
+      || is_avoided (route, &contact->id)
+      || ss_pastry_is_suspected (pastry, &contact->id))
+    return false;
+  return route->header.protocol != SS_PROTOCOL_OVERLAY
+         || !ss_id_equal (&contact->id, &route->source.id);
+}
+
+static void
+avoid (SsRoute *route, const SsId *id)
+{
+  SsMsgRouted *header = &route->header;
+  if (is_avoided (route, id))
+    return;
+  if (header->n_avoid == SS_PASTRY_AVOID_MAX) {
+    memmove (&header->avoid[0], &header->avoid[1],
+             (SS_PASTRY_AVOID_MAX - 1) * sizeof header->avoid[0]);
+    header->n_avoid--;
+  }
+  header->avoid[header->n_avoid++] = (uint32_t) (ss_pastry_prefix (id) >> 32);
+}
+
+/* False: the application has taken the message. Asked once before it goes
+ * on, and once before it is delivered. */
+static bool
+ask_forward (SsPastry *pastry, SsRoute *route, const SsContact *next)
+{
+  unsigned protocol = route->header.protocol;
+  if (protocol == SS_PROTOCOL_OVERLAY) {
+    SsMsgEnter enter;
+    size_t len;
+    const uint8_t *data = g_bytes_get_data (route->payload, &len);
+    if (!ss_msg_enter_decode (data, len, &enter)) {
+      ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
+      return false;
+    }
+    if (!route->forwarded || next == NULL)
+      ss_pastry_enter (pastry, &route->source,
+                       route->forwarded ? NULL : &route->previous, &enter,
+                       next == NULL);
+    route->forwarded = true;
+    return next != NULL;
+  }
+  const SsKbrApp *app = pastry->apps[protocol];
+  if (route->forwarded && next != NULL)
+    return true;
+  route->forwarded = true;
+  if (app == NULL || app->forward == NULL)
+    return true;
+  SsKbrMessage message;
+  fill_message (route, false, &message);
+  return app->forward (pastry->users[protocol], &message, next);
+}
+
+static void
+deliver (SsPastry *pastry, SsRoute *route, bool provisional)
+{
+  if (!was_seen (pastry, route) && ask_forward (pastry, route, NULL)) {
+    const SsKbrApp *app = pastry->apps[route->header.protocol];
+    if (app != NULL && app->deliver != NULL) {
+      SsKbrMessage message;
+      fill_message (route, provisional, &message);
+      app->deliver (pastry->users[route->header.protocol], &message);
+    }
+  }
+  ss_route_free (route);
+}
+
+static void
+send_on (SsPastry *pastry, SsRoute *route, const SsContact *next)
+{
+  uint8_t head[SS_MSG_ROUTED_MAX];
+  route->header.source = ss_pastry_record (&route->source);
+  size_t head_len = ss_msg_routed_encode (&route->header, head, sizeof head);
+  g_assert (head_len > 0);
+  SsContact to = *next;
+  route->next = to;
+  route->token = 0;
+  if (pastry->pending == NULL)
+    pastry->pending = g_ptr_array_new ();
+  if (pastry->pending->len < SS_PASTRY_PENDING_MAX)
+    route->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_ROUTED);
+  SsLinkSend how = {
+    .protocol = SS_PROTOCOL_OVERLAY,
+    .class = SS_CLASS_CONTROL,
+    .reliable = true,
+    .token = route->token,
+  };
+  bool sent = ss_link_send (pastry->link, &to, &how, head, head_len,
+                            route->payload);
+  if (!sent)
+    ss_count (ss_pastry_env (pastry), ROUTED_DROPPED);
+  if (sent && route->token != 0)
+    g_ptr_array_add (pastry->pending, route);
+  else
+    ss_route_free (route);
+}
+
+static void
+hold (SsPastry *pastry, SsRoute *route)
+{
+  if (pastry->held == NULL)
+    pastry->held = g_ptr_array_new ();
+  if (pastry->held->len == SS_PASTRY_HELD_MAX) {
+    ss_count (ss_pastry_env (pastry), ROUTED_DROPPED);
+    ss_route_free (route);
+    return;
+  }
+  if (route->since == 0)
+    route->since = ss_pastry_env (pastry)->now;
+  g_ptr_array_add (pastry->held, route);
+}
+
+static void
+fill_message (const SsRoute *route, bool provisional,
+              SsKbrMessage *ret_message)
+{
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (route->payload, &len);
+  *ret_message = (SsKbrMessage) {
+    .key = route->header.key,
+    .source = route->source,
+    .previous = route->previous,
+    .hops = route->header.hops,
+    .provisional = provisional,
+    .data = data,
+    .len = len,
+  };
+}
+
+/* Remembers the message, unless it is known. Exact, for the last few. */
+static bool
+was_seen (SsPastry *pastry, const SsRoute *route)
+{
+  uint64_t digest = ss_pastry_prefix (&route->source.id);
+  digest = (digest ^ route->header.sequence) * 0x9e3779b97f4a7c15;
+  for (unsigned i = 0; i < pastry->n_seen; i++) {
+    if (pastry->seen[i] == digest)
+      return true;
+  }
+  if (pastry->n_seen == pastry->seen_capacity
+      && pastry->seen_capacity < SS_PASTRY_SEEN_MAX) {
+    unsigned capacity = MAX (SEEN_CAPACITY_FIRST, 2u * pastry->seen_capacity);
+    pastry->seen_capacity = (uint16_t) MIN (capacity, SS_PASTRY_SEEN_MAX);
+    pastry->seen = g_renew (uint64_t, pastry->seen, pastry->seen_capacity);
+    pastry->next_seen = pastry->n_seen;
+  }
+  pastry->next_seen %= pastry->seen_capacity;
+  pastry->seen[pastry->next_seen++] = digest;
+  if (pastry->n_seen < pastry->seen_capacity)
+    pastry->n_seen++;
+  return false;
+}
+
+static SsRoute *
+take_pending (SsPastry *pastry, uint64_t token)
+{
+  for (unsigned i = 0; pastry->pending != NULL && i < pastry->pending->len;
+       i++) {
+    SsRoute *route = g_ptr_array_index (pastry->pending, i);
+    if (route->token == token) {
+      g_ptr_array_remove_index (pastry->pending, i);
+      return route;
+    }
+  }
+  return NULL;
+}
