@@ -1,0 +1,558 @@
+/* A group on one node: its making and end, its children, its path, and the
+ * families that bound the fan-out over several groups. */
+#include <string.h>
+
+#include "scribe/state.h"
+
+/* Families. */
+
+SsFamily *
+ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
+{
+  g_assert (config->info_len <= SS_SCRIBE_INFO_MAX);
+  SsFamily *family = g_new0 (SsFamily, 1);
+  family->scribe = scribe;
+  family->config = *config;
+  if (family->config.children_max == 0)
+    family->config.children_max = SS_FAMILY_CHILDREN;
+  if (family->config.history_max == 0)
+    family->config.history_max = SS_GROUP_HISTORY;
+  return family;
+}
+
+SsFamily *
+ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
+{
+  SsFamily *family = ss_family_make (scribe, config);
+  g_ptr_array_add (scribe->families, family);
+  return family;
+}
+
+void
+ss_family_free (SsFamily *family)
+{
+  if (!family)
+    return;
+  SsScribe *scribe = family->scribe;
+  ss_scribe_enter (scribe);
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    if (group->family != family)
+      continue;
+    ss_parent_retire (group, group->has_parent ? &group->parent : NULL);
+    ss_join_leave_parent (group);
+    ss_group_drop (group);
+    group->family = scribe->adopted;
+  }
+  ss_scribe_exit (scribe);
+  g_ptr_array_remove (scribe->families, family);
+  g_free (family);
+}
+
+void
+ss_family_set_source (SsFamily *family, const SsContact *source)
+{
+  family->source = *source;
+  family->has_source = true;
+}
+
+unsigned
+ss_family_n_children (const SsFamily *family)
+{
+  return family->n_children;
+}
+
+unsigned
+ss_family_children_max (const SsFamily *family)
+{
+  return family->config.children_max;
+}
+
+/* Groups in the table. */
+
+uint32_t
+ss_prefix_of (const SsId *id)
+{
+  return (uint32_t) id->b[0] << 24 | (uint32_t) id->b[1] << 16
+         | (uint32_t) id->b[2] << 8 | id->b[3];
+}
+
+uint64_t
+ss_tag_number (const SsId *id)
+{
+  return (uint64_t) ss_prefix_of (id) << 8 | id->b[4];
+}
+
+/* Index of the first group whose id is not less than *id. */
+static unsigned
+lower_bound (const SsScribe *scribe, const SsId *id)
+{
+  unsigned low = 0, high = scribe->groups->len;
+  while (low < high) {
+    unsigned middle = low + (high - low) / 2;
+    const SsGroup *group = g_ptr_array_index (scribe->groups, middle);
+    if (ss_id_compare (&group->id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+SsGroup *
+ss_scribe_find (const SsScribe *scribe, const SsId *id)
+{
+  unsigned index = lower_bound (scribe, id);
+  if (index == scribe->groups->len)
+    return NULL;
+  SsGroup *group = g_ptr_array_index (scribe->groups, index);
+  return ss_id_equal (&group->id, id) ? group : NULL;
+}
+
+SsGroup *
+ss_group_by_tag (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN])
+{
+  SsId least = { { 0 } };
+  memcpy (least.b, tag, SS_TAG_LEN);
+  unsigned index = lower_bound (scribe, &least);
+  if (index == scribe->groups->len)
+    return NULL;
+  SsGroup *group = g_ptr_array_index (scribe->groups, index);
+  return memcmp (group->id.b, tag, SS_TAG_LEN) == 0 ? group : NULL;
+}
+
+SsGroup *
+ss_group_by_tag_number (const SsScribe *scribe, uint64_t number)
+{
+  uint8_t tag[SS_TAG_LEN];
+  for (unsigned i = 0; i < SS_TAG_LEN; i++)
+    tag[i] = (uint8_t) (number >> (8 * (SS_TAG_LEN - 1 - i)));
+  return ss_group_by_tag (scribe, tag);
+}
+
+SsGroup *
+ss_group_after (const SsScribe *scribe, const SsId *id)
+{
+  unsigned index = 0;
+  if (id) {
+    index = lower_bound (scribe, id);
+    if (index < scribe->groups->len) {
+      const SsGroup *group = g_ptr_array_index (scribe->groups, index);
+      if (ss_id_equal (&group->id, id))
+        index++;
+    }
+  }
+  return index < scribe->groups->len
+             ? g_ptr_array_index (scribe->groups, index)
+             : NULL;
+}
+
+SsGroup *
+ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
+{
+  SsGroup *group = g_new0 (SsGroup, 1);
+  group->scribe = scribe;
+  group->family = family;
+  group->id = *id;
+  group->idle_since = scribe->env->now;
+  group->root_until = -1;
+  group->find_next = SS_NEVER;
+  ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
+  g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);
+  family->n_groups++;
+  ss_group_arm (group);
+  return group;
+}
+
+void
+ss_group_drop (SsGroup *group)
+{
+  if (group->is_dead)
+    return;
+  SsScribe *scribe = group->scribe;
+  group->is_dead = true;
+  ss_timers_disarm (&scribe->env->timers, &group->timer);
+  ss_publish_clear (group);
+  while (ss_group_child_count (group) > 0)
+    ss_group_child_remove (group, &ss_group_child_at (group, 0)->contact.id);
+  group->family->n_groups--;
+  g_ptr_array_remove_index (scribe->groups, lower_bound (scribe, &group->id));
+  g_ptr_array_add (scribe->dead, group);
+}
+
+static void
+free_array (GArray *array)
+{
+  if (array)
+    g_array_free (array, TRUE);
+}
+
+void
+ss_group_free (SsGroup *group)
+{
+  ss_history_clear (group);
+  free_array (group->children);
+  free_array (group->pending);
+  free_array (group->wants);
+  free_array (group->askers);
+  free_array (group->outbox);
+  if (group->info)
+    g_bytes_unref (group->info);
+  g_free (group->path);
+  g_free (group->join);
+  g_free (group);
+}
+
+SsGroup *
+ss_group_open (SsFamily *family, const SsId *id, void *user)
+{
+  SsScribe *scribe = family->scribe;
+  SsGroup *group = ss_scribe_find (scribe, id);
+  if (!group)
+    group = ss_group_new (scribe, family, id);
+  ss_group_set_user (group, family, user);
+  group->is_open = true;
+  return group;
+}
+
+void
+ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
+{
+  if (group->family != family) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < ss_group_child_count (group); i++)
+      n += ss_group_child_at (group, i)->shed_until == 0;
+    group->family->n_groups--;
+    group->family->n_children -= n;
+    if (group->family->has_source && !family->has_source)
+      ss_family_set_source (family, &group->family->source);
+    group->family = family;
+    family->n_groups++;
+    family->n_children += n;
+  }
+  group->user = user;
+}
+
+void
+ss_group_join (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  ss_scribe_enter (scribe);
+  group->is_open = group->is_member = true;
+  if (!ss_group_in_tree (group) && !scribe->is_leaving)
+    ss_join_start (group, NULL);
+  ss_scribe_exit (scribe);
+}
+
+void
+ss_group_leave (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  ss_scribe_enter (scribe);
+  group->is_open = group->is_member = false;
+  if (group->wants)
+    g_array_set_size (group->wants, 0);
+  if (ss_group_child_count (group) == 0 && !group->is_root) {
+    ss_join_leave_parent (group);
+    ss_group_drop (group);
+  } else if (group->idle_since >= 0) {
+    group->idle_since = scribe->env->now;
+  }
+  if (!group->is_dead)
+    ss_group_arm (group);
+  ss_scribe_exit (scribe);
+}
+
+SsGroup *
+ss_group_adopt (SsScribe *scribe, const SsId *id, const uint8_t *info,
+                size_t info_len, bool is_root)
+{
+  if (scribe->groups->len >= SS_SCRIBE_GROUPS_MAX || scribe->is_leaving
+      || ss_group_by_tag (scribe, id->b))
+    return NULL;
+  SsGroup *group = ss_group_new (scribe, scribe->adopted, id);
+  void *user = NULL;
+  if (!scribe->app.adopt
+      || !scribe->app.adopt (scribe->app_user, id, info, info_len, is_root,
+                             group, &user)) {
+    if (!group->is_dead)
+      ss_group_drop (group);
+    return NULL;
+  }
+  if (group->is_dead)
+    return NULL;
+  if (user)
+    group->user = user;
+  if (group->family == scribe->adopted)
+    group->info = g_bytes_new (info, info_len);
+  return group;
+}
+
+void
+ss_group_info (const SsGroup *group, SsWireBytes *ret_info)
+{
+  if (group->info) {
+    gsize len;
+    ret_info->data = g_bytes_get_data (group->info, &len);
+    ret_info->len = (uint16_t) len;
+  } else {
+    ret_info->data = group->family->config.info;
+    ret_info->len = (uint16_t) group->family->config.info_len;
+  }
+}
+
+/* Children. */
+
+unsigned
+ss_group_child_count (const SsGroup *group)
+{
+  return group->children ? group->children->len : 0;
+}
+
+SsChild *
+ss_group_child_at (const SsGroup *group, unsigned index)
+{
+  return &g_array_index (group->children, SsChild, index);
+}
+
+static unsigned
+child_lower_bound (const SsGroup *group, const SsId *id)
+{
+  unsigned low = 0, high = ss_group_child_count (group);
+  while (low < high) {
+    unsigned middle = low + (high - low) / 2;
+    if (ss_id_compare (&ss_group_child_at (group, middle)->contact.id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+SsChild *
+ss_group_child_find (const SsGroup *group, const SsId *id)
+{
+  unsigned index = child_lower_bound (group, id);
+  if (index == ss_group_child_count (group))
+    return NULL;
+  SsChild *child = ss_group_child_at (group, index);
+  return ss_id_equal (&child->contact.id, id) ? child : NULL;
+}
+
+SsChild *
+ss_group_child_add (SsGroup *group, const SsContact *contact)
+{
+  SsChild *child = ss_group_child_find (group, &contact->id);
+  if (!child) {
+    if (!group->children)
+      group->children = g_array_sized_new (FALSE, TRUE, sizeof (SsChild), 2);
+    unsigned index = child_lower_bound (group, &contact->id);
+    g_array_insert_val (group->children, index, (SsChild){ 0 });
+    child = ss_group_child_at (group, index);
+    group->family->n_children++;
+  } else if (child->shed_until != 0) {
+    group->family->n_children++;
+  }
+  *child = (SsChild){ .contact = *contact, .heard = group->scribe->env->now };
+  group->idle_since = -1;
+  ss_neighbour_get (group->scribe, contact);
+  return child;
+}
+
+void
+ss_group_child_remove (SsGroup *group, const SsId *id)
+{
+  SsChild *child = ss_group_child_find (group, id);
+  if (!child)
+    return;
+  if (child->shed_until == 0)
+    group->family->n_children--;
+  g_array_remove_index (group->children, child_lower_bound (group, id));
+  if (group->children->len == 0)
+    group->idle_since = group->scribe->env->now;
+}
+
+void
+ss_group_child_shed (SsGroup *group, SsChild *child)
+{
+  if (child->shed_until == 0)
+    group->family->n_children--;
+  child->shed_until = group->scribe->env->now + SS_SHED_TIME;
+}
+
+/* Timer. */
+
+void
+ss_group_settle (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  if (group->is_dead || group->is_open || group->idle_since < 0
+      || scribe->env->now < group->idle_since + SS_GROUP_IDLE
+      || (group->outbox && group->outbox->len > 0))
+    return;
+  ss_join_leave_parent (group);
+  ss_group_drop (group);
+  if (scribe->app.abandoned)
+    scribe->app.abandoned (group->user, group);
+}
+
+void
+ss_group_arm (SsGroup *group)
+{
+  if (group->is_dead)
+    return;
+  SsTime at = MIN (ss_want_deadline (group), ss_publish_deadline (group));
+  at = MIN (at, group->find_next);
+  if (group->join)
+    at = MIN (at, group->join->answer_by);
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    at = MIN (at, child->shed_until ? child->shed_until
+                                    : child->heard + SS_CHILD_SILENT);
+  }
+  if (group->pending && group->pending->len > 0)
+    at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
+  if (!group->is_open && group->idle_since >= 0)
+    at = MIN (at, group->idle_since + SS_GROUP_IDLE);
+  if (group->root_until >= 0)
+    at = MIN (at, group->root_until);
+  if (group->scribe->is_leaving)
+    at = MIN (at, group->scribe->leave_until);
+  ss_timers_arm (&group->scribe->env->timers, &group->timer, at);
+}
+
+void
+ss_group_timer (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsTime now = scribe->env->now;
+  if (group->root_until >= 0 && now >= group->root_until) {
+    group->root_until = -1;
+    ss_join_check_root (group);
+  }
+  if (scribe->is_leaving && now >= scribe->leave_until) {
+    ss_join_leave_parent (group);
+    ss_group_drop (group);
+    return;
+  }
+  if (group->join && now >= group->join->answer_by)
+    ss_join_due (group);
+  if (!group->is_dead)
+    ss_parent_due (group);
+  if (!group->is_dead)
+    ss_publish_due (group);
+  if (!group->is_dead)
+    ss_want_due (group);
+  ss_group_settle (group);
+  ss_group_arm (group);
+}
+
+void
+ss_group_know_source (SsGroup *group, const SsPeerRecord *record)
+{
+  if (group->family->has_source || group->family->config.is_source)
+    return;
+  if (group->family == group->scribe->adopted)
+    return; /* it is shared by strangers */
+  SsContact source = ss_contact_from_record (record);
+  ss_family_set_source (group->family, &source);
+}
+
+void
+ss_group_set_path (SsGroup *group, const uint32_t *path, unsigned n_path)
+{
+  g_assert (n_path < SS_GROUP_DEPTH_MAX);
+  group->path = g_renew (uint32_t, group->path, n_path + 1);
+  if (n_path > 0)
+    memcpy (group->path, path, n_path * sizeof *path);
+  group->path[n_path] = ss_prefix_of (ss_scribe_self (group->scribe));
+  group->n_path = (uint8_t) (n_path + 1);
+}
+
+bool
+ss_group_on_path (const SsGroup *group, const SsId *id)
+{
+  uint32_t prefix = ss_prefix_of (id);
+  for (unsigned i = 0; i < group->n_path; i++)
+    if (group->path[i] == prefix)
+      return true;
+  return false;
+}
+
+/* Accessors. */
+
+const SsId *
+ss_group_id (const SsGroup *group)
+{
+  return &group->id;
+}
+
+void *
+ss_group_user (const SsGroup *group)
+{
+  return group->user;
+}
+
+bool
+ss_group_is_root (const SsGroup *group)
+{
+  return group->is_root;
+}
+
+bool
+ss_group_is_member (const SsGroup *group)
+{
+  return group->is_member;
+}
+
+bool
+ss_group_in_tree (const SsGroup *group)
+{
+  return group->is_root || group->has_parent;
+}
+
+const SsContact *
+ss_group_parent (const SsGroup *group)
+{
+  return group->has_parent ? &group->parent : NULL;
+}
+
+const SsContact *
+ss_group_root (const SsGroup *group)
+{
+  if (group->is_root)
+    return ss_kbr_self (group->scribe->kbr);
+  return group->has_root ? &group->root : NULL;
+}
+
+unsigned
+ss_group_n_children (const SsGroup *group)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++)
+    n += ss_group_child_at (group, i)->shed_until == 0;
+  return n;
+}
+
+unsigned
+ss_group_children (const SsGroup *group, SsContact *ret, unsigned max)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group) && n < max; i++)
+    if (ss_group_child_at (group, i)->shed_until == 0)
+      ret[n++] = ss_group_child_at (group, i)->contact;
+  return n;
+}
+
+unsigned
+ss_group_depth (const SsGroup *group)
+{
+  return group->n_path > 0 ? group->n_path - 1u : 0;
+}
+
+unsigned
+ss_group_n_reparented (const SsGroup *group)
+{
+  return group->n_reparented;
+}

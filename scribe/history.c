@@ -1,0 +1,122 @@
+/* The packets that a group keeps: a ring indexed by the sequence modulo its
+ * size, which starts small and doubles up to the family's bound, so that
+ * quiet groups stay small and every operation takes constant time. */
+#include <string.h>
+
+#include "scribe/state.h"
+
+#define SLOTS_FIRST 8
+
+static SsHistorySlot *
+slot_of (const SsGroup *group, uint32_t sequence)
+{
+  return &group->slots[sequence & (group->n_slots - 1)];
+}
+
+GBytes *
+ss_history_find (const SsGroup *group, uint32_t sequence)
+{
+  if (group->n_slots == 0)
+    return NULL;
+  const SsHistorySlot *slot = slot_of (group, sequence);
+  return slot->packet && slot->sequence == sequence ? slot->packet : NULL;
+}
+
+GBytes *
+ss_group_history (const SsGroup *group, uint32_t sequence)
+{
+  return ss_history_find (group, sequence);
+}
+
+static void
+empty (SsHistorySlot *slot)
+{
+  if (slot->packet)
+    g_bytes_unref (slot->packet);
+  slot->packet = NULL;
+}
+
+/* Doubling never makes two kept packets collide. */
+static void
+grow (SsGroup *group)
+{
+  uint32_t n_old = group->n_slots;
+  SsHistorySlot *old = group->slots;
+  group->n_slots = n_old ? 2 * n_old : SLOTS_FIRST;
+  group->slots = g_new0 (SsHistorySlot, group->n_slots);
+  for (uint32_t i = 0; i < n_old; i++)
+    if (old[i].packet)
+      *slot_of (group, old[i].sequence) = old[i];
+  g_free (old);
+}
+
+static bool
+is_old (const SsGroup *group, const SsHistorySlot *slot)
+{
+  SsTime time_max = group->family->config.history_time;
+  return time_max > 0 && slot->packet
+         && slot->time + time_max < group->scribe->env->now;
+}
+
+void
+ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet)
+{
+  if (group->n_slots == 0)
+    grow (group);
+  const SsHistorySlot *slot = slot_of (group, sequence);
+  while (slot->packet && slot->sequence != sequence && !is_old (group, slot)
+         && group->n_slots < group->family->config.history_max) {
+    grow (group);
+    slot = slot_of (group, sequence);
+  }
+  SsHistorySlot *taken = slot_of (group, sequence);
+  if (taken->packet && taken->sequence > sequence)
+    return; /* too old to be worth a newer one's place */
+  g_bytes_ref (packet);
+  empty (taken);
+  *taken = (SsHistorySlot){ sequence, packet, group->scribe->env->now };
+  if (!group->has_newest || group->is_hearsay || sequence > group->newest)
+    group->newest = sequence;
+  group->has_newest = true;
+  group->is_hearsay = false;
+  if (!group->has_first)
+    group->first = sequence;
+  group->has_first = true;
+  /* Two slots a packet: what is over age goes within half a round. */
+  for (unsigned i = 0; i < 2; i++) {
+    SsHistorySlot *swept
+      = &group->slots[group->sweep++ & (group->n_slots - 1)];
+    if (is_old (group, swept))
+      empty (swept);
+  }
+}
+
+void
+ss_history_clear (SsGroup *group)
+{
+  for (uint32_t i = 0; i < group->n_slots; i++)
+    empty (&group->slots[i]);
+  g_free (group->slots);
+  group->slots = NULL;
+  group->n_slots = 0;
+}
+
+uint32_t
+ss_history_mask (const SsGroup *group)
+{
+  uint32_t mask = UINT32_MAX;
+  SsTime now = group->scribe->env->now;
+  /* A gap counts while what followed it is young. */
+  for (unsigned i = 0; i < 32 && group->n_slots > 0; i++) {
+    uint32_t next = group->newest - i;
+    if (next <= group->first)
+      break;
+    const SsHistorySlot *after = slot_of (group, next);
+    if (after->packet && after->sequence == next
+        && after->time + SS_GAP_AGE < now)
+      break;
+    if (!ss_history_find (group, next - 1))
+      mask &= ~((uint32_t) 1 << i);
+  }
+  return mask;
+}

@@ -1,0 +1,445 @@
+/* The child's side of a tree: a JOIN is routed towards the group's id until a
+ * node of the tree takes it (Scribe, JSAC 2002, section 3.2) or names others
+ * that have room (SplitStream, SOSP 2003, section 3.3: push-down).
+ *
+ *   no join --start--> asking --JOIN_ACK--> no join, parent set
+ *                       | ^
+ *        REDIRECT, or no answer in time: the next candidate, or the root
+ *
+ * A parent is kept, and its packets are taken, until another has said yes.
+ * Departures: every answer carries the path from the root, so that a loop is
+ * seen before it is made; and a node that finds itself the root stops
+ * asking. */
+#include <string.h>
+
+#include "scribe/state.h"
+
+static void send_join (SsGroup *group);
+
+void
+ss_join_start_with (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
+                    bool shed)
+{
+  if (group->scribe->is_leaving || group->family->config.is_source)
+    return;
+  if (group->join)
+    return;
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->shed = shed;
+  for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
+    join->candidates[join->n_candidates++]
+      = ss_contact_from_record (&candidates[i]);
+  send_join (group);
+}
+
+void
+ss_join_start (SsGroup *group, const SsContact *lost)
+{
+  if (group->scribe->is_leaving || group->family->config.is_source)
+    return;
+  uint32_t prefix = lost ? ss_prefix_of (&lost->id) : 0;
+  if (group->join) {
+    if (prefix)
+      group->join->lost = prefix;
+    return;
+  }
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->lost = prefix;
+  send_join (group);
+}
+
+void
+ss_join_cancel (SsGroup *group)
+{
+  g_free (group->join);
+  group->join = NULL;
+}
+
+static SsTime
+answer_wait (SsGroup *group, const SsContact *to)
+{
+  SsScribe *scribe = group->scribe;
+  const SsJoin *join = group->join;
+  SsTime wait = SS_JOIN_WAIT_FIRST;
+  if (to)
+    wait = 2 * ss_scribe_rto (scribe, &to->id) + SS_JOIN_SLACK;
+  bool is_live = group->n_path > 0; /* it has been in the tree */
+  if (join->tries > 2)
+    wait <<= MIN (join->tries - 2, 6);
+  wait = MIN (wait, is_live ? SS_JOIN_WAIT_LIVE : SS_JOIN_WAIT_MAX);
+  return wait
+         + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
+}
+
+static void
+fill_join (SsGroup *group, SsMsgScribeJoin *message)
+{
+  const SsFamily *family = group->family;
+  const SsJoin *join = group->join;
+  message->group = group->id;
+  message->nonce = join->nonce;
+  message->flags = 0;
+  if (join->failures >= SS_JOIN_FAILURES_MUST)
+    message->flags |= SS_JOIN_MUST;
+  if (join->tries > 0)
+    message->flags |= SS_JOIN_RETRY;
+  if (join->shed)
+    message->flags |= SS_JOIN_SHED;
+  if (family->config.mode == SS_GROUP_ORDERED)
+    message->flags |= SS_JOIN_ORDERED;
+  if (group->has_newest) {
+    message->flags |= SS_JOIN_HAVE;
+    message->newest = group->newest;
+    message->mask = ss_history_mask (group);
+  }
+  message->load = (uint16_t) MIN (family->n_children, UINT16_MAX);
+  message->load_max
+    = (uint16_t) MIN (family->config.children_max, UINT16_MAX);
+  message->lost = join->lost;
+  message->n_source = 0;
+  if (family->has_source)
+    message->n_source = ss_peers_put (message->source, 0, 1, &family->source);
+  ss_group_info (group, &message->info);
+}
+
+/* To the next candidate, or else towards the root. */
+static void
+send_join (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsJoin *join = group->join;
+  SsContact to;
+  bool is_direct = false;
+  while (!is_direct && join->next_candidate < join->n_candidates) {
+    to = join->candidates[join->next_candidate++];
+    is_direct = ss_scribe_usable (scribe, &to)
+                && ss_prefix_of (&to.id) != join->lost
+                && !ss_group_child_find (group, &to.id);
+  }
+  SsMsgScribeJoin message = { .nonce = 0 };
+  fill_join (group, &message);
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
+  g_assert (len > 0);
+  join->answer_by
+    = scribe->env->now + answer_wait (group, is_direct ? &to : NULL);
+  join->asked = is_direct ? to.id : (SsId){ { 0 } };
+  if (join->tries < UINT8_MAX)
+    join->tries++;
+  ss_count (scribe->env, SCRIBE_JOINS);
+  ss_group_arm (group);
+  /* A routed JOIN may come back at once: this node is the root. */
+  if (is_direct)
+    ss_scribe_send (scribe, &to, data, len);
+  else
+    ss_kbr_route (scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
+                  group->family->config.mode == SS_GROUP_LIVE
+                      ? SS_ROUTE_PROVISIONAL
+                      : 0,
+                  data, len);
+}
+
+static void
+failed_once (SsJoin *join)
+{
+  if (join->failures < UINT8_MAX)
+    join->failures++;
+}
+
+void
+ss_join_due (SsGroup *group)
+{
+  SsJoin *join = group->join;
+  /* A routed JOIN that is not answered was lost or is on its way round a
+   * dead node: no reason to force anybody, until it happens often. */
+  SsId none = { { 0 } };
+  if (!ss_id_equal (&join->asked, &none) || join->tries > 4)
+    failed_once (join);
+  send_join (group);
+}
+
+void
+ss_join_send_leave (SsGroup *group, const SsContact *to)
+{
+  SsMsgScribeLeave leave;
+  memcpy (leave.tag, group->id.b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
+  size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
+  ss_scribe_send (group->scribe, to, data, len);
+}
+
+void
+ss_join_leave_parent (SsGroup *group)
+{
+  ss_join_cancel (group);
+  if (!group->has_parent)
+    return;
+  group->has_parent = false;
+  ss_join_send_leave (group, &group->parent);
+}
+
+static void
+tell_parent (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  if (scribe->app.parent && group->is_open)
+    scribe->app.parent (group->user, group,
+                        group->has_parent ? &group->parent : NULL);
+}
+
+void
+ss_join_become_root (SsGroup *group)
+{
+  ss_join_cancel (group);
+  if (group->is_root)
+    return;
+  bool had_parent = group->has_parent;
+  if (had_parent)
+    ss_join_leave_parent (group);
+  group->is_root = true;
+  group->has_root = false;
+  ss_group_set_path (group, NULL, 0);
+  if (group->idle_since >= 0)
+    group->idle_since = group->scribe->env->now;
+  ss_parent_send_path (group);
+  if (had_parent)
+    tell_parent (group);
+  if (group->is_dead)
+    return;
+  ss_parent_serve_pending (group);
+  ss_group_arm (group);
+}
+
+void
+ss_join_lose_parent (SsGroup *group)
+{
+  if (!group->has_parent)
+    return;
+  SsContact lost = group->parent;
+  group->has_parent = false;
+  tell_parent (group);
+  if (!group->is_dead)
+    ss_join_start (group, &lost);
+}
+
+void
+ss_join_check_root (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  bool may_be = ss_kbr_is_root (scribe->kbr, &group->id, true);
+  if (scribe->is_leaving)
+    return;
+  if (!group->is_root) {
+    if (group->has_parent && !group->family->config.is_source
+        && ss_kbr_is_root (scribe->kbr, &group->id, false))
+      ss_join_become_root (group);
+  } else if (may_be) {
+    ss_join_cancel (group);
+  } else if (group->root_until >= 0) {
+    return; /* the closer one is leaving */
+  } else if (group->family->config.is_source) {
+    group->is_root = false;
+    ss_parent_retire (group, NULL);
+    ss_publish_root_lost (group);
+  } else {
+    ss_join_start (group, NULL);
+  }
+}
+
+/* The overlay's word on a peer. */
+
+void
+ss_join_suspected (SsScribe *scribe, const SsContact *peer)
+{
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    if (group->has_parent && ss_contact_equal (&group->parent, peer))
+      ss_join_start (group, peer);
+    else if (group->join && ss_id_equal (&group->join->asked, &peer->id))
+      ss_join_due (group);
+  }
+}
+
+void
+ss_join_recovered (SsScribe *scribe, const SsContact *peer)
+{
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    if (group->join && group->has_parent
+        && ss_contact_equal (&group->parent, peer)
+        && group->join->lost == ss_prefix_of (&peer->id))
+      ss_join_cancel (group);
+  }
+}
+
+void
+ss_join_left (SsScribe *scribe, const SsContact *peer)
+{
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    ss_group_child_remove (group, &peer->id);
+    if (group->has_root && ss_contact_equal (&group->root, peer))
+      group->has_root = false;
+    if (group->has_parent && ss_contact_equal (&group->parent, peer))
+      ss_join_lose_parent (group);
+    if (!group->is_dead)
+      ss_group_arm (group);
+  }
+}
+
+/* Answers. */
+
+static void
+know_root (SsGroup *group, const SsContact *parent, const SsPeerRecord *root,
+           unsigned n_root, unsigned n_path)
+{
+  group->has_root = n_root > 0 || n_path == 1;
+  if (n_root > 0)
+    group->root = ss_contact_from_record (&root[0]);
+  else if (n_path == 1)
+    group->root = *parent;
+}
+
+static bool
+path_is_good (const SsGroup *group, const SsContact *from,
+              const uint32_t *path, unsigned n_path)
+{
+  uint32_t self = ss_prefix_of (ss_scribe_self (group->scribe));
+  if (n_path == 0 || n_path >= SS_GROUP_DEPTH_MAX
+      || path[n_path - 1] != ss_prefix_of (&from->id))
+    return false;
+  for (unsigned i = 0; i < n_path; i++)
+    if (path[i] == self)
+      return false;
+  return true;
+}
+
+static void
+set_parent (SsGroup *group, const SsContact *parent)
+{
+  SsScribe *scribe = group->scribe;
+  ss_join_cancel (group);
+  bool is_new = !group->has_parent
+                || !ss_contact_equal (&group->parent, parent);
+  if (is_new && group->has_parent)
+    ss_join_send_leave (group, &group->parent);
+  if (is_new && group->n_path > 0) {
+    group->n_reparented++;
+    ss_count (scribe->env, SCRIBE_REPARENTED);
+  }
+  group->parent = *parent;
+  group->has_parent = true;
+  group->is_root = false;
+  group->root_until = -1;
+  /* No loop of two: the new parent does not take from this node. */
+  ss_group_child_remove (group, &parent->id);
+  SsNeighbour *neighbour = ss_neighbour_get (scribe, parent);
+  neighbour->is_parent = true;
+  neighbour->keepalive = MAX (neighbour->keepalive, scribe->env->now);
+}
+
+void
+ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
+                    const SsMsgScribeJoinAck *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (!group)
+    return;
+  bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
+  bool is_awaited = group->join && group->join->nonce == message->nonce;
+  ss_neighbour_load (scribe, from, message->load, message->load_max);
+  if (!is_awaited && !is_parent) {
+    ss_join_send_leave (group, from);
+    return;
+  }
+  if (!path_is_good (group, from, message->path, message->n_path)) {
+    ss_count (scribe->env, SCRIBE_LOOPS);
+    if (is_parent) {
+      ss_join_send_leave (group, from);
+      ss_join_lose_parent (group);
+    } else {
+      ss_join_send_leave (group, from);
+      failed_once (group->join);
+    }
+    return;
+  }
+  if (message->n_source > 0)
+    ss_group_know_source (group, &message->source[0]);
+  if (is_awaited)
+    set_parent (group, from);
+  know_root (group, from, message->root, message->n_root, message->n_path);
+  ss_group_set_path (group, message->path, message->n_path);
+  ss_parent_send_path (group);
+  if (is_awaited) {
+    tell_parent (group);
+    if (group->is_dead)
+      return;
+    ss_want_reparented (group);
+  }
+  ss_parent_serve_pending (group);
+  ss_group_arm (group);
+}
+
+void
+ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeRedirect *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (!group)
+    return;
+  if (message->nonce == 0) {
+    if (group->has_parent && ss_contact_equal (&group->parent, from))
+      ss_join_start_with (group, message->candidates, message->n_candidates,
+                          true);
+    return;
+  }
+  SsJoin *join = group->join;
+  if (!join || join->nonce != message->nonce)
+    return;
+  if (join->redirects < UINT8_MAX)
+    join->redirects++;
+  if (message->n_candidates == 0)
+    failed_once (join);
+  if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
+    join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
+  if (message->n_candidates > 0) {
+    join->n_candidates = join->next_candidate = 0;
+    for (unsigned i = 0; i < message->n_candidates; i++)
+      join->candidates[join->n_candidates++]
+        = ss_contact_from_record (&message->candidates[i]);
+  }
+  if (join->failures > SS_JOIN_FAILURES_FAST
+      || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
+    return; /* at its own pace from now on */
+  send_join (group);
+}
+
+void
+ss_join_handle_path (SsScribe *scribe, const SsContact *from,
+                     const SsMsgScribePath *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (!group || !group->has_parent
+      || !ss_contact_equal (&group->parent, from))
+    return;
+  if (!path_is_good (group, from, message->path, message->n_path)) {
+    ss_count (scribe->env, SCRIBE_LOOPS);
+    ss_join_send_leave (group, from);
+    ss_join_lose_parent (group);
+    return;
+  }
+  know_root (group, from, message->root, message->n_root, message->n_path);
+  bool is_same = group->n_path == message->n_path + 1
+                 && memcmp (group->path, message->path,
+                            message->n_path * sizeof *message->path)
+                        == 0;
+  if (is_same)
+    return;
+  ss_group_set_path (group, message->path, message->n_path);
+  ss_parent_send_path (group);
+}

@@ -1,0 +1,407 @@
+/* The neighbours in all groups together: what load they report, when they
+ * were last asked for a sign of life, how much they may ask for.
+ *
+ * Liveness costs one KEEPALIVE for a parent and interval, whatever the number
+ * of groups, sent reliably so that the link's ack is the parent's own sign of
+ * life. A parent whose packets came steadily and stop is asked at once. */
+#include <string.h>
+
+#include "scribe/state.h"
+
+static unsigned
+lower_bound (const SsScribe *scribe, const SsId *id)
+{
+  unsigned low = 0, high = scribe->neighbours->len;
+  while (low < high) {
+    unsigned middle = low + (high - low) / 2;
+    const SsNeighbour *at = g_ptr_array_index (scribe->neighbours, middle);
+    if (ss_id_compare (&at->contact.id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+SsNeighbour *
+ss_neighbour_find (const SsScribe *scribe, const SsId *id)
+{
+  unsigned index = lower_bound (scribe, id);
+  if (index == scribe->neighbours->len)
+    return NULL;
+  SsNeighbour *at = g_ptr_array_index (scribe->neighbours, index);
+  return ss_id_equal (&at->contact.id, id) ? at : NULL;
+}
+
+void
+ss_neighbour_forget (SsScribe *scribe, const SsId *id)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, id);
+  if (!neighbour)
+    return;
+  g_ptr_array_remove_index (scribe->neighbours, lower_bound (scribe, id));
+  g_free (neighbour);
+}
+
+static void
+make_room (SsScribe *scribe)
+{
+  if (scribe->neighbours->len < SS_SCRIBE_NEIGHBOURS_MAX)
+    return;
+  const SsNeighbour *oldest = g_ptr_array_index (scribe->neighbours, 0);
+  for (unsigned i = 1; i < scribe->neighbours->len; i++) {
+    const SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    if (at->used < oldest->used)
+      oldest = at;
+  }
+  SsId id = oldest->contact.id;
+  ss_neighbour_forget (scribe, &id);
+}
+
+SsNeighbour *
+ss_neighbour_get (SsScribe *scribe, const SsContact *contact)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, &contact->id);
+  if (!neighbour) {
+    make_room (scribe);
+    neighbour = g_new0 (SsNeighbour, 1);
+    neighbour->data = neighbour->left = -1;
+    neighbour->keepalive = scribe->env->now;
+    neighbour->answers = SS_ANSWER_BURST;
+    neighbour->answers_since = scribe->env->now;
+    g_ptr_array_insert (scribe->neighbours,
+                        (int) lower_bound (scribe, &contact->id), neighbour);
+    ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
+                            scribe->env->now + SS_KEEPALIVE_INTERVAL);
+  }
+  neighbour->contact = *contact;
+  neighbour->used = scribe->env->now;
+  return neighbour;
+}
+
+void
+ss_neighbour_load (SsScribe *scribe, const SsContact *contact, uint16_t load,
+                   uint16_t load_max)
+{
+  SsNeighbour *neighbour = ss_neighbour_get (scribe, contact);
+  neighbour->load = load;
+  neighbour->load_max = load_max;
+}
+
+/* Silence is judged against the usual distance of a parent's packets, all
+ * groups together; packets of one burst count as one. */
+#define BURST (5 * SS_MSEC)
+
+static SsTime
+silence_of (const SsNeighbour *neighbour)
+{
+  return MAX (SS_SILENCE_MIN,
+              neighbour->interval * 5 / 2 + 100 * SS_MSEC);
+}
+
+void
+ss_neighbour_data (SsScribe *scribe, const SsContact *from)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, &from->id);
+  if (!neighbour || !neighbour->is_parent)
+    return;
+  SsTime now = scribe->env->now;
+  if (neighbour->data >= 0 && now - neighbour->data >= BURST) {
+    SsTime distance = now - neighbour->data;
+    neighbour->interval
+      = neighbour->interval ? (7 * neighbour->interval + distance) / 8
+                            : distance;
+  }
+  neighbour->data = now;
+  if (neighbour->interval)
+    ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
+                            now + silence_of (neighbour));
+}
+
+bool
+ss_neighbour_may_answer (SsScribe *scribe, const SsContact *to)
+{
+  SsNeighbour *neighbour = ss_neighbour_get (scribe, to);
+  SsTime now = scribe->env->now;
+  neighbour->answers += (double) (now - neighbour->answers_since)
+                        * SS_ANSWER_RATE / (double) SS_SEC;
+  neighbour->answers = MIN (neighbour->answers, SS_ANSWER_BURST);
+  neighbour->answers_since = now;
+  if (neighbour->answers < 1) {
+    ss_count (scribe->env, SCRIBE_ANSWERS_REFUSED);
+    return false;
+  }
+  neighbour->answers -= 1;
+  return true;
+}
+
+int
+ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a, const SsId *b)
+{
+  SsTime rtt_a = ss_kbr_rtt (scribe->kbr, a);
+  SsTime rtt_b = ss_kbr_rtt (scribe->kbr, b);
+  if (rtt_a != rtt_b)
+    return rtt_a < rtt_b ? -1 : 1;
+  return ss_id_compare (a, b);
+}
+
+/* Keepalives. */
+
+static bool
+send_tags (SsScribe *scribe, SsNeighbour *neighbour,
+           SsMsgScribeKeepalive *message, const SsFamily *family)
+{
+  message->load
+    = family ? (uint16_t) MIN (family->n_children, UINT16_MAX) : 0;
+  message->load_max
+    = family ? (uint16_t) MIN (family->config.children_max, UINT16_MAX) : 0;
+  uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
+  size_t len = ss_msg_scribe_keepalive_encode (message, data, sizeof data);
+  SsKbrSend how = {
+    .class = SS_CLASS_KBR_CONTROL,
+    .reliable = true,
+    .token = ss_scribe_token (scribe, NULL),
+  };
+  message->n_tags = 0;
+  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, &neighbour->contact,
+                      &how, data, len, NULL);
+}
+
+static void
+send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
+{
+  SsMsgScribeKeepalive message = { .flags = 0 };
+  const SsFamily *family = NULL;
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id)) {
+    if (!group->has_parent
+        || !ss_contact_equal (&group->parent, &neighbour->contact))
+      continue;
+    if (message.n_tags == G_N_ELEMENTS (message.tags)) {
+      message.flags |= SS_KEEPALIVE_MORE;
+      send_tags (scribe, neighbour, &message, family);
+    }
+    family = group->family;
+    message.tags[message.n_tags++] = ss_tag_number (&group->id);
+  }
+  neighbour->keepalive = scribe->env->now;
+  neighbour->is_urgent = is_urgent;
+  neighbour->late = 0;
+  neighbour->probing = send_tags (scribe, neighbour, &message, family);
+}
+
+void
+ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour)
+{
+  SsTime heard = ss_kbr_last_heard (scribe->kbr, &neighbour->contact.id);
+  SsTime rto = ss_scribe_rto (scribe, &neighbour->contact.id);
+  if (scribe->env->now - heard < 2 * rto
+      || (neighbour->probing && neighbour->is_urgent)
+      || ss_kbr_is_suspected (scribe->kbr, &neighbour->contact.id))
+    return;
+  send_keepalive (scribe, neighbour, true);
+}
+
+/* Somebody has lost a node of this prefix. */
+void
+ss_neighbour_hint (SsScribe *scribe, uint32_t prefix)
+{
+  for (unsigned i = 0; i < scribe->neighbours->len; i++) {
+    SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    if (ss_prefix_of (&at->contact.id) == prefix
+        && scribe->env->now - at->keepalive >= SS_LEAVE_REPEAT)
+      ss_neighbour_probe (scribe, at);
+  }
+}
+
+void
+ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
+                      SsKbrOutcome outcome)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, &to->id);
+  if (!neighbour)
+    return;
+  switch (outcome) {
+  case SS_KBR_ACKED:
+    neighbour->probing = false;
+    break;
+  case SS_KBR_LATE:
+    neighbour->late++;
+    SsTime heard = ss_kbr_last_heard (scribe->kbr, &to->id);
+    if ((neighbour->is_urgent || neighbour->late > 1)
+        && heard < neighbour->keepalive)
+      ss_scribe_suspect (scribe, to);
+    break;
+  case SS_KBR_FAILED:
+    neighbour->probing = false;
+    ss_scribe_suspect (scribe, to);
+    break;
+  }
+}
+
+/* Which neighbours matter still. */
+static void
+mark_relations (SsScribe *scribe)
+{
+  for (unsigned i = 0; i < scribe->neighbours->len; i++) {
+    SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    at->is_parent = false;
+  }
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id)) {
+    for (unsigned i = 0; i < ss_group_child_count (group); i++)
+      ss_neighbour_get (scribe, &ss_group_child_at (group, i)->contact);
+    if (group->has_parent)
+      ss_neighbour_get (scribe, &group->parent)->is_parent = true;
+  }
+}
+
+void
+ss_neighbour_sweep (SsScribe *scribe)
+{
+  SsTime now = scribe->env->now, next = SS_NEVER;
+  mark_relations (scribe);
+  for (unsigned i = 0; i < scribe->neighbours->len; i++) {
+    SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    if (!at->is_parent) {
+      if (at->used + SS_PEER_FORGET <= now) {
+        g_ptr_array_remove_index (scribe->neighbours, i--);
+        g_free (at);
+      } else {
+        next = MIN (next, at->used + SS_PEER_FORGET);
+      }
+      continue;
+    }
+    if (at->interval && at->data >= 0 && now >= at->data + silence_of (at)) {
+      at->data = -1; /* once, until it speaks again */
+      ss_neighbour_probe (scribe, at);
+    }
+    if (now >= at->keepalive + SS_KEEPALIVE_INTERVAL)
+      send_keepalive (scribe, at, false);
+    next = MIN (next, at->keepalive + SS_KEEPALIVE_INTERVAL);
+    if (at->interval && at->data >= 0)
+      next = MIN (next, at->data + silence_of (at));
+  }
+  ss_timers_arm (&scribe->env->timers, &scribe->timer, next);
+}
+
+static bool
+lists (const SsMsgScribeKeepalive *message, uint64_t tag)
+{
+  for (unsigned i = 0; i < message->n_tags; i++)
+    if (message->tags[i] == tag)
+      return true;
+  return false;
+}
+
+void
+ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
+                               const SsMsgScribeKeepalive *message)
+{
+  SsTime now = scribe->env->now;
+  if (message->load_max > 0)
+    ss_neighbour_load (scribe, from, message->load, message->load_max);
+  SsMsgScribeNotServed answer = { .n_tags = 0 };
+  for (unsigned i = 0; i < message->n_tags; i++) {
+    SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
+    SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
+    if (child)
+      child->heard = now;
+    else
+      answer.tags[answer.n_tags++] = message->tags[i];
+  }
+  if (answer.n_tags > 0) {
+    uint8_t data[SS_MSG_SCRIBE_NOT_SERVED_MAX];
+    size_t len = ss_msg_scribe_not_served_encode (&answer, data, sizeof data);
+    ss_scribe_send (scribe, from, data, len);
+  }
+  if (message->flags & SS_KEEPALIVE_MORE)
+    return;
+  /* What it does not list it has left; but its JOIN may be younger. */
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id)) {
+    const SsChild *child = ss_group_child_find (group, &from->id);
+    if (child && child->shed_until == 0
+        && child->heard + SS_KEEPALIVE_INTERVAL / 2 < now
+        && !lists (message, ss_tag_number (&group->id)))
+      ss_group_child_remove (group, &from->id);
+  }
+}
+
+void
+ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,
+                                const SsMsgScribeNotServed *message)
+{
+  for (unsigned i = 0; i < message->n_tags; i++) {
+    SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
+    if (group && group->has_parent && ss_contact_equal (&group->parent, from))
+      ss_join_lose_parent (group);
+  }
+}
+
+void
+ss_neighbour_leave (SsGroup *group, const SsContact *to)
+{
+  SsNeighbour *neighbour = ss_neighbour_get (group->scribe, to);
+  SsTime now = group->scribe->env->now;
+  if (neighbour->left >= 0 && now < neighbour->left + SS_LEAVE_REPEAT)
+    return;
+  ss_join_send_leave (group, to);
+}
+
+/* Neighbours to ask. */
+
+static unsigned
+add_unique (const SsScribe *scribe, const SsContact *contact, SsContact *list,
+            unsigned n)
+{
+  if (n >= SS_FAMILY_ASK_MAX || !ss_scribe_usable (scribe, contact))
+    return n;
+  for (unsigned i = 0; i < n; i++)
+    if (ss_contact_equal (&list[i], contact))
+      return n;
+  list[n] = *contact;
+  return n + 1;
+}
+
+static bool
+is_before (const SsFamily *family, const SsContact *a, const SsContact *b)
+{
+  if (family->has_source) {
+    bool source_a = ss_contact_equal (&family->source, a);
+    if (source_a != ss_contact_equal (&family->source, b))
+      return !source_a; /* its upload is everybody's */
+  }
+  return ss_neighbour_compare_distance (family->scribe, &a->id, &b->id) < 0;
+}
+
+unsigned
+ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
+                      unsigned max)
+{
+  SsScribe *scribe = family->scribe;
+  SsContact list[SS_FAMILY_ASK_MAX];
+  unsigned n = 0;
+  for (const SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id)) {
+    if (group->family != family)
+      continue;
+    if (group->has_parent)
+      n = add_unique (scribe, &group->parent, list, n);
+    if (group->has_root)
+      n = add_unique (scribe, &group->root, list, n);
+    for (unsigned i = 0; i < ss_group_child_count (group); i++)
+      n = add_unique (scribe, &ss_group_child_at (group, i)->contact, list,
+                      n);
+  }
+  for (unsigned i = 1; i < n; i++) {
+    SsContact moved = list[i];
+    unsigned at = i;
+    for (; at > 0 && is_before (family, &moved, &list[at - 1]); at--)
+      list[at] = list[at - 1];
+    list[at] = moved;
+  }
+  n = MIN (n, max);
+  memcpy (ret_contacts, list, n * sizeof *list);
+  return n;
+}

@@ -1,0 +1,378 @@
+/* The SsScribe object: the overlay's upcalls, dispatch of messages, timers. */
+#include "scribe/scribe.h"
+
+#include <string.h>
+
+#include "scribe/state.h"
+
+static const SsKbrApp kbr_app;
+
+SsScribe *
+ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
+{
+  SsScribe *scribe = g_new0 (SsScribe, 1);
+  scribe->env = env;
+  scribe->kbr = kbr;
+  scribe->app = *app;
+  scribe->app_user = app_user;
+  scribe->groups = g_ptr_array_new ();
+  scribe->families = g_ptr_array_new ();
+  scribe->neighbours = g_ptr_array_new ();
+  scribe->dead = g_ptr_array_new ();
+  scribe->leave_until = SS_NEVER;
+  SsFamilyConfig config = { .mode = SS_GROUP_LIVE };
+  scribe->adopted = ss_family_make (scribe, &config);
+  ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
+  ss_kbr_register (kbr, SS_PROTOCOL_SCRIBE, &kbr_app, scribe);
+  return scribe;
+}
+
+void
+ss_scribe_free (SsScribe *scribe)
+{
+  if (!scribe)
+    return;
+  scribe->depth++; /* nothing is freed under the loop */
+  while (scribe->groups->len > 0)
+    ss_group_drop (g_ptr_array_index (scribe->groups, 0));
+  ss_scribe_exit (scribe);
+  ss_timers_disarm (&scribe->env->timers, &scribe->timer);
+  for (unsigned i = 0; i < scribe->families->len; i++)
+    g_free (g_ptr_array_index (scribe->families, i));
+  g_free (scribe->adopted);
+  for (unsigned i = 0; i < scribe->neighbours->len; i++)
+    g_free (g_ptr_array_index (scribe->neighbours, i));
+  g_ptr_array_free (scribe->groups, TRUE);
+  g_ptr_array_free (scribe->families, TRUE);
+  g_ptr_array_free (scribe->neighbours, TRUE);
+  g_ptr_array_free (scribe->dead, TRUE);
+  g_free (scribe);
+}
+
+void
+ss_scribe_timer (SsScribe *scribe, SsTimer *timer)
+{
+  ss_scribe_enter (scribe);
+  switch ((SsScribeTimerKind) timer->kind) {
+  case SS_SCRIBE_TIMER_SWEEP:
+    ss_neighbour_sweep (scribe);
+    break;
+  case SS_SCRIBE_TIMER_GROUP:
+    ss_group_timer (SS_CONTAINER_OF (timer, SsGroup, timer));
+    break;
+  }
+  ss_scribe_exit (scribe);
+}
+
+void
+ss_scribe_leave_all (SsScribe *scribe)
+{
+  if (scribe->is_leaving)
+    return;
+  ss_scribe_enter (scribe);
+  scribe->is_leaving = true;
+  scribe->leave_until = scribe->env->now + SS_LEAVE_TIME;
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    ss_join_cancel (group);
+    SsContact near[SS_REDIRECT_MAX];
+    const SsContact *successor = NULL;
+    if (group->has_parent) {
+      successor = &group->parent;
+    } else if (group->is_root) {
+      unsigned n
+        = ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_REDIRECT_MAX);
+      for (unsigned i = 0; i < n && !successor; i++)
+        if (ss_scribe_usable (scribe, &near[i]))
+          successor = &near[i];
+    }
+    ss_parent_retire (group, successor);
+    ss_group_arm (group);
+  }
+  ss_scribe_exit (scribe);
+}
+
+void
+ss_scribe_enter (SsScribe *scribe)
+{
+  scribe->depth++;
+}
+
+void
+ss_scribe_exit (SsScribe *scribe)
+{
+  g_assert (scribe->depth > 0);
+  if (--scribe->depth > 0)
+    return;
+  for (unsigned i = 0; i < scribe->dead->len; i++)
+    ss_group_free (g_ptr_array_index (scribe->dead, i));
+  g_ptr_array_set_size (scribe->dead, 0);
+}
+
+const SsId *
+ss_scribe_self (const SsScribe *scribe)
+{
+  return &ss_kbr_self (scribe->kbr)->id;
+}
+
+/* May it be asked for something: another node, and not thought dead. */
+bool
+ss_scribe_usable (const SsScribe *scribe, const SsContact *peer)
+{
+  return !ss_id_equal (&peer->id, ss_scribe_self (scribe))
+         && !ss_kbr_is_suspected (scribe->kbr, &peer->id);
+}
+
+bool
+ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
+                size_t len)
+{
+  g_assert (len > 0);
+  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL, .reliable = true };
+  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, &how, data, len,
+                      NULL);
+}
+
+bool
+ss_scribe_send_packet (SsScribe *scribe, const SsContact *to, uint8_t type,
+                       const SsGroup *group, uint32_t sequence,
+                       GBytes *packet, const SsKbrSend *how)
+{
+  /* The four kinds of packet message differ in their code alone. */
+  SsMsgScribeData message = { .sequence = sequence };
+  memcpy (message.tag, group->id.b, SS_TAG_LEN);
+  uint8_t head[16];
+  size_t len = ss_msg_scribe_data_encode (&message, head, sizeof head);
+  g_assert (len > 0);
+  head[0] = type;
+  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, how, head, len,
+                      packet);
+}
+
+SsTime
+ss_scribe_rto (SsScribe *scribe, const SsId *peer)
+{
+  return CLAMP (ss_kbr_rto (scribe->kbr, peer), 10 * SS_MSEC, SS_SEC);
+}
+
+uint32_t
+ss_scribe_nonce (SsScribe *scribe)
+{
+  uint32_t nonce;
+  do
+    nonce = ss_rng_u32 (&scribe->env->rng);
+  while (nonce == 0);
+  return nonce;
+}
+
+/* The group's tag, so that the outcome finds it, and a running number. */
+uint64_t
+ss_scribe_token (SsScribe *scribe, const SsGroup *group)
+{
+  if (++scribe->tokens == 0)
+    scribe->tokens = 1;
+  return (group ? ss_tag_number (&group->id) << 16 : 0) | scribe->tokens;
+}
+
+void
+ss_scribe_suspect (SsScribe *scribe, const SsContact *peer)
+{
+  ss_count (scribe->env, SCRIBE_SUSPECTS);
+  SsContact copy = *peer; /* it may sit in what the update frees */
+  ss_kbr_suspect (scribe->kbr, &copy);
+  if (!ss_kbr_is_suspected (scribe->kbr, &copy.id))
+    return; /* heard from this moment, or not known to the overlay */
+  ss_join_suspected (scribe, &copy);
+  ss_publish_peer_lost (scribe, &copy);
+}
+
+uint16_t
+ss_peers_put (SsPeerRecord *ret_records, uint16_t n, unsigned max,
+              const SsContact *contact)
+{
+  if (n >= max || !ss_addr_is_set (&contact->addr))
+    return n;
+  ret_records[n] = ss_contact_to_record (contact);
+  return n + 1;
+}
+
+/* The overlay's upcalls. */
+
+static bool
+kbr_forward (void *app, const SsKbrMessage *message, const SsContact *next)
+{
+  SsScribe *scribe = app;
+  if (!next || message->len < 1 || message->data[0] != SS_MSG_SCRIBE_JOIN
+      || ss_id_equal (&message->source.id, ss_scribe_self (scribe)))
+    return true;
+  SsMsgScribeJoin join;
+  if (!ss_msg_scribe_join_decode (message->data, message->len, &join)
+      || !ss_id_equal (&join.group, &message->key))
+    return true; /* the last node counts it */
+  ss_scribe_enter (scribe);
+  bool taken = ss_parent_handle_join (scribe, &message->source, &join,
+                                      SS_JOIN_ON_WAY);
+  ss_scribe_exit (scribe);
+  return !taken;
+}
+
+static void
+kbr_deliver (void *app, const SsKbrMessage *message)
+{
+  SsScribe *scribe = app;
+  ss_scribe_enter (scribe);
+  SsMsgScribeJoin join;
+  SsMsgScribeFindRoot find_root;
+  if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_JOIN
+      && ss_msg_scribe_join_decode (message->data, message->len, &join)
+      && ss_id_equal (&join.group, &message->key))
+    ss_parent_handle_join (scribe, &message->source, &join,
+                           SS_JOIN_DELIVERED);
+  else if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_FIND_ROOT
+           && ss_msg_scribe_find_root_decode (message->data, message->len,
+                                              &find_root)
+           && ss_id_equal (&find_root.group, &message->key))
+    ss_publish_handle_find_root (scribe, &message->source, &find_root);
+  else
+    ss_count (scribe->env, MESSAGES_MALFORMED);
+  ss_scribe_exit (scribe);
+}
+
+static void
+kbr_update (void *app, const SsContact *peer, SsKbrChange change)
+{
+  SsScribe *scribe = app;
+  ss_scribe_enter (scribe);
+  SsContact copy = *peer;
+  switch (change) {
+  case SS_KBR_SUSPECTED:
+    ss_join_suspected (scribe, &copy);
+    ss_publish_peer_lost (scribe, &copy);
+    break;
+  case SS_KBR_RECOVERED:
+    ss_join_recovered (scribe, &copy);
+    break;
+  case SS_KBR_LEFT:
+    ss_join_left (scribe, &copy);
+    ss_publish_peer_lost (scribe, &copy);
+    ss_neighbour_forget (scribe, &copy.id);
+    break;
+  case SS_KBR_JOINED:
+    break;
+  }
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    ss_join_check_root (group);
+    ss_group_arm (group);
+  }
+  ss_scribe_exit (scribe);
+}
+
+static void
+kbr_outcome (void *app, const SsContact *to, uint64_t token,
+             SsKbrOutcome outcome)
+{
+  SsScribe *scribe = app;
+  ss_scribe_enter (scribe);
+  SsContact copy = *to;
+  SsGroup *group = ss_group_by_tag_number (scribe, token >> 16);
+  if (token >> 16 == 0)
+    ss_neighbour_outcome (scribe, &copy, outcome);
+  else if (group)
+    ss_publish_outcome (group, &copy, token, outcome);
+  ss_scribe_exit (scribe);
+}
+
+/* One row for each message that is sent directly. */
+#define DIRECT_MESSAGES(ROW) \
+  ROW (SCRIBE_PUBLISH, scribe_publish, SsMsgScribePublish, \
+       ss_publish_handle) \
+  ROW (SCRIBE_DEPUTY, scribe_deputy, SsMsgScribeDeputy, \
+       ss_live_handle_deputy) \
+  ROW (SCRIBE_JOIN_ACK, scribe_join_ack, SsMsgScribeJoinAck, \
+       ss_join_handle_ack) \
+  ROW (SCRIBE_REDIRECT, scribe_redirect, SsMsgScribeRedirect, \
+       ss_join_handle_redirect) \
+  ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_join_handle_path) \
+  ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, \
+       ss_parent_handle_leave) \
+  ROW (SCRIBE_KEEPALIVE, scribe_keepalive, SsMsgScribeKeepalive, \
+       ss_neighbour_handle_keepalive) \
+  ROW (SCRIBE_NOT_SERVED, scribe_not_served, SsMsgScribeNotServed, \
+       ss_neighbour_handle_not_served) \
+  ROW (SCRIBE_WANT, scribe_want, SsMsgScribeWant, ss_want_handle) \
+  ROW (SCRIBE_NOT_HAVE, scribe_not_have, SsMsgScribeNotHave, \
+       ss_want_handle_not_have) \
+  ROW (SCRIBE_ROOT_IS, scribe_root_is, SsMsgScribeRootIs, \
+       ss_publish_handle_root_is) \
+  ROW (SCRIBE_NOT_ROOT, scribe_not_root, SsMsgScribeNotRoot, \
+       ss_publish_handle_not_root) \
+  ROW (SCRIBE_HANDOVER, scribe_handover, SsMsgScribeHandover, \
+       ss_publish_handle_handover)
+
+/* False: not decodable. */
+static bool
+dispatch (SsScribe *scribe, const SsContact *from, const uint8_t *data,
+          size_t len)
+{
+  switch (data[0]) {
+  case SS_MSG_SCRIBE_DATA: {
+    SsMsgScribeData message;
+    if (!ss_msg_scribe_data_decode (data, len, &message))
+      return false;
+    ss_live_handle_data (scribe, from, &message, SS_VIA_TREE);
+    return true;
+  }
+  case SS_MSG_SCRIBE_REPAIR: {
+    SsMsgScribeRepair repair;
+    if (!ss_msg_scribe_repair_decode (data, len, &repair))
+      return false;
+    SsMsgScribeData message
+      = { .sequence = repair.sequence, .packet = repair.packet };
+    memcpy (message.tag, repair.tag, SS_TAG_LEN);
+    ss_live_handle_data (scribe, from, &message, SS_VIA_REPAIR);
+    return true;
+  }
+  case SS_MSG_SCRIBE_JOIN: {
+    SsMsgScribeJoin message;
+    if (!ss_msg_scribe_join_decode (data, len, &message))
+      return false;
+    ss_parent_handle_join (scribe, from, &message, SS_JOIN_DIRECT);
+    return true;
+  }
+#define ROW(NAME, name, ctype, handle) \
+  case SS_MSG_##NAME: { \
+    ctype message; \
+    if (!ss_msg_##name##_decode (data, len, &message)) \
+      return false; \
+    handle (scribe, from, &message); \
+    return true; \
+  }
+    DIRECT_MESSAGES (ROW)
+#undef ROW
+  default:
+    ss_count (scribe->env, MESSAGES_UNKNOWN);
+    return true;
+  }
+}
+
+static void
+kbr_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
+{
+  SsScribe *scribe = app;
+  ss_scribe_enter (scribe);
+  SsContact copy = *from;
+  if (len == 0 || !dispatch (scribe, &copy, data, len))
+    ss_count (scribe->env, MESSAGES_MALFORMED);
+  ss_scribe_exit (scribe);
+}
+
+static const SsKbrApp kbr_app = {
+  .forward = kbr_forward,
+  .deliver = kbr_deliver,
+  .update = kbr_update,
+  .direct = kbr_direct,
+  .outcome = kbr_outcome,
+};

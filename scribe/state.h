@@ -1,0 +1,378 @@
+/* What the files of scribe/ share: the objects' insides. Not for others.
+ *
+ *   scribe.c   the object, the upcalls of the overlay, dispatch, timers
+ *   group.c    a group: its making and end, children, path
+ *   history.c  the packets that a group keeps
+ *   peer.c     the neighbours: load, keepalives, silence, answer rates
+ *   join.c     the child's side: finding and changing parents, being root
+ *   parent.c   the parent's side: taking, redirecting and shedding children
+ *   publish.c  the source's side, and what roots do with a PUBLISH
+ *   live.c     packets in, packets on
+ *   want.c     overdue packets: asking and answering
+ *
+ * Reentrancy: every upcall into the application may open, leave, inject,
+ * want and the like. Loops over groups therefore go by id (ss_group_after),
+ * and what is gone is freed only when the outermost call returns. */
+#pragma once
+
+#include "scribe/messages.h"
+#include "scribe/scribe.h"
+
+#define SS_TAG_LEN 5
+
+/* Bounds. */
+#define SS_SCRIBE_GROUPS_MAX     8192 /* groups on one node */
+#define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
+#define SS_GROUP_HARD_FACTOR     4  /* children at most, over children_max */
+#define SS_GROUP_WANTS_MAX       64 /* sequences wanted at once in a group */
+#define SS_GROUP_ASKERS_MAX      64 /* peers to be answered later */
+#define SS_GROUP_PENDING_MAX     16 /* JOINs that wait for this node's own */
+#define SS_GROUP_OUTBOX_MAX      256 /* packets not acknowledged by a root */
+#define SS_GROUP_CATCH_UP_MAX    64 /* packets sent to a new child */
+#define SS_GROUP_DEPTH_MAX       40
+#define SS_REDIRECT_MAX          4
+#define SS_FAMILY_ASK_MAX        64 /* neighbours considered for a question */
+#define SS_ANSWER_RATE           512 /* packets a second for one asker */
+#define SS_ANSWER_BURST          256
+
+/* Times. */
+#define SS_KEEPALIVE_INTERVAL (5 * SS_SEC)
+#define SS_CHILD_SILENT       (3 * SS_KEEPALIVE_INTERVAL)
+#define SS_PEER_FORGET        (60 * SS_SEC)
+#define SS_GROUP_IDLE         (30 * SS_SEC) /* a forwarder without children */
+#define SS_JOIN_SLACK         (100 * SS_MSEC)
+#define SS_JOIN_WAIT_MAX      (5 * SS_SEC)
+#define SS_JOIN_WAIT_LIVE     (1 * SS_SEC) /* while a stream is missed */
+#define SS_JOIN_FAILURES_MUST 3 /* then the root must take it */
+#define SS_JOIN_FAILURES_FAST 8 /* then refusals are not answered at once */
+#define SS_JOIN_REDIRECTS_MAX 16 /* then the next one must take it */
+#define SS_JOIN_WAIT_FIRST    (200 * SS_MSEC) /* for a routed JOIN's answer */
+#define SS_PENDING_TIME       (1 * SS_SEC)
+#define SS_SHED_TIME          (5 * SS_SEC) /* a shed child is served so long */
+#define SS_LEAVE_TIME         (500 * SS_MSEC)
+#define SS_HANDOVER_TIME      (10 * SS_SEC)
+#define SS_WANT_WAIT_MIN      (60 * SS_MSEC)
+#define SS_WANT_WAIT_MAX      (500 * SS_MSEC)
+#define SS_WANT_OTHERS_TIME   (1500 * SS_MSEC) /* a want in another's name */
+#define SS_ROOT_SILENT        (300 * SS_MSEC) /* then a root is suspected */
+#define SS_FIND_WAIT          (100 * SS_MSEC)
+#define SS_FIND_WAIT_MAX      (1 * SS_SEC)
+#define SS_SILENCE_MIN        (250 * SS_MSEC)
+#define SS_GAP_AGE            (3 * SS_SEC) /* older gaps are nobody's wish */
+#define SS_LEAVE_REPEAT       (500 * SS_MSEC)
+
+enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
+  SS_JOIN_HAVE = 1,
+  SS_JOIN_MUST = 2,
+  SS_JOIN_RETRY = 4,
+  SS_JOIN_ORDERED = 8,
+  SS_JOIN_SHED = 16,
+};
+enum { SS_KEEPALIVE_MORE = 1 };
+enum { SS_WANT_FETCH = 1 };
+enum { SS_NOT_ROOT_LOST = 1 };
+
+/* A neighbour: a peer that is, or lately was, parent, child or root. */
+typedef struct {
+  SsContact contact;
+  uint16_t load, load_max; /* its children and bound, as last told */
+  bool is_parent;          /* in some group; refreshed by the sweep */
+  bool probing;            /* a KEEPALIVE is unanswered */
+  bool is_urgent;          /* and one missing ack is enough */
+  uint8_t late;            /* missing acks of it */
+  uint8_t rejected;        /* packets of it in a row that did not verify */
+  SsTime used;             /* last time it mattered */
+  SsTime data;             /* last tree packet from it; -1 none */
+  SsTime interval;         /* smoothed, between tree packets; 0 unknown */
+  SsTime keepalive;        /* last KEEPALIVE to it */
+  SsTime left;             /* last unasked LEAVE to it */
+  SsTime answers_since;    /* answer bucket */
+  double answers;
+} SsNeighbour;
+
+typedef struct {
+  SsContact contact;
+  SsTime heard;      /* JOIN or KEEPALIVE */
+  SsTime shed_until; /* being handed on: served until then; 0: no */
+} SsChild;
+
+/* A JOIN that waits until this node is in the tree. */
+typedef struct {
+  SsContact joiner;
+  SsTime until;
+  uint32_t nonce, newest, mask, lost;
+  uint8_t flags;
+} SsPendingJoin;
+
+typedef struct {
+  uint32_t nonce;
+  uint8_t tries, failures, redirects, n_candidates, next_candidate;
+  bool shed;
+  uint32_t lost;
+  SsId asked;       /* the node asked directly; zero: routed */
+  SsTime answer_by; /* then try again */
+  SsContact candidates[SS_REDIRECT_MAX];
+} SsJoin;
+
+typedef struct {
+  uint32_t sequence;
+  uint8_t stage;   /* whom was asked last */
+  uint8_t rounds;
+  uint8_t silent;  /* times that the parent let it pass in silence */
+  uint8_t n_asked; /* answers that may still come */
+  bool is_own;     /* the application's: says `missed` */
+  SsTime deadline, next, asked;
+} SsWant;
+
+typedef struct {
+  uint32_t sequence;
+  SsContact contact;
+} SsAsker;
+
+/* A packet on its acknowledged way to a root or a deputy. */
+typedef struct {
+  uint32_t sequence;
+  GBytes *packet;
+  uint64_t token;  /* 0: not sent */
+  SsId to;
+  SsTime first, give_up;
+  uint8_t late;
+  bool for_deputy;
+} SsOutgoing;
+
+typedef struct {
+  uint32_t sequence;
+  GBytes *packet; /* NULL: empty */
+  SsTime time;
+} SsHistorySlot;
+
+struct SsFamily {
+  SsScribe *scribe;
+  SsFamilyConfig config;
+  SsContact source; /* valid if has_source */
+  bool has_source;
+  unsigned n_groups, n_children;
+};
+
+struct SsGroup {
+  SsScribe *scribe;
+  SsFamily *family;
+  SsId id;
+  void *user;
+  GBytes *info; /* of an adopted group without a family of its own */
+  bool is_open;  /* the application holds it */
+  bool is_member;
+  bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
+  bool is_hearsay; /* newest is a child's word */
+  uint32_t newest, first; /* sequences: greatest seen; of interest from */
+  uint32_t n_reparented;
+  SsContact parent, root;
+  SsTime idle_since;   /* no child since; -1: has some */
+  SsTime root_until;   /* handed over: root although a closer node is left */
+  SsTime find_next;    /* FIND_ROOT again; SS_NEVER: not looking */
+  uint32_t find_nonce;
+  uint8_t find_tries;
+  uint8_t n_path;      /* of path: nodes from the root to this one */
+  uint32_t *path;
+  SsJoin *join;        /* NULL: not joining */
+  GArray *children;    /* SsChild, by id; NULL: none */
+  GArray *pending;     /* SsPendingJoin, in order of coming; or NULL */
+  GArray *wants;       /* SsWant, by sequence; or NULL */
+  GArray *askers;      /* SsAsker, in order of asking; or NULL */
+  GArray *outbox;      /* SsOutgoing, by sequence; or NULL */
+  SsHistorySlot *slots; /* ring: sequence modulo n_slots */
+  uint32_t n_slots, sweep;
+  SsTimer timer;
+};
+
+struct SsScribe {
+  SsEnv *env;
+  SsKbr *kbr;
+  SsScribeApp app;
+  void *app_user;
+  GPtrArray *groups;     /* SsGroup, by id */
+  GPtrArray *families;
+  GPtrArray *neighbours; /* SsNeighbour, by id */
+  GPtrArray *dead;       /* groups to be freed */
+  SsFamily *adopted;     /* of groups that the application gave none */
+  SsTimer timer;
+  unsigned depth; /* of nested entries */
+  uint16_t tokens;
+  bool is_leaving;
+  SsTime leave_until;
+};
+
+typedef enum {
+  SS_SCRIBE_TIMER_SWEEP, /* neighbours: keepalives, silence, forgetting */
+  SS_SCRIBE_TIMER_GROUP, /* a group's earliest deadline */
+} SsScribeTimerKind;
+
+/* scribe.c */
+void ss_scribe_enter (SsScribe *scribe);
+void ss_scribe_exit (SsScribe *scribe);
+const SsId *ss_scribe_self (const SsScribe *scribe);
+bool ss_scribe_usable (const SsScribe *scribe, const SsContact *peer);
+/* A reliable control message. */
+bool ss_scribe_send (SsScribe *scribe, const SsContact *to,
+                     const uint8_t *data, size_t len);
+bool ss_scribe_send_packet (SsScribe *scribe, const SsContact *to,
+                            uint8_t type, const SsGroup *group,
+                            uint32_t sequence, GBytes *packet,
+                            const SsKbrSend *how);
+SsTime ss_scribe_rto (SsScribe *scribe, const SsId *peer);
+uint32_t ss_scribe_nonce (SsScribe *scribe);
+uint64_t ss_scribe_token (SsScribe *scribe, const SsGroup *group);
+/* Probes a silent peer, and treats it as suspected from now on. */
+void ss_scribe_suspect (SsScribe *scribe, const SsContact *peer);
+
+/* Peers in lists of messages: those without an address are left out. */
+uint16_t ss_peers_put (SsPeerRecord *ret_records, uint16_t n, unsigned max,
+                       const SsContact *contact);
+
+/* group.c */
+uint32_t ss_prefix_of (const SsId *id);
+uint64_t ss_tag_number (const SsId *id);
+SsGroup *ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id);
+void     ss_group_drop (SsGroup *group); /* out of all tables; freed later */
+void     ss_group_free (SsGroup *group);
+SsGroup *ss_group_by_tag (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN]);
+SsGroup *ss_group_by_tag_number (const SsScribe *scribe, uint64_t tag);
+/* The first group with an id greater than *id, or the first if id is NULL. */
+SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
+/* Asks the application; NULL if it will not carry the group. */
+SsGroup *ss_group_adopt (SsScribe *scribe, const SsId *id, const uint8_t *info,
+                         size_t info_len, bool is_root);
+void ss_group_info (const SsGroup *group, SsWireBytes *ret_info);
+unsigned ss_group_child_count (const SsGroup *group); /* shed ones included */
+SsChild *ss_group_child_at (const SsGroup *group, unsigned index);
+SsChild *ss_group_child_find (const SsGroup *group, const SsId *id);
+SsChild *ss_group_child_add (SsGroup *group, const SsContact *contact);
+void     ss_group_child_remove (SsGroup *group, const SsId *id);
+void     ss_group_child_shed (SsGroup *group, SsChild *child);
+/* Drops the group if nothing needs it. */
+void ss_group_settle (SsGroup *group);
+void ss_group_arm (SsGroup *group); /* its timer, to its earliest deadline */
+void ss_group_timer (SsGroup *group);
+void ss_group_know_source (SsGroup *group, const SsPeerRecord *record);
+void ss_group_set_path (SsGroup *group, const uint32_t *path, unsigned n_path);
+bool ss_group_on_path (const SsGroup *group, const SsId *id);
+SsFamily *ss_family_make (SsScribe *scribe, const SsFamilyConfig *config);
+
+/* history.c */
+GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);
+void    ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet);
+void    ss_history_clear (SsGroup *group);
+/* Bit i: have, or do not miss, newest - 1 - i. */
+uint32_t ss_history_mask (const SsGroup *group);
+
+/* peer.c */
+SsNeighbour *ss_neighbour_find (const SsScribe *scribe, const SsId *id);
+SsNeighbour *ss_neighbour_get (SsScribe *scribe, const SsContact *contact);
+void ss_neighbour_forget (SsScribe *scribe, const SsId *id);
+void ss_neighbour_data (SsScribe *scribe, const SsContact *from);
+bool ss_neighbour_may_answer (SsScribe *scribe, const SsContact *to);
+void ss_neighbour_sweep (SsScribe *scribe);
+void ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
+                                    const SsMsgScribeKeepalive *message);
+void ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,
+                                     const SsMsgScribeNotServed *message);
+void ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
+                           SsKbrOutcome outcome);
+int  ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
+                                    const SsId *b);
+/* A LEAVE to a node that takes this one for its child; not often. */
+void ss_neighbour_leave (SsGroup *group, const SsContact *to);
+/* Asks whether it lives, if it has not been heard just now. */
+void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
+void ss_neighbour_hint (SsScribe *scribe, uint32_t prefix);
+void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
+                        uint16_t load, uint16_t load_max);
+
+/* join.c */
+void ss_join_start (SsGroup *group, const SsContact *lost);
+void ss_join_start_with (SsGroup *group, const SsPeerRecord *candidates,
+                         unsigned n, bool shed);
+void ss_join_cancel (SsGroup *group);
+void ss_join_due (SsGroup *group); /* answer_by has come */
+void ss_join_become_root (SsGroup *group);
+void ss_join_lose_parent (SsGroup *group); /* dead or gone: join again */
+void ss_join_leave_parent (SsGroup *group); /* tells it */
+void ss_join_send_leave (SsGroup *group, const SsContact *to);
+void ss_join_check_root (SsGroup *group);
+void ss_join_suspected (SsScribe *scribe, const SsContact *peer);
+void ss_join_recovered (SsScribe *scribe, const SsContact *peer);
+void ss_join_left (SsScribe *scribe, const SsContact *peer);
+void ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeJoinAck *message);
+void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
+                              const SsMsgScribeRedirect *message);
+void ss_join_handle_path (SsScribe *scribe, const SsContact *from,
+                          const SsMsgScribePath *message);
+
+/* parent.c */
+typedef enum {
+  SS_JOIN_ON_WAY,    /* a forward upcall */
+  SS_JOIN_DELIVERED, /* at the node closest to the group */
+  SS_JOIN_DIRECT,    /* sent here by a REDIRECT */
+} SsJoinWay;
+/* True: taken or answered; false (ON_WAY only): let it go on. */
+bool ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
+                            const SsMsgScribeJoin *message, SsJoinWay way);
+void ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
+                             const SsMsgScribeLeave *message);
+void ss_parent_serve_pending (SsGroup *group);
+void ss_parent_send_path (SsGroup *group);
+void ss_parent_due (SsGroup *group); /* shed and silent children */
+void ss_parent_retire (SsGroup *group, const SsContact *successor);
+
+/* publish.c */
+void ss_publish_add (SsGroup *group, uint32_t sequence, GBytes *packet,
+                     SsTime give_up, bool for_deputy, const SsContact *to);
+void ss_publish_due (SsGroup *group);
+SsTime ss_publish_deadline (const SsGroup *group);
+void ss_publish_root_known (SsGroup *group, const SsContact *root);
+void ss_publish_root_lost (SsGroup *group);
+void ss_publish_peer_lost (SsScribe *scribe, const SsContact *peer);
+void ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
+                         SsKbrOutcome outcome);
+void ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
+                                  const SsMsgScribeFindRoot *message);
+void ss_publish_handle_root_is (SsScribe *scribe, const SsContact *from,
+                                const SsMsgScribeRootIs *message);
+void ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
+                                 const SsMsgScribeNotRoot *message);
+void ss_publish_handle (SsScribe *scribe, const SsContact *from,
+                        const SsMsgScribePublish *message);
+void ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
+                                 const SsMsgScribeHandover *message);
+void ss_publish_clear (SsGroup *group);
+void ss_publish_send_not_root (SsGroup *group, const SsContact *to,
+                               const SsContact *root);
+
+/* live.c */
+/* One packet from a peer; true if it is good (new, or had). */
+bool ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
+                      const SsWireBytes *packet, SsPacketVia via);
+void ss_live_handle_data (SsScribe *scribe, const SsContact *from,
+                          const SsMsgScribeData *message, SsPacketVia via);
+void ss_live_handle_deputy (SsScribe *scribe, const SsContact *from,
+                            const SsMsgScribeDeputy *message);
+/* On to the children, except to `from` (may be NULL). */
+void ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
+                      GBytes *packet);
+/* What a new child lacks. */
+void ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
+                       uint32_t newest, uint32_t mask);
+
+/* want.c */
+enum { SS_ASK_PARENT, SS_ASK_OTHERS, SS_ASK_SOURCE }; /* SsWant.stage: next */
+void ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline,
+                  bool is_own);
+void ss_want_due (SsGroup *group);
+SsTime ss_want_deadline (const SsGroup *group);
+void ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet);
+void ss_want_reparented (SsGroup *group);
+void ss_want_handle (SsScribe *scribe, const SsContact *from,
+                     const SsMsgScribeWant *message);
+void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
+                              const SsMsgScribeNotHave *message);

@@ -1,0 +1,437 @@
+/* Overdue packets: who is asked, in which order, and who is answered.
+ *
+ *   parent -> two other members -> the source, through the root -> again
+ *
+ * Each step waits somewhat longer than an answer takes; an answer that says
+ * no ends the wait. A parent that stays silent twice is reported to the
+ * overlay. Other members are taken in an order that depends on the sequence,
+ * so that one death does not send everybody to one node. The source is asked
+ * only by the root, or when there is no root to be had and time runs out. */
+#include <string.h>
+
+#include "scribe/state.h"
+
+#define OTHERS     2 /* members asked at once */
+#define REQUESTS   12 /* different peers asked in one go */
+#define AHEAD_MAX  1024 /* how far from the newest a stranger may ask */
+#define URGENT     (400 * SS_MSEC) /* then the source is asked directly */
+
+typedef struct {
+  SsContact to;
+  SsMsgScribeWant message;
+} Request;
+
+typedef struct {
+  unsigned n;
+  Request requests[REQUESTS];
+} Requests;
+
+static unsigned
+lower_bound (const SsGroup *group, uint32_t sequence)
+{
+  unsigned low = 0, high = group->wants ? group->wants->len : 0;
+  while (low < high) {
+    unsigned middle = low + (high - low) / 2;
+    if (g_array_index (group->wants, SsWant, middle).sequence < sequence)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static SsWant *
+find_want (const SsGroup *group, uint32_t sequence)
+{
+  unsigned index = lower_bound (group, sequence);
+  if (!group->wants || index == group->wants->len)
+    return NULL;
+  SsWant *want = &g_array_index (group->wants, SsWant, index);
+  return want->sequence == sequence ? want : NULL;
+}
+
+void
+ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
+{
+  SsTime now = group->scribe->env->now;
+  SsWant *known = find_want (group, sequence);
+  if (known) {
+    known->is_own |= is_own;
+    known->deadline = MAX (known->deadline, deadline);
+    return;
+  }
+  if (!group->wants)
+    group->wants = g_array_new (FALSE, FALSE, sizeof (SsWant));
+  if (group->wants->len >= SS_GROUP_WANTS_MAX)
+    return;
+  SsWant want = {
+    .sequence = sequence,
+    .is_own = is_own,
+    .deadline = deadline,
+    .next = now,
+  };
+  g_array_insert_val (group->wants, lower_bound (group, sequence), want);
+}
+
+void
+ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
+{
+  ss_want_add (group, sequence, deadline, true);
+  ss_group_arm (group);
+}
+
+void
+ss_group_unwant (SsGroup *group, uint32_t sequence)
+{
+  unsigned index = lower_bound (group, sequence);
+  if (find_want (group, sequence))
+    g_array_remove_index (group->wants, index);
+  ss_group_arm (group);
+}
+
+SsTime
+ss_want_deadline (const SsGroup *group)
+{
+  SsTime at = SS_NEVER;
+  for (unsigned i = 0; group->wants && i < group->wants->len; i++) {
+    const SsWant *want = &g_array_index (group->wants, SsWant, i);
+    at = MIN (at, MIN (want->deadline, want->next));
+  }
+  return at;
+}
+
+void
+ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
+{
+  SsScribe *scribe = group->scribe;
+  if (find_want (group, sequence)) {
+    g_array_remove_index (group->wants, lower_bound (group, sequence));
+    ss_group_arm (group);
+  }
+  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR };
+  for (unsigned i = group->askers ? group->askers->len : 0; i-- > 0;) {
+    SsAsker asker = g_array_index (group->askers, SsAsker, i);
+    if (asker.sequence != sequence)
+      continue;
+    g_array_remove_index (group->askers, i);
+    if (ss_group_child_find (group, &asker.contact.id))
+      continue; /* it went down the tree */
+    ss_scribe_send_packet (scribe, &asker.contact, SS_MSG_SCRIBE_REPAIR,
+                           group, sequence, packet, &how);
+    ss_count (scribe->env, SCRIBE_REPAIRS);
+  }
+}
+
+/* A new parent sends what is missing by itself; then it is asked. */
+void
+ss_want_reparented (SsGroup *group)
+{
+  SsTime soon = group->scribe->env->now
+                + MAX (ss_scribe_rto (group->scribe, &group->parent.id),
+                       SS_WANT_WAIT_MIN);
+  for (unsigned i = 0; group->wants && i < group->wants->len; i++) {
+    SsWant *want = &g_array_index (group->wants, SsWant, i);
+    want->stage = SS_ASK_PARENT;
+    want->silent = 0;
+    want->next = soon;
+  }
+}
+
+/* Asking. */
+
+static void
+send_request (SsGroup *group, Request *request)
+{
+  uint8_t data[SS_MSG_SCRIBE_WANT_MAX];
+  size_t len
+    = ss_msg_scribe_want_encode (&request->message, data, sizeof data);
+  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
+  ss_kbr_send (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &request->to, &how,
+               data, len, NULL);
+  ss_count_add (group->scribe->env, SCRIBE_WANTS,
+                request->message.n_sequences);
+  request->message.n_sequences = 0;
+}
+
+static void
+ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
+     bool fetch)
+{
+  Request *request = NULL;
+  for (unsigned i = 0; i < requests->n && !request; i++) {
+    bool fetches = requests->requests[i].message.flags & SS_WANT_FETCH;
+    if (ss_contact_equal (&requests->requests[i].to, to) && fetches == fetch)
+      request = &requests->requests[i];
+  }
+  if (!request && requests->n < REQUESTS) {
+    request = &requests->requests[requests->n++];
+    request->to = *to;
+    request->message
+      = (SsMsgScribeWant){ .flags = fetch ? SS_WANT_FETCH : 0 };
+    memcpy (request->message.tag, group->id.b, SS_TAG_LEN);
+  }
+  if (!request)
+    return; /* at the next turn */
+  request->message.sequences[request->message.n_sequences++]
+    = want->sequence;
+  want->n_asked++;
+  SsTime wait = MAX (ss_scribe_rto (group->scribe, &to->id),
+                     SS_WANT_WAIT_MIN)
+                * 3 / 2 * (1 + want->rounds);
+  wait = MIN (wait, SS_WANT_WAIT_MAX);
+  want->next = MAX (want->next, group->scribe->env->now + wait);
+  if (request->message.n_sequences == SS_SCRIBE_WANT_MAX)
+    send_request (group, request);
+}
+
+static bool
+is_source (const SsGroup *group, const SsContact *contact)
+{
+  return group->family->has_source
+         && ss_contact_equal (&group->family->source, contact);
+}
+
+static void
+ask_others (SsGroup *group, Requests *requests, SsWant *want)
+{
+  SsContact list[SS_FAMILY_ASK_MAX];
+  unsigned n = ss_family_neighbours (group->family, list, SS_FAMILY_ASK_MAX);
+  uint32_t first = want->sequence * 2654435761u ^ ss_prefix_of (&group->id);
+  first = (first >> 16) + OTHERS * want->rounds;
+  unsigned asked = 0;
+  for (unsigned i = 0; i < n && asked < OTHERS; i++) {
+    const SsContact *to = &list[(first + i) % n];
+    if (is_source (group, to)
+        || (group->has_parent && ss_contact_equal (to, &group->parent)))
+      continue;
+    ask (group, requests, to, want, false);
+    asked++;
+  }
+}
+
+static void
+ask_source (SsGroup *group, Requests *requests, SsWant *want)
+{
+  SsScribe *scribe = group->scribe;
+  const SsFamily *family = group->family;
+  bool has_source
+    = family->has_source && ss_scribe_usable (scribe, &family->source);
+  bool is_urgent = want->rounds > 0
+                   || want->deadline - scribe->env->now < URGENT;
+  if (!group->is_root && group->has_root
+      && ss_scribe_usable (scribe, &group->root)
+      && !(has_source && is_urgent && want->rounds > 1))
+    ask (group, requests, &group->root, want, true);
+  else if (has_source && (group->is_root || is_urgent))
+    ask (group, requests, &family->source, want, false);
+}
+
+/* Has the parent said nothing at all since it was asked? */
+static void
+judge_parent (SsGroup *group, SsWant *want)
+{
+  if (want->asked == 0 || !group->has_parent
+      || ss_kbr_last_heard (group->scribe->kbr, &group->parent.id)
+             >= want->asked)
+    return;
+  want->silent++;
+}
+
+/* Whether the parent is now to be reported. */
+static bool
+ask_next (SsGroup *group, Requests *requests, SsWant *want)
+{
+  SsScribe *scribe = group->scribe;
+  bool has_parent = !group->is_root && group->has_parent
+                    && ss_scribe_usable (scribe, &group->parent);
+  want->n_asked = 0;
+  want->next = scribe->env->now;
+  judge_parent (group, want);
+  if (want->stage == SS_ASK_PARENT && has_parent) {
+    want->asked = scribe->env->now;
+    ask (group, requests, &group->parent, want, true);
+  } else if (want->stage == SS_ASK_OTHERS && has_parent && want->silent == 1) {
+    want->asked = scribe->env->now;
+    ask (group, requests, &group->parent, want, true);
+  }
+  if (want->n_asked > 0 && want->stage == SS_ASK_PARENT) {
+    want->stage = SS_ASK_OTHERS;
+    return false;
+  }
+  if (want->stage <= SS_ASK_OTHERS) {
+    ask_others (group, requests, want);
+    want->stage = SS_ASK_SOURCE;
+  }
+  if (want->n_asked == 0 && want->stage == SS_ASK_SOURCE) {
+    ask_source (group, requests, want);
+    want->stage = SS_ASK_PARENT;
+    if (want->rounds < UINT8_MAX)
+      want->rounds++;
+    if (want->n_asked == 0) /* nobody to ask: try again later */
+      want->next = scribe->env->now + SS_WANT_WAIT_MIN;
+  }
+  return has_parent && want->silent >= 2;
+}
+
+static bool
+drop_overdue (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  for (unsigned i = 0; i < group->wants->len; i++) {
+    SsWant want = g_array_index (group->wants, SsWant, i);
+    if (want.deadline > scribe->env->now)
+      continue;
+    g_array_remove_index (group->wants, i);
+    if (want.is_own) {
+      ss_count (scribe->env, SCRIBE_MISSED);
+      if (scribe->app.missed)
+        scribe->app.missed (group->user, group, want.sequence);
+    }
+    return true;
+  }
+  return false;
+}
+
+/* A wanted packet that was here all the time: from when this node was no
+ * member. */
+static bool
+deliver_held (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  for (unsigned i = 0; i < group->wants->len; i++) {
+    SsWant want = g_array_index (group->wants, SsWant, i);
+    GBytes *packet = ss_history_find (group, want.sequence);
+    if (!packet)
+      continue;
+    g_array_remove_index (group->wants, i);
+    g_bytes_ref (packet);
+    if (want.is_own && scribe->app.packet)
+      scribe->app.packet (group->user, group, want.sequence, packet,
+                          ss_kbr_self (scribe->kbr), SS_VIA_REPAIR);
+    g_bytes_unref (packet);
+    return true;
+  }
+  return false;
+}
+
+void
+ss_want_due (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  if (!group->wants)
+    return;
+  while (!group->is_dead && (drop_overdue (group) || deliver_held (group)))
+    ;
+  if (group->is_dead)
+    return;
+  Requests requests = { .n = 0 };
+  bool is_silent = false;
+  for (unsigned i = 0; i < group->wants->len; i++) {
+    SsWant *want = &g_array_index (group->wants, SsWant, i);
+    if (want->next <= scribe->env->now)
+      is_silent |= ask_next (group, &requests, want);
+  }
+  for (unsigned i = 0; i < requests.n; i++)
+    if (requests.requests[i].message.n_sequences > 0)
+      send_request (group, &requests.requests[i]);
+  if (is_silent && group->has_parent)
+    ss_scribe_suspect (scribe, &group->parent);
+}
+
+/* Answering. */
+
+static bool
+is_plausible (const SsGroup *group, uint32_t sequence)
+{
+  if (!group->has_newest)
+    return false;
+  return sequence <= group->newest ? group->newest - sequence <= AHEAD_MAX
+                                   : sequence - group->newest <= AHEAD_MAX;
+}
+
+static void
+remember (SsGroup *group, const SsContact *from, uint32_t sequence)
+{
+  if (!group->askers)
+    group->askers = g_array_new (FALSE, FALSE, sizeof (SsAsker));
+  for (unsigned i = 0; i < group->askers->len; i++) {
+    const SsAsker *asker = &g_array_index (group->askers, SsAsker, i);
+    if (asker->sequence == sequence
+        && ss_contact_equal (&asker->contact, from))
+      return;
+  }
+  if (group->askers->len >= SS_GROUP_ASKERS_MAX)
+    g_array_remove_index (group->askers, 0);
+  SsAsker asker = { sequence, *from };
+  g_array_append_val (group->askers, asker);
+}
+
+/* Missing here too: fetched for a child, or by the root for anybody. */
+static void
+fetch_for (SsGroup *group, const SsContact *from, uint32_t sequence,
+           bool fetch)
+{
+  if (group->family->config.is_source || !ss_group_in_tree (group)
+      || !is_plausible (group, sequence))
+    return;
+  bool is_child = ss_group_child_find (group, &from->id) != NULL;
+  if (fetch && (is_child || group->is_root)) {
+    bool is_known = find_want (group, sequence) != NULL;
+    ss_want_add (group, sequence,
+                 group->scribe->env->now + SS_WANT_OTHERS_TIME, false);
+    SsWant *want = find_want (group, sequence);
+    if (want && !is_known && group->is_root)
+      want->stage = SS_ASK_SOURCE; /* who asks a root has asked others */
+  }
+  if (find_want (group, sequence))
+    remember (group, from, sequence);
+}
+
+void
+ss_want_handle (SsScribe *scribe, const SsContact *from,
+                const SsMsgScribeWant *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  SsMsgScribeNotHave answer = { .n_sequences = 0 };
+  memcpy (answer.tag, message->tag, SS_TAG_LEN);
+  SsKbrSend repair = { .class = SS_CLASS_KBR_REPAIR };
+  for (unsigned i = 0; i < message->n_sequences; i++) {
+    uint32_t sequence = message->sequences[i];
+    GBytes *packet = group ? ss_history_find (group, sequence) : NULL;
+    if (!packet) {
+      answer.sequences[answer.n_sequences++] = sequence;
+      if (group)
+        fetch_for (group, from, sequence, message->flags & SS_WANT_FETCH);
+    } else if (ss_neighbour_may_answer (scribe, from)) {
+      ss_scribe_send_packet (scribe, from, SS_MSG_SCRIBE_REPAIR, group,
+                             sequence, packet, &repair);
+      ss_count (scribe->env, SCRIBE_REPAIRS);
+    }
+  }
+  if (group)
+    ss_group_arm (group);
+  if (answer.n_sequences == 0)
+    return;
+  uint8_t data[SS_MSG_SCRIBE_NOT_HAVE_MAX];
+  size_t len = ss_msg_scribe_not_have_encode (&answer, data, sizeof data);
+  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
+  ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, from, &how, data, len, NULL);
+}
+
+void
+ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeNotHave *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (!group)
+    return;
+  for (unsigned i = 0; i < message->n_sequences; i++) {
+    SsWant *want = find_want (group, message->sequences[i]);
+    if (!want || want->n_asked == 0)
+      continue;
+    /* The next step at once; the round after the last one waits. */
+    if (--want->n_asked == 0 && want->stage != SS_ASK_PARENT)
+      want->next = scribe->env->now;
+  }
+  ss_group_arm (group);
+}
