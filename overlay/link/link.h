@@ -6,7 +6,8 @@
  * or unreachable. Sans-I/O: driven by input, timer and output.
  *
  * Ownership: the SsLink owns all peer state; contacts are passed by value.
- * Upcalls may call ss_link_send and ss_link_cancel, not ss_link_free. */
+ * Upcalls may call everything but ss_link_free and the driver's side. Any of
+ * them may be NULL. libsodium must have been initialised (sodium_init). */
 #pragma once
 
 #include <glib.h>
@@ -17,6 +18,12 @@
 /* Room for one message (head and body together) in a datagram. */
 #define SS_DATAGRAM_MAX      1232
 #define SS_LINK_MESSAGE_MAX  1192
+/* What a datagram costs beside its frames; a message's frame is one byte, two
+ * more if it is reliable, two more unless it is the last. */
+#define SS_LINK_OVERHEAD     29
+
+/* The version of everything on the wire: in the handshake's prologue. */
+#define SS_LINK_VERSION 1
 
 typedef struct SsLink SsLink;
 
@@ -59,6 +66,10 @@ typedef struct {
   /* A session was made. `observed` is this node's address as the peer sees
    * it (not set when unknown). */
   void (*up) (void *user, const SsContact *peer, const SsAddr *observed);
+  /* With `up`: where the peer itself says that it may be reached (none if it
+   * does not know). Hints: see DESIGN, section 5. */
+  void (*advertised) (void *user, const SsContact *peer, const SsAddr *addrs,
+                      unsigned n_addrs);
   /* Who answers at an address that ss_link_ask was given; contact is NULL
    * when nobody did, with the reason in text. */
   void (*identified) (void *user, const SsAddr *addr, const SsContact *contact,

@@ -1,0 +1,180 @@
+/* Who are you? How a node that is given an address, and no key, learns whom
+ * it would speak to. The answer proves nothing yet: the handshake does. */
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/link/private.h"
+
+_Static_assert (sizeof (((SsMsgLinkAsk *) NULL)->mac) == SS_MAC_LEN, "a MAC");
+
+static void
+question_free (SsLink *link, SsLinkQuestion *question)
+{
+  ss_timers_disarm (&link->env->timers, &question->timer);
+  g_free (question);
+}
+
+void
+ss_link_forget_questions (SsLink *link)
+{
+  if (!link->questions)
+    return;
+  for (unsigned i = 0; i < link->questions->len; i++)
+    question_free (link, g_ptr_array_index (link->questions, i));
+  g_clear_pointer (&link->questions, g_ptr_array_unref);
+}
+
+/* Ends the question and tells its outcome. */
+static void
+conclude (SsLink *link, SsLinkQuestion *question, const SsContact *contact,
+          const char *text)
+{
+  SsAddr addr = question->addr;
+  g_ptr_array_remove (link->questions, question);
+  question_free (link, question);
+  if (link->questions->len == 0)
+    g_clear_pointer (&link->questions, g_ptr_array_unref);
+  ss_link_enter (link);
+  if (link->upcalls.identified)
+    link->upcalls.identified (link->user, &addr, contact, text);
+  ss_link_leave (link);
+}
+
+static void
+post_question (SsLink *link, SsLinkQuestion *question)
+{
+  SsMsgLinkAsk ask = { .padding = { 0 } };
+  uint8_t buf[SS_MSG_LINK_ASK_MAX];
+  memcpy (ask.nonce, question->nonce, sizeof ask.nonce);
+  size_t len = ss_msg_link_ask_encode (&ask, buf, sizeof buf);
+  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
+          buf + len - SS_MAC_LEN);
+  ss_link_post (link, &question->addr, buf, len);
+  ss_timers_arm (&link->env->timers, &question->timer,
+                 MIN (question->until, link->env->now + ASK_PERIOD));
+}
+
+void
+ss_link_ask (SsLink *link, const SsAddr *addr)
+{
+  if (!link->questions)
+    link->questions = g_ptr_array_new ();
+  for (unsigned i = 0; i < link->questions->len; i++) {
+    const SsLinkQuestion *other = g_ptr_array_index (link->questions, i);
+    if (ss_addr_equal (&other->addr, addr))
+      return; /* its answer will do */
+  }
+  SsLinkQuestion *question = g_new0 (SsLinkQuestion, 1);
+  ss_timer_init (&question->timer, SS_LAYER_LINK, SS_LINK_TIMER_ASK);
+  question->addr = *addr;
+  question->until = link->env->now + SS_LINK_ASK_TIMEOUT;
+  ss_rng_bytes (&link->env->rng, question->nonce, sizeof question->nonce);
+  g_ptr_array_add (link->questions, question);
+  if (link->questions->len > ASKS_MAX || !ss_addr_is_set (addr)) {
+    /* Refused, but not inside the caller's call. */
+    question->until = link->env->now;
+    ss_timers_arm (&link->env->timers, &question->timer, link->env->now);
+    return;
+  }
+  post_question (link, question);
+}
+
+void
+ss_link_question_timer (SsLink *link, SsLinkQuestion *question)
+{
+  if (link->env->now < question->until)
+    post_question (link, question);
+  else
+    conclude (link, question, NULL,
+              "no answer (nobody there, or another realm key)");
+}
+
+void
+ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                size_t len)
+{
+  SsMsgLinkAsk ask;
+  uint8_t mac[SS_MAC_LEN], buf[SS_MSG_LINK_ANSWER_MAX];
+  if (!ss_msg_link_ask_decode (datagram, len, &ask)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
+          mac);
+  if (!ss_mac_equal (mac, ask.mac)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  SsTime now = link->env->now;
+  if (ss_limit_when (&link->answers, from, now) > now) {
+    ss_count (link->env, LINK_QUESTIONS_REFUSED);
+    return;
+  }
+  ss_limit_take (&link->answers, from, now);
+  SsMsgLinkAnswer answer = {
+    .key = link->self.key,
+    .flags = link->self.flags,
+    .n_versions = 1,
+    .versions = { SS_LINK_VERSION },
+    .observed = *from,
+  };
+  memcpy (answer.nonce, ask.nonce, sizeof answer.nonce);
+  len = ss_msg_link_answer_encode (&answer, buf, sizeof buf);
+  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
+          buf + len - SS_MAC_LEN);
+  ss_link_post (link, from, buf, len);
+}
+
+static SsLinkQuestion *
+find_question (const SsLink *link, const uint8_t *nonce)
+{
+  for (unsigned i = 0; link->questions && i < link->questions->len; i++) {
+    SsLinkQuestion *question = g_ptr_array_index (link->questions, i);
+    if (memcmp (question->nonce, nonce, sizeof question->nonce) == 0)
+      return question;
+  }
+  return NULL;
+}
+
+void
+ss_link_on_answer (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                   size_t len)
+{
+  SsMsgLinkAnswer answer;
+  uint8_t mac[SS_MAC_LEN];
+  if (!ss_msg_link_answer_decode (datagram, len, &answer)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  SsLinkQuestion *question = find_question (link, answer.nonce);
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
+          mac);
+  if (!question || !ss_mac_equal (mac, answer.mac)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  bool speaks_ours = false;
+  unsigned highest = 0;
+  for (unsigned i = 0; i < answer.n_versions; i++) {
+    speaks_ours |= answer.versions[i] == SS_LINK_VERSION;
+    highest = MAX (highest, answer.versions[i]);
+  }
+  if (!speaks_ours) {
+    char text[64];
+    snprintf (text, sizeof text, "peer speaks version %u, this node %u",
+              highest, SS_LINK_VERSION);
+    conclude (link, question, NULL, text);
+    return;
+  }
+  if (!ss_sealer_key_has_work (&answer.key)) {
+    conclude (link, question, NULL, "peer's key has not the work of an id");
+    return;
+  }
+  SsContact contact = {
+    .key = answer.key,
+    .id = ss_id_of_key (&answer.key),
+    .addr = question->addr,
+    .flags = answer.flags,
+  };
+  conclude (link, question, &contact, NULL);
+}

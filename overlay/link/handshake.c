@@ -1,0 +1,621 @@
+/* Making sessions: WireGuard's flow (whitepaper, sections 5.4 and 6).
+ *
+ *   initiator                          responder
+ *     | LINK_INITIATION (HELLO)          |
+ *     |--------------------------------->|  `next` session
+ *     |         LINK_RESPONSE (WELCOME)  |
+ *     |<---------------------------------|
+ *     | `session`; data, or an empty     |
+ *     | datagram                         |
+ *     |--------------------------------->|  `next` becomes `session`,
+ *     |                                  |  the old one `previous`
+ *
+ * Departures: the payloads carry identity, flags and addresses; tries have a
+ * bound, and a small one towards addresses that nobody has confirmed; of two
+ * sessions that the ends made at once, both use the one that the end with the
+ * smaller id initiated; an end that has lost its state is known by its
+ * indices (private.h). */
+#include "overlay/link/private.h"
+
+static const SsAddr address_unknown;
+
+void
+ss_link_handshake_free (SsPeerWork *work)
+{
+  if (!work->handshake)
+    return;
+  ss_sealer_handshake_free (work->handshake->sealer);
+  g_clear_pointer (&work->handshake, g_free);
+}
+
+static uint16_t
+own_addrs (const SsLink *link, SsAddr *ret_addrs)
+{
+  ret_addrs[0] = link->self.addr;
+  return ss_addr_is_set (&link->self.addr) ? 1 : 0;
+}
+
+static uint64_t
+next_timestamp (SsLink *link)
+{
+  SsTime wall = link->env->now + link->env->wall_offset;
+  uint64_t timestamp = wall > 0 ? (uint64_t) wall : 0;
+  link->last_handshake_ns = MAX (timestamp, link->last_handshake_ns + 1);
+  return link->last_handshake_ns;
+}
+
+/* Many nodes may share one of these: only the port tells them apart. */
+static bool
+is_shared_ip (const SsAddr *addr)
+{
+  const uint8_t *ip = addr->ip;
+  if (ss_addr_is_loopback (addr))
+    return true;
+  if (!ss_addr_is_v4 (addr)) /* fc00::/7, fe80::/10 */
+    return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
+  ip += 12;
+  return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && ip[1] >> 4 == 1)
+         || (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254)
+         || (ip[0] == 100 && ip[1] >> 6 == 1);
+}
+
+/* When an address that nobody has confirmed may be sent an initiation. */
+static SsTime
+unconfirmed_when (SsLink *link, const SsAddr *addr)
+{
+  SsTime now = link->env->now;
+  SsTime when = ss_limit_when (&link->initiations_addr, addr, now);
+  if (!is_shared_ip (addr)) {
+    SsAddr ip = *addr;
+    ip.port = 0;
+    when = MAX (when, ss_limit_when (&link->initiations_ip, &ip, now));
+  }
+  return when;
+}
+
+static void
+unconfirmed_take (SsLink *link, const SsAddr *addr)
+{
+  SsTime now = link->env->now;
+  ss_limit_take (&link->initiations_addr, addr, now);
+  if (!is_shared_ip (addr)) {
+    SsAddr ip = *addr;
+    ip.port = 0;
+    ss_limit_take (&link->initiations_ip, &ip, now);
+  }
+}
+
+/* Nobody there, or nobody that speaks with us. */
+static void
+give_up (SsLink *link, SsLinkPeer *peer)
+{
+  SsPeerWork *work = peer->work;
+  bool is_alive = ss_seal_is_set (&peer->session.seal)
+                  && peer->last_heard >= work->handshake->started;
+  ss_count (link->env, LINK_HANDSHAKES_FAILED);
+  if (is_alive) {
+    /* The old session serves until it is spent. */
+    ss_link_handshake_free (work);
+    return;
+  }
+  ss_debug (link->env, "link: no session could be made with a peer");
+  ss_link_remove (link, peer, true);
+}
+
+/* Puts both MACs at the end of a handshake message. */
+static void
+put_macs (SsLink *link, const SsKey *to, const SsLinkHandshake *handshake,
+          uint8_t *message, size_t len, uint8_t ret_mac1[SS_MAC_LEN])
+{
+  uint8_t key[32];
+  uint8_t *mac1 = message + len - 2 * SS_MAC_LEN;
+  ss_mac_key (SS_MAC_FIRST, link->realm_key, to, key);
+  ss_mac (key, sizeof key, message, len - 2 * SS_MAC_LEN, mac1);
+  if (handshake && handshake->cookie_until > link->env->now)
+    ss_mac (handshake->cookie, SS_COOKIE_LEN, message, len - SS_MAC_LEN,
+            message + len - SS_MAC_LEN);
+  if (ret_mac1)
+    memcpy (ret_mac1, mac1, SS_MAC_LEN);
+}
+
+static bool
+post_initiation (SsLink *link, SsLinkPeer *peer)
+{
+  SsLinkHandshake *handshake = peer->work->handshake;
+  SsMsgLinkHello hello = {
+    .timestamp = next_timestamp (link),
+    .key = link->self.key,
+    .flags = link->self.flags,
+  };
+  hello.n_addrs = own_addrs (link, hello.addrs);
+  uint8_t payload[SS_MSG_LINK_HELLO_MAX];
+  uint8_t noise[SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD];
+  size_t len = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
+  ss_sealer_handshake_free (handshake->sealer);
+  handshake->sealer
+      = ss_sealer_initiate (link->sealer, &peer->contact.key, &link->env->rng,
+                            payload, len, noise);
+  if (!handshake->sealer)
+    return false;
+  SsMsgLinkInitiation message = {
+    .sender = handshake->local_index,
+    .noise = { noise, (uint16_t) (len + SS_SEALER_INITIATION_OVERHEAD) },
+  };
+  uint8_t buf[SS_MSG_LINK_INITIATION_MAX];
+  len = ss_msg_link_initiation_encode (&message, buf, sizeof buf);
+  put_macs (link, &peer->contact.key, handshake, buf, len, handshake->mac1);
+  ss_link_post (link, &peer->contact.addr, buf, len);
+  return true;
+}
+
+static void
+send_initiation (SsLink *link, SsLinkPeer *peer)
+{
+  SsLinkHandshake *handshake = peer->work->handshake;
+  SsTime now = link->env->now;
+  if (!ss_addr_is_set (&peer->contact.addr)) {
+    give_up (link, peer);
+    return;
+  }
+  if (ss_link_is_half_open (peer)) {
+    SsTime when = unconfirmed_when (link, &peer->contact.addr);
+    if (when > now + HANDSHAKE_WAIT_MAX) {
+      give_up (link, peer);
+      return;
+    }
+    if (when > now) {
+      handshake->deadline = when;
+      return;
+    }
+    unconfirmed_take (link, &peer->contact.addr);
+  }
+  if (!post_initiation (link, peer)) {
+    give_up (link, peer);
+    return;
+  }
+  ss_count (link->env, LINK_INITIATIONS);
+  SsTime wait = ss_link_peer_rto (peer) << MIN (handshake->tries, 4);
+  handshake->tries++;
+  handshake->sent = peer->last_sent = now;
+  handshake->deadline = now + MIN (wait, HANDSHAKE_WAIT_MAX);
+}
+
+void
+ss_link_initiate (SsLink *link, SsLinkPeer *peer)
+{
+  SsPeerWork *work = ss_link_work (link, peer);
+  SsTime now = link->env->now;
+  if (ss_link_is_dead (peer) || work->handshake)
+    return;
+  ss_link_enter (link);
+  work->handshake = g_new0 (SsLinkHandshake, 1);
+  work->handshake->local_index = ss_link_new_index (peer);
+  work->handshake->started = now;
+  /* The peer's own initiation was answered a moment ago: let it finish. */
+  if (ss_seal_is_set (&work->next.seal)
+      && now - ss_seal_born (&work->next.seal) < RTO_INITIAL)
+    work->handshake->deadline = now + RTO_INITIAL;
+  else
+    send_initiation (link, peer);
+  if (!ss_link_is_dead (peer) && work->handshake)
+    ss_timers_arm_earliest (&link->env->timers, &work->timer,
+                            work->handshake->deadline);
+  ss_link_leave (link);
+}
+
+/* Tells the owners of what waits for the session that it takes long. */
+static void
+tell_late (SsLink *link, SsLinkPeer *peer, unsigned tries)
+{
+  SsTime now = link->env->now;
+  for (unsigned i = 0; i < SS_N_CLASSES; i++) {
+    GList *node = peer->work->queues[i].head;
+    while (node) {
+      SsLinkItem *item = node->data;
+      node = node->next;
+      /* `sent` marks the ones told: an upcall may cancel any of them. */
+      if (!item->reliable || item->tries > 0 || item->token == 0
+          || item->sent == now)
+        continue;
+      item->sent = now;
+      if (link->upcalls.late)
+        link->upcalls.late (link->user, &peer->contact, item->protocol,
+                            item->token, tries);
+      if (ss_link_is_dead (peer))
+        return;
+      node = peer->work->queues[i].head;
+    }
+  }
+}
+
+void
+ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
+{
+  SsLinkHandshake *handshake = peer->work->handshake;
+  unsigned tries = handshake->tries;
+  unsigned tries_max = ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES
+                                                   : CONFIRMED_TRIES;
+  if (tries > 0 && link->env->now < handshake->sent + RTO_FLOOR)
+    return;
+  if (tries >= tries_max) {
+    give_up (link, peer);
+    return;
+  }
+  if (tries > 0) {
+    tell_late (link, peer, tries);
+    if (ss_link_is_dead (peer) || !peer->work->handshake)
+      return;
+  }
+  send_initiation (link, peer);
+}
+
+static void
+announce (SsLink *link, SsLinkPeer *peer, const SsAddr *observed,
+          const SsAddr *addrs, unsigned n_addrs)
+{
+  ss_count (link->env, LINK_SESSIONS);
+  if (link->upcalls.up)
+    link->upcalls.up (link->user, &peer->contact, observed);
+  if (link->upcalls.advertised && !ss_link_is_dead (peer))
+    link->upcalls.advertised (link->user, &peer->contact, addrs, n_addrs);
+}
+
+static void
+keep_as_previous (SsLink *link, SsPeerWork *work, const SsLinkSession *old)
+{
+  ss_seal_clear (&work->previous.seal);
+  work->previous = *old;
+  work->previous_until = link->env->now + PREVIOUS_LIFETIME;
+}
+
+/* Takes a session into use. True if there was none with this state of the
+ * peer before. */
+static bool
+establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
+{
+  SsPeerWork *work = peer->work;
+  SsLinkSession old = peer->session;
+  SsTime now = link->env->now;
+  bool had = ss_seal_is_set (&old.seal);
+  bool restarted
+      = old.remote_index != 0
+        && ((old.remote_index ^ new->remote_index) & INDEX_PEER_MASK) != 0;
+  if (restarted) {
+    g_clear_pointer (&work->window, g_free);
+    work->n_acks = 0;
+    ss_seal_clear (&old.seal);
+    ss_seal_clear (&work->previous.seal);
+  } else if (had && now - ss_seal_born (&old.seal) < CROSSING_TIME
+             && ss_seal_is_initiator (&old.seal)
+                    != ss_seal_is_initiator (&new->seal)) {
+    bool is_smaller = ss_id_compare (&link->self.id, &peer->contact.id) < 0;
+    if (ss_seal_is_initiator (&old.seal) == is_smaller) {
+      keep_as_previous (link, work, new);
+      return false;
+    }
+  }
+  if (had && !restarted)
+    keep_as_previous (link, work, &old);
+  peer->session = *new;
+  ss_link_handshake_free (work);
+  return !had || restarted;
+}
+
+void
+ss_link_on_response (SsLink *link, const SsAddr *from,
+                     const uint8_t *datagram, size_t len)
+{
+  SsMsgLinkResponse message;
+  if (!ss_msg_link_response_decode (datagram, len, &message)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  SsLinkPeer *peer = ss_link_find_index (link, message.receiver);
+  SsLinkHandshake *handshake = peer && peer->work ? peer->work->handshake
+                                                  : NULL;
+  uint8_t payload[SS_MSG_LINK_WELCOME_MAX], mac1[SS_MAC_LEN];
+  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram,
+          len - 2 * SS_MAC_LEN, mac1);
+  SsLinkSession session = {
+    .local_index = message.receiver,
+    .remote_index = message.sender,
+  };
+  if (!ss_mac_equal (mac1, message.mac1) || !handshake || !handshake->sealer
+      || handshake->local_index != message.receiver
+      || message.noise.len > sizeof payload + SS_SEALER_RESPONSE_OVERHEAD
+      || !ss_sealer_finish (handshake->sealer, link->env->now,
+                            message.noise.data, message.noise.len, payload,
+                            &session.seal)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  SsMsgLinkWelcome welcome;
+  if (message.sender == 0
+      || !ss_msg_link_welcome_decode (
+          payload, message.noise.len - SS_SEALER_RESPONSE_OVERHEAD,
+          &welcome)) {
+    ss_seal_clear (&session.seal);
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  ss_link_enter (link);
+  ss_link_rtt_sample (peer, link->env->now - handshake->sent);
+  ss_link_heard (link, peer, from);
+  peer->contact.flags = welcome.flags;
+  peer->work->want_confirm = true;
+  if (establish (link, peer, &session))
+    announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
+  if (!ss_link_is_dead (peer)) {
+    ss_link_handshake_free (peer->work);
+    ss_link_make_ready (link, peer->work);
+    ss_link_settle (link, peer);
+  }
+  ss_link_leave (link);
+}
+
+void
+ss_link_on_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                   size_t len)
+{
+  SsMsgLinkCookie message;
+  if (!ss_msg_link_cookie_decode (datagram, len, &message)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  SsLinkPeer *peer = ss_link_find_index (link, message.receiver);
+  SsLinkHandshake *handshake = peer && peer->work ? peer->work->handshake
+                                                  : NULL;
+  uint8_t cookie[SS_COOKIE_LEN];
+  if (!handshake || !handshake->sealer
+      || handshake->local_index != message.receiver
+      || !ss_cookie_open (link->realm_key, &peer->contact.key, message.nonce,
+                          handshake->mac1, message.cookie, cookie)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  memcpy (handshake->cookie, cookie, sizeof cookie);
+  handshake->cookie_until = link->env->now + SS_COOKIE_LIFETIME;
+  if (handshake->used_cookie_try)
+    return;
+  handshake->used_cookie_try = true;
+  ss_link_enter (link);
+  send_initiation (link, peer);
+  ss_link_settle (link, peer);
+  ss_link_leave (link);
+}
+
+/* Counts an initiation; are there too many? */
+static bool
+is_under_load (SsLink *link)
+{
+  SsTime second = link->env->now / SS_SEC;
+  if (second != link->load_second) {
+    link->load_before
+        = second == link->load_second + 1 ? link->load_now : 0;
+    link->load_now = 0;
+    link->load_second = second;
+  }
+  link->load_now++;
+  return link->load_now > LOAD_PER_SECOND
+         || link->load_before > LOAD_PER_SECOND;
+}
+
+static bool
+has_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+            size_t len, const uint8_t mac2[SS_MAC_LEN])
+{
+  for (unsigned which = 0; which < 2; which++) {
+    uint8_t cookie[SS_COOKIE_LEN], expected[SS_MAC_LEN];
+    if (!ss_cookie_make (link->cookies, &link->env->rng, link->env->now, from,
+                         which, cookie))
+      break;
+    ss_mac (cookie, sizeof cookie, datagram, len - SS_MAC_LEN, expected);
+    if (ss_mac_equal (expected, mac2))
+      return true;
+  }
+  return false;
+}
+
+/* Under load only who receives at his address costs us a handshake, and not
+ * often. */
+static bool
+may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+          size_t len, const SsMsgLinkInitiation *message)
+{
+  SsTime now = link->env->now;
+  if (!is_under_load (link))
+    return true;
+  if (!link->cookies)
+    link->cookies = g_new0 (SsCookies, 1);
+  if (has_cookie (link, from, datagram, len, message->mac2)) {
+    if (ss_limit_when (&link->accepted, from, now) > now)
+      return false;
+    ss_limit_take (&link->accepted, from, now);
+    return true;
+  }
+  SsMsgLinkCookie reply = { .receiver = message->sender };
+  uint8_t cookie[SS_COOKIE_LEN], buf[SS_MSG_LINK_COOKIE_MAX];
+  ss_cookie_make (link->cookies, &link->env->rng, now, from, 0, cookie);
+  ss_rng_bytes (&link->env->rng, reply.nonce, sizeof reply.nonce);
+  ss_cookie_seal (link->realm_key, &link->self.key, reply.nonce,
+                  message->mac1, cookie, reply.cookie);
+  ss_count (link->env, LINK_COOKIES);
+  ss_link_post (link, from, buf,
+                ss_msg_link_cookie_encode (&reply, buf, sizeof buf));
+  return false;
+}
+
+/* Decrypts and checks an initiation; NULL if it is not to be answered. */
+static SsSealerHandshake *
+read_initiation (SsLink *link, const SsMsgLinkInitiation *message,
+                 SsMsgLinkHello *ret_hello)
+{
+  uint8_t payload[SS_MSG_LINK_HELLO_MAX];
+  if (message->sender == 0
+      || message->noise.len < SS_SEALER_INITIATION_OVERHEAD
+      || message->noise.len > sizeof payload + SS_SEALER_INITIATION_OVERHEAD) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return NULL;
+  }
+  SsSealerHandshake *handshake = ss_sealer_accept (
+      link->sealer, message->noise.data, message->noise.len, payload);
+  if (!handshake) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return NULL;
+  }
+  if (ss_msg_link_hello_decode (
+          payload, message->noise.len - SS_SEALER_INITIATION_OVERHEAD,
+          ret_hello)
+      && ss_sealer_key_has_work (&ret_hello->key)
+      && !ss_key_equal (&ret_hello->key, &link->self.key)
+      && ss_sealer_handshake_is_by (handshake, &ret_hello->key))
+    return handshake;
+  ss_sealer_handshake_free (handshake);
+  ss_count (link->env, LINK_HANDSHAKES_REFUSED);
+  return NULL;
+}
+
+/* Is this initiation newer than the ones that made the peer's sessions? */
+static bool
+is_newer (const SsLinkPeer *peer, uint64_t timestamp)
+{
+  const SsLinkSession *sessions[] = {
+    &peer->session,
+    peer->work ? &peer->work->next : NULL,
+    peer->work ? &peer->work->previous : NULL,
+  };
+  for (unsigned i = 0; i < G_N_ELEMENTS (sessions); i++)
+    if (sessions[i] && ss_seal_is_set (&sessions[i]->seal)
+        && timestamp <= ss_seal_timestamp (&sessions[i]->seal))
+      return false;
+  return true;
+}
+
+/* Both ends initiate at once: the smaller id's is the one that counts, as
+ * long as it may still be on its way. */
+static bool
+is_crossing (const SsLink *link, const SsLinkPeer *peer)
+{
+  const SsLinkHandshake *handshake
+      = peer->work ? peer->work->handshake : NULL;
+  return handshake && handshake->tries == 1
+         && link->env->now - handshake->sent < RTO_INITIAL
+         && ss_id_compare (&link->self.id, &peer->contact.id) < 0;
+}
+
+static void
+answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
+        const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello,
+        SsSealerHandshake *handshake)
+{
+  SsPeerWork *work = ss_link_work (link, peer);
+  SsMsgLinkWelcome welcome = {
+    .flags = link->self.flags,
+    .observed = *from,
+  };
+  welcome.n_addrs = own_addrs (link, welcome.addrs);
+  uint8_t payload[SS_MSG_LINK_WELCOME_MAX];
+  uint8_t noise[SS_MSG_LINK_WELCOME_MAX + SS_SEALER_RESPONSE_OVERHEAD];
+  size_t len = ss_msg_link_welcome_encode (&welcome, payload, sizeof payload);
+  SsLinkSession next = {
+    .local_index = ss_link_new_index (peer),
+    .remote_index = initiation->sender,
+  };
+  if (!ss_sealer_respond (handshake, &link->env->rng, link->env->now,
+                          hello->timestamp, payload, len, noise, &next.seal)) {
+    ss_count (link->env, LINK_HANDSHAKES_REFUSED);
+    return;
+  }
+  ss_seal_clear (&work->next.seal);
+  work->next = next;
+  work->next_until
+      = link->env->now
+        + (ss_link_is_half_open (peer) ? HALF_OPEN_LIFETIME : NEXT_LIFETIME);
+  work->n_addrs = (uint8_t) hello->n_addrs;
+  memcpy (work->addrs, hello->addrs,
+          hello->n_addrs * sizeof hello->addrs[0]);
+
+  SsMsgLinkResponse response = {
+    .sender = next.local_index,
+    .receiver = initiation->sender,
+    .noise = { noise, (uint16_t) (len + SS_SEALER_RESPONSE_OVERHEAD) },
+  };
+  uint8_t buf[SS_MSG_LINK_RESPONSE_MAX];
+  len = ss_msg_link_response_encode (&response, buf, sizeof buf);
+  put_macs (link, &hello->key, NULL, buf, len, NULL);
+  ss_link_post (link, from, buf, len);
+}
+
+void
+ss_link_on_initiation (SsLink *link, const SsAddr *from,
+                       const uint8_t *datagram, size_t len)
+{
+  SsMsgLinkInitiation message;
+  uint8_t mac1[SS_MAC_LEN];
+  if (!ss_msg_link_initiation_decode (datagram, len, &message)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram,
+          len - 2 * SS_MAC_LEN, mac1);
+  if (!ss_mac_equal (mac1, message.mac1)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  if (!may_cost (link, from, datagram, len, &message))
+    return;
+  SsMsgLinkHello hello;
+  SsSealerHandshake *handshake = read_initiation (link, &message, &hello);
+  if (!handshake)
+    return;
+  SsContact contact = {
+    .key = hello.key,
+    .id = ss_id_of_key (&hello.key),
+    .addr = *from,
+    .flags = hello.flags,
+  };
+  SsLinkPeer *peer = ss_link_find (link, &contact.id);
+  ss_link_enter (link);
+  if (peer && !is_newer (peer, hello.timestamp)) {
+    ss_count (link->env, DATAGRAMS_REPLAYED);
+  } else if (peer && is_crossing (link, peer)) {
+    ss_count (link->env, LINK_HANDSHAKES_CROSSED);
+  } else if (!peer && link->n_half_open >= HALF_OPEN_MAX) {
+    ss_count (link->env, LINK_HANDSHAKES_REFUSED);
+  } else {
+    if (!peer)
+      peer = ss_link_add (link, &contact);
+    peer->contact.flags = hello.flags;
+    answer (link, peer, from, &message, &hello, handshake);
+    ss_link_settle (link, peer);
+  }
+  ss_link_leave (link);
+  ss_sealer_handshake_free (handshake);
+}
+
+void
+ss_link_confirm_next (SsLink *link, SsLinkPeer *peer)
+{
+  SsPeerWork *work = peer->work;
+  SsLinkSession next = work->next;
+  work->next = (SsLinkSession) { .local_index = 0 };
+  if (establish (link, peer, &next))
+    announce (link, peer, &address_unknown, work->addrs, work->n_addrs);
+  if (ss_link_is_dead (peer))
+    return;
+  ss_link_make_ready (link, peer->work);
+  ss_timers_arm_earliest (&link->env->timers, &work->timer,
+                          link->env->now + WORK_LINGER);
+}
+
+void
+ss_link_rekey (SsLink *link, SsLinkPeer *peer)
+{
+  const SsSeal *seal = &peer->session.seal;
+  SsTime now = link->env->now;
+  if (!ss_seal_is_set (seal) || !ss_seal_is_worn (seal, now))
+    return;
+  if (ss_seal_is_initiator (seal)
+      || ss_seal_is_worn (seal, now - RESPONDER_PATIENCE))
+    ss_link_initiate (link, peer);
+}

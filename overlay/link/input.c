@@ -1,0 +1,260 @@
+/* From datagrams to messages: which session, is it authentic and new, and
+ * whose are the frames inside. */
+#include <string.h>
+
+#include "overlay/link/private.h"
+
+typedef struct {
+  SsLink *link;
+  SsLinkPeer *peer;
+  const uint8_t *data;
+  size_t len;
+} Frames;
+
+static bool
+window_bit (const SsReceiveWindow *window, uint16_t sequence)
+{
+  unsigned place = sequence % SEQUENCE_WINDOW;
+  return (window->bits[place / 64] >> (place % 64) & 1) != 0;
+}
+
+static void
+window_set (SsReceiveWindow *window, uint16_t sequence, bool value)
+{
+  unsigned place = sequence % SEQUENCE_WINDOW;
+  uint64_t bit = UINT64_C (1) << (place % 64);
+  if (value)
+    window->bits[place / 64] |= bit;
+  else
+    window->bits[place / 64] &= ~bit;
+}
+
+/* Marks a sequence as received; false if it was before. The first one ever
+ * opens the window, and lies at its upper end. */
+static bool
+window_accept (SsPeerWork *work, uint16_t sequence, SsTime now)
+{
+  SsReceiveWindow *window = work->window;
+  if (!window) {
+    work->window = window = g_new0 (SsReceiveWindow, 1);
+    window->highest = sequence;
+  }
+  window->used = now;
+  int ahead = (int16_t) (uint16_t) (sequence - window->highest);
+  if (ahead <= -SEQUENCE_WINDOW)
+    return false;
+  if (ahead >= SEQUENCE_WINDOW)
+    memset (window->bits, 0, sizeof window->bits);
+  else
+    for (int i = 1; i <= ahead; i++)
+      window_set (window, (uint16_t) (window->highest + i), false);
+  if (ahead > 0)
+    window->highest = sequence;
+  if (window_bit (window, sequence))
+    return false;
+  window_set (window, sequence, true);
+  return true;
+}
+
+static void
+add_ack (SsPeerWork *work, uint16_t sequence)
+{
+  if (work->n_acks == ACKS_MAX)
+    return; /* it will be sent again */
+  if (work->n_acks == work->acks_capacity) {
+    work->acks_capacity = (uint16_t) MAX (8, 2 * work->acks_capacity);
+    work->acks = g_renew (uint16_t, work->acks, work->acks_capacity);
+  }
+  work->acks[work->n_acks++] = sequence;
+}
+
+static bool
+take (Frames *frames, size_t len)
+{
+  if (frames->len < len)
+    return false;
+  frames->data += len;
+  frames->len -= len;
+  return true;
+}
+
+static bool
+read_u16 (Frames *frames, uint16_t *ret_number)
+{
+  const uint8_t *data = frames->data;
+  if (!take (frames, 2))
+    return false;
+  *ret_number = (uint16_t) (data[0] << 8 | data[1]);
+  return true;
+}
+
+/* False: malformed, nothing behind it can be read. */
+static bool
+read_message (Frames *frames)
+{
+  SsLink *link = frames->link;
+  SsLinkPeer *peer = frames->peer;
+  uint8_t kind = frames->data[0];
+  uint16_t sequence = 0, len;
+  take (frames, 1);
+  if ((kind & FRAME_RELIABLE) && !read_u16 (frames, &sequence))
+    return false;
+  if ((kind & FRAME_LENGTH) == 0)
+    len = (uint16_t) frames->len;
+  else if (!read_u16 (frames, &len))
+    return false;
+  const uint8_t *data = frames->data;
+  if (len > SS_LINK_MESSAGE_MAX || !take (frames, len))
+    return false;
+  if ((kind & FRAME_RELIABLE)
+      && !window_accept (ss_link_work (link, peer), sequence,
+                         link->env->now)) {
+    ss_count (link->env, LINK_MESSAGES_DUPLICATE);
+    add_ack (ss_link_work (link, peer), sequence);
+    return true;
+  }
+  if (link->upcalls.message)
+    link->upcalls.message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
+                           data, len);
+  if ((kind & FRAME_RELIABLE) && !ss_link_is_dead (peer))
+    add_ack (ss_link_work (link, peer), sequence);
+  return true;
+}
+
+static bool
+read_acks (Frames *frames)
+{
+  SsLink *link = frames->link;
+  SsLinkPeer *peer = frames->peer;
+  const uint8_t *data = frames->data;
+  size_t len = frames->len < 2 ? 2 : 2 + 2 * (size_t) data[1];
+  SsMsgLinkAck ack;
+  if (!take (frames, len) || !ss_msg_link_ack_decode (data, len, &ack))
+    return false;
+  for (unsigned i = 0; i < ack.n_sequences; i++) {
+    if (ss_link_is_dead (peer) || !peer->work)
+      return true;
+    SsLinkItem *item
+        = ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
+    if (!item)
+      continue;
+    /* Karn: only what was sent once tells the time. */
+    if (item->tries == 1)
+      ss_link_rtt_sample (peer, link->env->now - item->sent);
+    uint64_t token = item->token;
+    uint8_t protocol = item->protocol;
+    ss_link_item_free (item);
+    if (token != 0 && link->upcalls.acked)
+      link->upcalls.acked (link->user, &peer->contact, protocol, token);
+  }
+  return true;
+}
+
+static void
+read_frames (Frames *frames)
+{
+  SsLink *link = frames->link;
+  while (frames->len > 0 && !ss_link_is_dead (frames->peer)) {
+    bool ok;
+    if ((frames->data[0] & FRAME_CONTROL) == 0) {
+      ok = read_message (frames);
+    } else if (frames->data[0] == SS_MSG_LINK_ACK) {
+      ok = read_acks (frames);
+    } else if (frames->data[0] == SS_MSG_LINK_CLOSE) {
+      ss_link_remove (link, frames->peer, true);
+      return;
+    } else {
+      ss_count (link->env, MESSAGES_UNKNOWN);
+      return;
+    }
+    if (!ok) {
+      ss_count (link->env, MESSAGES_MALFORMED);
+      return;
+    }
+  }
+}
+
+static SsLinkSession *
+find_session (SsLinkPeer *peer, uint32_t index, SsTime now)
+{
+  SsPeerWork *work = peer->work;
+  SsLinkSession *sessions[] = {
+    &peer->session,
+    work ? &work->next : NULL,
+    work ? &work->previous : NULL,
+  };
+  for (unsigned i = 0; i < G_N_ELEMENTS (sessions); i++) {
+    SsLinkSession *session = sessions[i];
+    if (session && session->local_index == index
+        && ss_seal_is_set (&session->seal)
+        && !ss_seal_is_spent (&session->seal, now))
+      return session;
+  }
+  return NULL;
+}
+
+/* An authentic datagram that came in the session. */
+static void
+received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
+          const SsAddr *from)
+{
+  SsPeerWork *work = peer->work;
+  ss_link_heard (link, peer, from);
+  if (work && session == &work->next) {
+    ss_link_confirm_next (link, peer);
+    return;
+  }
+  /* The peer may not know that there is a newer one: tell it, but not at
+   * every datagram that was on its way. */
+  if (work && session == &work->previous
+      && ss_seal_is_initiator (&peer->session.seal)
+      && link->env->now - work->confirm_sent >= CONFIRM_PAUSE) {
+    work->want_confirm = true;
+    ss_link_make_ready (link, work);
+  }
+}
+
+void
+ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
+                 size_t len)
+{
+  SsMsgLinkData header;
+  if (!ss_msg_link_data_decode (datagram, len, &header)
+      || header.sealed.len < SS_SEALER_TAG_LEN) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  SsLinkPeer *peer = ss_link_find_index (link, header.receiver);
+  SsLinkSession *session
+      = peer ? find_session (peer, header.receiver, link->env->now) : NULL;
+  if (!session) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  switch (ss_seal_read (&session->seal, header.counter,
+                        datagram + HEADER_LEN, header.sealed.len)) {
+  case SS_SEAL_OK:
+    break;
+  case SS_SEAL_WRONG:
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  case SS_SEAL_REPLAYED:
+    ss_count (link->env, DATAGRAMS_REPLAYED);
+    return;
+  }
+  ss_link_enter (link);
+  received (link, peer, session, from);
+  Frames frames = {
+    .link = link,
+    .peer = peer,
+    .data = datagram + HEADER_LEN,
+    .len = len - HEADER_LEN - SS_SEALER_TAG_LEN,
+  };
+  read_frames (&frames);
+  if (!ss_link_is_dead (peer)) {
+    ss_link_rekey (link, peer);
+    if (!ss_link_is_dead (peer) && peer->work)
+      ss_link_make_ready (link, peer->work);
+  }
+  ss_link_leave (link);
+}

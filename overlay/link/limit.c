@@ -1,0 +1,99 @@
+/* Rate limits by address. */
+#include "overlay/link/limit.h"
+
+#include <glib.h>
+#include <string.h>
+
+void
+ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
+               unsigned entries_max)
+{
+  g_assert (events_max <= SS_LIMIT_EVENTS_MAX);
+  *limit = (SsLimit) {
+    .window = window,
+    .events_max = events_max,
+    .entries_max = entries_max,
+  };
+}
+
+void
+ss_limit_clear (SsLimit *limit)
+{
+  g_free (limit->entries);
+  limit->entries = NULL;
+  limit->n = limit->capacity = 0;
+}
+
+static SsLimitEntry *
+find (SsLimit *limit, const SsAddr *addr)
+{
+  for (unsigned i = 0; i < limit->n; i++)
+    if (ss_addr_equal (&limit->entries[i].addr, addr))
+      return &limit->entries[i];
+  return NULL;
+}
+
+/* Drops entries whose events are all out of the window. */
+static void
+expire (SsLimit *limit, SsTime now)
+{
+  unsigned kept = 0;
+  for (unsigned i = 0; i < limit->n; i++) {
+    const SsLimitEntry *entry = &limit->entries[i];
+    if (entry->times[entry->n - 1] + limit->window > now)
+      limit->entries[kept++] = *entry;
+  }
+  limit->n = kept;
+}
+
+/* When the oldest of all entries goes. */
+static SsTime
+first_to_go (const SsLimit *limit)
+{
+  SsTime first = SS_NEVER;
+  for (unsigned i = 0; i < limit->n; i++) {
+    const SsLimitEntry *entry = &limit->entries[i];
+    first = MIN (first, entry->times[entry->n - 1] + limit->window);
+  }
+  return first;
+}
+
+SsTime
+ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now)
+{
+  const SsLimitEntry *entry = find (limit, addr);
+  if (entry) {
+    if (entry->n < limit->events_max)
+      return now;
+    return MAX (now, entry->times[0] + limit->window);
+  }
+  if (limit->n < limit->entries_max)
+    return now;
+  expire (limit, now);
+  return limit->n < limit->entries_max ? now : first_to_go (limit);
+}
+
+void
+ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
+{
+  SsLimitEntry *entry = find (limit, addr);
+  if (!entry) {
+    if (limit->n == limit->capacity)
+      expire (limit, now);
+    if (limit->n == limit->capacity) {
+      g_assert (limit->capacity < limit->entries_max);
+      limit->capacity
+          = CLAMP (limit->capacity * 2, 4, limit->entries_max);
+      limit->entries
+          = g_renew (SsLimitEntry, limit->entries, limit->capacity);
+    }
+    entry = &limit->entries[limit->n++];
+    *entry = (SsLimitEntry) { .addr = *addr };
+  }
+  if (entry->n == limit->events_max) {
+    memmove (&entry->times[0], &entry->times[1],
+             (entry->n - 1) * sizeof entry->times[0]);
+    entry->n--;
+  }
+  entry->times[entry->n++] = now;
+}

@@ -1,0 +1,34 @@
+/* At most so many events in any window of time, for each of a bounded number
+ * of addresses. Exact (it keeps the times), and fails closed: when the table
+ * is full of live entries, a new address has to wait. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "base/time.h"
+
+#define SS_LIMIT_EVENTS_MAX 4
+
+typedef struct {
+  SsAddr addr;
+  uint8_t n;
+  SsTime times[SS_LIMIT_EVENTS_MAX]; /* oldest first */
+} SsLimitEntry;
+
+typedef struct {
+  SsTime window;
+  unsigned events_max; /* in a window, at most SS_LIMIT_EVENTS_MAX */
+  unsigned entries_max;
+  unsigned n;
+  SsLimitEntry *entries; /* grows on demand */
+  unsigned capacity;
+} SsLimit;
+
+void ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
+                    unsigned entries_max);
+void ss_limit_clear (SsLimit *limit);
+/* When an event for this address is allowed: `now`, or later. */
+SsTime ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now);
+/* Records one. */
+void ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now);

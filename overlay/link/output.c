@@ -1,0 +1,311 @@
+/* From queues to datagrams: precedence of classes, packing, sealing in the
+ * caller's buffer, and the upload cap. */
+#include <string.h>
+
+#include "overlay/link/private.h"
+
+/* Of the cap, what may leave at once: it must hold within 5% in any second. */
+#define BURST_TIME (40 * SS_MSEC)
+
+void
+ss_link_pace_init (SsLink *link, uint64_t upload_bps)
+{
+  link->upload_bytes_per_second = upload_bps / 8;
+  if (link->upload_bytes_per_second == 0)
+    return;
+  link->pace_datagram = (SsTime) (SS_DATAGRAM_MAX * (uint64_t) SS_SEC
+                                  / link->upload_bytes_per_second);
+  link->pace_burst = MAX (BURST_TIME, link->pace_datagram);
+  link->pace_paid = link->env->now - link->pace_burst;
+}
+
+/* When a datagram of any size may leave. */
+static SsTime
+pace_when (const SsLink *link)
+{
+  if (link->upload_bytes_per_second == 0)
+    return link->env->now;
+  return MAX (link->env->now, link->pace_paid + link->pace_datagram);
+}
+
+static void
+pace_take (SsLink *link, size_t len)
+{
+  if (link->upload_bytes_per_second == 0)
+    return;
+  link->pace_paid = MAX (link->pace_paid, link->env->now - link->pace_burst);
+  link->pace_paid += (SsTime) (len * (uint64_t) SS_SEC
+                               / link->upload_bytes_per_second);
+}
+
+static bool
+has_pending (const SsLink *link)
+{
+  return link->outbox.length > 0 || link->ready[SS_CLASS_CONTROL].length > 0
+         || link->ready[SS_CLASS_MEDIA].length > 0
+         || link->ready[SS_CLASS_REPAIR].length > 0;
+}
+
+bool
+ss_link_has_output (const SsLink *link)
+{
+  return has_pending (link) && pace_when (link) <= link->env->now;
+}
+
+void
+ss_link_post (SsLink *link, const SsAddr *to, const uint8_t *data, size_t len)
+{
+  g_assert (len <= SS_DATAGRAM_MAX);
+  if (link->outbox.length >= OUTBOX_MAX) {
+    ss_count (link->env, LINK_OUTBOX_DROPPED);
+    return;
+  }
+  SsLinkDatagram *datagram = g_malloc (sizeof *datagram + len);
+  datagram->to = *to;
+  datagram->len = (uint16_t) len;
+  memcpy (datagram->data, data, len);
+  g_queue_push_tail (&link->outbox, datagram);
+}
+
+/* What stands in front of the frames; written last, for the counter comes
+ * from sealing. */
+static size_t
+seal (SsLinkSession *session, uint8_t *buf, size_t frames_len)
+{
+  uint64_t counter
+      = ss_seal_write (&session->seal, buf + HEADER_LEN, frames_len);
+  SsMsgLinkData header = {
+    .receiver = session->remote_index,
+    .counter = counter,
+  };
+  size_t len = ss_msg_link_data_encode (&header, buf, HEADER_LEN);
+  g_assert (len == HEADER_LEN);
+  return HEADER_LEN + frames_len + SS_SEALER_TAG_LEN;
+}
+
+void
+ss_link_post_close (SsLink *link, SsLinkPeer *peer)
+{
+  uint8_t buf[HEADER_LEN + SS_MSG_LINK_CLOSE_MAX + SS_SEALER_TAG_LEN];
+  size_t len = ss_msg_link_close_encode (
+      &(SsMsgLinkClose) {}, buf + HEADER_LEN, SS_MSG_LINK_CLOSE_MAX);
+  ss_link_post (link, &peer->contact.addr, buf,
+                seal (&peer->session, buf, len));
+}
+
+static size_t
+put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
+{
+  if (work->n_acks == 0 || room < 4)
+    return 0;
+  SsMsgLinkAck ack;
+  ack.n_sequences = (uint16_t) MIN (work->n_acks, (room - 2) / 2);
+  ack.n_sequences
+      = (uint16_t) MIN (ack.n_sequences, G_N_ELEMENTS (ack.sequences));
+  memcpy (ack.sequences, work->acks,
+          ack.n_sequences * sizeof ack.sequences[0]);
+  work->n_acks = (uint16_t) (work->n_acks - ack.n_sequences);
+  memmove (work->acks, work->acks + ack.n_sequences,
+           work->n_acks * sizeof work->acks[0]);
+  return ss_msg_link_ack_encode (&ack, buf, room);
+}
+
+/* Of a message that fills the rest of its datagram. */
+static size_t
+frame_len (const SsLinkItem *item)
+{
+  return 1 + (item->reliable ? 2 : 0) + ss_link_item_len (item);
+}
+
+/* The next item for the peer that fits, in order of precedence; it stays
+ * queued. What has expired is dropped on the way. */
+static SsLinkItem *
+pick (SsLink *link, SsPeerWork *work, size_t room)
+{
+  for (unsigned i = 0; i < SS_N_CLASSES; i++) {
+    while (work->queues[i].head) {
+      SsLinkItem *item = work->queues[i].head->data;
+      if (item->expires < link->env->now) {
+        ss_link_dequeue (link, work, item);
+        ss_count (link->env, LINK_MESSAGES_EXPIRED);
+        ss_link_fail (link, work->peer, item);
+        continue;
+      }
+      if (item->reliable && item->tries == 0
+          && !ss_link_sequence_is_free (work, work->peer->next_sequence))
+        break; /* until an ack comes */
+      /* A smaller one behind it would overtake. */
+      return frame_len (item) <= room ? item : NULL;
+    }
+  }
+  return NULL;
+}
+
+/* Takes it out of the queue; a reliable one waits for its ack from now on. */
+static void
+take (SsLink *link, SsLinkPeer *peer, SsLinkItem *item)
+{
+  SsTime now = link->env->now;
+  ss_link_dequeue (link, peer->work, item);
+  if (!item->reliable)
+    return;
+  if (item->tries == 0) {
+    item->sequence = peer->next_sequence++;
+    item->first_sent = now;
+  }
+  SsTime rto = ss_link_peer_rto (peer);
+  SsTime most = MAX (rto, RTO_BACKOFF_MAX);
+  for (unsigned i = 0; i < item->tries && rto < most; i++)
+    rto *= 2;
+  item->tries++;
+  item->sent = now;
+  item->deadline = now + MIN (rto, most);
+  ss_link_await_ack (peer->work, item);
+  ss_timers_arm_earliest (&link->env->timers, &peer->work->timer,
+                          item->deadline);
+}
+
+static size_t
+put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
+{
+  size_t n = 0, len = ss_link_item_len (item);
+  buf[n++] = (uint8_t) (item->protocol
+                        | (item->reliable ? FRAME_RELIABLE : 0)
+                        | (is_last ? 0 : FRAME_LENGTH));
+  if (item->reliable) {
+    buf[n++] = (uint8_t) (item->sequence >> 8);
+    buf[n++] = (uint8_t) item->sequence;
+  }
+  if (!is_last) {
+    buf[n++] = (uint8_t) (len >> 8);
+    buf[n++] = (uint8_t) len;
+  }
+  if (item->head_len > 0)
+    memcpy (buf + n, item->head, item->head_len);
+  n += item->head_len;
+  if (item->body_len > 0)
+    memcpy (buf + n, g_bytes_get_data (item->body, NULL), item->body_len);
+  return n + item->body_len;
+}
+
+/* Frames for one peer; 0 if there was nothing left to say. */
+static size_t
+put_frames (SsLink *link, SsPeerWork *work, uint8_t *buf, size_t room,
+            size_t *ret_media_len)
+{
+  size_t len = 0;
+  *ret_media_len = 0;
+  len += put_acks (work, buf, room);
+  SsLinkItem *item = pick (link, work, room - len);
+  while (item) {
+    take (link, work->peer, item);
+    size_t with_length = frame_len (item) + 2;
+    SsLinkItem *following
+        = len + with_length < room
+              ? pick (link, work, room - len - with_length)
+              : NULL;
+    size_t n = put_message (item, !following, buf + len);
+    len += n;
+    if (item->class != SS_CLASS_CONTROL)
+      *ret_media_len += n;
+    if (!item->reliable)
+      ss_link_item_free (item);
+    item = following;
+  }
+  return len;
+}
+
+/* Takes the peer off the lists where it has nothing that can go now. */
+static void
+settle_ready (SsLink *link, SsPeerWork *work, unsigned served)
+{
+  for (unsigned i = 0; i < SS_N_CLASSES; i++) {
+    const SsLinkItem *first
+        = work->queues[i].head ? work->queues[i].head->data : NULL;
+    bool can_go = first
+                  && (!first->reliable || first->tries > 0
+                      || ss_link_sequence_is_free (
+                          work, work->peer->next_sequence));
+    if (i == SS_CLASS_CONTROL)
+      can_go |= work->n_acks > 0;
+    if (!can_go) {
+      ss_link_unready (link, work, i);
+    } else if (i == served && (work->is_ready & 1 << i)) {
+      g_queue_unlink (&link->ready[i], &work->ready[i]);
+      g_queue_push_tail_link (&link->ready[i], &work->ready[i]);
+    }
+  }
+}
+
+static size_t
+output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
+             uint8_t *buf)
+{
+  SsLinkPeer *peer = work->peer;
+  SsTime now = link->env->now;
+  if (!ss_seal_is_set (&peer->session.seal)
+      || ss_seal_is_spent (&peer->session.seal, now)) {
+    for (unsigned i = 0; i < SS_N_CLASSES; i++)
+      ss_link_unready (link, work, i);
+    ss_seal_clear (&peer->session.seal);
+    ss_link_initiate (link, peer);
+    return 0;
+  }
+  bool confirm = work->want_confirm;
+  size_t media_len, len;
+  size_t room = SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;
+  work->want_confirm = false;
+  len = put_frames (link, work, buf + HEADER_LEN, room, &media_len);
+  settle_ready (link, work, class);
+  if (len == 0 && !confirm)
+    return 0;
+  if (confirm)
+    work->confirm_sent = now;
+  size_t control_len = media_len == 0
+                           ? HEADER_LEN + len + SS_SEALER_TAG_LEN
+                           : len - media_len;
+  len = seal (&peer->session, buf, len);
+  *ret_to = peer->contact.addr;
+  peer->last_sent = now;
+  ss_count_add (link->env, CONTROL_BYTES_OUT, control_len);
+  ss_link_rekey (link, peer);
+  return len;
+}
+
+static size_t
+output_outbox (SsLink *link, SsAddr *ret_to, uint8_t *buf)
+{
+  g_autofree SsLinkDatagram *datagram = g_queue_pop_head (&link->outbox);
+  *ret_to = datagram->to;
+  memcpy (buf, datagram->data, datagram->len);
+  ss_count_add (link->env, CONTROL_BYTES_OUT, datagram->len);
+  return datagram->len;
+}
+
+size_t
+ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap)
+{
+  g_assert (cap >= SS_DATAGRAM_MAX);
+  if (!has_pending (link))
+    return 0;
+  SsTime when = pace_when (link);
+  if (when > link->env->now) {
+    ss_timers_arm (&link->env->timers, &link->pace_timer, when);
+    return 0;
+  }
+  size_t len = 0;
+  ss_link_enter (link);
+  for (unsigned i = 0; i < SS_N_CLASSES && len == 0; i++) {
+    while (len == 0 && link->outbox.length == 0 && link->ready[i].head)
+      len = output_peer (link, link->ready[i].head->data, i, ret_to, buf);
+    if (len == 0 && link->outbox.length > 0)
+      len = output_outbox (link, ret_to, buf);
+  }
+  ss_link_leave (link);
+  if (len > 0) {
+    pace_take (link, len);
+    ss_count (link->env, DATAGRAMS_OUT);
+    ss_count_add (link->env, BYTES_OUT, len);
+  }
+  return len;
+}

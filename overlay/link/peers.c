@@ -1,0 +1,342 @@
+/* The table of peers: by id in a sorted array of slots, by session index
+ * through the slot that every index carries. */
+#include <string.h>
+
+#include "overlay/link/private.h"
+
+_Static_assert (sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
+                    <= 130,
+                "an idle peer of a simulated node");
+
+/* Where id is, or should be, in the order; true if it is there. */
+static bool
+locate (const SsLink *link, const SsId *id, unsigned *ret_place)
+{
+  unsigned low = 0, high = link->n_peers;
+  while (low < high) {
+    unsigned middle = (low + high) / 2;
+    const SsLinkPeer *peer = link->slots[link->order[middle]];
+    int order = ss_id_compare (&peer->contact.id, id);
+    if (order == 0) {
+      *ret_place = middle;
+      return true;
+    }
+    if (order < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *ret_place = low;
+  return false;
+}
+
+SsLinkPeer *
+ss_link_find (const SsLink *link, const SsId *id)
+{
+  unsigned place;
+  return locate (link, id, &place) ? link->slots[link->order[place]] : NULL;
+}
+
+SsLinkPeer *
+ss_link_find_index (const SsLink *link, uint32_t index)
+{
+  unsigned slot = index & INDEX_SLOT_MASK;
+  if (slot >= link->n_slots)
+    return NULL;
+  SsLinkPeer *peer = link->slots[slot];
+  bool same = peer
+              && ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
+  return same ? peer : NULL;
+}
+
+static SsTime
+last_used (const SsLinkPeer *peer)
+{
+  return MAX (peer->last_heard, peer->last_sent);
+}
+
+/* The peer that was idle for longest; of several, the one first by id. */
+static SsLinkPeer *
+longest_idle (const SsLink *link)
+{
+  SsLinkPeer *found = NULL;
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    SsLinkPeer *peer = link->slots[link->order[i]];
+    if (!found || last_used (peer) < last_used (found))
+      found = peer;
+  }
+  return found;
+}
+
+static unsigned
+free_slot (SsLink *link)
+{
+  for (unsigned i = 0; i < link->n_slots; i++)
+    if (!link->slots[i])
+      return i;
+  if (link->n_slots == link->slots_capacity) {
+    /* Little slack: a simulation has many tables. */
+    unsigned capacity
+        = MIN (link->slots_capacity + link->slots_capacity / 8 + 4, PEERS_MAX);
+    link->slots = g_renew (SsLinkPeer *, link->slots, capacity);
+    link->order = g_renew (uint16_t, link->order, capacity);
+    link->slots_capacity = (uint16_t) capacity;
+  }
+  g_assert (link->n_slots < link->slots_capacity);
+  link->slots[link->n_slots] = NULL;
+  return link->n_slots++;
+}
+
+SsLinkPeer *
+ss_link_add (SsLink *link, const SsContact *contact)
+{
+  if (link->n_peers == PEERS_MAX) {
+    ss_count (link->env, LINK_PEERS_EVICTED);
+    ss_link_remove (link, longest_idle (link), true);
+  }
+  unsigned place;
+  bool known = locate (link, &contact->id, &place);
+  g_assert (!known);
+  unsigned slot = free_slot (link);
+  memmove (&link->order[place + 1], &link->order[place],
+           (link->n_peers - place) * sizeof link->order[0]);
+  link->order[place] = (uint16_t) slot;
+  link->n_peers++;
+
+  SsLinkPeer *peer = g_new0 (SsLinkPeer, 1);
+  link->slots[slot] = peer;
+  peer->contact = *contact;
+  peer->last_heard = peer->last_sent = -1;
+  /* Random, and never zero: a dead peer has none. */
+  uint32_t random = 1 + (uint32_t) ss_rng_below (
+                        &link->env->rng,
+                        (INDEX_PEER_MASK >> INDEX_SLOT_BITS) - 1);
+  peer->session.local_index = random << INDEX_SLOT_BITS | slot;
+  link->n_half_open++;
+  if (!ss_timer_is_armed (&link->sweep_timer))
+    ss_timers_arm (&link->env->timers, &link->sweep_timer,
+                   link->env->now + SWEEP_PERIOD);
+  return peer;
+}
+
+bool
+ss_link_is_dead (const SsLinkPeer *peer)
+{
+  return peer->session.local_index == 0;
+}
+
+bool
+ss_link_is_half_open (const SsLinkPeer *peer)
+{
+  return peer->last_heard < 0;
+}
+
+void
+ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from)
+{
+  if (ss_link_is_half_open (peer))
+    link->n_half_open--;
+  peer->last_heard = link->env->now;
+  peer->contact.addr = *from;
+}
+
+static void
+work_free (SsLink *link, SsPeerWork *work)
+{
+  ss_timers_disarm (&link->env->timers, &work->timer);
+  for (unsigned i = 0; i < SS_N_CLASSES; i++) {
+    g_assert (work->queues[i].length == 0);
+    ss_link_unready (link, work, i);
+  }
+  g_assert (work->unacked.length == 0);
+  ss_link_handshake_free (work);
+  ss_seal_clear (&work->next.seal);
+  ss_seal_clear (&work->previous.seal);
+  g_free (work->acks);
+  g_free (work->window);
+  g_free (work);
+}
+
+void
+ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
+{
+  unsigned place;
+  bool known = locate (link, &peer->contact.id, &place);
+  g_assert (known);
+  unsigned slot = link->order[place];
+  g_assert (link->slots[slot] == peer);
+  ss_link_drop_items (link, peer, tell);
+  if (ss_link_is_half_open (peer))
+    link->n_half_open--;
+  link->slots[slot] = NULL;
+  while (link->n_slots > 0 && !link->slots[link->n_slots - 1])
+    link->n_slots--;
+  link->n_peers--;
+  memmove (&link->order[place], &link->order[place + 1],
+           (link->n_peers - place) * sizeof link->order[0]);
+
+  if (peer->work) {
+    /* Out of every list and heap at once; freed with the peer. */
+    ss_timers_disarm (&link->env->timers, &peer->work->timer);
+    for (unsigned i = 0; i < SS_N_CLASSES; i++)
+      ss_link_unready (link, peer->work, i);
+  }
+  ss_seal_clear (&peer->session.seal);
+  peer->session.local_index = 0;
+  if (!link->dead)
+    link->dead = g_ptr_array_new ();
+  g_ptr_array_add (link->dead, peer);
+  if (link->busy == 0) {
+    ss_link_enter (link);
+    ss_link_leave (link);
+  }
+}
+
+void
+ss_link_enter (SsLink *link)
+{
+  link->busy++;
+}
+
+void
+ss_link_leave (SsLink *link)
+{
+  g_assert (link->busy > 0);
+  if (--link->busy > 0 || !link->dead)
+    return;
+  for (unsigned i = 0; i < link->dead->len; i++) {
+    SsLinkPeer *peer = g_ptr_array_index (link->dead, i);
+    if (peer->work)
+      work_free (link, peer->work);
+    g_free (peer);
+  }
+  g_clear_pointer (&link->dead, g_ptr_array_unref);
+}
+
+SsPeerWork *
+ss_link_work (SsLink *link, SsLinkPeer *peer)
+{
+  if (peer->work)
+    return peer->work;
+  SsPeerWork *work = g_new0 (SsPeerWork, 1);
+  ss_timer_init (&work->timer, SS_LAYER_LINK, SS_LINK_TIMER_PEER);
+  work->peer = peer;
+  for (unsigned i = 0; i < SS_N_CLASSES; i++)
+    work->ready[i].data = work;
+  work->confirm_sent = -CONFIRM_PAUSE;
+  peer->work = work;
+  return work;
+}
+
+static SsTime
+earliest_deadline (const SsPeerWork *work, SsTime now)
+{
+  SsTime deadline = SS_NEVER;
+  if (work->handshake)
+    deadline = MIN (deadline, work->handshake->deadline);
+  if (ss_seal_is_set (&work->next.seal))
+    deadline = MIN (deadline, work->next_until);
+  if (ss_seal_is_set (&work->previous.seal))
+    deadline = MIN (deadline, work->previous_until);
+  if (work->window)
+    deadline = MIN (deadline, work->window->used + WINDOW_LIFETIME);
+  for (const GList *node = work->unacked.head; node; node = node->next)
+    deadline = MIN (deadline, ((const SsLinkItem *) node->data)->deadline);
+  if (work->is_ready)
+    deadline = MIN (deadline, now + WORK_LINGER);
+  return deadline;
+}
+
+static bool
+work_is_done (const SsPeerWork *work)
+{
+  return work->is_ready == 0 && work->n_acks == 0 && !work->want_confirm
+         && !work->window && !work->handshake && work->unacked.length == 0
+         && work->queues[SS_CLASS_CONTROL].length == 0
+         && work->queues[SS_CLASS_MEDIA].length == 0
+         && work->queues[SS_CLASS_REPAIR].length == 0
+         && !ss_seal_is_set (&work->next.seal)
+         && !ss_seal_is_set (&work->previous.seal);
+}
+
+void
+ss_link_settle (SsLink *link, SsLinkPeer *peer)
+{
+  SsPeerWork *work = peer->work;
+  if (ss_link_is_dead (peer) || !work)
+    return;
+  if (work_is_done (work)) {
+    peer->work = NULL;
+    work_free (link, work);
+    return;
+  }
+  ss_timers_arm (&link->env->timers, &work->timer,
+                 earliest_deadline (work, link->env->now));
+}
+
+uint32_t
+ss_link_new_index (SsLinkPeer *peer)
+{
+  const SsPeerWork *work = peer->work;
+  uint32_t index = peer->session.local_index;
+  if (work && work->next.local_index)
+    index = work->next.local_index;
+  bool used;
+  do {
+    index += INDEX_NUMBER_ONE;
+    used = index == peer->session.local_index
+           || (work
+               && (index == work->next.local_index
+                   || index == work->previous.local_index
+                   || (work->handshake
+                       && index == work->handshake->local_index)));
+  } while (used);
+  return index;
+}
+
+void
+ss_link_sweep (SsLink *link)
+{
+  SsTime now = link->env->now;
+  ss_link_enter (link);
+  for (unsigned i = 0; i < link->n_peers;) {
+    SsLinkPeer *peer = link->slots[link->order[i]];
+    if (ss_seal_is_set (&peer->session.seal)
+        && ss_seal_is_spent (&peer->session.seal, now))
+      ss_seal_clear (&peer->session.seal);
+    if (peer->work || now - last_used (peer) < IDLE_LIFETIME)
+      i++;
+    else
+      ss_link_remove (link, peer, false);
+  }
+  ss_link_leave (link);
+  if (link->n_peers > 0)
+    ss_timers_arm (&link->env->timers, &link->sweep_timer, now + SWEEP_PERIOD);
+}
+
+/* RFC 6298, section 2, with microseconds for a clock's granularity. */
+void
+ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample)
+{
+  int64_t sample_us = CLAMP (sample / SS_USEC, 1, 60 * SS_SEC / SS_USEC);
+  int64_t srtt = peer->srtt_us, rttvar = (int64_t) peer->rttvar_16us * 16;
+  if (srtt == 0) {
+    srtt = sample_us;
+    rttvar = sample_us / 2;
+  } else {
+    rttvar = (3 * rttvar + ABS (srtt - sample_us)) / 4;
+    srtt = (7 * srtt + sample_us) / 8;
+  }
+  peer->srtt_us = (uint32_t) MAX (srtt, 1);
+  peer->rttvar_16us = (uint16_t) MIN ((rttvar + 8) / 16, UINT16_MAX);
+}
+
+SsTime
+ss_link_peer_rto (const SsLinkPeer *peer)
+{
+  if (peer->srtt_us == 0)
+    return RTO_INITIAL;
+  SsTime rto = ((SsTime) peer->srtt_us + 4 * 16 * (SsTime) peer->rttvar_16us)
+               * SS_USEC;
+  return CLAMP (rto, RTO_FLOOR, RTO_CEILING);
+}

@@ -1,0 +1,292 @@
+/* What the files of link/ share. Not for others. */
+#pragma once
+
+#include "overlay/link/cookie.h"
+#include "overlay/link/limit.h"
+#include "overlay/link/link.h"
+#include "overlay/link/messages.h"
+#include "overlay/link/sealer.h"
+
+/* Timers of the link; handled in ss_link_timer's switch. */
+typedef enum {
+  SS_LINK_TIMER_PEER,     /* handshake, retransmission, expiry of one peer */
+  SS_LINK_TIMER_PACE,     /* the upload cap allows the next datagram */
+  SS_LINK_TIMER_ASK,      /* ask again, or give up */
+  SS_LINK_TIMER_FAILURES, /* tell what failed since */
+  SS_LINK_TIMER_SWEEP,    /* drop idle peers */
+} SsLinkTimer;
+
+/* Bounds. */
+#define PEERS_MAX          1024
+#define HALF_OPEN_MAX      256 /* peers of which nothing authentic came yet */
+#define ASKS_MAX           32
+#define OUTBOX_MAX         256 /* handshake datagrams and the like */
+#define CONTROL_QUEUE_MAX  512 /* messages of one peer */
+#define MEDIA_QUEUE_MAX    256
+#define REPAIR_QUEUE_MAX   512
+#define ACKS_MAX           256
+#define SEQUENCE_WINDOW    256 /* span of unacknowledged sequences */
+#define CONFIRMED_TRIES    5   /* initiations to an address that worked */
+#define UNCONFIRMED_TRIES  3
+#define LIMITED_ADDRS_MAX  1024
+#define ASKING_ADDRS_MAX   256
+#define ANSWERS_PER_SECOND 4   /* to one address */
+/* More initiations than this in a second, and a cookie is asked for; a
+ * handshake costs about 0.3 ms. */
+#define LOAD_PER_SECOND     200
+#define ACCEPTED_PER_SECOND 4 /* then, of one address */
+
+/* Times. */
+#define RTO_FLOOR          (50 * SS_MSEC)
+#define RTO_INITIAL        (250 * SS_MSEC)
+#define RTO_BACKOFF_MAX    (500 * SS_MSEC)
+#define RTO_CEILING        (3 * SS_SEC)
+#define HANDSHAKE_WAIT_MAX (1 * SS_SEC)   /* between two initiations */
+#define HALF_OPEN_LIFETIME (15 * SS_SEC)  /* a responder's wait for data */
+#define PREVIOUS_LIFETIME  (15 * SS_SEC)  /* a replaced session still reads */
+#define NEXT_LIFETIME      (180 * SS_SEC) /* an unconfirmed one */
+#define CROSSING_TIME      (5 * SS_SEC)   /* sessions made at once by both */
+#define RESPONDER_PATIENCE (30 * SS_SEC)  /* the initiator rekeys first */
+#define WORK_LINGER        (1 * SS_SEC)   /* then quiet state is freed */
+#define WINDOW_LIFETIME    (15 * SS_SEC)  /* of a quiet receive window */
+#define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
+#define SWEEP_PERIOD       (60 * SS_SEC)
+#define IDLE_LIFETIME      (300 * SS_SEC)
+#define ASK_PERIOD         (500 * SS_MSEC)
+
+/* Wire. */
+#define HEADER_LEN (1 + 4 + 8)
+_Static_assert (HEADER_LEN + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
+                "a datagram's overhead");
+/* A frame's first byte. */
+#define FRAME_CONTROL  0x80
+#define FRAME_RELIABLE 0x40
+#define FRAME_LENGTH   0x20
+#define FRAME_PROTOCOL 0x1f
+#define FRAME_MAX      (1 + 2 + 2) /* of a message, besides its bytes */
+_Static_assert (HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX
+                        + SS_SEALER_TAG_LEN
+                    <= SS_DATAGRAM_MAX,
+                "the longest message fits a datagram");
+
+/* An index names a session at its receiver: the peer's slot in the lowest
+ * bits, then a random number that the peer's state keeps for life, so that
+ * the other end can tell new state from new keys, then the session's own. */
+#define INDEX_SLOT_BITS   10
+#define INDEX_NUMBER_BITS 4
+#define INDEX_SLOT_MASK   ((UINT32_C (1) << INDEX_SLOT_BITS) - 1)
+#define INDEX_PEER_MASK   ((UINT32_C (1) << (32 - INDEX_NUMBER_BITS)) - 1)
+#define INDEX_NUMBER_ONE  (INDEX_PEER_MASK + 1)
+_Static_assert (PEERS_MAX <= 1 << INDEX_SLOT_BITS, "a slot for each peer");
+
+/* A message waiting or unacknowledged: it is in one of its peer's queues. */
+typedef struct {
+  GList node;
+  GBytes *body;
+  uint64_t token;
+  SsTime expires;    /* SS_NEVER: no limit */
+  SsTime first_sent, sent;
+  SsTime deadline;   /* for the ack */
+  uint16_t sequence; /* reliable, once sent */
+  uint16_t head_len, body_len;
+  uint8_t protocol, class, tries, tries_max;
+  bool reliable;
+  uint8_t head[];
+} SsLinkItem;
+
+typedef struct {
+  SsSeal seal;
+  uint32_t local_index;  /* the peer names us so */
+  uint32_t remote_index; /* we name the peer so */
+} SsLinkSession;
+
+/* An initiation of ours that has not been answered. */
+typedef struct {
+  SsSealerHandshake *sealer; /* NULL: none sent yet */
+  uint32_t local_index;
+  unsigned tries;
+  bool used_cookie_try; /* a cookie's arrival speeds up one try */
+  SsTime started, sent;
+  SsTime deadline; /* of the next try */
+  uint8_t mac1[SS_MAC_LEN];
+  uint8_t cookie[SS_COOKIE_LEN];
+  SsTime cookie_until;
+} SsLinkHandshake;
+
+/* Which reliable sequences were received: a ring of bits. */
+typedef struct {
+  uint64_t bits[SEQUENCE_WINDOW / 64];
+  SsTime used;
+  uint16_t highest;
+} SsReceiveWindow;
+
+typedef struct SsLinkPeer SsLinkPeer;
+
+/* What a peer needs while something is under way; freed when quiet. */
+typedef struct {
+  SsTimer timer;
+  SsLinkPeer *peer;
+  GQueue queues[SS_N_CLASSES]; /* items, those sent before at the head */
+  GQueue unacked;              /* items, by sequence */
+  GList ready[SS_N_CLASSES];   /* in the link's lists */
+  uint8_t is_ready;            /* bit for each class */
+  bool want_confirm;           /* an empty datagram will do */
+  uint16_t n_acks, acks_capacity;
+  uint16_t *acks; /* sequences to acknowledge */
+  SsReceiveWindow *window;
+  SsLinkHandshake *handshake;
+  SsLinkSession next;     /* made by the peer's initiation, unconfirmed */
+  SsLinkSession previous; /* replaced, for datagrams on their way */
+  SsTime next_until, previous_until;
+  SsTime confirm_sent;
+  uint8_t n_addrs; /* what the next session's initiator said */
+  SsAddr addrs[SS_PEER_ADDRS_MAX];
+} SsPeerWork;
+
+/* Known peers cost this little: a simulation has millions. The index of the
+ * session is set even without one: its lower bits are the peer's. */
+struct SsLinkPeer {
+  SsContact contact;
+  SsTime last_heard, last_sent; /* -1: never */
+  uint32_t srtt_us;             /* 0: not known */
+  uint16_t rttvar_16us;
+  uint16_t next_sequence;
+  SsPeerWork *work; /* NULL: quiet */
+  SsLinkSession session;
+};
+
+typedef struct {
+  SsContact contact;
+  uint64_t token;
+  uint8_t protocol;
+} SsLinkFailure;
+
+typedef struct {
+  SsTimer timer;
+  SsAddr addr;
+  uint8_t nonce[16];
+  SsTime until;
+} SsLinkQuestion;
+
+typedef struct {
+  SsAddr to;
+  uint16_t len;
+  uint8_t data[];
+} SsLinkDatagram;
+
+struct SsLink {
+  SsEnv *env;
+  SsLinkUpcalls upcalls;
+  void *user;
+  SsSealer *sealer;
+  SsContact self;
+  uint64_t last_handshake_ns;
+  uint8_t realm_key[32];
+  uint8_t mac1_key[32]; /* of messages to this node */
+  uint8_t ask_key[32];
+
+  SsLinkPeer **slots;  /* by slot; NULL: free */
+  uint16_t *order;     /* slots of peers, by id */
+  uint16_t n_peers, n_slots, slots_capacity;
+  uint16_t n_half_open;
+  unsigned busy;       /* depth of upcalls: nothing is freed meanwhile */
+  GPtrArray *dead;     /* peers to free when no longer busy; or NULL */
+
+  GQueue ready[SS_N_CLASSES]; /* peers with something to send */
+  size_t backlog[SS_N_CLASSES];
+  GQueue outbox;   /* SsLinkDatagram */
+  GQueue failures; /* SsLinkFailure */
+  GPtrArray *questions; /* SsLinkQuestion; or NULL */
+
+  /* Upload cap, as a virtual clock of bytes sent: 0 is no cap. */
+  uint64_t upload_bytes_per_second;
+  SsTime pace_paid; /* what was sent is paid for by then */
+  SsTime pace_burst, pace_datagram;
+
+  SsLimit initiations_addr, initiations_ip; /* sent */
+  SsLimit accepted; /* received, under load */
+  SsLimit answers;
+  SsCookies *cookies; /* NULL: never been under load */
+  SsTime load_second;
+  unsigned load_now, load_before;
+
+  SsTimer pace_timer, failures_timer, sweep_timer;
+};
+
+/* peers.c */
+SsLinkPeer *ss_link_find (const SsLink *link, const SsId *id);
+SsLinkPeer *ss_link_find_index (const SsLink *link, uint32_t index);
+SsLinkPeer *ss_link_add (SsLink *link, const SsContact *contact);
+/* Drops a peer; what it had queued fails (told later), or is forgotten. */
+void ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell);
+bool ss_link_is_dead (const SsLinkPeer *peer);
+void ss_link_enter (SsLink *link); /* around upcalls */
+void ss_link_leave (SsLink *link);
+SsPeerWork *ss_link_work (SsLink *link, SsLinkPeer *peer); /* made if need be */
+/* Frees the work if there is none, else arms its timer. */
+void ss_link_settle (SsLink *link, SsLinkPeer *peer);
+uint32_t ss_link_new_index (SsLinkPeer *peer);
+bool ss_link_is_half_open (const SsLinkPeer *peer);
+/* Something authentic came from there. */
+void ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from);
+void ss_link_sweep (SsLink *link);
+void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
+SsTime ss_link_peer_rto (const SsLinkPeer *peer);
+
+/* queue.c */
+void ss_link_item_free (SsLinkItem *item);
+size_t ss_link_item_len (const SsLinkItem *item);
+bool ss_link_enqueue (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how,
+                      const uint8_t *head, size_t head_len, GBytes *body);
+SsLinkItem *ss_link_unlink_sequence (SsLink *link, SsPeerWork *work,
+                                     uint16_t sequence);
+SsLinkItem *ss_link_unlink_token (SsLink *link, SsPeerWork *work,
+                                  uint8_t protocol, uint64_t token);
+/* Takes an item out of its class's queue. */
+void ss_link_dequeue (SsLink *link, SsPeerWork *work, SsLinkItem *item);
+/* Puts a sent item among the unacknowledged, by sequence. */
+void ss_link_await_ack (SsPeerWork *work, SsLinkItem *item);
+/* Late ones are queued again, or fail. */
+void ss_link_retransmit (SsLink *link, SsLinkPeer *peer);
+bool ss_link_sequence_is_free (const SsPeerWork *work, uint16_t sequence);
+void ss_link_fail (SsLink *link, SsLinkPeer *peer, SsLinkItem *item);
+void ss_link_tell_failures (SsLink *link);
+/* All that is queued or unacknowledged fails or is forgotten. */
+void ss_link_drop_items (SsLink *link, SsLinkPeer *peer, bool tell);
+/* Lists the peer for output in each class that has something. */
+void ss_link_make_ready (SsLink *link, SsPeerWork *work);
+void ss_link_unready (SsLink *link, SsPeerWork *work, unsigned class);
+
+/* handshake.c */
+void ss_link_initiate (SsLink *link, SsLinkPeer *peer);
+void ss_link_initiate_again (SsLink *link, SsLinkPeer *peer); /* timer */
+void ss_link_handshake_free (SsPeerWork *work);
+void ss_link_on_initiation (SsLink *link, const SsAddr *from,
+                            const uint8_t *datagram, size_t len);
+void ss_link_on_response (SsLink *link, const SsAddr *from,
+                          const uint8_t *datagram, size_t len);
+void ss_link_on_cookie (SsLink *link, const SsAddr *from,
+                        const uint8_t *datagram, size_t len);
+/* The peer has sent data in the session that it initiated. */
+void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer);
+/* Makes another session if the present one is worn. */
+void ss_link_rekey (SsLink *link, SsLinkPeer *peer);
+
+/* input.c */
+void ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
+                      size_t len);
+
+/* output.c */
+/* Queues a datagram that is not of a session. */
+void ss_link_post (SsLink *link, const SsAddr *to, const uint8_t *data,
+                   size_t len);
+void ss_link_post_close (SsLink *link, SsLinkPeer *peer);
+void ss_link_pace_init (SsLink *link, uint64_t upload_bps);
+
+/* ask.c */
+void ss_link_on_ask (SsLink *link, const SsAddr *from,
+                     const uint8_t *datagram, size_t len);
+void ss_link_on_answer (SsLink *link, const SsAddr *from,
+                        const uint8_t *datagram, size_t len);
+void ss_link_question_timer (SsLink *link, SsLinkQuestion *question);
+void ss_link_forget_questions (SsLink *link);
