@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "net/error.h"
+#include "net/parse.h"
 #include "node/node.h"
 
 static const char *
@@ -36,7 +37,7 @@ ss_station_name_check (const char *text, GError **error)
 
   if (fault == NULL)
     return g_steal_pointer (&name);
-  g_autofree char *shown = g_utf8_make_valid (text, -1);
+  g_autofree char *shown = ss_printable (text);
 
   g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
                "the station name '%.100s' %s; choose another", shown, fault);
@@ -50,10 +51,12 @@ read_fingerprint (const char *text, SsId *ret_fingerprint, GError **error)
 
   if (ss_fingerprint_parse (lower, ret_fingerprint))
     return true;
+  g_autofree char *shown = ss_printable (text);
+
   g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
                "'%.100s' is no key fingerprint; give the %d letters and "
                "digits that the broadcaster prints",
-               text, SS_FINGERPRINT_STRLEN - 1);
+               shown, SS_FINGERPRINT_STRLEN - 1);
   return false;
 }
 
@@ -86,8 +89,10 @@ parse_uri (const char *rest, SsStationSpec *ret_spec, GError **error)
   g_autofree char *key = query_value (query, "key");
 
   if (name == NULL) {
+    g_autofree char *shown = ss_printable (escaped);
+
     g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
-                 "'%.100s' is badly percent-encoded", escaped);
+                 "'%.100s' is badly percent-encoded", shown);
     return false;
   }
   if (key != NULL) {
