@@ -1,0 +1,365 @@
+/* The station of a simulated world: what is published, and whether that is
+ * what is heard. */
+#include "sim/air.h"
+
+#include <string.h>
+
+#define NAME         "radio1"
+#define CLOCK_RATE   48000
+#define FIND_AGAIN   (250 * SS_MSEC)
+#define FRAME_MIN    200 /* bytes; the mean is SS_WORLD_FRAME_BYTES */
+#define FRAME_SPREAD 81
+/* Frames leave at source time + latency. The listener's estimate of source
+ * time rests on packets that were under way for a while. */
+#define EARLY_MOST   (5 * SS_MSEC)
+
+static uint64_t
+mix (uint64_t number)
+{
+  number += UINT64_C (0x9e3779b97f4a7c15);
+  number = (number ^ number >> 30) * UINT64_C (0xbf58476d1ce4e5b9);
+  number = (number ^ number >> 27) * UINT64_C (0x94d049bb133111eb);
+  return number ^ number >> 31;
+}
+
+/* The bytes of a frame; returns how many. */
+static size_t
+make_frame (unsigned epoch, uint64_t number,
+            uint8_t ret_data[FRAME_MIN + FRAME_SPREAD + 8])
+{
+  uint64_t state = mix ((uint64_t) epoch << 48 ^ number);
+  size_t len = FRAME_MIN + state % FRAME_SPREAD;
+
+  for (size_t i = 0; i < len; i += sizeof state) {
+    state = mix (state);
+    memcpy (ret_data + i, &state, sizeof state);
+  }
+  return len;
+}
+
+static void
+push_headers (SsWorld *world, SsNode *node)
+{
+  uint8_t tags[32] = "OpusTags";
+  SsCodecHeaders headers = {
+    .version = 1,
+    .codec = SS_CODEC_OPUS,
+    .clock_rate = CLOCK_RATE,
+    .n_packets = 2,
+    .packets[0] = g_bytes_new_static ("OpusHead\x01\x02\x38\x01\x80\xbb\0\0"
+                                      "\0\0\0",
+                                      19),
+  };
+
+  tags[8] = (uint8_t) world->epoch;
+  headers.packets[1] = g_bytes_new (tags, sizeof tags);
+  ss_node_push_headers (node, ss_world_now (world), &headers);
+  g_bytes_unref (headers.packets[0]);
+  g_bytes_unref (headers.packets[1]);
+}
+
+static void
+push_frame (void *user, uint64_t epoch_number)
+{
+  SsWorld *world = user;
+  SsEpoch *epoch = &world->epochs[epoch_number];
+  uint8_t data[FRAME_MIN + FRAME_SPREAD + 8];
+
+  if (!epoch->is_on)
+    return;
+  unsigned publisher = (unsigned) world->publisher;
+  SsNode *node = ss_world_node (world, publisher);
+  SsTime now = ss_world_now (world);
+  size_t len = make_frame ((unsigned) epoch_number, epoch->n_frames, data);
+  SsFrame frame = {
+    .data = g_bytes_new (data, len),
+    .timestamp = (SsTime) epoch->n_frames * SS_WORLD_FRAME_TIME,
+    .duration = CLOCK_RATE / 50,
+  };
+
+  if (epoch->n_frames == 0)
+    epoch->start = now;
+  epoch->n_frames++;
+  epoch->n_bytes += len;
+  ss_node_push_frame (node, now, &frame);
+  g_bytes_unref (frame.data);
+  ss_network_touch (world->network, publisher);
+  ss_network_at (world->network, now + SS_WORLD_FRAME_TIME, push_frame, world,
+                 epoch_number);
+}
+
+static void
+publish (SsWorld *world)
+{
+  SsPublishOptions options = {
+    .name = NAME,
+    .title = "A simulated station",
+    .description = "",
+    .parity = (uint8_t) MAX (world->options.parity, 0),
+    .latency = world->options.latency,
+  };
+  SsRng rng;
+
+  ss_network_rng (world->network, "station", 0, &rng);
+  ss_rng_bytes (&rng, options.seed, sizeof options.seed);
+  ss_node_publish (ss_world_node (world, (unsigned) world->publisher),
+                   ss_world_now (world), &options);
+  ss_network_touch (world->network, (unsigned) world->publisher);
+}
+
+unsigned
+ss_world_publish (SsWorld *world)
+{
+  g_assert (world->publisher < 0);
+  g_assert (world->epoch + 1 < SS_WORLD_EPOCHS_MAX);
+  unsigned index = ss_world_add (world, false, false);
+
+  world->publisher = (int) index;
+  world->epoch++;
+  world->epochs[world->epoch] = (SsEpoch) { .start = -1 };
+  publish (world);
+  return index;
+}
+
+void
+ss_world_end_broadcast (SsWorld *world)
+{
+  unsigned publisher = (unsigned) world->publisher;
+  SsEpoch *epoch = &world->epochs[world->epoch];
+
+  epoch->is_on = false;
+  epoch->is_over = true;
+  ss_node_end (ss_world_node (world, publisher), ss_world_now (world));
+  ss_network_touch (world->network, publisher);
+}
+
+void
+ss_air_publisher_is_gone (SsWorld *world)
+{
+  world->epochs[world->epoch].is_on = false;
+  world->publisher = -1;
+}
+
+static void
+find (void *user, uint64_t index)
+{
+  SsWorld *world = user;
+  const SsMember *member = ss_world_member (world, (unsigned) index);
+
+  if (!member->is_up)
+    return;
+  ss_node_find (ss_world_node (world, member->index), ss_world_now (world),
+                NAME, NULL);
+  ss_network_touch (world->network, member->index);
+}
+
+void
+ss_air_listen (SsWorld *world, SsMember *member)
+{
+  member->hearing = g_new (SsHearing, 1);
+  *member->hearing = (SsHearing) {
+    .started = ss_world_now (world),
+    .found_at = -1,
+    .first_at = -1,
+    .lost_at = -1,
+    .epoch = -1,
+    .latency_min = SS_NEVER,
+  };
+  ss_node_find (ss_world_node (world, member->index), ss_world_now (world),
+                NAME, NULL);
+}
+
+static void
+on_stations (SsWorld *world, SsMember *member, const SsEvent *event)
+{
+  SsHearing *hearing = member->hearing;
+
+  if (hearing == NULL || hearing->has_station)
+    return;
+  if (event->n_found == 0) {
+    ss_network_at (world->network, ss_world_now (world) + FIND_AGAIN, find,
+                   world, member->index);
+    return;
+  }
+  if (event->n_found > 1)
+    ss_world_fail (world, "node %u found %u stations of one", member->index,
+                   event->n_found);
+  hearing->has_station = true;
+  hearing->found_at = ss_world_now (world);
+  world->descriptor = event->found[0];
+  world->has_descriptor = true;
+  ss_node_listen (ss_world_node (world, member->index), hearing->found_at,
+                  &event->found[0], 0);
+}
+
+static void
+on_headers (SsWorld *world, SsMember *member, const SsCodecHeaders *headers)
+{
+  SsHearing *hearing = member->hearing;
+  gsize len = 0;
+  const uint8_t *tags
+      = headers->n_packets == 2 ? g_bytes_get_data (headers->packets[1], &len)
+                                : NULL;
+
+  if (len != 32 || tags[8] > world->epoch
+      || headers->codec != SS_CODEC_OPUS) {
+    ss_world_fail (world, "node %u got other codec headers", member->index);
+    return;
+  }
+  if (tags[8] == hearing->epoch)
+    return;
+  hearing->epoch = tags[8];
+  hearing->n_frames = 0;
+}
+
+static void
+check_time (SsWorld *world, const SsMember *member, const SsFrame *frame)
+{
+  SsHearing *hearing = member->hearing;
+  const SsEpoch *epoch = &world->epochs[hearing->epoch];
+  SsTime latency = ss_world_now (world) - epoch->start - frame->timestamp;
+
+  hearing->latency_min = MIN (hearing->latency_min, latency);
+  hearing->latency_max = MAX (hearing->latency_max, latency);
+  if (frame->timestamp
+      != (SsTime) frame->number * SS_WORLD_FRAME_TIME)
+    ss_world_fail (world,
+                   "node %u: frame %" G_GUINT64_FORMAT " has timestamp %.3f",
+                   member->index, frame->number,
+                   (double) frame->timestamp / (double) SS_SEC);
+  if (latency < world->options.latency - EARLY_MOST)
+    ss_world_fail (world,
+                   "node %u: frame %" G_GUINT64_FORMAT " came %.1f ms early",
+                   member->index, frame->number,
+                   (double) (world->options.latency - latency)
+                       / (double) SS_MSEC);
+}
+
+static void
+on_frame (SsWorld *world, SsMember *member, const SsFrame *frame)
+{
+  SsHearing *hearing = member->hearing;
+  uint8_t expected[FRAME_MIN + FRAME_SPREAD + 8];
+  gsize len;
+  const uint8_t *data = g_bytes_get_data (frame->data, &len);
+
+  if (hearing->epoch < 0) {
+    ss_world_fail (world, "node %u got a frame before codec headers",
+                   member->index);
+    return;
+  }
+  if (hearing->first_at < 0)
+    hearing->first_at = ss_world_now (world);
+  if (hearing->n_frames == 0)
+    hearing->first = hearing->next = frame->number;
+  if (frame->number < hearing->next) {
+    ss_world_fail (world, "node %u got frame %" G_GUINT64_FORMAT " again",
+                   member->index, frame->number);
+    return;
+  }
+  if (frame->number > hearing->next) {
+    hearing->n_lost += frame->number - hearing->next;
+    hearing->lost_at = ss_world_now (world);
+  }
+  hearing->next = frame->number + 1;
+  hearing->n_frames++;
+  size_t expected_len
+      = make_frame ((unsigned) hearing->epoch, frame->number, expected);
+
+  if (len != expected_len || memcmp (data, expected, len) != 0) {
+    hearing->n_bad++;
+    ss_world_fail (world, "node %u: frame %" G_GUINT64_FORMAT " is not as sent",
+                   member->index, frame->number);
+  }
+  check_time (world, member, frame);
+}
+
+static void
+on_silent (SsWorld *world, SsMember *member, bool is_silent)
+{
+  SsHearing *hearing = member->hearing;
+
+  hearing->is_silent = is_silent;
+  if (is_silent) {
+    hearing->silent_at = ss_world_now (world);
+    hearing->n_silences++;
+  }
+}
+
+void
+ss_air_drop_event (SsEvent *event)
+{
+  if (event->type == SS_EVENT_HEADERS)
+    ss_codec_headers_free (event->headers);
+  else if (event->type == SS_EVENT_FRAME)
+    g_bytes_unref (event->frame.data);
+}
+
+void
+ss_air_event (SsWorld *world, SsMember *member, SsEvent *event)
+{
+  switch (event->type) {
+  case SS_EVENT_STATIONS:
+    on_stations (world, member, event);
+    break;
+  case SS_EVENT_ON_AIR:
+    world->epochs[world->epoch].is_on = true;
+    push_headers (world, ss_world_node (world, member->index));
+    ss_network_at (world->network, ss_world_now (world), push_frame, world,
+                   (uint64_t) world->epoch);
+    break;
+  case SS_EVENT_TAKEN:
+    ss_world_fail (world, "the station's key is said to be live at %s",
+                   event->text);
+    break;
+  case SS_EVENT_HEADERS:
+    on_headers (world, member, event->headers);
+    ss_codec_headers_free (event->headers);
+    break;
+  case SS_EVENT_FRAME:
+    on_frame (world, member, &event->frame);
+    g_bytes_unref (event->frame.data);
+    break;
+  case SS_EVENT_SILENT:
+    on_silent (world, member, event->flag);
+    break;
+  case SS_EVENT_ENDED:
+    if (member->hearing != NULL)
+      member->hearing->ended = true;
+    break;
+  default:
+    break;
+  }
+}
+
+bool
+ss_world_is_on_air (SsWorld *world)
+{
+  return world->epoch >= 0 && world->epochs[world->epoch].is_on;
+}
+
+bool
+ss_world_all_hear (SsWorld *world)
+{
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (member->is_up && member->hearing != NULL
+        && (member->hearing->first_at < 0
+            || member->hearing->epoch != world->epoch))
+      return false;
+  }
+  return true;
+}
+
+bool
+ss_world_all_ended (SsWorld *world)
+{
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (member->is_up && member->hearing != NULL && !member->hearing->ended)
+      return false;
+  }
+  return true;
+}

@@ -1,0 +1,525 @@
+/* A network of simulated nodes. */
+#include "sim/network.h"
+
+#include <math.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "sim/pool.h"
+#include "sim/queue.h"
+
+#define FIRST_IP     UINT32_C (0x0a000001)
+#define PORT         16160
+#define START        SS_SEC
+#define FROZEN_MAX   (256 * 1024) /* bytes that a frozen node's socket holds */
+
+typedef enum { EVENT_ARRIVAL, EVENT_WAKE, EVENT_CALL } EventKind;
+
+typedef struct {
+  SsNode *node;       /* NULL: dead */
+  SsTime wake_at;     /* the wake event that counts; SS_NEVER: none */
+  uint32_t life;      /* counts restarts */
+  uint16_t side;
+  bool is_frozen, is_mute;
+  bool is_pumped;     /* its output is being drained further up the stack */
+  double x, y;        /* plane */
+  SsPacket *held, *held_last; /* frozen: what came meanwhile */
+  size_t held_bytes;
+} Place;
+
+typedef struct {
+  SsNetworkFunc function;
+  void *user;
+} Call;
+
+struct SsNetwork {
+  SsNetworkOptions options;
+  SsNetworkEventFunc event;
+  void *user;
+  SsTime now;
+  SsQueue queue;
+  SsPool pool;
+  SsRng faults, places_rng;
+  GArray *places; /* Place */
+  SsNetworkStats stats;
+  crypto_generichash_state *trace;
+};
+
+static Place *
+place_of (const SsNetwork *network, unsigned node)
+{
+  g_assert (node < network->places->len);
+  return &g_array_index (network->places, Place, node);
+}
+
+void
+ss_network_rng (const SsNetwork *network, const char *purpose,
+                uint64_t number, SsRng *ret_rng)
+{
+  uint64_t numbers[2]
+      = { GUINT64_TO_BE (network->options.seed), GUINT64_TO_BE (number) };
+  const SsBytes parts[] = {
+    { numbers, sizeof numbers },
+    { purpose, strlen (purpose) },
+  };
+  SsId digest = ss_id_of_parts (parts, G_N_ELEMENTS (parts));
+  uint8_t seed[32] = { 0 };
+
+  memcpy (seed, digest.b, sizeof digest.b);
+  ss_rng_init (ret_rng, seed);
+}
+
+SsNetwork *
+ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
+                void *user)
+{
+  SsNetwork *network = g_new0 (SsNetwork, 1);
+
+  network->options = *options;
+  network->event = event;
+  network->user = user;
+  network->now = START;
+  ss_queue_init (&network->queue);
+  ss_pool_init (&network->pool);
+  ss_network_rng (network, "faults", 0, &network->faults);
+  ss_network_rng (network, "places", 0, &network->places_rng);
+  network->places = g_array_new (FALSE, TRUE, sizeof (Place));
+  network->trace
+      = g_aligned_alloc0 (1, sizeof *network->trace, 64);
+  crypto_generichash_init (network->trace, NULL, 0, 16);
+  return network;
+}
+
+static void
+drop_held (SsNetwork *network, Place *place)
+{
+  while (place->held != NULL) {
+    SsPacket *packet = place->held;
+
+    place->held = packet->next;
+    ss_pool_give_back (&network->pool, packet);
+  }
+  place->held_last = NULL;
+  place->held_bytes = 0;
+}
+
+void
+ss_network_free (SsNetwork *network)
+{
+  SsQueued event;
+
+  for (unsigned i = 0; i < network->places->len; i++) {
+    drop_held (network, place_of (network, i));
+    ss_node_free (place_of (network, i)->node);
+  }
+  while (ss_queue_pop (&network->queue, SS_NEVER, &event))
+    if (event.kind == EVENT_ARRIVAL)
+      ss_pool_give_back (&network->pool, event.data);
+    else if (event.kind == EVENT_CALL)
+      g_free (event.data);
+  ss_queue_clear (&network->queue);
+  ss_pool_clear (&network->pool);
+  g_array_unref (network->places);
+  g_aligned_free (network->trace);
+  g_free (network);
+}
+
+SsTime
+ss_network_now (const SsNetwork *network)
+{
+  return network->now;
+}
+
+unsigned
+ss_network_n_nodes (const SsNetwork *network)
+{
+  return network->places->len;
+}
+
+SsAddr
+ss_network_addr (unsigned node)
+{
+  return ss_addr_v4 (FIRST_IP + node, PORT);
+}
+
+SsNode *
+ss_network_node (const SsNetwork *network, unsigned node)
+{
+  return place_of (network, node)->node;
+}
+
+static SsTime
+base_delay (const SsNetwork *network, unsigned from, unsigned to)
+{
+  const SsNetworkOptions *options = &network->options;
+
+  if (options->model == SS_DELAY_HOOK)
+    return options->hook (options->hook_user, from, to);
+  if (options->model == SS_DELAY_UNIFORM)
+    return options->delay;
+  const Place *a = place_of (network, from), *b = place_of (network, to);
+  double distance = hypot (a->x - b->x, a->y - b->y) / sqrt (2);
+
+  return (SsTime) (distance * (double) options->delay);
+}
+
+static SsTime
+draw_delay (SsNetwork *network, unsigned from, unsigned to)
+{
+  const SsNetworkOptions *options = &network->options;
+  SsTime delay = base_delay (network, from, to);
+
+  if (options->jitter > 0)
+    delay += (SsTime) ss_rng_below (&network->faults,
+                                    (uint64_t) options->jitter);
+  if (options->straggle > 0
+      && ss_rng_unit (&network->faults) < options->straggle)
+    delay += (SsTime) ss_rng_below (&network->faults,
+                                    (uint64_t) options->straggle_delay + 1);
+  return MAX (delay, SS_USEC);
+}
+
+static void
+send (SsNetwork *network, unsigned from, const SsAddr *addr,
+      const uint8_t *bytes, size_t len)
+{
+  const SsNetworkOptions *options = &network->options;
+  unsigned copies = 1;
+
+  network->stats.sent++;
+  network->stats.bytes_sent += len;
+  if (place_of (network, from)->is_mute)
+    return;
+  if (options->loss > 0 && ss_rng_unit (&network->faults) < options->loss) {
+    network->stats.lost++;
+    return;
+  }
+  if (options->duplicate > 0
+      && ss_rng_unit (&network->faults) < options->duplicate) {
+    network->stats.duplicated++;
+    copies++;
+  }
+  uint32_t ip = (uint32_t) addr->ip[12] << 24 | (uint32_t) addr->ip[13] << 16
+                | (uint32_t) addr->ip[14] << 8 | addr->ip[15];
+  uint32_t to = ip - FIRST_IP;
+
+  /* Nobody there. */
+  if (!ss_addr_is_v4 (addr) || addr->port != PORT
+      || to >= network->places->len)
+    return;
+  for (unsigned i = 0; i < copies; i++) {
+    const SsQueued event = {
+      .at = network->now + draw_delay (network, from, to),
+      .kind = EVENT_ARRIVAL,
+      .node = to,
+      .data = ss_pool_take (&network->pool, from, bytes, len),
+    };
+
+    ss_queue_push (&network->queue, &event);
+  }
+}
+
+static void
+arm (SsNetwork *network, unsigned node)
+{
+  Place *place = place_of (network, node);
+  SsTime deadline = ss_node_deadline (place->node);
+
+  if (deadline >= place->wake_at)
+    return; /* An earlier wake looks again. */
+  const SsQueued event = {
+    .at = MAX (deadline, network->now),
+    .kind = EVENT_WAKE,
+    .node = node,
+    .number = place->life,
+  };
+
+  place->wake_at = event.at;
+  ss_queue_push (&network->queue, &event);
+}
+
+/* Hands on what the node sends and says until it has nothing more. */
+static void
+pump (SsNetwork *network, unsigned node)
+{
+  Place *place = place_of (network, node);
+  uint32_t life = place->life;
+  uint8_t buf[SS_DATAGRAM_MAX];
+  SsAddr to;
+  size_t len;
+  bool is_busy = true;
+
+  if (place->is_pumped || place->node == NULL)
+    return;
+  place->is_pumped = true;
+  while (is_busy) {
+    SsEvent event;
+
+    is_busy = false;
+    while ((len = ss_node_output (place->node, &to, buf, sizeof buf)) > 0)
+      send (network, node, &to, buf, len);
+    while (ss_node_event (place->node, &event)) {
+      is_busy = true;
+      network->event (network->user, node, &event);
+      /* The handler may have added nodes, and moved the array; it may have
+       * killed this one. */
+      place = place_of (network, node);
+      if (place->node == NULL || place->life != life)
+        return;
+    }
+  }
+  place->is_pumped = false;
+  arm (network, node);
+}
+
+void
+ss_network_touch (SsNetwork *network, unsigned node)
+{
+  pump (network, node);
+}
+
+static void
+bring_up (SsNetwork *network, unsigned node, const SsNodeConfig *config)
+{
+  Place *place = place_of (network, node);
+  SsRng rng;
+  uint8_t seed[32];
+
+  g_assert (place->node == NULL);
+  place->life++;
+  place->is_frozen = place->is_mute = place->is_pumped = false;
+  place->wake_at = SS_NEVER;
+  drop_held (network, place);
+  ss_network_rng (network, "node", (uint64_t) place->life << 32 | node, &rng);
+  ss_rng_bytes (&rng, seed, sizeof seed);
+  place->node = ss_node_new (config, seed, network->now);
+}
+
+unsigned
+ss_network_add (SsNetwork *network, const SsNodeConfig *config)
+{
+  Place place = {
+    .x = ss_rng_unit (&network->places_rng),
+    .y = ss_rng_unit (&network->places_rng),
+  };
+  unsigned node = network->places->len;
+
+  g_array_append_val (network->places, place);
+  bring_up (network, node, config);
+  return node;
+}
+
+void
+ss_network_restart (SsNetwork *network, unsigned node,
+                    const SsNodeConfig *config)
+{
+  bring_up (network, node, config);
+}
+
+void
+ss_network_kill (SsNetwork *network, unsigned node)
+{
+  Place *place = place_of (network, node);
+
+  g_assert (place->node != NULL);
+  drop_held (network, place);
+  ss_node_free (place->node);
+  place->node = NULL;
+  place->is_frozen = false;
+  place->wake_at = SS_NEVER;
+}
+
+void
+ss_network_freeze (SsNetwork *network, unsigned node)
+{
+  place_of (network, node)->is_frozen = true;
+}
+
+bool
+ss_network_is_frozen (const SsNetwork *network, unsigned node)
+{
+  return place_of (network, node)->is_frozen;
+}
+
+void
+ss_network_set_side (SsNetwork *network, unsigned node, unsigned side)
+{
+  place_of (network, node)->side = (uint16_t) side;
+}
+
+void
+ss_network_set_loss (SsNetwork *network, double loss)
+{
+  network->options.loss = loss;
+}
+
+void
+ss_network_mute (SsNetwork *network, unsigned node, bool mute)
+{
+  place_of (network, node)->is_mute = mute;
+}
+
+static void
+trace (SsNetwork *network, unsigned node, const SsPacket *packet)
+{
+  uint64_t head[2] = {
+    GUINT64_TO_BE ((uint64_t) network->now),
+    GUINT64_TO_BE ((uint64_t) packet->from << 32 | node),
+  };
+  uint16_t len = GUINT16_TO_BE (packet->len);
+
+  crypto_generichash_update (network->trace, (const uint8_t *) head,
+                             sizeof head);
+  crypto_generichash_update (network->trace, (const uint8_t *) &len,
+                             sizeof len);
+  crypto_generichash_update (network->trace, packet->bytes, packet->len);
+}
+
+/* Gives the packet back to the pool. */
+static void
+input (SsNetwork *network, unsigned node, SsPacket *packet)
+{
+  Place *place = place_of (network, node);
+  SsAddr from = ss_network_addr (packet->from);
+
+  network->stats.delivered++;
+  trace (network, node, packet);
+  ss_node_input (place->node, network->now, &from, packet->bytes,
+                 packet->len);
+  ss_pool_give_back (&network->pool, packet);
+  pump (network, node);
+}
+
+static void
+arrive (SsNetwork *network, unsigned node, SsPacket *packet)
+{
+  Place *place = place_of (network, node);
+
+  if (place->node == NULL
+      || place->side != place_of (network, packet->from)->side
+      || (place->is_frozen && place->held_bytes + packet->len > FROZEN_MAX)) {
+    network->stats.lost++;
+    ss_pool_give_back (&network->pool, packet);
+  } else if (place->is_frozen) {
+    if (place->held == NULL)
+      place->held = packet;
+    else
+      place->held_last->next = packet;
+    place->held_last = packet;
+    place->held_bytes += packet->len;
+  } else {
+    input (network, node, packet);
+  }
+}
+
+/* The buffer is read before the timers run, as a main loop would do that has
+ * both to serve; then time has jumped for the node. */
+void
+ss_network_thaw (SsNetwork *network, unsigned node)
+{
+  Place *place = place_of (network, node);
+
+  g_assert (place->is_frozen);
+  place->is_frozen = false;
+  uint32_t life = place->life;
+
+  while (place->held != NULL) {
+    SsPacket *packet = place->held;
+
+    place->held = packet->next;
+    place->held_bytes -= packet->len;
+    input (network, node, packet);
+    place = place_of (network, node);
+    if (place->node == NULL || place->life != life)
+      return;
+  }
+  drop_held (network, place);
+  ss_node_tick (place->node, network->now);
+  pump (network, node);
+  place = place_of (network, node);
+  if (place->node != NULL)
+    arm (network, node);
+}
+
+static void
+wake (SsNetwork *network, const SsQueued *event)
+{
+  Place *place = place_of (network, event->node);
+
+  if (place->node == NULL || place->life != event->number
+      || place->wake_at != event->at)
+    return;
+  place->wake_at = SS_NEVER;
+  if (place->is_frozen)
+    return;
+  if (ss_node_deadline (place->node) <= network->now)
+    ss_node_tick (place->node, network->now);
+  pump (network, event->node);
+}
+
+void
+ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
+               void *user, uint64_t argument)
+{
+  Call *call = g_new (Call, 1);
+
+  *call = (Call) { function, user };
+  const SsQueued event = {
+    .at = MAX (time, network->now),
+    .kind = EVENT_CALL,
+    .data = call,
+    .number = argument,
+  };
+
+  ss_queue_push (&network->queue, &event);
+}
+
+void
+ss_network_run (SsNetwork *network, SsTime until)
+{
+  SsQueued event;
+  Call call;
+
+  while (ss_queue_pop (&network->queue, until, &event)) {
+    g_assert (event.at >= network->now);
+    network->now = event.at;
+    network->stats.events++;
+    switch ((EventKind) event.kind) {
+    case EVENT_ARRIVAL:
+      arrive (network, event.node, event.data);
+      break;
+    case EVENT_WAKE:
+      wake (network, &event);
+      break;
+    case EVENT_CALL:
+      call = *(Call *) event.data;
+      g_free (event.data);
+      call.function (call.user, event.number);
+      break;
+    }
+  }
+  network->now = MAX (network->now, until);
+}
+
+void
+ss_network_stats (const SsNetwork *network, SsNetworkStats *ret_stats)
+{
+  *ret_stats = network->stats;
+  ret_stats->memory = network->pool.memory
+                      + network->queue.capacity * sizeof (SsQueued);
+}
+
+void
+ss_network_trace_hash (const SsNetwork *network,
+                       char ret_text[SS_TRACE_HASH_STRLEN])
+{
+  uint8_t hash[16];
+  crypto_generichash_state *state
+      = g_aligned_alloc0 (1, sizeof *state, 64);
+
+  /* A copy, so that the trace can go on. */
+  *state = *network->trace;
+  crypto_generichash_final (state, hash, sizeof hash);
+  g_aligned_free (state);
+  sodium_bin2hex (ret_text, SS_TRACE_HASH_STRLEN, hash, sizeof hash);
+}

@@ -1,0 +1,90 @@
+/* A network of simulated nodes: one queue of events in virtual time, total
+ * order, and every fault drawn from the seed. TigerBeetle's packet_simulator
+ * is the model: all of the fault model is one options struct. The nodes are
+ * the real ones (node/node.h); only sealer and signer are chosen by who links
+ * this.
+ *
+ * Nodes are numbers from 0. Number i has the address 10.x.y.z:16160 with
+ * x.y.z = i + 1, for all its lives. */
+#pragma once
+
+#include "node/node.h"
+
+typedef struct SsNetwork SsNetwork;
+
+typedef enum {
+  SS_DELAY_UNIFORM, /* the same between any two */
+  SS_DELAY_PLANE,   /* nodes lie on a square: delay grows with the distance */
+  SS_DELAY_HOOK,    /* as a function says */
+} SsDelayModel;
+
+typedef struct {
+  uint64_t seed;
+  SsDelayModel model;
+  SsTime delay;      /* one way; plane: across the whole diagonal */
+  SsTime jitter;     /* up to so much more for each datagram: reorders */
+  double loss;       /* of each datagram */
+  double duplicate;  /* come twice */
+  double straggle;   /* come late, by up to: */
+  SsTime straggle_delay;
+  /* hook: one way between two, symmetric or not. */
+  SsTime (*hook) (void *user, unsigned from, unsigned to);
+  void *hook_user;
+} SsNetworkOptions;
+
+/* What a node says, as ss_node_event returns it; the handler owns what the
+ * event owns, and may command this node and others. */
+typedef void (*SsNetworkEventFunc) (void *user, unsigned node,
+                                    SsEvent *event);
+typedef void (*SsNetworkFunc) (void *user, uint64_t argument);
+
+SsNetwork *ss_network_new (const SsNetworkOptions *options,
+                           SsNetworkEventFunc event, void *user);
+void       ss_network_free (SsNetwork *network);
+
+/* A stream of random numbers of its own for each purpose, so that one more
+ * draw for one changes nothing for the others. */
+void     ss_network_rng (const SsNetwork *network, const char *purpose,
+                         uint64_t number, SsRng *ret_rng);
+SsTime   ss_network_now (const SsNetwork *network);
+unsigned ss_network_n_nodes (const SsNetwork *network);
+SsAddr   ss_network_addr (unsigned node);
+
+/* Brings a node up: a new number, or a dead one's next life. */
+unsigned ss_network_add (SsNetwork *network, const SsNodeConfig *config);
+void     ss_network_restart (SsNetwork *network, unsigned node,
+                             const SsNodeConfig *config);
+SsNode  *ss_network_node (const SsNetwork *network, unsigned node); /* NULL:
+                                                                       dead */
+/* To be called after each command to a node outside the event handler. */
+void     ss_network_touch (SsNetwork *network, unsigned node);
+
+/* Faults. Dead is silent: nothing comes back for what is sent there. A
+ * frozen node (SIGSTOP) gets what came meanwhile at once when it thaws, as
+ * far as a socket's buffer would hold it. Nodes of different sides of a
+ * partition do not reach each other; all begin on side 0. */
+void ss_network_kill (SsNetwork *network, unsigned node);
+void ss_network_freeze (SsNetwork *network, unsigned node);
+void ss_network_thaw (SsNetwork *network, unsigned node);
+void ss_network_set_side (SsNetwork *network, unsigned node, unsigned side);
+bool ss_network_is_frozen (const SsNetwork *network, unsigned node);
+void ss_network_set_loss (SsNetwork *network, double loss);
+/* Takes what node sends from the network: for tests of the oracles. */
+void ss_network_mute (SsNetwork *network, unsigned node, bool mute);
+
+/* Calls function at that time, or at once when it is past. */
+void ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
+                    void *user, uint64_t argument);
+/* Runs until that time; all that is due at it has happened then. */
+void ss_network_run (SsNetwork *network, SsTime until);
+
+typedef struct {
+  uint64_t events, sent, delivered, lost, duplicated, bytes_sent;
+  size_t memory; /* of datagrams on the way and the queue */
+} SsNetworkStats;
+
+void ss_network_stats (const SsNetwork *network, SsNetworkStats *ret_stats);
+/* BLAKE2b of every datagram delivered so far: time, from, to, bytes. */
+#define SS_TRACE_HASH_STRLEN 33
+void ss_network_trace_hash (const SsNetwork *network,
+                            char ret_text[SS_TRACE_HASH_STRLEN]);

@@ -1,0 +1,353 @@
+/* Oracles. */
+#include "sim/oracle.h"
+
+#include <string.h>
+
+#define LOOKUP_PROTOCOL ((SsProtocol) 7) /* no application's */
+#define LOOKUP_TIME     (10 * SS_SEC)
+#define SIDE            16 /* leaves a side */
+/* Nodes above the fan-out bound are allowed for as roots and where nobody
+ * else could take an orphan. */
+#define CHILDREN_HARD   (2 * SS_FAMILY_CHILDREN)
+
+typedef struct {
+  SsId key;
+  unsigned n_delivered, at, hops;
+} Lookup;
+
+GArray *
+ss_oracle_lookups_new (void)
+{
+  return g_array_new (FALSE, TRUE, sizeof (Lookup));
+}
+
+static bool
+forward (void *app, const SsKbrMessage *message, const SsContact *next)
+{
+  return true;
+}
+
+static void
+deliver (void *app, const SsKbrMessage *message)
+{
+  SsMember *member = app;
+  GArray *lookups = member->world->lookups;
+  uint32_t index;
+
+  if (message->len != sizeof index)
+    return;
+  memcpy (&index, message->data, sizeof index);
+  if (index >= lookups->len)
+    return;
+  Lookup *lookup = &g_array_index (lookups, Lookup, index);
+
+  if (!ss_id_equal (&lookup->key, &message->key))
+    return; /* of an earlier batch */
+  lookup->n_delivered++;
+  lookup->at = member->index;
+  lookup->hops = message->hops;
+}
+
+static const SsKbrApp app = { .forward = forward, .deliver = deliver };
+
+void
+ss_oracle_register (SsMember *member, SsNode *node)
+{
+  ss_kbr_register (ss_node_kbr (node), LOOKUP_PROTOCOL, &app, member);
+}
+
+/* The living in the order of their ids. */
+static int
+compare_members (gconstpointer a, gconstpointer b)
+{
+  const SsMember *one = *(SsMember *const *) a;
+  const SsMember *other = *(SsMember *const *) b;
+
+  return ss_id_compare (&one->self.id, &other->self.id);
+}
+
+static GPtrArray *
+sorted_living (SsWorld *world)
+{
+  GPtrArray *living = g_ptr_array_new ();
+
+  for (unsigned i = 0; i < world->members->len; i++)
+    if (ss_world_member (world, i)->is_up)
+      g_ptr_array_add (living, ss_world_member (world, i));
+  g_ptr_array_sort (living, compare_members);
+  return living;
+}
+
+static int
+compare_ids (gconstpointer a, gconstpointer b)
+{
+  return ss_id_compare (a, b);
+}
+
+static bool
+leaf_set_is_right (SsWorld *world, GPtrArray *living, unsigned place)
+{
+  const SsMember *member = g_ptr_array_index (living, place);
+  SsContact leaves[2 * SIDE];
+  SsId have[2 * SIDE], want[2 * SIDE];
+  unsigned n_have = ss_node_leaf_set (ss_world_node (world, member->index),
+                                      leaves, G_N_ELEMENTS (leaves));
+  unsigned n = living->len, n_want = 0;
+
+  for (unsigned i = 0; i < n_have; i++)
+    have[i] = leaves[i].id;
+  if (n - 1 <= 2 * SIDE) {
+    for (unsigned i = 1; i < n; i++)
+      want[n_want++]
+          = ((SsMember *) g_ptr_array_index (living, (place + i) % n))
+                ->self.id;
+  } else {
+    for (unsigned i = 1; i <= SIDE; i++) {
+      want[n_want++]
+          = ((SsMember *) g_ptr_array_index (living, (place + i) % n))
+                ->self.id;
+      want[n_want++]
+          = ((SsMember *) g_ptr_array_index (living, (place + n - i) % n))
+                ->self.id;
+    }
+  }
+  if (n_have != n_want)
+    return false;
+  qsort (have, n_have, sizeof have[0], compare_ids);
+  qsort (want, n_want, sizeof want[0], compare_ids);
+  return memcmp (have, want, n_have * sizeof have[0]) == 0;
+}
+
+unsigned
+ss_oracle_leaf_sets (SsWorld *world, bool report)
+{
+  GPtrArray *living = sorted_living (world);
+  unsigned n_wrong = 0;
+
+  for (unsigned i = 0; i < living->len; i++) {
+    if (leaf_set_is_right (world, living, i))
+      continue;
+    n_wrong++;
+    if (report)
+      ss_world_fail (world, "the leaf set of node %u is not the truth",
+                     ((SsMember *) g_ptr_array_index (living, i))->index);
+  }
+  g_ptr_array_unref (living);
+  return n_wrong;
+}
+
+static unsigned
+closest (GPtrArray *living, const SsId *key)
+{
+  const SsMember *best = g_ptr_array_index (living, 0);
+
+  for (unsigned i = 1; i < living->len; i++) {
+    const SsMember *member = g_ptr_array_index (living, i);
+
+    if (ss_id_closer (key, &member->self.id, &best->self.id))
+      best = member;
+  }
+  return best->index;
+}
+
+void
+ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
+{
+  GPtrArray *living = sorted_living (world);
+  SsLookups result = { .n = n };
+  uint64_t hops = 0;
+
+  g_array_set_size (world->lookups, 0);
+  g_array_set_size (world->lookups, n);
+  for (uint32_t i = 0; i < n; i++) {
+    Lookup *lookup = &g_array_index (world->lookups, Lookup, i);
+    const SsMember *from = g_ptr_array_index (
+        living, (unsigned) ss_rng_below (&world->rng, living->len));
+
+    ss_rng_bytes (&world->rng, &lookup->key, sizeof lookup->key);
+    ss_node_tick (ss_world_node (world, from->index), ss_world_now (world));
+    ss_kbr_route (ss_node_kbr (ss_world_node (world, from->index)),
+                  LOOKUP_PROTOCOL, &lookup->key, NULL, 0,
+                  (const uint8_t *) &i, sizeof i);
+    ss_network_touch (world->network, from->index);
+    ss_world_run (world, SS_MSEC);
+  }
+  ss_world_run (world, LOOKUP_TIME);
+  for (unsigned i = 0; i < n; i++) {
+    const Lookup *lookup = &g_array_index (world->lookups, Lookup, i);
+
+    result.n_missing += lookup->n_delivered == 0;
+    result.n_twice += lookup->n_delivered > 1;
+    if (lookup->n_delivered == 0)
+      continue;
+    result.n_wrong += lookup->at != closest (living, &lookup->key);
+    result.hops_max = MAX (result.hops_max, lookup->hops);
+    hops += lookup->hops;
+  }
+  if (n > result.n_missing)
+    result.hops_mean = (double) hops / (double) (n - result.n_missing);
+  if (result.n_wrong + result.n_missing + result.n_twice > 0)
+    ss_world_fail (world,
+                   "of %u lookups %u ended elsewhere, %u nowhere, %u twice",
+                   n, result.n_wrong, result.n_missing, result.n_twice);
+  g_ptr_array_unref (living);
+  *ret_lookups = result;
+}
+
+/* What each node believes of its place in one stripe's tree. */
+typedef struct {
+  bool is_there, is_root, has_parent;
+  unsigned parent;
+} Believed;
+
+static unsigned
+index_of (SsWorld *world, const SsId *id)
+{
+  for (unsigned i = 0; i < world->members->len; i++)
+    if (ss_id_equal (&ss_world_member (world, i)->self.id, id))
+      return i;
+  return UINT32_MAX;
+}
+
+/* -1: the way up ends elsewhere than at the root, or never. */
+static int
+depth_of (const Believed *believed, unsigned n, unsigned index, unsigned root)
+{
+  for (unsigned depth = 0; depth <= n; depth++) {
+    if (index == root)
+      return (int) depth;
+    if (index >= n || !believed[index].is_there
+        || !believed[index].has_parent)
+      return -1;
+    index = believed[index].parent;
+  }
+  return -1;
+}
+
+static const SsStationStats *
+station_of (SsWorld *world, unsigned index, SsNodeStats *ret_stats)
+{
+  const SsMember *member = ss_world_member (world, index);
+
+  if (!member->is_up)
+    return NULL;
+  ss_node_stats (ss_world_node (world, index), ret_stats);
+  return ret_stats->has_station ? &ret_stats->station : NULL;
+}
+
+static void
+check_fan_out (SsWorld *world, const SsStationStats *stats, unsigned index,
+               bool report, SsTrees *trees)
+{
+  unsigned children = 0;
+
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    children += stats->stripes[i].children;
+  if ((int) index == world->publisher)
+    trees->publisher_children = children;
+  trees->children_max = MAX (trees->children_max, children);
+  unsigned most = (int) index == world->publisher ? SS_STRIPES
+                                                  : CHILDREN_HARD;
+
+  if (children <= most)
+    return;
+  trees->n_wrong++;
+  if (report)
+    ss_world_fail (world, "node %u has %u children", index, children);
+}
+
+void
+ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
+{
+  unsigned n = world->members->len;
+  Believed *believed = g_new0 (Believed, n * SS_STRIPES);
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  GPtrArray *living = sorted_living (world);
+  SsTrees trees = { .n_wrong = 0 };
+  unsigned n_depths = 0;
+  const SsStationParams *params = &world->descriptor.params;
+  SsId group_id = ss_station_group_id (&params->key, params->name);
+
+  for (unsigned i = 0; i < n; i++) {
+    const SsStationStats *station = station_of (world, i, stats);
+
+    if (station == NULL)
+      continue;
+    check_fan_out (world, station, i, report, &trees);
+    for (unsigned j = 0; j < SS_STRIPES; j++) {
+      const SsStripeStats *stripe = &station->stripes[j];
+      static const SsKey none;
+
+      believed[j * n + i] = (Believed) {
+        .is_there = stripe->in_tree || stripe->is_root,
+        .is_root = stripe->is_root,
+        .has_parent = !ss_key_equal (&stripe->parent.key, &none),
+        .parent = index_of (world, &stripe->parent.id),
+      };
+    }
+  }
+  for (unsigned j = 0; j < SS_STRIPES; j++) {
+    SsId id = ss_station_stripe_id (&group_id, params->salt, j);
+    unsigned root = closest (living, &id);
+
+    for (unsigned i = 0; i < n; i++) {
+      const SsMember *member = ss_world_member (world, i);
+
+      if (!member->is_up || member->hearing == NULL)
+        continue;
+      int depth = depth_of (believed + j * n, n, i, root);
+
+      if (depth < 0) {
+        trees.n_wrong++;
+        if (report)
+          ss_world_fail (world, "node %u is not in the tree of stripe %u", i,
+                         j);
+        continue;
+      }
+      trees.depth_max = MAX (trees.depth_max, (unsigned) depth);
+      trees.depth_mean += depth;
+      n_depths++;
+    }
+  }
+  trees.depth_mean /= MAX (n_depths, 1);
+  g_ptr_array_unref (living);
+  g_free (stats);
+  g_free (believed);
+  *ret_trees = trees;
+}
+
+unsigned
+ss_oracle_hearing (SsWorld *world, SsTime since, bool whole, bool report)
+{
+  unsigned n_wrong = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+    const SsHearing *hearing = member->hearing;
+
+    if (!member->is_up || hearing == NULL)
+      continue;
+    if (hearing->lost_at >= since) {
+      n_wrong++;
+      if (report)
+        ss_world_fail (world,
+                       "node %u lost %" G_GUINT64_FORMAT
+                       " frames, the last at %.3f",
+                       i, hearing->n_lost,
+                       (double) hearing->lost_at / (double) SS_SEC);
+    } else if (whole
+               && (hearing->epoch != world->epoch || !hearing->ended
+                   || hearing->next
+                          != world->epochs[world->epoch].n_frames)) {
+      n_wrong++;
+      if (report)
+        ss_world_fail (world,
+                       "node %u heard up to frame %" G_GUINT64_FORMAT
+                       " of %" G_GUINT64_FORMAT "%s",
+                       i, hearing->epoch == world->epoch ? hearing->next : 0,
+                       world->epochs[world->epoch].n_frames,
+                       hearing->ended ? "" : " and not the end");
+    }
+  }
+  return n_wrong;
+}

@@ -1,0 +1,29 @@
+/* Memory for datagrams on their way, in a few sizes, reused: the queue of a
+ * large simulation holds many thousands, and each lives but a moment. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct SsPacket SsPacket;
+
+struct SsPacket {
+  SsPacket *next; /* free, or behind another in a frozen node's buffer */
+  uint32_t from;
+  uint16_t len;
+  uint8_t size_class;
+  uint8_t bytes[];
+};
+
+#define SS_POOL_CLASSES 4
+
+typedef struct {
+  SsPacket *free[SS_POOL_CLASSES];
+  size_t memory; /* allocated in all */
+} SsPool;
+
+void      ss_pool_init (SsPool *pool);
+void      ss_pool_clear (SsPool *pool); /* packets in use are leaked */
+SsPacket *ss_pool_take (SsPool *pool, uint32_t from, const uint8_t *bytes,
+                        size_t len);
+void      ss_pool_give_back (SsPool *pool, SsPacket *packet);

@@ -1,0 +1,276 @@
+/* Named scenarios: the table, and what they share. */
+#include "sim/scenario.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "sim/oracle.h"
+
+#define ON_AIR_TIME  (10 * SS_SEC)
+#define TUNE_IN_TIME (15 * SS_SEC)
+#define END_TIME     (10 * SS_SEC)
+
+#define COMMON(delay_ms, parity_, runs_) \
+  .delay = (delay_ms) * SS_MSEC, .jitter = 5 * SS_MSEC, \
+  .latency = SS_LATENCY_DEFAULT, .parity = (parity_), .runs = (runs_), \
+  .seed = 1
+
+static const SsScenario scenarios[] = {
+  { "join", "nodes join; leaf sets, lookups, messages and memory",
+    { COMMON (20, 1, 1), .nodes = 1000 }, ss_scenario_join },
+  { "listen-loss", "listeners hear every packet though datagrams are lost",
+    { COMMON (20, 1, 1), .nodes = 200, .loss = 0.02,
+      .duration = 30 * SS_SEC },
+    ss_scenario_listen_loss },
+  { "mass-death", "a fifth of the nodes die at once; all is whole again",
+    { COMMON (20, 1, 1), .nodes = 200, .duration = 30 * SS_SEC },
+    ss_scenario_mass_death },
+  { "root-deaths", "the root of each stripe dies in turn; no packet is lost",
+    { COMMON (20, 1, 1), .nodes = 64 }, ss_scenario_root_deaths },
+  { "small-rings", "rings of 3, 4, 6, 10, 32 lose whoever roots most stripes",
+    { COMMON (5, -1, 20), .nodes = 0 }, ss_scenario_small_rings },
+  { "kill-any", "each node in turn dies or falls silent; no packet is lost",
+    { COMMON (5, 1, 1), .nodes = 30 }, ss_scenario_kill_any },
+  { "determinism", "one seed twice gives one trace, another gives another",
+    { COMMON (20, 1, 1), .nodes = 40, .loss = 0.01,
+      .duration = 10 * SS_SEC },
+    ss_scenario_determinism },
+  { "partition-merge", "a ring falls into two and is one again",
+    { COMMON (20, 1, 1), .nodes = 100, .duration = 60 * SS_SEC },
+    ss_scenario_partition_merge },
+  { "store", "records are found while nodes come and go",
+    { COMMON (20, 1, 1), .nodes = 100, .duration = 600 * SS_SEC },
+    ss_scenario_store },
+  { "broadcaster-restart", "the broadcaster dies and returns",
+    { COMMON (20, 1, 1), .nodes = 20, .duration = 10 * SS_SEC },
+    ss_scenario_restart },
+  { "crypto", "a small station, for the real sealer and signer",
+    { COMMON (5, 1, 1), .nodes = 10, .loss = 0.01, .duration = 8 * SS_SEC },
+    ss_scenario_crypto },
+};
+
+const SsScenario *
+ss_scenario_at (unsigned index)
+{
+  return index < G_N_ELEMENTS (scenarios) ? &scenarios[index] : NULL;
+}
+
+const SsScenario *
+ss_scenario_find (const char *name)
+{
+  for (unsigned i = 0; i < G_N_ELEMENTS (scenarios); i++)
+    if (g_str_equal (scenarios[i].name, name))
+      return &scenarios[i];
+  return NULL;
+}
+
+/* As on the command line, so that it can be pasted. */
+static char *
+format_options (const SsSimOptions *options)
+{
+  return g_strdup_printf (
+      "--nodes %u --seed %" G_GUINT64_FORMAT
+      " --runs %u --loss %g --duplicate %g --straggle %g --delay %g"
+      " --jitter %g --latency %g --parity %d --duration %g%s",
+      options->nodes, options->seed, options->runs, options->loss,
+      options->duplicate, options->straggle,
+      (double) options->delay / (double) SS_MSEC,
+      (double) options->jitter / (double) SS_MSEC,
+      (double) options->latency / (double) SS_MSEC, options->parity,
+      (double) options->duration / (double) SS_SEC,
+      options->plane ? " --plane" : "");
+}
+
+SsWorld *
+ss_sim_begin (SsSimRun *run, const SsSimOptions *options)
+{
+  return ss_world_new (options != NULL ? options : run->options);
+}
+
+void
+ss_sim_end (SsSimRun *run, SsWorld *world)
+{
+  char hash[SS_TRACE_HASH_STRLEN];
+
+  ss_network_trace_hash (world->network, hash);
+  if (run->n_worlds++ > 0)
+    g_string_append_c (run->hashes, ' ');
+  g_string_append (run->hashes, hash);
+  if (world->n_failures > 0) {
+    SsSimOptions options = world->options;
+
+    options.runs = 1;
+    char *text = format_options (&options);
+
+    run->n_failures += world->n_failures;
+    printf ("  %u failures; replay: ss-sim run %s %s\n", world->n_failures,
+            run->name, text);
+    g_free (text);
+  }
+  ss_world_free (world);
+}
+
+static void
+print_hash (const SsSimRun *run)
+{
+  uint8_t hash[16];
+  char text[2 * sizeof hash + 1];
+
+  if (run->n_worlds == 1) {
+    printf ("trace_hash %s\n", run->hashes->str);
+    return;
+  }
+  crypto_generichash (hash, sizeof hash, (const uint8_t *) run->hashes->str,
+                      run->hashes->len, NULL, 0);
+  printf ("trace_hash %s\n",
+          sodium_bin2hex (text, sizeof text, hash, sizeof hash));
+}
+
+bool
+ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
+{
+  SsSimRun run = {
+    .options = options,
+    .name = scenario->name,
+    .hashes = g_string_new (NULL),
+  };
+  char *text = format_options (options);
+
+  printf ("seed %" G_GUINT64_FORMAT "\n", options->seed);
+  printf ("scenario %s %s\n", scenario->name, text);
+  g_free (text);
+  scenario->run (&run);
+  printf ("  %-36s %s\n", "verdict", run.n_failures == 0 ? "ok" : "FAILED");
+  print_hash (&run);
+  g_string_free (run.hashes, TRUE);
+  return run.n_failures == 0;
+}
+
+bool
+ss_sim_start_station (SsWorld *world, unsigned n_listeners, SsTime span)
+{
+  ss_world_add (world, true, false);
+  if (ss_world_wait (world, ss_world_all_ready, ON_AIR_TIME) < 0) {
+    ss_world_fail (world, "the first node made no ring");
+    return false;
+  }
+  ss_world_publish (world);
+  if (ss_world_wait (world, ss_world_is_on_air, ON_AIR_TIME) < 0) {
+    ss_world_fail (world, "the station did not go on the air");
+    return false;
+  }
+  ss_world_add_many (world, n_listeners, true, span);
+  if (ss_world_wait (world, ss_world_all_hear, TUNE_IN_TIME) < 0) {
+    unsigned n_deaf = 0;
+
+    for (unsigned i = 0; i < world->members->len; i++) {
+      const SsMember *member = ss_world_member (world, i);
+
+      n_deaf += member->hearing != NULL && member->hearing->first_at < 0;
+    }
+    ss_world_fail (world, "%u of %u listeners hear nothing", n_deaf,
+                   n_listeners);
+    return false;
+  }
+  return true;
+}
+
+void
+ss_sim_finish_station (SsWorld *world)
+{
+  ss_world_end_broadcast (world);
+  ss_world_wait (world, ss_world_all_ended,
+                 world->options.latency + END_TIME);
+  ss_oracle_hearing (world, 0, true, true);
+}
+
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  const SsTime *one = a, *other = b;
+
+  return (*one > *other) - (*one < *other);
+}
+
+void
+ss_sim_report_listeners (SsWorld *world)
+{
+  GArray *tune_ins = g_array_new (FALSE, FALSE, sizeof (SsTime));
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  uint64_t from_parity = 0, again = 0, lost = 0, frames = 0, frames_lost = 0;
+  SsTime latency_min = SS_NEVER, latency_max = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+    const SsHearing *hearing = member->hearing;
+
+    if (!member->is_up || hearing == NULL || hearing->first_at < 0)
+      continue;
+    SsTime tune_in = hearing->first_at - hearing->started;
+
+    g_array_append_val (tune_ins, tune_in);
+    latency_min = MIN (latency_min, hearing->latency_min);
+    latency_max = MAX (latency_max, hearing->latency_max);
+    frames += hearing->n_frames;
+    frames_lost += hearing->n_lost;
+    ss_node_stats (ss_world_node (world, i), stats);
+    from_parity += stats->station.packets_from_parity;
+    again += stats->station.packets_retransmitted;
+    lost += stats->station.packets_lost;
+  }
+  if (tune_ins->len > 0) {
+    g_array_sort (tune_ins, compare_times);
+    ss_world_row (world, "tune-in, median and most", "%.2f s  %.2f s",
+                  (double) g_array_index (tune_ins, SsTime,
+                                          tune_ins->len / 2)
+                      / (double) SS_SEC,
+                  (double) g_array_index (tune_ins, SsTime,
+                                          tune_ins->len - 1)
+                      / (double) SS_SEC);
+    ss_world_row (world, "latency", "%.0f to %.0f ms",
+                  (double) latency_min / (double) SS_MSEC,
+                  (double) latency_max / (double) SS_MSEC);
+  }
+  ss_world_row (world, "frames heard, lost",
+                "%" G_GUINT64_FORMAT "  %" G_GUINT64_FORMAT, frames,
+                frames_lost);
+  ss_world_row (world, "packets retransmitted, rebuilt, lost",
+                "%" G_GUINT64_FORMAT "  %" G_GUINT64_FORMAT
+                "  %" G_GUINT64_FORMAT,
+                again, from_parity, lost);
+  g_free (stats);
+  g_array_unref (tune_ins);
+}
+
+void
+ss_sim_report_uploads (SsWorld *world)
+{
+  double sum = 0, most = 0, control = 0;
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up || member->hearing == NULL)
+      continue;
+    double ratio = ss_world_upload_ratio (world, i);
+
+    sum += ratio;
+    most = MAX (most, ratio);
+    control += ss_world_control_rate (world, i);
+    n++;
+  }
+  if (n == 0)
+    return;
+  ss_world_row (world, "listeners' upload, mean and most", "%.2f x  %.2f x",
+                sum / n, most);
+  ss_world_row (world, "listeners' control upload, mean", "%.0f B/s",
+                control / n);
+  if (world->publisher >= 0) {
+    unsigned publisher = (unsigned) world->publisher;
+
+    ss_world_row (world, "broadcaster's upload", "%.2f x  control %.0f B/s",
+                  ss_world_upload_ratio (world, publisher),
+                  ss_world_control_rate (world, publisher));
+  }
+}

@@ -1,0 +1,53 @@
+/* Named scenarios: each builds one world or many, sets faults to it and asks
+ * the oracles. */
+#pragma once
+
+#include "sim/world.h"
+
+/* What a scenario's worlds add up to. */
+typedef struct {
+  const SsSimOptions *options; /* as given, defaults filled in */
+  const char *name;
+  unsigned n_worlds, n_failures;
+  GString *hashes;
+} SsSimRun;
+
+typedef struct {
+  const char *name, *doc;
+  SsSimOptions defaults;
+  void (*run) (SsSimRun *run);
+} SsScenario;
+
+const SsScenario *ss_scenario_find (const char *name);
+const SsScenario *ss_scenario_at (unsigned index); /* NULL: no more */
+
+/* True if no oracle objected. Prints the table, objections and, last, the
+ * trace hash. */
+bool ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options);
+
+/* For the scenarios: a world to be given back with end, which says how to
+ * replay it where something was wrong. options NULL: the run's own. */
+SsWorld *ss_sim_begin (SsSimRun *run, const SsSimOptions *options);
+void     ss_sim_end (SsSimRun *run, SsWorld *world);
+
+/* A relay, a publisher on the air, and so many listeners come in a span of
+ * time, all of whom hear it at the end. False (and a failure) if not. */
+bool ss_sim_start_station (SsWorld *world, unsigned n_listeners, SsTime span);
+/* Ends the broadcast; everybody must have heard all of it. */
+void ss_sim_finish_station (SsWorld *world);
+/* Rows about how the listeners fared. */
+void ss_sim_report_listeners (SsWorld *world);
+void ss_sim_report_uploads (SsWorld *world);
+
+/* sim/scenarios_*.c */
+void ss_scenario_join (SsSimRun *run);
+void ss_scenario_partition_merge (SsSimRun *run);
+void ss_scenario_store (SsSimRun *run);
+void ss_scenario_determinism (SsSimRun *run);
+void ss_scenario_listen_loss (SsSimRun *run);
+void ss_scenario_mass_death (SsSimRun *run);
+void ss_scenario_root_deaths (SsSimRun *run);
+void ss_scenario_small_rings (SsSimRun *run);
+void ss_scenario_kill_any (SsSimRun *run);
+void ss_scenario_crypto (SsSimRun *run);
+void ss_scenario_restart (SsSimRun *run);

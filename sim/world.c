@@ -1,0 +1,371 @@
+/* A simulated world: nodes and time. The station is in sim/station.c. */
+#include "sim/world.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "sim/air.h"
+#include "sim/oracle.h"
+
+/* 2024-01-01, so that sessions and versions look as they will. */
+#define WALL_OFFSET   (INT64_C (1704067200) * SS_SEC)
+#define WAIT_STEP     (10 * SS_MSEC)
+#define FAILURES_SHOWN 20
+#define BOOTSTRAPS    2
+
+static void
+on_event (void *user, unsigned index, SsEvent *event)
+{
+  SsWorld *world = user;
+  SsMember *member = ss_world_member (world, index);
+
+  if (!member->is_up) {
+    ss_air_drop_event (event);
+    return;
+  }
+  switch (event->type) {
+  case SS_EVENT_STATE:
+    member->state = event->state;
+    if (member->ready_at < 0
+        && (event->state == SS_NODE_JOINED
+            || event->state == SS_NODE_ALONE)) {
+      member->ready_at = ss_world_now (world);
+      world->n_ready++;
+    }
+    break;
+  case SS_EVENT_LEFT:
+    ss_world_kill (world, index);
+    break;
+  case SS_EVENT_JOIN_FAILED:
+    /* The first has nobody to join. */
+    if (index != 0)
+      ss_world_fail (world, "node %u could not join: %s", index, event->text);
+    break;
+  default:
+    ss_air_event (world, member, event);
+  }
+}
+
+SsWorld *
+ss_world_new (const SsSimOptions *options)
+{
+  SsWorld *world = g_new0 (SsWorld, 1);
+  const SsNetworkOptions network = {
+    .seed = options->seed,
+    .model = options->plane ? SS_DELAY_PLANE : SS_DELAY_UNIFORM,
+    .delay = options->delay,
+    .jitter = options->jitter,
+    .loss = options->loss,
+    .duplicate = options->duplicate,
+    .straggle = options->straggle,
+    .straggle_delay = 4 * options->delay,
+  };
+
+  world->options = *options;
+  world->network = ss_network_new (&network, on_event, world);
+  ss_network_rng (world->network, "scenario", 0, &world->rng);
+  world->members = g_ptr_array_new ();
+  world->publisher = world->epoch = -1;
+  world->lookups = ss_oracle_lookups_new ();
+  return world;
+}
+
+void
+ss_world_free (SsWorld *world)
+{
+  ss_network_free (world->network);
+  for (unsigned i = 0; i < world->members->len; i++) {
+    SsMember *member = ss_world_member (world, i);
+
+    g_free (member->hearing);
+    g_free (member);
+  }
+  g_ptr_array_unref (world->members);
+  g_array_unref (world->lookups);
+  g_free (world);
+}
+
+SsTime
+ss_world_now (const SsWorld *world)
+{
+  return ss_network_now (world->network);
+}
+
+SsMember *
+ss_world_member (const SsWorld *world, unsigned index)
+{
+  g_assert (index < world->members->len);
+  return g_ptr_array_index (world->members, index);
+}
+
+SsNode *
+ss_world_node (const SsWorld *world, unsigned index)
+{
+  return ss_network_node (world->network, index);
+}
+
+unsigned
+ss_world_n_up (const SsWorld *world)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++)
+    n += ss_world_member (world, i)->is_up;
+  return n;
+}
+
+unsigned
+ss_world_pick (SsWorld *world)
+{
+  for (;;) {
+    unsigned index
+        = (unsigned) ss_rng_below (&world->rng, world->members->len);
+
+    if (ss_world_member (world, index)->is_up
+        && (int) index != world->publisher)
+      return index;
+  }
+}
+
+static void
+log_line (void *user, SsLogLevel level, const char *text)
+{
+  const SsMember *member = user;
+
+  printf ("%12.6f node %u: %s\n",
+          (double) ss_world_now (member->world) / (double) SS_SEC,
+          member->index, text);
+}
+
+/* Addresses of up to BOOTSTRAPS that are in the ring. */
+static unsigned
+choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
+{
+  unsigned n = 0;
+
+  for (unsigned tries = 0; tries < 64 && n < BOOTSTRAPS; tries++) {
+    unsigned index
+        = (unsigned) ss_rng_below (&world->rng, world->members->len);
+    const SsMember *member = ss_world_member (world, index);
+
+    if (member->is_up && member->ready_at >= 0)
+      ret_addrs[n++] = ss_network_addr (index);
+  }
+  return n;
+}
+
+unsigned
+ss_world_add (SsWorld *world, bool is_relay, bool listens)
+{
+  SsMember *member = g_new0 (SsMember, 1);
+  SsAddr addrs[BOOTSTRAPS];
+  unsigned n_addrs = 0;
+  SsRng rng;
+  SsKey key;
+
+  if (world->members->len > 0)
+    n_addrs = choose_bootstraps (world, addrs);
+  member->world = world;
+  member->index = world->members->len;
+  member->is_up = true;
+  member->is_relay = is_relay;
+  member->started = ss_world_now (world);
+  member->ready_at = -1;
+  ss_network_rng (world->network, "identity", member->index, &rng);
+  ss_link_make_identity (&rng, member->identity_seed, &key);
+  g_ptr_array_add (world->members, member);
+
+  SsNodeConfig config = {
+    .is_relay = is_relay,
+    .wall_offset = WALL_OFFSET,
+    .may_stand_alone = member->index == 0,
+    .log_level = SS_LOG_DEBUG,
+    .log = world->options.verbose ? log_line : NULL,
+    .log_user = member,
+  };
+  memcpy (config.identity_seed, member->identity_seed,
+          sizeof config.identity_seed);
+  unsigned index = ss_network_add (world->network, &config);
+
+  g_assert (index == member->index);
+  SsNode *node = ss_world_node (world, index);
+
+  member->self = *ss_kbr_self (ss_node_kbr (node));
+  ss_oracle_register (member, node);
+  ss_node_join (node, ss_world_now (world), addrs, n_addrs, NULL, 0);
+  if (listens)
+    ss_air_listen (world, member);
+  ss_network_touch (world->network, index);
+  return index;
+}
+
+typedef struct {
+  SsWorld *world;
+  bool listens;
+  unsigned n_left;
+} Crowd;
+
+static void
+add_one (void *user, uint64_t unused)
+{
+  Crowd *crowd = user;
+
+  ss_world_add (crowd->world, false, crowd->listens);
+  crowd->n_left--;
+}
+
+void
+ss_world_add_many (SsWorld *world, unsigned n, bool listens, SsTime span)
+{
+  Crowd crowd = { world, listens, n };
+  SsTime now = ss_world_now (world);
+
+  for (unsigned i = 0; i < n; i++) {
+    SsTime delay
+        = (SsTime) ss_rng_below (&world->rng, (uint64_t) MAX (span, 1));
+
+    ss_network_at (world->network, now + delay, add_one, &crowd, 0);
+  }
+  ss_world_run (world, span);
+  g_assert (crowd.n_left == 0);
+}
+
+static void
+forget (SsWorld *world, SsMember *member)
+{
+  g_assert (member->is_up);
+  member->is_up = false;
+  if (member->ready_at >= 0)
+    world->n_ready--;
+  if ((int) member->index == world->publisher)
+    ss_air_publisher_is_gone (world);
+}
+
+void
+ss_world_kill (SsWorld *world, unsigned index)
+{
+  forget (world, ss_world_member (world, index));
+  ss_network_kill (world->network, index);
+}
+
+/* A side that nobody else is on. */
+void
+ss_world_silence (SsWorld *world, unsigned index)
+{
+  forget (world, ss_world_member (world, index));
+  ss_network_set_side (world->network, index, UINT16_MAX);
+}
+
+void
+ss_world_leave (SsWorld *world, unsigned index)
+{
+  ss_node_leave (ss_world_node (world, index), ss_world_now (world));
+  ss_network_touch (world->network, index);
+}
+
+void
+ss_world_run (SsWorld *world, SsTime duration)
+{
+  ss_network_run (world->network, ss_world_now (world) + duration);
+}
+
+SsTime
+ss_world_wait (SsWorld *world, SsWorldCondition condition, SsTime most)
+{
+  SsTime start = ss_world_now (world);
+
+  for (;;) {
+    SsTime passed = ss_world_now (world) - start;
+
+    if (condition (world))
+      return passed;
+    if (passed >= most)
+      return -1;
+    ss_world_run (world, MIN (WAIT_STEP, most - passed));
+  }
+}
+
+bool
+ss_world_all_ready (SsWorld *world)
+{
+  return world->n_ready == ss_world_n_up (world);
+}
+
+void
+ss_world_mark (SsWorld *world)
+{
+  world->mark = ss_world_now (world);
+  world->mark_media
+      = world->epoch >= 0 ? world->epochs[world->epoch].n_bytes : 0;
+  for (unsigned i = 0; i < world->members->len; i++) {
+    SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up)
+      continue;
+    const SsCounters *counters
+        = &ss_node_env (ss_world_node (world, i))->counters;
+
+    member->bytes_mark = counters->value[SS_COUNT_BYTES_OUT];
+    member->control_mark = counters->value[SS_COUNT_CONTROL_BYTES_OUT];
+  }
+}
+
+static double
+sent_since_mark (const SsWorld *world, unsigned index, SsCounterName counter)
+{
+  const SsMember *member = ss_world_member (world, index);
+  const SsCounters *counters
+      = &ss_node_env (ss_world_node (world, index))->counters;
+  uint64_t mark = counter == SS_COUNT_BYTES_OUT ? member->bytes_mark
+                                                : member->control_mark;
+
+  return (double) (counters->value[counter] - mark);
+}
+
+double
+ss_world_upload_ratio (const SsWorld *world, unsigned index)
+{
+  uint64_t media = world->epochs[world->epoch].n_bytes - world->mark_media;
+
+  return media == 0 ? NAN
+                    : sent_since_mark (world, index, SS_COUNT_BYTES_OUT)
+                          / (double) media;
+}
+
+double
+ss_world_control_rate (const SsWorld *world, unsigned index)
+{
+  double seconds
+      = (double) (ss_world_now (world) - world->mark) / (double) SS_SEC;
+
+  return sent_since_mark (world, index, SS_COUNT_CONTROL_BYTES_OUT) / seconds;
+}
+
+void
+ss_world_row (const SsWorld *world, const char *what, const char *format, ...)
+{
+  va_list arguments;
+
+  printf ("  %-36s ", what);
+  va_start (arguments, format);
+  vprintf (format, arguments);
+  va_end (arguments);
+  putchar ('\n');
+}
+
+void
+ss_world_fail (SsWorld *world, const char *format, ...)
+{
+  va_list arguments;
+
+  if (world->n_failures++ >= FAILURES_SHOWN)
+    return;
+  printf ("  FAILED at %.3f s, seed %" G_GUINT64_FORMAT ": ",
+          (double) ss_world_now (world) / (double) SS_SEC,
+          world->options.seed);
+  va_start (arguments, format);
+  vprintf (format, arguments);
+  va_end (arguments);
+  putchar ('\n');
+}

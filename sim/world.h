@@ -1,0 +1,135 @@
+/* A simulated world: nodes that join, one station of synthetic frames, and
+ * listeners whose every frame is checked bit for bit. Scenarios drive it;
+ * oracles (sim/oracle.h) look at all of it at once.
+ *
+ * A frame's bytes follow from its broadcast (`epoch`: the broadcaster's lives
+ * count from 0) and its number, as of Opus at 96 kbit/s: 240 bytes in the
+ * mean, 20 ms each. */
+#pragma once
+
+#include <stdio.h>
+
+#include "sim/network.h"
+
+#define SS_WORLD_FRAME_TIME  (20 * SS_MSEC)
+#define SS_WORLD_FRAME_BYTES 240 /* in the mean */
+#define SS_WORLD_EPOCHS_MAX  8
+
+/* What can be said on the command line; see sim/options.c. */
+typedef struct {
+  unsigned nodes;
+  uint64_t seed;
+  unsigned runs;      /* scenarios of many seeds: how many */
+  double loss, duplicate, straggle;
+  SsTime delay, jitter;
+  bool plane;
+  SsTime latency;
+  int parity;         /* -1: scenarios that try several try all */
+  SsTime duration;    /* of the broadcast */
+  bool verbose;
+} SsSimOptions;
+
+/* What a listener has heard. */
+typedef struct {
+  SsTime started, found_at, first_at; /* -1: not yet */
+  bool has_station, ended, is_silent;
+  SsTime silent_at;
+  unsigned n_silences;
+  int epoch;          /* by the codec headers; -1: none */
+  uint64_t first, next; /* numbers in this epoch: first heard, next expected */
+  uint64_t n_frames, n_lost, n_bad;
+  SsTime lost_at;     /* when a gap was heard last; -1: never */
+  SsTime latency_min, latency_max;
+} SsHearing;
+
+typedef struct SsWorld SsWorld;
+
+typedef struct {
+  SsWorld *world;
+  unsigned index;
+  SsContact self;
+  bool is_up, is_relay;
+  uint8_t identity_seed[32];
+  SsNodeState state;
+  SsTime started, ready_at; /* ready_at -1: not yet */
+  SsHearing *hearing;       /* NULL: does not listen */
+  uint64_t bytes_mark, control_mark; /* ss_world_mark */
+} SsMember;
+
+typedef struct {
+  SsTime start;       /* when frame 0 was pushed; -1: not on the air yet */
+  uint64_t n_frames;  /* pushed */
+  uint64_t n_bytes;
+  bool is_on, is_over;  /* over: ended in an orderly way */
+} SsEpoch;
+
+struct SsWorld {
+  SsSimOptions options;
+  SsNetwork *network;
+  SsRng rng;           /* the scenario's own choices */
+  GPtrArray *members;  /* SsMember, by their number */
+  unsigned n_ready;    /* of those that are up */
+  /* The station. */
+  int publisher;       /* number of the node; -1: none */
+  int epoch;           /* of the latest broadcast; -1: none */
+  SsEpoch epochs[SS_WORLD_EPOCHS_MAX];
+  SsTime session_start;
+  bool has_descriptor;
+  SsDescriptor descriptor;
+  SsTime mark; /* ss_world_mark's time */
+  uint64_t mark_media;
+  /* Lookups under way: see sim/oracle.c. */
+  GArray *lookups;
+  /* Verdict. */
+  unsigned n_failures;
+};
+
+SsWorld *ss_world_new (const SsSimOptions *options);
+void     ss_world_free (SsWorld *world);
+SsTime   ss_world_now (const SsWorld *world);
+
+/* Nodes. The first makes the ring; others join through one or two that are
+ * in it, chosen by lot, by address. */
+unsigned  ss_world_add (SsWorld *world, bool is_relay, bool listens);
+/* As many, at random moments of a span from now; runs for that span. */
+void      ss_world_add_many (SsWorld *world, unsigned n, bool listens,
+                             SsTime span);
+SsMember *ss_world_member (const SsWorld *world, unsigned index);
+SsNode   *ss_world_node (const SsWorld *world, unsigned index);
+unsigned  ss_world_n_up (const SsWorld *world);
+/* A living member by lot that is not the publisher. */
+unsigned  ss_world_pick (SsWorld *world);
+void      ss_world_kill (SsWorld *world, unsigned index);
+/* Unplugged: it goes on, but nothing comes or goes. It counts as dead. */
+void      ss_world_silence (SsWorld *world, unsigned index);
+void      ss_world_leave (SsWorld *world, unsigned index);
+
+/* The station. The publisher is made anew (the first time, and after it was
+ * killed) and goes on the air as soon as it can; frames follow until
+ * ss_world_end_broadcast. */
+unsigned ss_world_publish (SsWorld *world);
+void     ss_world_end_broadcast (SsWorld *world);
+
+/* Time. wait: until the condition holds, at most so long; returns how long
+ * it took, or -1. */
+void   ss_world_run (SsWorld *world, SsTime duration);
+typedef bool (*SsWorldCondition) (SsWorld *world);
+SsTime ss_world_wait (SsWorld *world, SsWorldCondition condition,
+                      SsTime most);
+bool   ss_world_all_ready (SsWorld *world);
+bool   ss_world_is_on_air (SsWorld *world);
+bool   ss_world_all_hear (SsWorld *world);  /* every listener, first frame */
+bool   ss_world_all_ended (SsWorld *world);
+
+/* Sets the marks from which uploads are measured. */
+void   ss_world_mark (SsWorld *world);
+/* Bytes sent since the mark over codec bytes published since. */
+double ss_world_upload_ratio (const SsWorld *world, unsigned index);
+double ss_world_control_rate (const SsWorld *world, unsigned index); /* B/s */
+
+/* The report: rows of a table, and what went wrong. */
+void ss_world_row (const SsWorld *world, const char *what,
+                   const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+void ss_world_fail (SsWorld *world, const char *format, ...)
+    __attribute__ ((format (printf, 2, 3)));
