@@ -154,8 +154,9 @@ ss_join_due (SsGroup *group)
   SsJoin *join = group->join;
   /* A routed JOIN that is not answered was lost or is on its way round a
    * dead node: no reason to force anybody, until it happens often. */
+  bool is_last = join->next_candidate == join->n_candidates;
   SsId none = { { 0 } };
-  if (!ss_id_equal (&join->asked, &none) || join->tries > 4)
+  if (is_last && (!ss_id_equal (&join->asked, &none) || join->tries > 4))
     failed_once (join);
   send_join (group);
 }
@@ -403,8 +404,9 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
-  if (message->n_candidates == 0)
-    failed_once (join);
+  if (message->n_candidates == 0
+      && join->next_candidate == join->n_candidates)
+    failed_once (join); /* nobody left to ask but the root */
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
   if (message->n_candidates > 0) {

@@ -136,11 +136,25 @@ has_room (SsGroup *group, bool must)
   return family->n_children < max;
 }
 
-/* Sheds a child of another stripe, one that is not this node's own, so that
- * there is room for one in `group`. The child that shares the least with the
- * stripe goes first. */
+/* May a child of `other` make room for one of `group`? Those of a stripe that
+ * is foreign to this node may; and for a root's first child any that has
+ * siblings to go to. */
 static bool
-shed_for (SsGroup *group, const SsId *joiner)
+may_shed (const SsGroup *group, const SsGroup *other)
+{
+  unsigned own = ss_id_digit (ss_scribe_self (group->scribe), 0);
+  if (group == other || other->family != group->family)
+    return false;
+  if (!other->is_root && ss_id_digit (&other->id, 0) != own)
+    return true;
+  return group->is_root && ss_group_n_children (group) == 0
+         && ss_group_n_children (other) > 1;
+}
+
+/* Sheds a child of another stripe, so that there is room for one in `group`:
+ * the one that shares the least with its stripe. */
+static bool
+shed_for (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
   unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
@@ -152,10 +166,8 @@ shed_for (SsGroup *group, const SsId *joiner)
   unsigned victim_shares = SS_ID_DIGITS + 1;
   for (SsGroup *other = ss_group_after (scribe, NULL); other;
        other = ss_group_after (scribe, &other->id)) {
-    if (other == group || other->family != group->family || other->is_root
-        || ss_id_digit (&other->id, 0) == own)
-      continue;
-    for (unsigned i = 0; i < ss_group_child_count (other); i++) {
+    for (unsigned i = 0;
+         may_shed (group, other) && i < ss_group_child_count (other); i++) {
       SsChild *child = ss_group_child_at (other, i);
       unsigned shares = ss_id_shared_digits (&child->contact.id, &other->id);
       if (child->shed_until || shares >= victim_shares)
@@ -205,7 +217,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   if (is_child || has_room (group, join->flags & SS_JOIN_MUST)
-      || shed_for (group, &joiner->id)) {
+      || shed_for (group)) {
     take (group, joiner, join);
     return true;
   }
@@ -223,6 +235,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   }
   if (n == 0 && way == SS_JOIN_ON_WAY)
     return false;
+  if (n == 0 && group->has_parent)
+    ss_neighbour_tell_load (scribe, &group->parent);
   /* Whoever is named is likely to have one more. */
   SsNeighbour *first = n > 0 ? ss_neighbour_find (scribe, &candidates[0].id)
                              : NULL;

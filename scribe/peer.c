@@ -190,6 +190,16 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
   neighbour->probing = send_tags (scribe, neighbour, &message, family);
 }
 
+/* A parent has sent a JOIN here for which there is no room. */
+void
+ss_neighbour_tell_load (SsScribe *scribe, const SsContact *parent)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, &parent->id);
+  if (neighbour && !neighbour->probing
+      && scribe->env->now - neighbour->keepalive >= SS_LOAD_REPEAT)
+    send_keepalive (scribe, neighbour, false);
+}
+
 void
 ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour)
 {

@@ -117,6 +117,9 @@ void     ss_group_leave (SsGroup *group); /* stay forwarder while needed */
  * acknowledged or until `give_up`. */
 void ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
                        SsTime give_up);
+/* live, source: packets handed to ss_group_publish and neither acknowledged
+ * nor given up. */
+unsigned ss_group_n_unacknowledged (const SsGroup *group);
 /* live: a packet got in another way (rebuilt from parity, tune-in burst) and
  * verified by the caller: into the history, and on to the children unless
  * history_only. */

@@ -59,6 +59,7 @@
 #define SS_FIND_WAIT_MAX      (1 * SS_SEC)
 #define SS_SILENCE_MIN        (250 * SS_MSEC)
 #define SS_GAP_AGE            (3 * SS_SEC) /* older gaps are nobody's wish */
+#define SS_LOAD_REPEAT        (50 * SS_MSEC)
 #define SS_LEAVE_REPEAT       (500 * SS_MSEC)
 
 enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
@@ -284,6 +285,7 @@ int  ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
 void ss_neighbour_leave (SsGroup *group, const SsContact *to);
 /* Asks whether it lives, if it has not been heard just now. */
 void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
+void ss_neighbour_tell_load (SsScribe *scribe, const SsContact *parent);
 void ss_neighbour_hint (SsScribe *scribe, uint32_t prefix);
 void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
                         uint16_t load, uint16_t load_max);

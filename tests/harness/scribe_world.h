@@ -1,0 +1,65 @@
+/* Scribe without an overlay: nodes that run the real SsScribe over a fake
+ * key-based routing layer in virtual time. The fake knows all nodes, delays
+ * and loses datagrams, acknowledges reliable ones, finds the closest node
+ * that is not suspected, and suspects who is silent. */
+#pragma once
+
+#include "scribe/scribe.h"
+
+#define WORLD_NODES_MAX 128
+#define WORLD_STRIPES   16
+
+typedef struct {
+  uint64_t seed;
+  unsigned n;            /* nodes; 0 is the source */
+  SsTime delay;          /* one way, at least; up to twice of it */
+  double loss;           /* of each datagram */
+  unsigned detours;      /* per cent of routed messages with an extra hop */
+  unsigned children_max; /* 0: the default */
+  SsTime packet_gap;     /* 0: 60 ms */
+  SsTime latency;        /* 0: 1500 ms */
+  unsigned n_relays;     /* the last nodes neither join nor ask */
+} WorldOptions;
+
+typedef struct World World;
+typedef struct Node Node;
+
+World *world_new (const WorldOptions *options);
+void   world_free (World *world);
+SsTime world_now (const World *world);
+void   world_run (World *world, SsTime duration);
+void   world_join (World *world, unsigned node); /* all stripes */
+void   world_publish (World *world, bool is_on);
+void   world_kill (World *world, unsigned node); /* silence */
+void   world_revive (World *world, unsigned node);
+void   world_leave (World *world, unsigned node); /* orderly, then gone */
+/* A node that is in no ring yet enters it (all nodes do at first). */
+void   world_set_in_ring (World *world, unsigned node, bool is_in);
+
+unsigned world_n_alive (const World *world);
+bool     world_is_alive (const World *world, unsigned node);
+SsScribe *world_scribe (const World *world, unsigned node);
+SsGroup *world_group (const World *world, unsigned node, unsigned stripe);
+SsFamily *world_family (const World *world, unsigned node);
+const SsId *world_node_id (const World *world, unsigned node);
+/* The live node closest to the stripe's id. */
+unsigned world_true_root (const World *world, unsigned stripe);
+unsigned world_node_of (const World *world, const SsId *id);
+
+/* What came of the packets whose deadline has passed, since the node joined:
+ * those that it has not. */
+unsigned world_lost (const World *world, unsigned node);
+unsigned world_received (const World *world, unsigned node);
+unsigned world_published (const World *world);
+SsTime   world_latest (const World *world, unsigned node); /* worst delay */
+/* Packet messages that a node sent, and bytes of all others (link overhead
+ * included), since world_reset_counts. */
+uint64_t world_packets_sent (const World *world, unsigned node);
+uint64_t world_control_bytes (const World *world, unsigned node);
+void     world_reset_counts (World *world);
+
+/* Every live member is in every tree, trees have one root and no cycle and
+ * parents know their children. Text says what is wrong; NULL: all is well. */
+char *world_check_trees (const World *world);
+/* Most children that a listener has over all stripes. */
+unsigned world_fan_out_max (const World *world);
