@@ -276,7 +276,7 @@ ss_get_asked (SsStore *store, const SsContact *from, bool is_routed,
 
   /* One message may ask for many: they are charged for here. */
   if (n > 1 && !ss_store_is_self (store, &from->id)
-      && !ss_limit_take (&store->limit, &from->id, n - 1, store->env->now)) {
+      && !ss_quota_take (&store->quota, &from->id, n - 1, store->env->now)) {
     ss_count (store->env, STORE_REFUSED);
     return;
   }

@@ -10,7 +10,7 @@
  *   QUEST    quest   replicas have had time enough to answer */
 #pragma once
 
-#include "store/limit.h"
+#include "store/quota.h"
 #include "store/record.h"
 #include "store/shelf.h"
 #include "store/store.h"
@@ -37,7 +37,7 @@ struct SsStore {
   SsStoreUpcalls upcalls;
   void *user;
   SsShelf shelf;
-  SsLimit limit;
+  SsQuota quota;
   GQueue loop; /* GBytes */
   SsTimer loop_timer, expiry_timer, pass_on_timer;
   GPtrArray *puts;   /* SsPut, in the order of their making, as the rest */

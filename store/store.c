@@ -29,7 +29,7 @@ ss_store_new (SsEnv *env, SsKbr *kbr, const SsStoreUpcalls *upcalls,
   store->upcalls = *upcalls;
   store->user = user;
   ss_shelf_init (&store->shelf);
-  ss_limit_init (&store->limit, PEER_RATE, PEER_BURST, ALL_RATE, ALL_BURST,
+  ss_quota_init (&store->quota, PEER_RATE, PEER_BURST, ALL_RATE, ALL_BURST,
                  env->now);
   g_queue_init (&store->loop);
   ss_timer_init (&store->loop_timer, SS_LAYER_STORE, STORE_TIMER_LOOP);
@@ -56,7 +56,7 @@ ss_store_free (SsStore *store)
   g_ptr_array_unref (store->gets);
   g_ptr_array_unref (store->quests);
   g_queue_clear_full (&store->loop, (GDestroyNotify) g_bytes_unref);
-  ss_limit_clear (&store->limit);
+  ss_quota_clear (&store->quota);
   ss_shelf_clear (&store->shelf);
   g_free (store);
 }
@@ -183,7 +183,7 @@ deliver (void *app, const SsKbrMessage *routed)
   bool is_understood = false;
 
   if (!ss_store_is_self (store, &routed->source.id)
-      && !ss_limit_take (&store->limit, &routed->source.id, 1,
+      && !ss_quota_take (&store->quota, &routed->source.id, 1,
                          store->env->now)) {
     ss_count (store->env, STORE_REFUSED);
     return;
@@ -289,7 +289,7 @@ direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
   SsStore *store = app;
 
   if (!ss_store_is_self (store, &from->id)
-      && !ss_limit_take (&store->limit, &from->id, 1, store->env->now)) {
+      && !ss_quota_take (&store->quota, &from->id, 1, store->env->now)) {
     ss_count (store->env, STORE_REFUSED);
     return;
   }

@@ -186,27 +186,27 @@ test_source_cap (void)
 }
 
 static void
-test_limit (void)
+test_quota (void)
 {
-  SsLimit limit;
+  SsQuota quota;
   SsId peer = { { 1 } }, other = { { 2 } };
 
-  ss_limit_init (&limit, 10, 20, 1000, 25, 0);
+  ss_quota_init (&quota, 10, 20, 1000, 25, 0);
   for (unsigned i = 0; i < 20; i++)
-    g_assert_true (ss_limit_take (&limit, &peer, 1, 0));
-  g_assert_false (ss_limit_take (&limit, &peer, 1, 0));
-  g_assert_true (ss_limit_take (&limit, &other, 5, 0));
+    g_assert_true (ss_quota_take (&quota, &peer, 1, 0));
+  g_assert_false (ss_quota_take (&quota, &peer, 1, 0));
+  g_assert_true (ss_quota_take (&quota, &other, 5, 0));
   /* Now all together have had enough. */
-  g_assert_false (ss_limit_take (&limit, &other, 1, 0));
-  g_assert_true (ss_limit_take (&limit, &peer, 5, SS_SEC / 2));
-  g_assert_false (ss_limit_take (&limit, &peer, 1, SS_SEC / 2));
-  for (unsigned i = 0; i < 3 * SS_LIMIT_PEERS; i++) {
+  g_assert_false (ss_quota_take (&quota, &other, 1, 0));
+  g_assert_true (ss_quota_take (&quota, &peer, 5, SS_SEC / 2));
+  g_assert_false (ss_quota_take (&quota, &peer, 1, SS_SEC / 2));
+  for (unsigned i = 0; i < 3 * SS_QUOTA_PEERS; i++) {
     SsId many = { { 3, (uint8_t) i } };
 
-    ss_limit_take (&limit, &many, 1, SS_SEC);
+    ss_quota_take (&quota, &many, 1, SS_SEC);
   }
-  g_assert_cmpuint (limit.n_peers, ==, SS_LIMIT_PEERS);
-  ss_limit_clear (&limit);
+  g_assert_cmpuint (quota.n_peers, ==, SS_QUOTA_PEERS);
+  ss_quota_clear (&quota);
 }
 
 static void
@@ -563,7 +563,7 @@ main (int argc, char **argv)
   g_test_add_func ("/store/versions", test_versions);
   g_test_add_func ("/store/sixteen-keys", test_sixteen_keys);
   g_test_add_func ("/store/source-cap", test_source_cap);
-  g_test_add_func ("/store/limit", test_limit);
+  g_test_add_func ("/store/quota", test_quota);
   g_test_add_func ("/store/alone", test_alone);
   g_test_add_func ("/store/no-ring", test_no_ring);
   g_test_add_func ("/store/put-and-get", test_put_and_get);

@@ -8,7 +8,7 @@
 #include "base/id.h"
 #include "base/time.h"
 
-#define SS_LIMIT_PEERS 64
+#define SS_QUOTA_PEERS 64
 
 typedef struct {
   double tokens;
@@ -19,7 +19,7 @@ typedef struct {
   SsId peer;
   SsBucket bucket;
   uint64_t used; /* order of last use; 0: free */
-} SsLimitPeer;
+} SsQuotaPeer;
 
 typedef struct {
   double rate, burst; /* tokens a second; tokens */
@@ -27,11 +27,11 @@ typedef struct {
   SsBucket all;
   uint64_t order;
   unsigned n_peers;
-  SsLimitPeer *peers; /* grows to SS_LIMIT_PEERS */
-} SsLimit;
+  SsQuotaPeer *peers; /* grows to SS_QUOTA_PEERS */
+} SsQuota;
 
-void ss_limit_init (SsLimit *limit, double rate, double burst,
+void ss_quota_init (SsQuota *quota, double rate, double burst,
                     double rate_of_all, double burst_of_all, SsTime now);
-void ss_limit_clear (SsLimit *limit);
+void ss_quota_clear (SsQuota *quota);
 /* Takes cost tokens; false, and nothing taken, if there are too few. */
-bool ss_limit_take (SsLimit *limit, const SsId *peer, double cost, SsTime now);
+bool ss_quota_take (SsQuota *quota, const SsId *peer, double cost, SsTime now);
