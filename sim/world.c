@@ -142,15 +142,21 @@ log_line (void *user, SsLogLevel level, const char *text)
 static unsigned
 choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
 {
-  unsigned n = 0;
+  unsigned n = 0, n_members = world->members->len;
 
-  for (unsigned tries = 0; tries < 64 && n < BOOTSTRAPS; tries++) {
-    unsigned index
-        = (unsigned) ss_rng_below (&world->rng, world->members->len);
-    const SsMember *member = ss_world_member (world, index);
+  for (unsigned i = 0; i < BOOTSTRAPS; i++) {
+    unsigned from = (unsigned) ss_rng_below (&world->rng, n_members);
 
-    if (member->is_up && member->ready_at >= 0)
-      ret_addrs[n++] = ss_network_addr (index);
+    /* The next that is in the ring. */
+    for (unsigned j = 0; j < n_members; j++) {
+      unsigned index = (from + j) % n_members;
+      const SsMember *member = ss_world_member (world, index);
+
+      if (member->is_up && member->ready_at >= 0) {
+        ret_addrs[n++] = ss_network_addr (index);
+        break;
+      }
+    }
   }
   return n;
 }
