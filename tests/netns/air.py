@@ -1,0 +1,200 @@
+"""A station on the air: one ss-broadcast, one ss-node, listeners; what
+happens to them, and what they did."""
+
+import math
+import os
+import signal
+import statistics
+import time
+
+from lib import Failure, expect
+from packets import (OPUS_RATE, Comparison, Timeline, packet_arrivals,
+                     read_packets)
+
+STATION = "radio1"
+ON_AIR_SECONDS = 20
+TUNE_IN_SECONDS = 20
+
+
+class Air:
+    """Starts nothing by itself. With a namespace everything runs inside
+    it."""
+
+    def __init__(self, stage, source, rate=OPUS_RATE, namespace=None,
+                 latency_ms=1500, parity=1):
+        self.stage, self.source = stage, source
+        self.namespace = namespace
+        self.latency_ms, self.parity = latency_ms, parity
+        if namespace is not None:
+            stage.prefix = namespace.prefix
+        # Elsewhere than in a namespace, keep out of the way of others.
+        self.where = [] if namespace else ["--bind", "127.0.0.1:0"]
+        self.timeline = Timeline(read_packets(stage, source), rate)
+        self.wall_offset = time.time() - time.monotonic()
+        self.node = self.broadcaster = None
+        self.listeners = []
+        self.silenced = set()
+
+    def start_node(self, *args):
+        self.node = self.stage.start("node", *self.where, *args, name="node")
+        self.node.wait_state("joined", "alone", seconds=ON_AIR_SECONDS)
+        return self.node
+
+    def start_broadcaster(self, *args):
+        self.broadcaster = self.stage.start(
+            "broadcast", "--group", STATION, "--latency", self.latency_ms,
+            "--parity", self.parity, *self.where, *args, self.source,
+            name="broadcaster")
+        self.broadcaster.wait_error("on the air", ON_AIR_SECONDS)
+        return self.broadcaster
+
+    def start_listener(self, *args, output=None, name=None):
+        number = len(self.listeners) + 1
+        listener = self.stage.start("listen", *self.where, *args, STATION,
+                                    output=output,
+                                    name=name or f"listener-{number}")
+        listener.output_path = output
+        self.listeners.append(listener)
+        return listener
+
+    def wait_tuned(self, listeners, seconds=TUNE_IN_SECONDS):
+        """Waits until these have media."""
+        def is_tuned(listener):
+            if not listener.is_running:
+                raise Failure(f"ended early: {listener.describe()}")
+            return (listener.first_media
+                    or listener.station.get("frames_out", 0) > 0)
+        self.stage.wait_all(listeners, is_tuned, seconds, "tuning in")
+
+    # Deaths.
+
+    def kill(self, program, kind):
+        """sigkill: the kernel tells peers so at once, by ICMP. sigstop and
+        drop: there is nothing but silence."""
+        if kind == "sigkill":
+            program.send(signal.SIGKILL)
+        elif kind == "sigstop":
+            program.send(signal.SIGSTOP)
+        elif kind == "drop":
+            expect(self.namespace is not None, "drop needs a namespace")
+            expect(program.port, f"no port known: {program.describe()}")
+            self.namespace.silence(program.port)
+        else:
+            raise Failure(f"unknown kind of death: {kind}")
+        self.silenced.add(program)
+
+    def is_alive(self, program):
+        return program not in self.silenced and program.is_running
+
+    def survivors(self):
+        return [p for p in self.listeners if p not in self.silenced]
+
+    # The orderly end.
+
+    def wait_end(self, seconds):
+        """Waits for the broadcast's end and the surviving listeners'; all
+        shall end well. What of others is left is killed."""
+        status = self.broadcaster.wait(seconds)
+        expect(status == 0, f"exit status {status}: "
+               + self.broadcaster.describe())
+        self.stage.wait_all(self.survivors(), lambda p: not p.is_running,
+                            self.latency_ms / 1000 + 10,
+                            "the end of the listeners")
+        for listener in self.survivors():
+            expect(listener.returncode == 0, listener.describe())
+        if self.node is not None and self.is_alive(self.node):
+            expect(self.node.stop() == 0, self.node.describe())
+        for program in self.silenced:
+            program.send(signal.SIGKILL)
+            program.send(signal.SIGCONT)
+            program.wait(5)
+
+    # What was received.
+
+    def received_path(self, listener):
+        """The file with what this one wrote."""
+        if isinstance(listener.output_path, str):
+            return listener.output_path
+        path = self.stage.path(f"{listener.name}.ogg")
+        if not os.path.exists(path):
+            with open(path, "wb") as file:
+                file.write(listener.output)
+        return path
+
+    def compare(self, listener):
+        """The comparison with the source; kept with the listener."""
+        path = self.received_path(listener)
+        if os.path.getsize(path) == 0:
+            listener.comparison = Comparison(self.timeline.packets, [])
+        else:
+            listener.comparison = Comparison(self.timeline.packets,
+                                             read_packets(self.stage, path))
+        return listener.comparison
+
+    # Times.
+
+    def origin(self):
+        """When (time.monotonic) the source began to play, from what the
+        broadcaster had taken of it by each of its lines: within half a
+        frame, as long as there is one source."""
+        low, high = -math.inf, math.inf
+        for line in self.broadcaster.lines:
+            station = line.get("station") or {}
+            taken = self.timeline.position_of_bytes(
+                station.get("payload_bytes", 0))
+            # Before the start and after the end it says nothing.
+            if not 0 < taken < len(self.timeline.packets):
+                continue
+            now = line["time"] - self.wall_offset
+            low = max(low, now - self.timeline.time(taken))
+            high = min(high, now - self.timeline.time(taken - 1))
+        expect(low > -math.inf, "no statistics of the broadcaster")
+        return (low + high) / 2
+
+    def latencies(self, listener):
+        """Of each packet, in seconds, from source time to complete arrival
+        at the reader. Only for listeners whose output is read here."""
+        origin = self.origin()
+        arrivals = packet_arrivals(listener.output, listener.arrivals)
+        positions = listener.comparison.positions
+        return [arrival - origin - self.timeline.time(position)
+                for arrival, position in zip(arrivals, positions)]
+
+    def tune_in(self, listener):
+        """Process start to media at the reader, in seconds; by its own word
+        when it writes to a file."""
+        if listener.first_media is not None:
+            return listener.first_media - listener.started
+        own = [line["station"]["tune_in_ms"] for line in listener.lines
+               if line.get("station")
+               and line["station"]["tune_in_ms"] is not None]
+        return own[-1] / 1000 if own else None
+
+    def multiple(self, program, start, end, field="upload_bytes"):
+        """How many times the media's bytes this one sent in an interval
+        (time.monotonic), all UDP payload counted."""
+        lines = [line for line, when in zip(program.lines, program.line_times)
+                 if start <= when <= end]
+        if len(lines) < 2:
+            return None
+        origin = self.origin() + self.wall_offset
+        first, last = (self.timeline.position_at(line["time"] - origin)
+                       for line in (lines[0], lines[-1]))
+        media = self.timeline.n_bytes(first, last)
+        return (lines[-1][field] - lines[0][field]) / media if media else None
+
+
+def cpu_per_megabyte(program):
+    received = program.stats.get("download_bytes", 0)
+    if not received or program.cpu_seconds is None:
+        return None
+    return program.cpu_seconds / (received / 1e6)
+
+
+def total(programs, field):
+    return sum(p.station.get(field, 0) for p in programs)
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None

@@ -1,0 +1,283 @@
+"""Measures one broadcast: one ss-broadcast, one ss-node, many ss-listen on
+loopback. Prints a table and how it stands to the limits in
+docs/performance.md. With --check, exits 1 when one is missed."""
+
+import argparse
+import json
+import math
+import sys
+import time
+
+from air import Air, cpu_per_megabyte, median, total
+from lib import Failure, Skip, Stage, handle_signals
+from namespaces import Namespace
+from packets import OPUS_RATE, make_source
+
+SETTLE_SECONDS = 2  # after the last tune-in, before anything is measured
+KINDS = ("sigkill", "sigstop", "drop")
+VICTIMS = ("listener", "node", "interior")
+
+BROADCASTER_MULTIPLE_MAX = 1.35
+LISTENER_MULTIPLE_MAX = 3.0
+MEAN_MULTIPLE_MAX = 1.4
+TUNE_IN_MAX = 1.5
+LATENCY_TOLERANCE = 0.1
+NODE_MEMORY_MAX = 30 << 20
+LISTENER_MEMORY_MAX = 60 << 20
+CPU_PER_MEGABYTE_MAX = 0.03
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build", metavar="BUILD", help="build directory")
+    parser.add_argument("--listeners", type=int, default=30)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--stagger", type=int, default=250, metavar="MS",
+                        help="between the starts of two listeners")
+    parser.add_argument("--latency", type=int, default=1500, metavar="MS")
+    parser.add_argument("--parity", type=int, default=1, metavar="M")
+    parser.add_argument("--loss", type=float, default=0, metavar="PERCENT",
+                        help="of all datagrams, at random (root)")
+    parser.add_argument("--kill", choices=KINDS,
+                        help="at half time; drop needs root")
+    parser.add_argument("--victim", choices=VICTIMS, default="interior")
+    parser.add_argument("--flac", action="store_true",
+                        help="Ogg FLAC of 1 Mbit/s, to files; else Ogg Opus "
+                        "of 96 kbit/s, through pipes")
+    parser.add_argument("--netns", action="store_true",
+                        help="in a namespace of its own, whatever is asked")
+    parser.add_argument("--json", metavar="FILE", help="the figures as JSON")
+    parser.add_argument("--keep", metavar="DIR",
+                        help="leave what was received and said there")
+    parser.add_argument("--check", action="store_true")
+    return parser.parse_args()
+
+
+def choose_victim(air, which):
+    if which == "node":
+        return air.node
+    if which == "listener":
+        return air.listeners[len(air.listeners) // 2]
+    return max(air.listeners,
+               key=lambda p: sum(stripe["children"] for stripe
+                                 in p.station.get("stripes", ())))
+
+
+def broadcast(air, stage, options):
+    """Runs it all; the interval that is measured, and the victim."""
+    air.start_node()
+    air.start_broadcaster()
+    for _ in range(options.listeners):
+        output = None
+        if options.flac:
+            output = stage.path(f"received-{len(air.listeners) + 1}.oga")
+        air.start_listener(output=output)
+        stage.pause(options.stagger / 1000)
+    air.wait_tuned(air.listeners)
+    stage.pause(SETTLE_SECONDS)
+    start, victim = time.monotonic(), None
+    if options.kill:
+        stage.pause(options.seconds / 2)
+        victim = choose_victim(air, options.victim)
+        victim.was_interior = victim.children()
+        air.kill(victim, options.kill)
+        stage.pause(options.seconds / 2)
+    else:
+        stage.pause(options.seconds)
+    end = time.monotonic()
+    air.wait_end(options.seconds + 60)
+    # Lines that the source's end did not reach.
+    return start, min(end, air.origin() + air.timeline.seconds), victim
+
+
+def figures_of(air, options, start, end, victim):
+    survivors = air.survivors()
+    figures = {
+        "listeners": options.listeners, "seconds": round(end - start, 1),
+        "loss_percent": options.loss, "kill": options.kill,
+        "victim": victim.name if victim else None,
+        "victim_interior_stripes": victim.was_interior if victim else None,
+        "latency_ms": options.latency, "parity": options.parity,
+        "media_bps": round(air.timeline.bps), "rows": [],
+        "broadcaster_multiple": air.multiple(air.broadcaster, start, end),
+        "broadcaster_cpu_s": air.broadcaster.cpu_seconds,
+    }
+    if victim is not air.node:
+        figures.update(node_multiple=air.multiple(air.node, start, end),
+                       node_memory=air.node.memory_peak,
+                       node_cpu_s=air.node.cpu_seconds)
+    for listener in survivors:
+        found = air.compare(listener)
+        latencies = air.latencies(listener) if listener.output else []
+        own = listener.station.get("latency_ms")
+        figures["rows"].append({
+            "name": listener.name, "tune_in_s": air.tune_in(listener),
+            "latency_s": median(latencies) or (own and own / 1000),
+            "latency_max_s": max(latencies, default=None),
+            "frames": found.n_received, "lost": len(found.lost),
+            "tail": found.tail, "foreign": found.foreign,
+            "shifted": found.shifted, "problems": found.problems(),
+            "lost_at_s": sorted({round(air.timeline.time(p), 1)
+                                 for p in found.lost}),
+            "upload_multiple": air.multiple(listener, start, end),
+            "download_multiple": air.multiple(listener, start, end,
+                                              "download_bytes"),
+            "cpu_s_per_mb": cpu_per_megabyte(listener),
+            "memory": listener.memory_peak,
+            "interior_stripes": listener.children(),
+            **{name: listener.station.get(name) for name in
+               ("packets_from_parity", "packets_retransmitted",
+                "packets_lost", "packets_duplicate", "frames_lost")},
+        })
+    figures["packets_from_parity"] = total(survivors, "packets_from_parity")
+    figures["packets_retransmitted"] = total(survivors,
+                                             "packets_retransmitted")
+    return figures
+
+
+def limits_of(figures, options):
+    """Rows of (what, measured as text, limit as text, met)."""
+    rows = figures["rows"]
+    column = {name: [row[name] for row in rows if row[name] is not None]
+              for name in rows[0]}
+    limits = []
+
+    def limit(what, value, most, text):
+        limits.append((what, text(value) if value is not None else "unknown",
+                       f"<= {text(most)}",
+                       value is not None and value <= most))
+
+    def count(value):
+        return str(value)
+
+    def times(value):
+        return f"{value:.2f} x"
+
+    def seconds(value):
+        return f"{value:.2f} s"
+
+    def mebibytes(value):
+        return f"{value / (1 << 20):.1f} MiB"
+
+    limit("frames lost, all listeners",
+          sum(column["lost"]) + sum(column["tail"]), 0, count)
+    limit("frames wrong, all listeners",
+          sum(column["foreign"]) + sum(column["shifted"]), 0, count)
+    limit("upload of the broadcaster", figures["broadcaster_multiple"],
+          BROADCASTER_MULTIPLE_MAX, times)
+    uploads = column["upload_multiple"]
+    limit("upload of a listener, most", max(uploads, default=None),
+          LISTENER_MULTIPLE_MAX, times)
+    limit("upload of a listener, mean",
+          sum(uploads) / len(uploads) if uploads else None,
+          MEAN_MULTIPLE_MAX, times)
+    limit("tune-in, median", median(column["tune_in_s"]), TUNE_IN_MAX,
+          seconds)
+    wanted = options.latency / 1000
+    off = [abs(value - wanted) for value in column["latency_s"]]
+    limit("latency off the wanted, most", max(off, default=None),
+          wanted * LATENCY_TOLERANCE, seconds)
+    if "node_memory" in figures:
+        limit("memory of ss-node, peak", figures["node_memory"],
+              NODE_MEMORY_MAX, mebibytes)
+    limit("memory of a listener, peak", max(column["memory"]),
+          LISTENER_MEMORY_MAX, mebibytes)
+    if options.flac:
+        limit("CPU of a listener per MB, most",
+              max(column["cpu_s_per_mb"], default=None),
+              CPU_PER_MEGABYTE_MAX, lambda value: f"{value:.4f} s")
+    return limits
+
+
+def text_of(value, form):
+    return "-" if value is None else form.format(value)
+
+
+def print_rows(figures):
+    columns = (("listener", "name", "{}"), ("tune-in s", "tune_in_s", "{:.2f}"),
+               ("latency s", "latency_s", "{:.3f}"),
+               ("max s", "latency_max_s", "{:.3f}"),
+               ("frames", "frames", "{}"), ("lost", "lost", "{}"),
+               ("tail", "tail", "{}"),
+               ("parity", "packets_from_parity", "{}"),
+               ("resent", "packets_retransmitted", "{}"),
+               ("dup", "packets_duplicate", "{}"),
+               ("up x", "upload_multiple", "{:.2f}"),
+               ("down x", "download_multiple", "{:.2f}"),
+               ("interior", "interior_stripes", "{}"),
+               ("CPU s/MB", "cpu_s_per_mb", "{:.4f}"))
+    table = [[title for title, _, _ in columns]]
+    table += [[text_of(row[name], form) for _, name, form in columns]
+              for row in figures["rows"]]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:
+        print("  ".join(cell.rjust(width) if number else cell.ljust(width)
+                        for number, (cell, width)
+                        in enumerate(zip(row, widths))))
+
+
+def print_report(figures, limits):
+    print_rows(figures)
+    print()
+    for row in figures["rows"]:
+        if row["problems"]:
+            print(f"{row['name']}: {row['problems']}, at seconds "
+                  f"{row['lost_at_s']}")
+    if figures["victim"]:
+        print(f"killed at half time: {figures['victim']} ({figures['kill']}), "
+              f"with children in {figures['victim_interior_stripes']} stripes")
+    print(f"media {figures['media_bps']} bit/s; packets from parity "
+          f"{figures['packets_from_parity']}, retransmitted "
+          f"{figures['packets_retransmitted']}; ss-node sent "
+          f"{text_of(figures.get('node_multiple'), '{:.2f}')} x, "
+          f"broadcaster CPU {figures['broadcaster_cpu_s']:.2f} s")
+    print()
+    width = max(len(what) for what, _, _, _ in limits)
+    for what, value, most, met in limits:
+        print(f"{'pass' if met else 'FAIL'}  {what.ljust(width)}  "
+              f"{value.rjust(10)}  {most}")
+
+
+def measure(options):
+    """One broadcast; (figures, limits)."""
+    with Stage(options.build, keep=options.keep) as stage:
+        namespace = None
+        if options.loss or options.kill == "drop" or options.netns:
+            namespace = Namespace(stage)
+        # Air before the first listener has tuned in, and after the last
+        # measurement.
+        length = options.seconds + SETTLE_SECONDS + 8 + math.ceil(
+            options.listeners * options.stagger / 1000)
+        source = make_source(options.build,
+                             "flac" if options.flac else "opus", length)
+        air = Air(stage, source, 44100 if options.flac else OPUS_RATE,
+                  namespace, options.latency, options.parity)
+        if options.loss:
+            namespace.lose(options.loss)
+        start, end, victim = broadcast(air, stage, options)
+        figures = figures_of(air, options, start, end, victim)
+        limits = limits_of(figures, options)
+    figures["limits"] = [{"what": what, "value": value, "limit": most,
+                          "met": met} for what, value, most, met in limits]
+    return figures, limits
+
+
+def main():
+    handle_signals()
+    options = parse_arguments()
+    try:
+        figures, limits = measure(options)
+    except (Failure, Skip) as failure:
+        print(f"measure.py: {failure}", file=sys.stderr)
+        return 1
+    print_report(figures, limits)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=1)
+            file.write("\n")
+    missed = any(not met for _, _, _, met in limits)
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
