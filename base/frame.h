@@ -16,7 +16,7 @@ typedef enum {
   SS_CODEC_FLAC = 3,   /* Ogg FLAC mapping 1.0 */
 } SsCodec;
 
-#define SS_CODEC_HEADERS_LEN_MAX 65536 /* all header packets of one version */
+#define SS_CODEC_HEADERS_LEN_MAX 65400 /* all header packets of one version */
 #define SS_CODEC_HEADERS_MAX 16        /* header packets of one version */
 
 /* The codec headers of one stretch of media ("header version"): the Ogg

@@ -198,6 +198,12 @@ ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
   ss_scribe_exit (scribe);
 }
 
+unsigned
+ss_group_n_unacknowledged (const SsGroup *group)
+{
+  return outbox_len (group);
+}
+
 void
 ss_publish_due (SsGroup *group)
 {
@@ -311,8 +317,10 @@ ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
     break;
   case SS_KBR_LATE:
     entry->late++;
-    if (entry->late >= 2
-        || scribe->env->now - entry->first >= SS_ROOT_SILENT)
+    /* Lost packets are not silence: other acks come meanwhile. */
+    bool is_late = entry->late >= 2
+                   || scribe->env->now - entry->first >= SS_ROOT_SILENT;
+    if (is_late && ss_kbr_last_heard (scribe->kbr, &to->id) < entry->first)
       ss_scribe_suspect (scribe, to);
     break;
   case SS_KBR_FAILED:

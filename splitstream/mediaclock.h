@@ -1,0 +1,63 @@
+/* The publisher's media clock as a receiver sees it. Every packet says at
+ * which media time it departed; the base is the least of (arrival -
+ * departure) over a sliding window of packets that came down their tree: the
+ * difference of the clocks plus the quickest way here. So a frame is put out
+ * at timestamp + base + latency. The base in use follows the measured one
+ * slowly, so that drift is followed and nothing audible jumps. Departures of
+ * repaired packets say nothing about ways and are not counted.
+ *
+ * For each stripe the smoothed lag behind the base and its deviation are kept
+ * (RFC 6298's estimator), from which follows when a packet is overdue. Pure. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/time.h"
+#include "splitstream/station.h"
+
+/* The window of the minimum, in steps. */
+#define SS_CLOCK_STEPS 10
+#define SS_CLOCK_STEP  (2 * SS_SEC)
+/* How fast the base in use moves: 1 ms/s, five times the drift of bad
+ * crystals, and far below what is audible. */
+#define SS_CLOCK_SLEW_PER_MILLE 1
+/* If a whole step's packets come this share of the latency later than the
+ * base says, then the stream has really been delayed: the base jumps. */
+#define SS_CLOCK_JUMP_DIVISOR 3
+
+typedef struct {
+  bool known;
+  SsTime lag, deviation;
+} SsStripeLag;
+
+typedef struct {
+  SsTime latency; /* bounds margins and jumps */
+  bool is_set, is_measured, is_fixed;
+  SsTime base; /* in use */
+  SsTime adjusted_at;
+  bool has_departure;
+  SsTime last_departure; /* newest, for unwrapping */
+  struct {
+    SsTime start, least;
+  } steps[SS_CLOCK_STEPS]; /* least: SS_NEVER if none */
+  unsigned step;
+  SsStripeLag stripes[SS_STRIPES];
+} SsMediaClock;
+
+void ss_media_clock_init (SsMediaClock *clock, SsTime latency);
+/* Another node's word: media time `media_time` reaches this node at `now`.
+ * Counts until a packet says better. */
+void ss_media_clock_hint (SsMediaClock *clock, SsTime now, SsTime media_time);
+/* A packet has come down its tree. */
+void ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
+                             SsTime departure);
+/* From now on the base does not jump to a better estimate: frames are out. */
+void ss_media_clock_fix (SsMediaClock *clock);
+/* The base in use at now; 0 if not yet set. Moves it. */
+SsTime ss_media_clock_base (SsMediaClock *clock, SsTime now);
+/* The least of the window, or the base in use. */
+SsTime ss_media_clock_measured (const SsMediaClock *clock);
+/* How long after departure + base a packet of the stripe is overdue. */
+SsTime ss_media_clock_allowance (const SsMediaClock *clock, unsigned stripe);
+/* Smoothed delay behind the quickest stripe. */
+SsTime ss_media_clock_lag (const SsMediaClock *clock, unsigned stripe);

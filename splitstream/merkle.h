@@ -1,0 +1,35 @@
+/* A small Merkle tree, so that the packets of a burst share one signature
+ * (after Wong and Lam, "Digital signatures for flows and multicasts", 1998).
+ *
+ * Nodes have 16 bytes: 128 bits against a second preimage, which is all that
+ * a stranger could try. Collisions, at 64 bits of work, are open only to the
+ * station itself, and that may sign two packets of one sequence anyway.
+ *
+ * The leaves are padded with zero nodes to a power of two, so that a leaf's
+ * index and the length of its path say how to walk up. A tree of one leaf is
+ * that leaf. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SS_MERKLE_NODE_LEN   16
+#define SS_MERKLE_DEPTH_MAX  6
+#define SS_MERKLE_LEAVES_MAX 64
+
+typedef struct {
+  uint8_t b[SS_MERKLE_NODE_LEN];
+} SsMerkleNode;
+
+/* The depth of a tree of n leaves, 1 <= n <= SS_MERKLE_LEAVES_MAX. */
+unsigned ss_merkle_depth (unsigned n_leaves);
+/* The top of the tree over leaves. */
+SsMerkleNode ss_merkle_top (const SsMerkleNode *leaves, unsigned n_leaves);
+/* The nodes beside the way up from leaf `index`, lowest first; the depth is
+ * returned. */
+unsigned ss_merkle_path (const SsMerkleNode *leaves, unsigned n_leaves,
+                         unsigned index,
+                         SsMerkleNode ret_path[SS_MERKLE_DEPTH_MAX]);
+/* The top that leaf, index and path lead to. index must be below 2^depth. */
+SsMerkleNode ss_merkle_climb (const SsMerkleNode *leaf, unsigned index,
+                              const SsMerkleNode *path, unsigned depth);

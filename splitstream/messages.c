@@ -1,0 +1,5 @@
+#include "splitstream/messages.h"
+
+#define SS_WIRE_PROTOCOL splitstream
+#define SS_WIRE_DEF "splitstream/messages.def"
+#include "base/wire_define.h"

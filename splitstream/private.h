@@ -1,0 +1,229 @@
+/* What the files of a station share: the objects' insides. Not for others.
+ *
+ *   splitstream.c  the object, its stations, upcalls of Scribe and overlay
+ *   station.c      a station: roles, sessions, packets in, deadlines
+ *   publisher.c    frames in, packets out
+ *   listener.c     frames out: wants, headers, silence, the end
+ *   tunein.c       asking neighbours for packets, and being asked
+ *   fetch.c        asking neighbours for codec headers, and being asked
+ *   stats.c        figures
+ *
+ * Timers: each station has one, armed at the earliest of its deadlines
+ * (ss_station_run does all that is due); each tune-in burst being served has
+ * one; one reaps stations that nobody needs any more. */
+#pragma once
+
+#include "splitstream/headers.h"
+#include "splitstream/reorder.h"
+#include "splitstream/rows.h"
+
+/* Bounds. */
+#define SS_STATIONS_RELAYED_MAX 64
+#define SS_BURSTS_MAX           8  /* tune-ins served at a time */
+#define SS_SEEN_WORDS           4  /* of 64 sequences, per stripe */
+#define SS_TUNE_IN_TRIED_MAX    16
+#define SS_TUNE_IN_NEIGHBOURS   8
+#define SS_TUNE_IN_OTHERS_MAX   3
+#define SS_STATION_HISTORY_MAX  1024
+
+/* Times. */
+#define SS_BURST_STEP         (20 * SS_MSEC)
+#define SS_BURST_SPEED        4 /* times the stream's own */
+#define SS_TUNE_IN_WAIT_MIN   (150 * SS_MSEC)
+#define SS_TUNE_IN_PATIENCE   (300 * SS_MSEC) /* then the publisher too */
+#define SS_TUNE_IN_RETRY      (100 * SS_MSEC)
+#define SS_TUNE_IN_TIME       (8 * SS_SEC) /* then no longer */
+#define SS_FETCH_WAIT_MIN     (150 * SS_MSEC)
+#define SS_FETCH_DELAY        (200 * SS_MSEC) /* the stream may bring them */
+#define SS_FETCH_RETRY        (500 * SS_MSEC)
+#define SS_NEED_DESCRIPTOR_INTERVAL (1 * SS_SEC)
+#define SS_PUBLISH_SLACK      (1 * SS_SEC)
+
+typedef enum {
+  SS_SPLITSTREAM_TIMER_STATION,
+  SS_SPLITSTREAM_TIMER_BURST,
+  SS_SPLITSTREAM_TIMER_REAP,
+} SsSplitStreamTimer;
+
+typedef struct {
+  SsStation *station;
+  SsGroup *group; /* NULL: none */
+  uint8_t index;
+  /* Sequences verified in this session: bit i is top - i. */
+  bool has_top;
+  uint32_t top;
+  uint64_t seen[SS_SEEN_WORDS];
+  uint64_t received;
+} SsStripe;
+
+/* A session as a listener receives it. */
+typedef struct {
+  SsStation *station;
+  uint32_t session;
+  unsigned n_parity;
+  SsTime latency; /* with the buffer */
+  SsMediaClock clock;
+  SsReorder *reorder;
+  SsHeaderStore headers;
+  uint8_t announced;       /* header version last told; 0: none */
+  uint8_t missing_version; /* its headers are wanted; 0: none */
+  bool has_media;          /* a frame packet has come */
+  SsTime missing_since;
+} SsReception;
+
+typedef struct {
+  bool is_done;
+  SsTime started, deadline; /* deadline: of the answer, or to try again */
+  bool is_asked;
+  bool is_answered;         /* packets are coming from `peer` */
+  SsContact peer;
+  SsTime asked;
+  unsigned n_tried, n_others;
+  SsId tried[SS_TUNE_IN_TRIED_MAX];
+  SsContact others[SS_TUNE_IN_OTHERS_MAX];
+} SsTuneIn;
+
+typedef struct {
+  uint8_t version; /* being fetched; 0: none */
+  SsContact peer;
+  SsTime deadline;
+  unsigned attempt;
+  uint32_t len;        /* of the whole */
+  unsigned n_received; /* chunks, in order */
+  unsigned n_asked;
+  GByteArray *bytes;
+} SsHeaderFetch;
+
+typedef struct {
+  SsStripe *stripe;
+  uint32_t sequence;
+  GBytes *bytes;
+} SsFound;
+
+struct SsStation {
+  SsSplitStream *owner;
+  SsStationRole role;
+  SsStationParams params;
+  SsId group_id;
+  bool has_session;
+  uint32_t session;
+  SsFamily *family;
+  SsStripe stripes[SS_STRIPES];
+  SsPacketTops tops;
+  SsTimer timer;
+  bool is_silent, is_ended;
+  uint64_t packets_received, packets_duplicate, packets_retransmitted,
+    packets_rejected;
+  SsTime last_tree; /* newest packet down a tree; -1: none yet */
+
+  /* publisher */
+  SsSigner signer;
+  SsRows *rows;
+  bool has_origin;
+  SsTime origin; /* media time is now - origin */
+  SsHeaderStore headers;
+  uint8_t version;
+  SsDescriptor descriptor; /* a listener's, too */
+  uint64_t packets_sent, payload_bytes;
+  uint64_t next_frame;
+
+  /* listener */
+  SsTime buffer, listen_at, tune_in;
+  SsReception *current, *draining;
+  GArray *found;       /* SsFound: wanted, and in Scribe's history; or NULL */
+  SsReorderStats past; /* of sessions gone */
+  uint64_t past_rows;
+  SsTuneIn tune;
+  SsHeaderFetch fetch;
+  SsTime need_descriptor_at; /* not again before */
+};
+
+/* A tune-in being served. */
+typedef struct {
+  SsStation *station; /* NULL: free */
+  SsContact to;
+  uint32_t session;
+  uint64_t next, end;
+  unsigned per_step;
+  SsTimer timer;
+} SsBurst;
+
+struct SsSplitStream {
+  SsEnv *env;
+  SsKbr *kbr;
+  bool is_relay;
+  SsStationUpcalls upcalls;
+  void *user;
+  SsScribe *scribe;
+  GPtrArray *stations; /* in the order of making */
+  SsBurst bursts[SS_BURSTS_MAX];
+  SsTimer reap_timer;
+};
+
+/* descriptor.c */
+bool   ss_station_params_decode (const uint8_t *data, size_t len,
+                                 SsStationParams *ret_params);
+size_t ss_station_params_encode (const SsStationParams *params, uint8_t *ret,
+                                 size_t cap);
+
+/* splitstream.c */
+SsStation *ss_splitstream_find (const SsSplitStream *splitstream,
+                                const SsId *group_id);
+void       ss_splitstream_send (SsSplitStream *splitstream,
+                                const SsContact *to, const uint8_t *data,
+                                size_t len, bool reliable);
+
+/* station.c */
+SsStation *ss_station_new (SsSplitStream *owner, const SsStationParams *params,
+                           SsStationRole role);
+void ss_station_open_family (SsStation *station);
+void ss_station_free (SsStation *station);
+void ss_station_run (SsStation *station); /* all that is due; arms the timer */
+void ss_station_open_stripes (SsStation *station);
+SsPacketVerdict ss_station_packet (SsStripe *stripe, uint32_t sequence,
+                                   GBytes *bytes, SsReorderVia via);
+bool ss_stripe_has_seen (const SsStripe *stripe, uint32_t sequence);
+void ss_stripe_see (SsStripe *stripe, uint32_t sequence);
+void ss_station_start_session (SsStation *station, uint32_t session,
+                               unsigned n_parity);
+
+/* publisher.c */
+SsTime ss_publisher_run (SsStation *station); /* returns its deadline */
+void   ss_publisher_clear (SsStation *station);
+
+/* listener.c */
+SsReception *ss_reception_new (SsStation *station, uint32_t session,
+                               unsigned n_parity);
+void   ss_reception_free (SsReception *reception);
+SsTime ss_listener_run (SsStation *station);
+void   ss_listener_packet (SsStation *station, const SsStripe *stripe,
+                           uint32_t sequence, const SsPacket *packet,
+                           GBytes *bytes, SsReorderVia via);
+void   ss_listener_session (SsStation *station, unsigned n_parity);
+void   ss_listener_clear (SsStation *station);
+void   ss_listener_need_descriptor (SsStation *station);
+
+/* tunein.c */
+void   ss_tune_in_start (SsStation *station);
+SsTime ss_tune_in_run (SsStation *station);
+void   ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
+                         const uint8_t *data, size_t len);
+void   ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
+                            const uint8_t *data, size_t len);
+void   ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
+                          const uint8_t *data, size_t len);
+void   ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
+void   ss_burst_cancel (SsStation *station);
+/* Whom to ask, best first: neighbours in the trees, and at last, if
+ * with_publisher, who broadcasts. Without those in tried. */
+unsigned ss_station_peers (const SsStation *station, const SsId *tried,
+                           unsigned n_tried, bool with_publisher,
+                           SsContact *ret_contacts, unsigned max);
+
+/* fetch.c */
+SsTime ss_fetch_run (SsStation *station);
+void   ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
+                       const uint8_t *data, size_t len);
+void   ss_fetch_chunk (SsSplitStream *splitstream, const SsContact *from,
+                       const uint8_t *data, size_t len);
+void   ss_fetch_cancel (SsStation *station);

@@ -1,0 +1,201 @@
+/* The publisher: frames and codec headers go in, packets go to the stripes'
+ * roots. Media time begins with the first frame: its arrival is its
+ * timestamp, so headers pushed before it wait for it. */
+#include "splitstream/private.h"
+
+#include <string.h>
+
+SsStation *
+ss_station_publish (SsSplitStream *splitstream, const SsStationParams *params,
+                    const uint8_t seed[SS_SEED_LEN], uint32_t session,
+                    const char *title, const char *description)
+{
+  g_assert (params->parity <= SS_PARITY_MAX);
+  g_assert (params->latency >= SS_LATENCY_MIN);
+  g_assert (params->latency <= SS_LATENCY_MAX);
+  SsId group_id = ss_station_group_id (&params->key, params->name);
+  SsStation *station = ss_splitstream_find (splitstream, &group_id);
+  /* What was relayed so far, for those who waited, begins anew: a source's
+   * groups are another kind of family. */
+  if (station != NULL) {
+    g_assert (station->role == SS_ROLE_RELAY);
+    ss_station_free (station);
+  }
+  station = ss_station_new (splitstream, params, SS_ROLE_PUBLISHER);
+  ss_signer_init (&station->signer, seed);
+  g_assert (ss_key_equal (&station->signer.key, &params->key));
+  station->has_session = true;
+  station->session = session;
+  SsDescriptor *descriptor = &station->descriptor;
+  descriptor->params = *params;
+  descriptor->session = session;
+  if (title != NULL)
+    g_strlcpy (descriptor->title, title, sizeof descriptor->title);
+  if (description != NULL)
+    g_strlcpy (descriptor->description, description,
+               sizeof descriptor->description);
+  station->rows = ss_rows_new (&station->signer, session, params->parity,
+                               params->latency);
+  ss_station_open_family (station);
+  ss_family_set_source (station->family, ss_kbr_self (splitstream->kbr));
+  ss_station_open_stripes (station);
+  return station;
+}
+
+void
+ss_publisher_clear (SsStation *station)
+{
+  if (station->rows != NULL)
+    ss_rows_free (station->rows);
+  station->rows = NULL;
+  ss_header_store_clear (&station->headers);
+  ss_signer_clear (&station->signer);
+}
+
+/* Hands out what has left the rows. */
+static void
+send_packets (SsStation *station)
+{
+  SsEnv *env = station->owner->env;
+  SsRowsPacket packet;
+  while (ss_rows_pop (station->rows, &packet)) {
+    SsStripe *stripe = &station->stripes[packet.stripe];
+    ss_stripe_see (stripe, packet.sequence);
+    station->packets_sent++;
+    ss_group_publish (stripe->group, packet.sequence, packet.packet,
+                      env->now + station->params.latency + SS_PUBLISH_SLACK);
+    g_bytes_unref (packet.packet);
+  }
+}
+
+/* How long the stream may be idle before an empty packet shows that it
+ * lives, and what has been lost of it. */
+static SsTime
+beacon_interval (const SsStation *station)
+{
+  return MIN (SS_STATION_BEACON, station->params.latency / 3);
+}
+
+SsTime
+ss_publisher_run (SsStation *station)
+{
+  if (!station->has_origin || station->is_ended)
+    return SS_NEVER;
+  SsTime media_now = station->owner->env->now - station->origin;
+  ss_rows_run (station->rows, media_now);
+  SsTime beacon
+    = ss_rows_last_departure (station->rows) + beacon_interval (station);
+  if (media_now >= beacon) {
+    ss_rows_push_beacon (station->rows, media_now);
+    beacon = media_now + beacon_interval (station);
+  }
+  send_packets (station);
+  SsTime deadline = MIN (beacon, ss_rows_deadline (station->rows));
+  return station->origin + deadline;
+}
+
+static void
+push_version (SsStation *station, uint8_t version)
+{
+  GBytes *bytes = ss_header_store_bytes (&station->headers, version);
+  const SsCodecHeaders *headers
+    = ss_header_store_find (&station->headers, version);
+  ss_rows_push_headers (station->rows,
+                        station->owner->env->now - station->origin, version,
+                        headers->clock_rate, bytes);
+}
+
+/* The text's newest versions go into the descriptor. */
+static void
+describe (SsStation *station, const SsHeaderRef *ref)
+{
+  SsDescriptor *descriptor = &station->descriptor;
+  if (descriptor->n_headers == SS_HEADER_REFS_MAX) {
+    descriptor->n_headers--;
+    memmove (&descriptor->headers[0], &descriptor->headers[1],
+             descriptor->n_headers * sizeof descriptor->headers[0]);
+  }
+  descriptor->headers[descriptor->n_headers++] = *ref;
+  descriptor->publisher
+    = ss_contact_to_record (ss_kbr_self (station->owner->kbr));
+  if (station->owner->upcalls.descriptor != NULL)
+    station->owner->upcalls.descriptor (station->owner->user, station,
+                                        descriptor);
+}
+
+void
+ss_station_push_headers (SsStation *station, const SsCodecHeaders *headers)
+{
+  g_assert (station->role == SS_ROLE_PUBLISHER);
+  if (station->is_ended)
+    return;
+  SsCodecHeaders *copy = ss_codec_headers_copy (headers);
+  station->version = station->version == UINT8_MAX
+                       ? 1
+                       : (uint8_t) (station->version + 1);
+  copy->version = station->version;
+  GBytes *bytes = ss_headers_serialise (copy);
+  if (bytes == NULL || !ss_header_store_add (&station->headers, bytes)) {
+    ss_env_log (station->owner->env, SS_LOG_ERROR,
+                "%s: codec headers cannot be sent", station->params.name);
+    ss_codec_headers_free (copy);
+    if (bytes != NULL)
+      g_bytes_unref (bytes);
+    return;
+  }
+  SsHeaderRef ref = ss_headers_ref (copy, bytes);
+  ss_codec_headers_free (copy);
+  g_bytes_unref (bytes);
+  if (station->has_origin) {
+    push_version (station, station->version);
+    send_packets (station);
+    ss_station_run (station);
+  }
+  describe (station, &ref);
+}
+
+void
+ss_station_push_frame (SsStation *station, const SsFrame *frame)
+{
+  g_assert (station->role == SS_ROLE_PUBLISHER);
+  if (station->is_ended)
+    return;
+  SsEnv *env = station->owner->env;
+  if (!station->has_origin) {
+    station->has_origin = true;
+    station->origin = env->now - frame->timestamp;
+    if (station->version != 0)
+      push_version (station, station->version);
+  }
+  if (ss_rows_push_frame (station->rows, env->now - station->origin, frame))
+    station->payload_bytes += g_bytes_get_size (frame->data);
+  station->next_frame++;
+  ss_station_run (station);
+}
+
+void
+ss_station_end (SsStation *station)
+{
+  g_assert (station->role == SS_ROLE_PUBLISHER);
+  if (station->is_ended)
+    return;
+  SsEnv *env = station->owner->env;
+  if (!station->has_origin) {
+    station->has_origin = true;
+    station->origin = env->now;
+  }
+  ss_rows_end (station->rows, env->now - station->origin);
+  send_packets (station);
+  station->is_ended = true;
+  ss_station_run (station);
+}
+
+bool
+ss_station_is_drained (const SsStation *station)
+{
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    if (station->stripes[i].group != NULL
+        && ss_group_n_unacknowledged (station->stripes[i].group) > 0)
+      return false;
+  return true;
+}

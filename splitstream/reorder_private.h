@@ -1,0 +1,87 @@
+/* The window's inside, shared by reorder.c (what is here, what is missing)
+ * and playout.c (when it starts, what comes out). */
+#pragma once
+
+#include "splitstream/reorder.h"
+
+typedef struct {
+  GBytes *packet; /* NULL: missing */
+  /* if here */
+  SsTime departure, timestamp;
+  uint64_t frame_number;
+  uint16_t row_low;
+  uint8_t index, flags, version;
+  /* if missing */
+  SsTime noticed, want_at;
+  bool is_asked, is_parity_asked, is_in_burst;
+} SsReorderSlot;
+
+typedef struct {
+  uint32_t row;
+  uint64_t first;
+  unsigned n_data;
+  bool is_bad; /* what came out was not authentic: not tried again */
+  GBytes *shards[SS_PARITY_MAX];
+} SsReorderRow;
+
+struct SsReorder {
+  SsMediaClock *clock;
+  SsReorderCalls calls;
+  void *user;
+  unsigned n_parity, n_columns;
+  SsTime latency;
+  SsTime deadline;
+  /* Slots of [first, end); next is the one playing. */
+  SsReorderSlot *slots;
+  unsigned capacity; /* a power of 2 */
+  bool has_any;
+  uint64_t first, next, end;
+  GArray *missing; /* uint64_t, ascending, all in [next, end) */
+  GArray *rows;    /* SsReorderRow, by row */
+  bool has_row;
+  uint32_t last_row; /* of a parity packet, the greatest */
+  uint64_t n_rows;   /* passed */
+  bool has_passed;
+  uint16_t passed_row_low; /* of the packet played last */
+  bool is_expecting; /* [expect_first, expect_newest] until expect_until */
+  uint64_t expect_first, expect_newest;
+  SsTime expect_until;
+  bool has_end;
+  uint64_t end_number; /* of the first end mark */
+  /* playing */
+  bool is_started, has_frame;
+  uint64_t last_frame; /* number of the last frame out or known lost */
+  bool is_parsed;
+  SsPacket current; /* the packet `next`, parsed */
+  unsigned part;    /* of it, the next to go */
+  size_t part_offset;
+  SsTime part_time;
+  GByteArray *partial; /* a frame's first parts; NULL: none */
+  uint64_t partial_number;
+  SsReorderStats stats;
+};
+
+static inline SsReorderSlot *
+ss_reorder_slot (const SsReorder *reorder, uint64_t number)
+{
+  return &reorder->slots[number & (reorder->capacity - 1)];
+}
+
+static inline SsTime
+ss_reorder_due (const SsReorder *reorder, const SsReorderSlot *slot)
+{
+  return slot->timestamp + reorder->clock->base + reorder->latency;
+}
+
+static inline void
+ss_reorder_at (SsReorder *reorder, SsTime deadline)
+{
+  reorder->deadline = MIN (reorder->deadline, deadline);
+}
+
+/* reorder.c */
+void ss_reorder_advance (SsReorder *reorder, uint64_t next);
+
+/* playout.c */
+void ss_reorder_start (SsReorder *reorder, SsTime now);
+void ss_reorder_play (SsReorder *reorder, SsTime now);

@@ -1,0 +1,448 @@
+/* The publisher's side of a stream: see the header. */
+#include "splitstream/rows.h"
+
+#include <string.h>
+
+#include "splitstream/parity.h"
+
+enum {
+  /* MEDIA_DATA without path, lengths, durations and payload. */
+  FIXED_LEN = 1 + SS_SIGNATURE_LEN + 1 + 1 + 4 + 2 + 1 + 1 + 4 + 4 + 4 + 1 + 1,
+  FRAMES_MAX = 120, /* in one packet: long durations come in pairs */
+};
+
+/* The packet being filled. */
+typedef struct {
+  uint8_t flags, version;
+  SsTime timestamp; /* of the first part */
+  SsTime arrival;   /* of the first part */
+  SsTime held;      /* durations, as time */
+  uint64_t frame_number;
+  unsigned n;
+  uint16_t lens[FRAMES_MAX];
+  uint32_t durations[FRAMES_MAX];
+  size_t len;
+  uint8_t payload[SS_PACKET_DRAFT_MAX];
+} Filling;
+
+struct SsRows {
+  SsSigner signer;
+  uint32_t session;
+  unsigned n_parity, n_columns;
+  SsTime hold, row_time;
+  Filling filling;
+  uint8_t version;
+  uint32_t clock_rate;
+  uint64_t next_number, next_frame;
+  /* The open row. */
+  uint64_t row, row_first;
+  unsigned n_in_row;  /* drafted */
+  unsigned n_kept;    /* signed, for the parity */
+  GBytes *kept[SS_ROW_MAX];
+  SsTime row_start, last_departure;
+  /* Of this burst. */
+  GArray *drafts; /* SsPacketDraft */
+  GArray *ready;  /* SsRowsPacket, from n_popped on */
+  unsigned n_popped;
+};
+
+SsRows *
+ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
+             SsTime latency)
+{
+  g_assert (n_parity <= SS_PARITY_MAX);
+  SsRows *rows = g_new0 (SsRows, 1);
+  rows->signer = *signer;
+  rows->session = session;
+  rows->n_parity = n_parity;
+  rows->n_columns = SS_STRIPES - n_parity;
+  rows->hold = latency / 25;
+  rows->row_time = latency * 3 / 5;
+  rows->last_departure = -1;
+  rows->drafts = g_array_new (FALSE, FALSE, sizeof (SsPacketDraft));
+  rows->ready = g_array_new (FALSE, FALSE, sizeof (SsRowsPacket));
+  return rows;
+}
+
+void
+ss_rows_free (SsRows *rows)
+{
+  SsRowsPacket packet;
+  while (ss_rows_pop (rows, &packet))
+    g_bytes_unref (packet.packet);
+  for (unsigned i = 0; i < rows->n_kept; i++)
+    g_bytes_unref (rows->kept[i]);
+  g_assert (rows->drafts->len == 0);
+  g_array_unref (rows->drafts);
+  g_array_unref (rows->ready);
+  ss_signer_clear (&rows->signer);
+  g_free (rows);
+}
+
+/* Bytes of a packet with these parts. */
+static size_t
+packet_len (unsigned n_frames, unsigned n_durations, bool is_long,
+            size_t payload_len)
+{
+  return FIXED_LEN + 2 * (n_frames - MIN (n_frames, 1))
+         + (is_long ? 4 : 2) * n_durations + payload_len;
+}
+
+static bool
+is_long (const Filling *filling, uint32_t duration)
+{
+  if (duration > UINT16_MAX)
+    return true;
+  for (unsigned i = 0; i < filling->n; i++)
+    if (filling->durations[i] > UINT16_MAX)
+      return true;
+  return false;
+}
+
+/* How many durations have to be written: the last holds for what follows. */
+static unsigned
+n_durations (const Filling *filling)
+{
+  unsigned n = filling->n;
+  while (n > 1 && filling->durations[n - 2] == filling->durations[n - 1])
+    n--;
+  return n;
+}
+
+/* How many bytes of another frame fit. Reckons with a duration for each. */
+static size_t
+room (const Filling *filling, uint32_t duration)
+{
+  if (filling->n >= FRAMES_MAX)
+    return 0;
+  unsigned n = filling->n + 1;
+  unsigned n_written = n;
+  if (filling->n > 0 && filling->durations[filling->n - 1] == duration)
+    n_written = n_durations (filling);
+  size_t len
+    = packet_len (n, n_written, is_long (filling, duration), filling->len);
+  return len < SS_PACKET_DRAFT_MAX ? SS_PACKET_DRAFT_MAX - len : 0;
+}
+
+static void sign_burst (SsRows *rows, SsTime media_now);
+
+/* Writes the filling's lengths and durations. */
+static void
+list_frames (const Filling *filling, SsMsgMediaData *message)
+{
+  for (unsigned i = 0; i + 1 < filling->n; i++)
+    message->lengths[message->n_lengths++] = filling->lens[i];
+  bool pairs = is_long (filling, 0);
+  if (pairs)
+    message->flags |= SS_PACKET_FLAG_LONG;
+  unsigned n = filling->n > 0 ? n_durations (filling) : 0;
+  for (unsigned i = 0; i < n; i++) {
+    if (pairs)
+      message->durations[message->n_durations++]
+        = (uint16_t) (filling->durations[i] >> 16);
+    message->durations[message->n_durations++]
+      = (uint16_t) filling->durations[i];
+  }
+}
+
+/* Drafts what is being filled; the draft waits for the burst's end. */
+static void
+leave (SsRows *rows, SsTime media_now)
+{
+  Filling *filling = &rows->filling;
+  if (rows->n_in_row == 0) {
+    rows->row_first = rows->next_number;
+    rows->row_start = media_now;
+  }
+  SsMsgMediaData message;
+  memset (&message, 0, sizeof message);
+  message.session = rows->session;
+  message.place
+    = (uint16_t) ((rows->row & 0xfff) << 4 | rows->n_in_row);
+  message.flags = (uint8_t) (filling->flags
+                             | rows->n_parity << SS_PACKET_PARITY_SHIFT);
+  message.header_version = filling->version;
+  message.departure = ss_packet_departure_to_wire (media_now);
+  message.timestamp = ss_packet_timestamp_to_wire (filling->timestamp);
+  message.frame_number = (uint32_t) filling->frame_number;
+  list_frames (filling, &message);
+  message.payload = (SsWireBytes) { .data = filling->payload,
+                                    .len = (uint16_t) filling->len };
+  SsPacketDraft draft = {
+    .draft = ss_packet_draft_data (&message),
+    .stripe = (uint8_t) (rows->next_number % rows->n_columns),
+    .sequence = (uint32_t) (rows->next_number / rows->n_columns),
+  };
+  g_array_append_val (rows->drafts, draft);
+  rows->next_number++;
+  rows->n_in_row++;
+  rows->last_departure = media_now;
+  filling->n = 0;
+  filling->len = 0;
+  filling->held = 0;
+  filling->flags = 0;
+  if (rows->n_in_row == rows->n_columns)
+    sign_burst (rows, media_now);
+}
+
+static void
+make_ready (SsRows *rows, const SsPacketDraft *draft)
+{
+  SsRowsPacket packet = { .stripe = draft->stripe,
+                          .sequence = draft->sequence,
+                          .packet = draft->draft };
+  g_array_append_val (rows->ready, packet);
+}
+
+/* Signs the open row's parity and begins another row. */
+static void
+close_row (SsRows *rows, SsTime media_now)
+{
+  g_assert (rows->n_kept == rows->n_in_row);
+  if (rows->n_kept == 0)
+    return;
+  if (rows->n_parity > 0) {
+    GBytes *shards[SS_PARITY_MAX];
+    SsPacketDraft drafts[SS_PARITY_MAX];
+    ss_parity_encode (rows->kept, rows->n_kept, rows->n_parity, shards);
+    for (unsigned j = 0; j < rows->n_parity; j++) {
+      SsMsgMediaParity message;
+      memset (&message, 0, sizeof message);
+      message.session = rows->session;
+      message.first = (uint32_t) rows->row_first;
+      message.n_data = (uint8_t) rows->n_kept;
+      message.parity = (uint8_t) rows->n_parity;
+      message.departure = ss_packet_departure_to_wire (media_now);
+      size_t len;
+      message.shard.data = g_bytes_get_data (shards[j], &len);
+      message.shard.len = (uint16_t) len;
+      drafts[j] = (SsPacketDraft){
+        .draft = ss_packet_draft_parity (&message),
+        .stripe = (uint8_t) (rows->n_columns + j),
+        .sequence = (uint32_t) rows->row,
+      };
+      g_bytes_unref (shards[j]);
+    }
+    ss_packet_sign (&rows->signer, drafts, rows->n_parity,
+                    SS_PACKET_BURST_MAX);
+    for (unsigned j = 0; j < rows->n_parity; j++)
+      make_ready (rows, &drafts[j]);
+  }
+  for (unsigned i = 0; i < rows->n_kept; i++)
+    g_bytes_unref (rows->kept[i]);
+  rows->n_kept = 0;
+  rows->n_in_row = 0;
+  rows->row++;
+}
+
+/* Signs what the burst has drafted so far. A row's parity is taken over
+ * signed packets, so a burst is signed at each row's end too. */
+static void
+sign_burst (SsRows *rows, SsTime media_now)
+{
+  SsPacketDraft *drafts = (SsPacketDraft *) (void *) rows->drafts->data;
+  ss_packet_sign (&rows->signer, drafts, rows->drafts->len,
+                  SS_PACKET_BURST_MAX);
+  for (unsigned i = 0; i < rows->drafts->len; i++) {
+    make_ready (rows, &drafts[i]);
+    rows->kept[rows->n_kept++] = g_bytes_ref (drafts[i].draft);
+  }
+  g_array_set_size (rows->drafts, 0);
+  if (rows->n_in_row == rows->n_columns)
+    close_row (rows, media_now);
+}
+
+static void
+flush (SsRows *rows, SsTime media_now)
+{
+  if (rows->filling.n > 0)
+    leave (rows, media_now);
+}
+
+static void
+start (SsRows *rows, SsTime media_now, SsTime timestamp)
+{
+  rows->filling.timestamp = timestamp;
+  rows->filling.arrival = media_now;
+  rows->filling.version = rows->version;
+  rows->filling.frame_number = rows->next_frame;
+}
+
+static void
+put (SsRows *rows, const uint8_t *data, size_t len, uint32_t duration)
+{
+  Filling *filling = &rows->filling;
+  g_assert (filling->n < FRAMES_MAX);
+  memcpy (filling->payload + filling->len, data, len);
+  filling->len += len;
+  filling->lens[filling->n] = (uint16_t) len;
+  filling->durations[filling->n++] = duration;
+}
+
+void
+ss_rows_push_headers (SsRows *rows, SsTime media_now, uint8_t version,
+                      uint32_t clock_rate, GBytes *serialised)
+{
+  enum { PART_MAX = SS_PACKET_DRAFT_MAX - FIXED_LEN };
+  flush (rows, media_now);
+  rows->version = version;
+  rows->clock_rate = clock_rate;
+  size_t len, done = 0;
+  const uint8_t *data = g_bytes_get_data (serialised, &len);
+  while (done < len) {
+    size_t part = MIN (len - done, (size_t) PART_MAX);
+    start (rows, media_now, media_now);
+    rows->filling.flags = SS_PACKET_FLAG_HEADERS;
+    if (done > 0)
+      rows->filling.flags |= SS_PACKET_FLAG_TAIL;
+    if (done + part < len)
+      rows->filling.flags |= SS_PACKET_FLAG_HEAD;
+    memcpy (rows->filling.payload, data + done, part);
+    rows->filling.len = part;
+    leave (rows, media_now);
+    done += part;
+  }
+  sign_burst (rows, media_now);
+}
+
+static SsTime
+duration_time (const SsRows *rows, uint32_t duration)
+{
+  if (rows->clock_rate == 0)
+    return 0;
+  return (SsTime) duration * SS_SEC / rows->clock_rate;
+}
+
+/* A frame longer than a packet: its parts go into packets of their own, and
+ * the last may be followed by other frames. */
+static void
+split (SsRows *rows, SsTime media_now, const SsFrame *frame)
+{
+  size_t len, done = 0;
+  const uint8_t *data = g_bytes_get_data (frame->data, &len);
+  while (done < len) {
+    start (rows, media_now, frame->timestamp);
+    size_t part = MIN (len - done, room (&rows->filling, frame->duration));
+    if (done > 0)
+      rows->filling.flags |= SS_PACKET_FLAG_TAIL;
+    put (rows, data + done, part, frame->duration);
+    done += part;
+    if (done < len) {
+      rows->filling.flags |= SS_PACKET_FLAG_HEAD;
+      leave (rows, media_now);
+    }
+  }
+}
+
+bool
+ss_rows_push_frame (SsRows *rows, SsTime media_now, const SsFrame *frame)
+{
+  Filling *filling = &rows->filling;
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (frame->data, &len);
+  if (len > SS_FRAME_BYTES_MAX) {
+    rows->next_frame++;
+    return false;
+  }
+  if (filling->n > 0) {
+    SsTime expected = filling->timestamp + filling->held;
+    if (ABS (frame->timestamp - expected) > SS_ROWS_TIMESTAMP_SLACK
+        || room (filling, frame->duration) < len)
+      flush (rows, media_now);
+  }
+  if (filling->n == 0)
+    start (rows, media_now, frame->timestamp);
+  if (room (filling, frame->duration) >= len)
+    put (rows, data, len, frame->duration);
+  else
+    split (rows, media_now, frame);
+  filling->held += duration_time (rows, frame->duration);
+  rows->next_frame++;
+  if (filling->held >= rows->hold)
+    flush (rows, media_now);
+  sign_burst (rows, media_now);
+  return true;
+}
+
+void
+ss_rows_push_beacon (SsRows *rows, SsTime media_now)
+{
+  flush (rows, media_now);
+  start (rows, media_now, media_now);
+  leave (rows, media_now);
+  sign_burst (rows, media_now);
+}
+
+void
+ss_rows_end (SsRows *rows, SsTime media_now)
+{
+  flush (rows, media_now);
+  sign_burst (rows, media_now);
+  close_row (rows, media_now);
+  for (unsigned i = 0; i < rows->n_columns; i++) {
+    start (rows, media_now, media_now);
+    rows->filling.flags = SS_PACKET_FLAG_END;
+    leave (rows, media_now);
+  }
+  g_assert (rows->drafts->len == 0);
+}
+
+SsTime
+ss_rows_deadline (const SsRows *rows)
+{
+  SsTime deadline = SS_NEVER;
+  if (rows->filling.n > 0)
+    deadline = rows->filling.arrival + rows->hold + SS_ROWS_HOLD_SLACK;
+  if (rows->n_in_row > 0)
+    deadline = MIN (deadline, rows->row_start + rows->row_time);
+  return deadline;
+}
+
+void
+ss_rows_run (SsRows *rows, SsTime media_now)
+{
+  const Filling *filling = &rows->filling;
+  if (filling->n > 0
+      && media_now >= filling->arrival + rows->hold + SS_ROWS_HOLD_SLACK)
+    flush (rows, media_now);
+  sign_burst (rows, media_now);
+  if (rows->n_in_row > 0 && media_now >= rows->row_start + rows->row_time)
+    close_row (rows, media_now);
+}
+
+bool
+ss_rows_pop (SsRows *rows, SsRowsPacket *ret_packet)
+{
+  if (rows->n_popped == rows->ready->len)
+    return false;
+  *ret_packet = g_array_index (rows->ready, SsRowsPacket, rows->n_popped++);
+  if (rows->n_popped == rows->ready->len) {
+    g_array_set_size (rows->ready, 0);
+    rows->n_popped = 0;
+  }
+  return true;
+}
+
+uint64_t
+ss_rows_n_rows (const SsRows *rows)
+{
+  return rows->row;
+}
+
+uint64_t
+ss_rows_n_data (const SsRows *rows)
+{
+  return rows->next_number;
+}
+
+uint64_t
+ss_rows_n_frames (const SsRows *rows)
+{
+  return rows->next_frame;
+}
+
+SsTime
+ss_rows_last_departure (const SsRows *rows)
+{
+  return rows->last_departure;
+}

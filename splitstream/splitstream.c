@@ -1,0 +1,246 @@
+/* SplitStream on one node: its stations, and the upcalls of Scribe and of the
+ * overlay, handed on to them. See station.h and private.h. */
+#include "splitstream/private.h"
+
+#include <string.h>
+
+static SsPacketVerdict
+on_packet (void *group_user, SsGroup *group, uint32_t sequence, GBytes *packet,
+           const SsContact *from, SsPacketVia via)
+{
+  return ss_station_packet (group_user, sequence, packet,
+                            via == SS_VIA_TREE ? SS_REORDER_TREE
+                                               : SS_REORDER_REPAIR);
+}
+
+/* Is id a stripe of this station? */
+static bool
+find_stripe (const SsStationParams *params, const SsId *id,
+             unsigned *ret_stripe)
+{
+  SsId group_id = ss_station_group_id (&params->key, params->name);
+  unsigned stripe = ss_id_digit (id, 0);
+  SsId expected = ss_station_stripe_id (&group_id, params->salt, stripe);
+  if (!ss_id_equal (&expected, id))
+    return false;
+  *ret_stripe = stripe;
+  return true;
+}
+
+static unsigned
+n_relayed (const SsSplitStream *splitstream)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < splitstream->stations->len; i++) {
+    const SsStation *station = g_ptr_array_index (splitstream->stations, i);
+    n += station->role == SS_ROLE_RELAY;
+  }
+  return n;
+}
+
+/* Carry this group? Members of the station do, and relays and roots if the
+ * id follows from the key; for only then can its packets be verified. */
+static bool
+on_adopt (void *app, const SsId *group_id, const uint8_t *info,
+          size_t info_len, bool is_root, SsGroup *group, void **ret_group_user)
+{
+  SsSplitStream *splitstream = app;
+  SsStationParams params;
+  unsigned index;
+  if (!ss_station_params_decode (info, info_len, &params)
+      || !find_stripe (&params, group_id, &index))
+    return false;
+  SsId station_id = ss_station_group_id (&params.key, params.name);
+  SsStation *station = ss_splitstream_find (splitstream, &station_id);
+  if (station != NULL && station->params.salt != params.salt)
+    return false;
+  if (station == NULL) {
+    if (!splitstream->is_relay && !is_root)
+      return false;
+    if (n_relayed (splitstream) >= SS_STATIONS_RELAYED_MAX)
+      return false;
+    station = ss_station_new (splitstream, &params, SS_ROLE_RELAY);
+    ss_station_open_family (station);
+  }
+  SsStripe *stripe = &station->stripes[index];
+  stripe->group = group;
+  ss_group_set_user (group, station->family, stripe);
+  *ret_group_user = stripe;
+  return true;
+}
+
+static void
+on_abandoned (void *group_user, SsGroup *group)
+{
+  SsStripe *stripe = group_user;
+  SsSplitStream *splitstream = stripe->station->owner;
+  if (stripe->group != group)
+    return;
+  stripe->group = NULL;
+  ss_timers_arm_earliest (&splitstream->env->timers, &splitstream->reap_timer,
+                          splitstream->env->now);
+}
+
+static void
+on_parent (void *group_user, SsGroup *group, const SsContact *parent)
+{
+  SsStripe *stripe = group_user;
+  SsStation *station = stripe->station;
+  /* There is somebody to ask now. */
+  if (parent != NULL && station->role == SS_ROLE_LISTENER
+      && !station->tune.is_done && !station->tune.is_asked)
+    ss_timers_arm_earliest (&station->owner->env->timers, &station->timer,
+                            station->owner->env->now);
+}
+
+static void
+on_missed (void *group_user, SsGroup *group, uint32_t sequence)
+{
+  /* The window gives it up by its own clock. */
+}
+
+static const SsScribeApp scribe_app = {
+  .packet = on_packet,
+  .adopt = on_adopt,
+  .abandoned = on_abandoned,
+  .parent = on_parent,
+  .missed = on_missed,
+};
+
+static void
+on_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
+{
+  SsSplitStream *splitstream = app;
+  switch (len > 0 ? data[0] : 0) {
+  case SS_MSG_TUNE_IN:
+    ss_tune_in_asked (splitstream, from, data, len);
+    return;
+  case SS_MSG_TUNE_IN_ANSWER:
+    ss_tune_in_answered (splitstream, from, data, len);
+    return;
+  case SS_MSG_TUNE_IN_PACKET:
+    ss_tune_in_packet (splitstream, from, data, len);
+    return;
+  case SS_MSG_HEADER_REQUEST:
+    ss_fetch_asked (splitstream, from, data, len);
+    return;
+  case SS_MSG_HEADER_CHUNK:
+    ss_fetch_chunk (splitstream, from, data, len);
+    return;
+  default:
+    ss_count (splitstream->env, MESSAGES_UNKNOWN);
+  }
+}
+
+static const SsKbrApp kbr_app = { .direct = on_direct };
+
+SsSplitStream *
+ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
+                    const SsStationUpcalls *upcalls, void *user)
+{
+  SsSplitStream *splitstream = g_new0 (SsSplitStream, 1);
+  splitstream->env = env;
+  splitstream->kbr = kbr;
+  splitstream->is_relay = is_relay;
+  splitstream->upcalls = *upcalls;
+  splitstream->user = user;
+  splitstream->stations = g_ptr_array_new ();
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
+    ss_timer_init (&splitstream->bursts[i].timer, SS_LAYER_SPLITSTREAM,
+                   SS_SPLITSTREAM_TIMER_BURST);
+  ss_timer_init (&splitstream->reap_timer, SS_LAYER_SPLITSTREAM,
+                 SS_SPLITSTREAM_TIMER_REAP);
+  ss_kbr_register (kbr, SS_PROTOCOL_SPLITSTREAM, &kbr_app, splitstream);
+  splitstream->scribe = ss_scribe_new (env, kbr, &scribe_app, splitstream);
+  return splitstream;
+}
+
+void
+ss_splitstream_free (SsSplitStream *splitstream)
+{
+  if (splitstream == NULL)
+    return;
+  while (splitstream->stations->len > 0)
+    ss_station_free (g_ptr_array_index (splitstream->stations,
+                                        splitstream->stations->len - 1));
+  ss_timers_disarm (&splitstream->env->timers, &splitstream->reap_timer);
+  ss_scribe_free (splitstream->scribe);
+  g_ptr_array_unref (splitstream->stations);
+  g_free (splitstream);
+}
+
+/* Relayed stations none of whose groups is left are forgotten. */
+static void
+reap (SsSplitStream *splitstream)
+{
+  for (unsigned i = splitstream->stations->len; i-- > 0;) {
+    SsStation *station = g_ptr_array_index (splitstream->stations, i);
+    bool is_needed = station->role != SS_ROLE_RELAY;
+    for (unsigned s = 0; s < SS_STRIPES; s++)
+      is_needed |= station->stripes[s].group != NULL;
+    if (!is_needed)
+      ss_station_free (station);
+  }
+}
+
+void
+ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer)
+{
+  switch ((SsSplitStreamTimer) timer->kind) {
+  case SS_SPLITSTREAM_TIMER_STATION:
+    ss_station_run (SS_CONTAINER_OF (timer, SsStation, timer));
+    return;
+  case SS_SPLITSTREAM_TIMER_BURST:
+    ss_burst_step (splitstream, SS_CONTAINER_OF (timer, SsBurst, timer));
+    return;
+  case SS_SPLITSTREAM_TIMER_REAP:
+    reap (splitstream);
+    return;
+  }
+  g_assert_not_reached ();
+}
+
+void
+ss_splitstream_scribe_timer (SsSplitStream *splitstream, SsTimer *timer)
+{
+  ss_scribe_timer (splitstream->scribe, timer);
+}
+
+void
+ss_splitstream_leave (SsSplitStream *splitstream)
+{
+  ss_scribe_leave_all (splitstream->scribe);
+}
+
+SsStation *
+ss_splitstream_find (const SsSplitStream *splitstream, const SsId *group_id)
+{
+  for (unsigned i = 0; i < splitstream->stations->len; i++) {
+    SsStation *station = g_ptr_array_index (splitstream->stations, i);
+    if (ss_id_equal (&station->group_id, group_id))
+      return station;
+  }
+  return NULL;
+}
+
+void
+ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
+                     const uint8_t *data, size_t len, bool reliable)
+{
+  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR, .reliable = reliable };
+  ss_kbr_send (splitstream->kbr, SS_PROTOCOL_SPLITSTREAM, to, &how, data, len,
+               NULL);
+}
+
+unsigned
+ss_splitstream_n_stations (const SsSplitStream *splitstream)
+{
+  return splitstream->stations->len;
+}
+
+SsStation *
+ss_splitstream_station (const SsSplitStream *splitstream, unsigned i)
+{
+  g_assert (i < splitstream->stations->len);
+  return g_ptr_array_index (splitstream->stations, i);
+}

@@ -1,0 +1,415 @@
+/* Tuning in: a new listener asks one neighbour for the packets that it can
+ * still play, so that sound starts at once and not a buffer later (DESIGN
+ * section 8). The neighbour says what media time it is, which puts the
+ * newcomer in sync before any packet has come down a tree, and sends them,
+ * oldest first, at SS_BURST_SPEED times the stream's rate. What is lost on
+ * the way is wanted like any other packet. The publisher is asked last: its
+ * upload is to stay flat. */
+#include "splitstream/private.h"
+
+#include <string.h>
+
+enum { ANSWER_PACKETS = 0, ANSWER_NOTHING = 1, ANSWER_BUSY = 2 };
+/* So many packets in a row that are not here end the search backwards. */
+enum { GAP_MAX = 64 };
+
+static SsTime ask (SsStation *station, bool with_publisher);
+
+static bool
+is_among (const SsId *id, const SsId *ids, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++)
+    if (ss_id_equal (id, &ids[i]))
+      return true;
+  return false;
+}
+
+unsigned
+ss_station_peers (const SsStation *station, const SsId *tried,
+                  unsigned n_tried, bool with_publisher,
+                  SsContact *ret_contacts, unsigned max)
+{
+  SsContact neighbours[SS_TUNE_IN_NEIGHBOURS + 1];
+  const SsPeerRecord *record = &station->descriptor.publisher;
+  SsContact publisher = { .flags = 0 };
+  bool has_publisher = record->n_addrs > 0;
+  if (has_publisher)
+    publisher = ss_contact_from_record (record);
+  const SsId *self = &ss_kbr_self (station->owner->kbr)->id;
+  unsigned n = ss_family_neighbours (station->family, neighbours,
+                                     G_N_ELEMENTS (neighbours));
+  unsigned n_found = 0;
+  for (unsigned i = 0; i < n && n_found < max; i++)
+    if ((!has_publisher || !ss_contact_equal (&neighbours[i], &publisher))
+        && !ss_id_equal (&neighbours[i].id, self)
+        && !is_among (&neighbours[i].id, tried, n_tried))
+      ret_contacts[n_found++] = neighbours[i];
+  if (has_publisher && with_publisher && n_found < max
+      && !ss_id_equal (&publisher.id, self)
+      && !is_among (&publisher.id, tried, n_tried))
+    ret_contacts[n_found++] = publisher;
+  return n_found;
+}
+
+void
+ss_tune_in_start (SsStation *station)
+{
+  station->tune = (SsTuneIn){ .started = station->owner->env->now };
+}
+
+/* The next one to ask, among neighbours, those they named, the publisher. */
+static bool
+choose_peer (const SsStation *station, bool with_publisher,
+             SsContact *ret_peer)
+{
+  const SsTuneIn *tune = &station->tune;
+  if (ss_station_peers (station, tune->tried, tune->n_tried, false, ret_peer,
+                        1)
+      > 0)
+    return true;
+  for (unsigned i = 0; i < tune->n_others; i++)
+    if (!is_among (&tune->others[i].id, tune->tried, tune->n_tried)) {
+      *ret_peer = tune->others[i];
+      return true;
+    }
+  return ss_station_peers (station, tune->tried, tune->n_tried,
+                           with_publisher, ret_peer, 1)
+         > 0;
+}
+
+static SsTime
+wait_for (const SsStation *station, const SsContact *peer)
+{
+  SsTime rto = ss_kbr_rto (station->owner->kbr, &peer->id);
+  if (rto == SS_NEVER)
+    return SS_TUNE_IN_WAIT_MIN;
+  return MAX (SS_TUNE_IN_WAIT_MIN, 3 * rto);
+}
+
+static SsTime
+ask (SsStation *station, bool with_publisher)
+{
+  SsTuneIn *tune = &station->tune;
+  SsTime now = station->owner->env->now;
+  tune->is_asked = false;
+  tune->is_answered = false;
+  if (!choose_peer (station, with_publisher, &tune->peer)) {
+    tune->n_tried = 0; /* round again, or wait for the first neighbour */
+    return tune->deadline = now + SS_TUNE_IN_RETRY;
+  }
+  if (tune->n_tried == SS_TUNE_IN_TRIED_MAX)
+    tune->n_tried = 0;
+  tune->tried[tune->n_tried++] = tune->peer.id;
+  tune->is_asked = true;
+  tune->asked = now;
+  SsMsgTuneIn message = {
+    .station = station->group_id,
+    .session = station->session,
+    .reach = (uint32_t) (station->current->latency / SS_MSEC),
+  };
+  uint8_t buf[SS_MSG_TUNE_IN_MAX];
+  size_t len = ss_msg_tune_in_encode (&message, buf, sizeof buf);
+  ss_splitstream_send (station->owner, &tune->peer, buf, len, true);
+  return tune->deadline = now + wait_for (station, &tune->peer);
+}
+
+SsTime
+ss_tune_in_run (SsStation *station)
+{
+  SsTuneIn *tune = &station->tune;
+  SsTime now = station->owner->env->now;
+  const SsReorder *reorder = station->current->reorder;
+  if (tune->is_done)
+    return SS_NEVER;
+  if (ss_reorder_is_started (reorder) || ss_reorder_has (reorder, 0)
+      || now >= tune->started + SS_TUNE_IN_TIME) {
+    tune->is_done = true;
+    return SS_NEVER;
+  }
+  if ((tune->is_asked || tune->n_tried > 0) && now < tune->deadline)
+    return tune->deadline;
+  return ask (station, now >= tune->started + SS_TUNE_IN_PATIENCE);
+}
+
+/* A packet of this station that is here, in the window or in Scribe's
+ * history. Borrowed. */
+static GBytes *
+find_packet (const SsStation *station, uint64_t number)
+{
+  unsigned n_columns = SS_STRIPES - station->params.parity;
+  if (station->role == SS_ROLE_LISTENER) {
+    n_columns = SS_STRIPES - station->current->n_parity;
+    GBytes *bytes = ss_reorder_packet (station->current->reorder, number);
+    if (bytes != NULL)
+      return bytes;
+  }
+  const SsGroup *group = station->stripes[number % n_columns].group;
+  if (group == NULL)
+    return NULL;
+  return ss_group_history (group, (uint32_t) (number / n_columns));
+}
+
+/* The media time whose packets are here now at the earliest, and where the
+ * stream's end is. False: nothing to tell. */
+static bool
+where_we_are (SsStation *station, SsTime *ret_media_time, uint64_t *ret_end)
+{
+  SsTime now = station->owner->env->now;
+  if (station->role == SS_ROLE_PUBLISHER) {
+    *ret_end = ss_rows_n_data (station->rows);
+    *ret_media_time = now - station->origin;
+    return station->has_origin && *ret_end > 0;
+  }
+  if (station->role != SS_ROLE_LISTENER || station->current == NULL
+      || !ss_reorder_is_started (station->current->reorder))
+    return false;
+  *ret_end = ss_reorder_end (station->current->reorder);
+  *ret_media_time = now - ss_media_clock_measured (&station->current->clock);
+  return *ret_end > 0;
+}
+
+/* The oldest packet before end whose frames are not yet past for one who
+ * plays `reach` behind the media time. The end if none is here. */
+static uint64_t
+find_oldest (const SsStation *station, SsTime media_time, SsTime reach,
+             uint64_t end)
+{
+  uint64_t oldest = end;
+  unsigned gap = 0;
+  for (uint64_t n = end; n > 0 && gap < GAP_MAX
+                         && end - n < SS_REORDER_MISSING_MAX;) {
+    GBytes *bytes = find_packet (station, --n);
+    SsPacket packet;
+    gap++;
+    if (bytes == NULL)
+      continue;
+    size_t len;
+    const uint8_t *data = g_bytes_get_data (bytes, &len);
+    if (!ss_packet_parse (data, len, &packet) || packet.is_parity
+        || packet.session != station->session)
+      continue;
+    if (ss_packet_timestamp (packet.timestamp, media_time) + reach
+        < media_time)
+      break;
+    gap = 0;
+    oldest = n;
+  }
+  return oldest;
+}
+
+static void
+answer (SsSplitStream *splitstream, const SsContact *to,
+        SsMsgTuneInAnswer *message, const SsStation *station)
+{
+  if (message->status != ANSWER_PACKETS && station != NULL) {
+    SsContact others[SS_TUNE_IN_OTHERS_MAX];
+    unsigned n = ss_station_peers (station, &to->id, 1, false, others,
+                                   G_N_ELEMENTS (others));
+    for (unsigned i = 0; i < n; i++)
+      if (ss_addr_is_set (&others[i].addr))
+        message->others[message->n_others++]
+          = ss_contact_to_record (&others[i]);
+  }
+  uint8_t buf[SS_MSG_TUNE_IN_ANSWER_MAX];
+  size_t len = ss_msg_tune_in_answer_encode (message, buf, sizeof buf);
+  ss_splitstream_send (splitstream, to, buf, len, true);
+}
+
+static SsBurst *
+find_burst (SsSplitStream *splitstream, const SsStation *station,
+            const SsContact *to)
+{
+  SsBurst *unused = NULL;
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
+    SsBurst *burst = &splitstream->bursts[i];
+    if (burst->station == station && ss_contact_equal (&burst->to, to))
+      return burst;
+    if (burst->station == NULL && unused == NULL)
+      unused = burst;
+  }
+  return unused;
+}
+
+void
+ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
+                  const uint8_t *data, size_t len)
+{
+  SsMsgTuneIn question;
+  if (!ss_msg_tune_in_decode (data, len, &question)) {
+    ss_count (splitstream->env, MESSAGES_MALFORMED);
+    return;
+  }
+  SsStation *station = ss_splitstream_find (splitstream, &question.station);
+  SsMsgTuneInAnswer message;
+  memset (&message, 0, sizeof message);
+  message.station = question.station;
+  message.status = ANSWER_NOTHING;
+  SsTime media_time, reach = question.reach * SS_MSEC;
+  reach = MIN (reach, 2 * SS_LATENCY_MAX);
+  uint64_t end, oldest;
+  SsBurst *burst = NULL;
+  if (station != NULL && where_we_are (station, &media_time, &end)) {
+    oldest = find_oldest (station, media_time, reach, end);
+    burst = oldest < end ? find_burst (splitstream, station, from) : NULL;
+    if (oldest < end && burst == NULL)
+      message.status = ANSWER_BUSY;
+  }
+  if (burst == NULL) {
+    answer (splitstream, from, &message, station);
+    return;
+  }
+  message.status = ANSWER_PACKETS;
+  message.session = station->session;
+  message.media_time = (uint64_t) MAX (media_time / SS_USEC, 0);
+  message.first = (uint32_t) oldest;
+  message.newest = (uint32_t) (end - 1);
+  answer (splitstream, from, &message, station);
+  burst->station = station;
+  burst->to = *from;
+  burst->session = station->session;
+  burst->next = oldest;
+  burst->end = end;
+  burst->per_step
+    = 1
+      + (unsigned) ((end - oldest) * SS_BURST_SPEED * SS_BURST_STEP
+                    / MAX (reach, SS_LATENCY_MIN));
+  ss_burst_step (splitstream, burst);
+}
+
+static void
+send_packet (SsSplitStream *splitstream, const SsBurst *burst,
+             uint64_t number, GBytes *bytes)
+{
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (bytes, &len);
+  if (len == 0 || data[0] != SS_MSG_MEDIA_DATA)
+    return;
+  SsMsgTuneInPacket message = {
+    .station = burst->station->group_id,
+    .number = (uint32_t) number,
+    .packet = { .data = data, .len = (uint16_t) len },
+  };
+  uint8_t buf[SS_MSG_TUNE_IN_PACKET_MAX];
+  G_STATIC_ASSERT (SS_MSG_TUNE_IN_PACKET_MAX <= SS_KBR_DIRECT_MAX);
+  len = ss_msg_tune_in_packet_encode (&message, buf, sizeof buf);
+  ss_splitstream_send (splitstream, &burst->to, buf, len, false);
+}
+
+/* The next packets; the burst follows the stream's end until it is there. */
+void
+ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
+{
+  SsStation *station = burst->station;
+  SsTime media_time;
+  uint64_t end;
+  if (station == NULL)
+    return;
+  if (where_we_are (station, &media_time, &end))
+    burst->end = end;
+  unsigned n_sent = 0;
+  while (n_sent < burst->per_step && burst->next < burst->end) {
+    GBytes *bytes = find_packet (station, burst->next);
+    if (bytes != NULL) {
+      send_packet (splitstream, burst, burst->next, bytes);
+      n_sent++;
+    }
+    burst->next++;
+  }
+  if (burst->next >= burst->end) {
+    burst->station = NULL;
+    ss_timers_disarm (&splitstream->env->timers, &burst->timer);
+    return;
+  }
+  ss_timers_arm (&splitstream->env->timers, &burst->timer,
+                 splitstream->env->now + SS_BURST_STEP);
+}
+
+void
+ss_burst_cancel (SsStation *station)
+{
+  SsSplitStream *splitstream = station->owner;
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
+    if (splitstream->bursts[i].station == station) {
+      splitstream->bursts[i].station = NULL;
+      ss_timers_disarm (&splitstream->env->timers,
+                        &splitstream->bursts[i].timer);
+    }
+}
+
+/* Somebody speaks of a station that this node is tuning in to, and was asked
+ * to. NULL otherwise. */
+static SsStation *
+find_asker (SsSplitStream *splitstream, const SsContact *from, const SsId *id)
+{
+  SsStation *station = ss_splitstream_find (splitstream, id);
+  if (station == NULL || station->role != SS_ROLE_LISTENER
+      || !station->tune.is_asked
+      || !ss_contact_equal (from, &station->tune.peer))
+    return NULL;
+  return station;
+}
+
+void
+ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
+                     const uint8_t *data, size_t len)
+{
+  SsMsgTuneInAnswer message;
+  if (!ss_msg_tune_in_answer_decode (data, len, &message)) {
+    ss_count (splitstream->env, MESSAGES_MALFORMED);
+    return;
+  }
+  SsStation *station = find_asker (splitstream, from, &message.station);
+  if (station == NULL || station->tune.is_done || station->tune.is_answered)
+    return;
+  SsTuneIn *tune = &station->tune;
+  SsTime now = splitstream->env->now;
+  if (message.status != ANSWER_PACKETS
+      || message.session != station->session) {
+    for (unsigned i = 0; i < message.n_others; i++) {
+      SsContact other = ss_contact_from_record (&message.others[i]);
+      if (!is_among (&other.id, tune->tried, tune->n_tried)
+          && !ss_id_equal (&other.id, &ss_kbr_self (splitstream->kbr)->id))
+        tune->others[tune->n_others++ % SS_TUNE_IN_OTHERS_MAX] = other;
+    }
+    tune->n_others = MIN (tune->n_others, SS_TUNE_IN_OTHERS_MAX);
+    tune->is_asked = false;
+    tune->deadline = now;
+    ss_timers_arm_earliest (&splitstream->env->timers, &station->timer, now);
+    return;
+  }
+  tune->is_answered = true;
+  SsTime paced = station->current->latency / SS_BURST_SPEED;
+  tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
+  SsTime rtt = ss_kbr_rtt (splitstream->kbr, &from->id);
+  if (rtt == SS_NEVER || rtt > now - tune->asked)
+    rtt = now - tune->asked;
+  SsTime media_time
+    = (SsTime) MIN (message.media_time, (uint64_t) (SS_NEVER / SS_SEC))
+      * SS_USEC;
+  ss_media_clock_hint (&station->current->clock, now, media_time + rtt / 2);
+  ss_reorder_expect (station->current->reorder, message.first, message.newest,
+                     tune->deadline);
+}
+
+void
+ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
+                   const uint8_t *data, size_t len)
+{
+  SsMsgTuneInPacket message;
+  if (!ss_msg_tune_in_packet_decode (data, len, &message)) {
+    ss_count (splitstream->env, MESSAGES_MALFORMED);
+    return;
+  }
+  SsStation *station = find_asker (splitstream, from, &message.station);
+  if (station == NULL)
+    return;
+  unsigned n_columns = SS_STRIPES - station->current->n_parity;
+  SsStripe *stripe = &station->stripes[message.number % n_columns];
+  uint32_t sequence = message.number / n_columns;
+  GBytes *bytes = g_bytes_new (message.packet.data, message.packet.len);
+  if (ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
+        == SS_PACKET_NEW
+      && stripe->group != NULL)
+    ss_group_inject (stripe->group, sequence, bytes, true);
+  g_bytes_unref (bytes);
+}
