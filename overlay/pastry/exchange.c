@@ -11,7 +11,10 @@
 static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
 static void drop_ask (SsPastry *pastry, SsAsk *ask);
 static bool send_ask (SsPastry *pastry, SsAsk *ask, bool mutual);
-static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach);
+static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
+                   const SsLeafsetArc *arc);
+static void put_out (SsPastry *pastry, const SsContact *out,
+                     const SsLeafsetArc *arc);
 static void tell_side (SsPastry *pastry, const SsContact *to,
                        SsMsgLeafSet *message, SsLeafsetSide side,
                        const uint64_t *known, unsigned n_known);
@@ -124,7 +127,7 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
                       const SsMsgLeafProbe *message)
 {
   bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
-  bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE);
+  bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE, NULL);
   ss_pastry_tell_leaves (pastry, from, message->nonce, 0, message->known,
                          message->n_known);
   /* One who is new here and has a leaf set may know others who are. A joiner
@@ -166,7 +169,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     take_candidates (pastry, message, &arc);
     return;
   }
-  admit (pastry, from, reach | ask->reach);
+  admit (pastry, from, reach | ask->reach, &arc);
   bool news = take_candidates (pastry, message, &arc);
   /* The list of those asked may have grown, and moved. */
   ask = find_ask (pastry, &from->id);
@@ -257,9 +260,11 @@ send_ask (SsPastry *pastry, SsAsk *ask, bool mutual)
                          SS_PASTRY_PROBE_TRIES, buf, len);
 }
 
-/* Into the leaf set, if it belongs there: it has just been heard. */
+/* Into the leaf set, if it belongs there: it has just been heard. arc, if not
+ * NULL, is what is known of the ring around it. */
 static bool
-admit (SsPastry *pastry, const SsContact *peer, unsigned reach)
+admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
+       const SsLeafsetArc *arc)
 {
   bool evicted;
   SsContact out;
@@ -274,10 +279,30 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach)
     return false;
   pastry->repair_tries = 0;
   if (evicted)
-    ss_table_offer (&pastry->table, &out, SS_NEVER);
+    put_out (pastry, &out, arc);
   ss_pastry_update (pastry, peer, SS_KBR_JOINED, true);
   ss_pastry_release (pastry);
   return true;
+}
+
+/* A full side has put one out; in a small ring he belongs to the other. If
+ * that cannot be told yet, those who are being asked, and leave him out of
+ * their answers because he was known, prove nothing. */
+static void
+put_out (SsPastry *pastry, const SsContact *out, const SsLeafsetArc *arc)
+{
+  ss_table_offer (&pastry->table, out, SS_NEVER);
+  if (ss_leafset_is_complete (&pastry->leafset))
+    return;
+  bool evicted;
+  SsContact next;
+  unsigned reach = SS_LEAFSET_REACH_NONE;
+  if (arc != NULL)
+    reach = ss_leafset_reach (&pastry->leafset, arc, &out->id);
+  if (ss_leafset_insert (&pastry->leafset, out, reach, &evicted, &next))
+    return;
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++)
+    g_array_index (pastry->asks, SsAsk, i).news = true;
 }
 
 static void
