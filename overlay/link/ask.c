@@ -5,7 +5,7 @@
 
 #include "overlay/link/private.h"
 
-_Static_assert (sizeof (((SsMsgLinkAsk *) NULL)->mac) == SS_MAC_LEN, "a MAC");
+_Static_assert(sizeof (((SsMsgLinkAsk *) NULL)->mac) == SS_MAC_LEN, "a MAC");
 
 static void
 question_free (SsLink *link, SsLinkQuestion *question)
@@ -99,8 +99,7 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
-  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
-          mac);
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN, mac);
   if (!ss_mac_equal (mac, ask.mac)) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
@@ -147,8 +146,7 @@ ss_link_on_answer (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     return;
   }
   SsLinkQuestion *question = find_question (link, answer.nonce);
-  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
-          mac);
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN, mac);
   if (!question || !ss_mac_equal (mac, answer.mac)) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;

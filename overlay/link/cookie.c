@@ -22,8 +22,8 @@ derive (const char *label, const uint8_t realm_key[32], const SsKey *key,
 }
 
 void
-ss_mac_key (SsMacPurpose purpose, const uint8_t realm_key[32],
-            const SsKey *to, uint8_t ret_key[32])
+ss_mac_key (SsMacPurpose purpose, const uint8_t realm_key[32], const SsKey *to,
+            uint8_t ret_key[32])
 {
   derive (purpose == SS_MAC_FIRST ? label_mac1 : label_ask, realm_key, to,
           ret_key);
@@ -43,14 +43,13 @@ ss_mac_equal (const uint8_t *a, const uint8_t *b)
 }
 
 bool
-ss_cookie_make (SsCookies *cookies, SsRng *rng, SsTime now,
-                const SsAddr *addr, unsigned which,
-                uint8_t ret_cookie[SS_COOKIE_LEN])
+ss_cookie_make (SsCookies *cookies, SsRng *rng, SsTime now, const SsAddr *addr,
+                unsigned which, uint8_t ret_cookie[SS_COOKIE_LEN])
 {
   if (!cookies->is_set || now - cookies->born >= SS_COOKIE_LIFETIME) {
     /* One that has not been used for long is no longer the one before. */
-    cookies->has_previous
-        = cookies->is_set && now - cookies->born < 2 * SS_COOKIE_LIFETIME;
+    cookies->has_previous =
+        cookies->is_set && now - cookies->born < 2 * SS_COOKIE_LIFETIME;
     memcpy (cookies->secret[1], cookies->secret[0], 32);
     ss_rng_bytes (rng, cookies->secret[0], 32);
     cookies->born = now;

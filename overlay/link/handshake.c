@@ -132,9 +132,8 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
   uint8_t noise[SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD];
   size_t len = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
   ss_sealer_handshake_free (handshake->sealer);
-  handshake->sealer
-      = ss_sealer_initiate (link->sealer, &peer->contact.key, &link->env->rng,
-                            payload, len, noise);
+  handshake->sealer = ss_sealer_initiate (link->sealer, &peer->contact.key,
+                                          &link->env->rng, payload, len, noise);
   if (!handshake->sealer)
     return false;
   SsMsgLinkInitiation message = {
@@ -233,8 +232,8 @@ ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
 {
   SsLinkHandshake *handshake = peer->work->handshake;
   unsigned tries = handshake->tries;
-  unsigned tries_max = ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES
-                                                   : CONFIRMED_TRIES;
+  unsigned tries_max =
+      ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES : CONFIRMED_TRIES;
   if (tries > 0 && link->env->now < handshake->sent + RTO_FLOOR)
     return;
   if (tries >= tries_max) {
@@ -277,9 +276,9 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   SsLinkSession old = peer->session;
   SsTime now = link->env->now;
   bool had = ss_seal_is_set (&old.seal);
-  bool restarted
-      = old.remote_index != 0
-        && ((old.remote_index ^ new->remote_index) & INDEX_PEER_MASK) != 0;
+  bool restarted =
+      old.remote_index != 0
+      && ((old.remote_index ^ new->remote_index) & INDEX_PEER_MASK) != 0;
   if (restarted) {
     g_clear_pointer (&work->window, g_free);
     work->n_acks = 0;
@@ -302,8 +301,8 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
 }
 
 void
-ss_link_on_response (SsLink *link, const SsAddr *from,
-                     const uint8_t *datagram, size_t len)
+ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                     size_t len)
 {
   SsMsgLinkResponse message;
   if (!ss_msg_link_response_decode (datagram, len, &message)) {
@@ -311,11 +310,11 @@ ss_link_on_response (SsLink *link, const SsAddr *from,
     return;
   }
   SsLinkPeer *peer = ss_link_find_index (link, message.receiver);
-  SsLinkHandshake *handshake = peer && peer->work ? peer->work->handshake
-                                                  : NULL;
+  SsLinkHandshake *handshake =
+      peer && peer->work ? peer->work->handshake : NULL;
   uint8_t payload[SS_MSG_LINK_WELCOME_MAX], mac1[SS_MAC_LEN];
-  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram,
-          len - 2 * SS_MAC_LEN, mac1);
+  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram, len - 2 * SS_MAC_LEN,
+          mac1);
   SsLinkSession session = {
     .local_index = message.receiver,
     .remote_index = message.sender,
@@ -332,8 +331,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from,
   SsMsgLinkWelcome welcome;
   if (message.sender == 0
       || !ss_msg_link_welcome_decode (
-          payload, message.noise.len - SS_SEALER_RESPONSE_OVERHEAD,
-          &welcome)) {
+          payload, message.noise.len - SS_SEALER_RESPONSE_OVERHEAD, &welcome)) {
     ss_seal_clear (&session.seal);
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
@@ -363,8 +361,8 @@ ss_link_on_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     return;
   }
   SsLinkPeer *peer = ss_link_find_index (link, message.receiver);
-  SsLinkHandshake *handshake = peer && peer->work ? peer->work->handshake
-                                                  : NULL;
+  SsLinkHandshake *handshake =
+      peer && peer->work ? peer->work->handshake : NULL;
   uint8_t cookie[SS_COOKIE_LEN];
   if (!handshake || !handshake->sealer
       || handshake->local_index != message.receiver
@@ -390,8 +388,7 @@ is_under_load (SsLink *link)
 {
   SsTime second = link->env->now / SS_SEC;
   if (second != link->load_second) {
-    link->load_before
-        = second == link->load_second + 1 ? link->load_now : 0;
+    link->load_before = second == link->load_second + 1 ? link->load_now : 0;
     link->load_now = 0;
     link->load_second = second;
   }
@@ -419,8 +416,8 @@ has_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
 /* Under load only who receives at his address costs us a handshake, and not
  * often. */
 static bool
-may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram,
-          size_t len, const SsMsgLinkInitiation *message)
+may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram, size_t len,
+          const SsMsgLinkInitiation *message)
 {
   SsTime now = link->env->now;
   if (!is_under_load (link))
@@ -437,8 +434,8 @@ may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   uint8_t cookie[SS_COOKIE_LEN], buf[SS_MSG_LINK_COOKIE_MAX];
   ss_cookie_make (link->cookies, &link->env->rng, now, from, 0, cookie);
   ss_rng_bytes (&link->env->rng, reply.nonce, sizeof reply.nonce);
-  ss_cookie_seal (link->realm_key, &link->self.key, reply.nonce,
-                  message->mac1, cookie, reply.cookie);
+  ss_cookie_seal (link->realm_key, &link->self.key, reply.nonce, message->mac1,
+                  cookie, reply.cookie);
   ss_count (link->env, LINK_COOKIES);
   ss_link_post (link, from, buf,
                 ss_msg_link_cookie_encode (&reply, buf, sizeof buf));
@@ -451,8 +448,7 @@ read_initiation (SsLink *link, const SsMsgLinkInitiation *message,
                  SsMsgLinkHello *ret_hello)
 {
   uint8_t payload[SS_MSG_LINK_HELLO_MAX];
-  if (message->sender == 0
-      || message->noise.len < SS_SEALER_INITIATION_OVERHEAD
+  if (message->sender == 0 || message->noise.len < SS_SEALER_INITIATION_OVERHEAD
       || message->noise.len > sizeof payload + SS_SEALER_INITIATION_OVERHEAD) {
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return NULL;
@@ -496,8 +492,7 @@ is_newer (const SsLinkPeer *peer, uint64_t timestamp)
 static bool
 is_crossing (const SsLink *link, const SsLinkPeer *peer)
 {
-  const SsLinkHandshake *handshake
-      = peer->work ? peer->work->handshake : NULL;
+  const SsLinkHandshake *handshake = peer->work ? peer->work->handshake : NULL;
   return handshake && handshake->tries == 1
          && link->env->now - handshake->sent < RTO_INITIAL
          && ss_id_compare (&link->self.id, &peer->contact.id) < 0;
@@ -528,12 +523,11 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   }
   ss_seal_clear (&work->next.seal);
   work->next = next;
-  work->next_until
-      = link->env->now
-        + (ss_link_is_half_open (peer) ? HALF_OPEN_LIFETIME : NEXT_LIFETIME);
+  work->next_until =
+      link->env->now
+      + (ss_link_is_half_open (peer) ? HALF_OPEN_LIFETIME : NEXT_LIFETIME);
   work->n_addrs = (uint8_t) hello->n_addrs;
-  memcpy (work->addrs, hello->addrs,
-          hello->n_addrs * sizeof hello->addrs[0]);
+  memcpy (work->addrs, hello->addrs, hello->n_addrs * sizeof hello->addrs[0]);
 
   SsMsgLinkResponse response = {
     .sender = next.local_index,
@@ -556,8 +550,8 @@ ss_link_on_initiation (SsLink *link, const SsAddr *from,
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
-  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram,
-          len - 2 * SS_MAC_LEN, mac1);
+  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram, len - 2 * SS_MAC_LEN,
+          mac1);
   if (!ss_mac_equal (mac1, message.mac1)) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
@@ -598,7 +592,7 @@ ss_link_confirm_next (SsLink *link, SsLinkPeer *peer)
 {
   SsPeerWork *work = peer->work;
   SsLinkSession next = work->next;
-  work->next = (SsLinkSession) { .local_index = 0 };
+  work->next = (SsLinkSession){ .local_index = 0 };
   if (establish (link, peer, &next))
     announce (link, peer, &address_unknown, work->addrs, work->n_addrs);
   if (ss_link_is_dead (peer))

@@ -107,8 +107,7 @@ read_message (Frames *frames)
   if (len > SS_LINK_MESSAGE_MAX || !take (frames, len))
     return false;
   if ((kind & FRAME_RELIABLE)
-      && !window_accept (ss_link_work (link, peer), sequence,
-                         link->env->now)) {
+      && !window_accept (ss_link_work (link, peer), sequence, link->env->now)) {
     ss_count (link->env, LINK_MESSAGES_DUPLICATE);
     add_ack (ss_link_work (link, peer), sequence);
     return true;
@@ -134,8 +133,8 @@ read_acks (Frames *frames)
   for (unsigned i = 0; i < ack.n_sequences; i++) {
     if (ss_link_is_dead (peer) || !peer->work)
       return true;
-    SsLinkItem *item
-        = ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
+    SsLinkItem *item =
+        ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
     if (!item)
       continue;
     /* Karn: only what was sent once tells the time. */
@@ -225,14 +224,14 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
     return;
   }
   SsLinkPeer *peer = ss_link_find_index (link, header.receiver);
-  SsLinkSession *session
-      = peer ? find_session (peer, header.receiver, link->env->now) : NULL;
+  SsLinkSession *session =
+      peer ? find_session (peer, header.receiver, link->env->now) : NULL;
   if (!session) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
   }
-  switch (ss_seal_read (&session->seal, header.counter,
-                        datagram + HEADER_LEN, header.sealed.len)) {
+  switch (ss_seal_read (&session->seal, header.counter, datagram + HEADER_LEN,
+                        header.sealed.len)) {
   case SS_SEAL_OK:
     break;
   case SS_SEAL_WRONG:

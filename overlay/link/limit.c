@@ -9,7 +9,7 @@ ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
                unsigned entries_max)
 {
   g_assert (events_max <= SS_LIMIT_EVENTS_MAX);
-  *limit = (SsLimit) {
+  *limit = (SsLimit){
     .window = window,
     .events_max = events_max,
     .entries_max = entries_max,
@@ -82,13 +82,11 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
       expire (limit, now);
     if (limit->n == limit->capacity) {
       g_assert (limit->capacity < limit->entries_max);
-      limit->capacity
-          = CLAMP (limit->capacity * 2, 4, limit->entries_max);
-      limit->entries
-          = g_renew (SsLimitEntry, limit->entries, limit->capacity);
+      limit->capacity = CLAMP (limit->capacity * 2, 4, limit->entries_max);
+      limit->entries = g_renew (SsLimitEntry, limit->entries, limit->capacity);
     }
     entry = &limit->entries[limit->n++];
-    *entry = (SsLimitEntry) { .addr = *addr };
+    *entry = (SsLimitEntry){ .addr = *addr };
   }
   if (entry->n == limit->events_max) {
     memmove (&entry->times[0], &entry->times[1],

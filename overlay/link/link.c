@@ -41,8 +41,8 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   link->env = env;
   link->upcalls = *upcalls;
   link->user = user;
-  link->sealer = ss_sealer_new (config->identity_seed, config->realm_key,
-                                SS_LINK_VERSION);
+  link->sealer =
+      ss_sealer_new (config->identity_seed, config->realm_key, SS_LINK_VERSION);
   ss_sealer_key_of_seed (config->identity_seed, &link->self.key);
   link->self.id = ss_id_of_key (&link->self.key);
   link->self.addr = config->advertise;
@@ -57,11 +57,9 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   ss_limit_init (&link->initiations_ip, SS_SEC, 1, LIMITED_ADDRS_MAX);
   ss_limit_init (&link->accepted, SS_SEC, ACCEPTED_PER_SECOND,
                  LIMITED_ADDRS_MAX);
-  ss_limit_init (&link->answers, SS_SEC, ANSWERS_PER_SECOND,
-                 ASKING_ADDRS_MAX);
+  ss_limit_init (&link->answers, SS_SEC, ANSWERS_PER_SECOND, ASKING_ADDRS_MAX);
   ss_timer_init (&link->pace_timer, SS_LAYER_LINK, SS_LINK_TIMER_PACE);
-  ss_timer_init (&link->failures_timer, SS_LAYER_LINK,
-                 SS_LINK_TIMER_FAILURES);
+  ss_timer_init (&link->failures_timer, SS_LAYER_LINK, SS_LINK_TIMER_FAILURES);
   ss_timer_init (&link->sweep_timer, SS_LAYER_LINK, SS_LINK_TIMER_SWEEP);
   return link;
 }
@@ -148,14 +146,12 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
 }
 
 void
-ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol,
-                uint64_t token)
+ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol, uint64_t token)
 {
   SsLinkPeer *peer = ss_link_find (link, to);
   if (!peer || !peer->work)
     return;
-  SsLinkItem *item
-      = ss_link_unlink_token (link, peer->work, protocol, token);
+  SsLinkItem *item = ss_link_unlink_token (link, peer->work, protocol, token);
   if (item)
     ss_link_item_free (item);
 }
@@ -229,8 +225,7 @@ ss_link_backlog (const SsLink *link, SsTrafficClass class)
 }
 
 void
-ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram,
-               size_t len)
+ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
 {
   ss_count (link->env, DATAGRAMS_IN);
   ss_count_add (link->env, BYTES_IN, len);

@@ -16,11 +16,11 @@
 #include "base/env.h"
 
 /* Room for one message (head and body together) in a datagram. */
-#define SS_DATAGRAM_MAX      1232
-#define SS_LINK_MESSAGE_MAX  1192
+#define SS_DATAGRAM_MAX     1232
+#define SS_LINK_MESSAGE_MAX 1192
 /* What a datagram costs beside its frames; a message's frame is one byte, two
  * more if it is reliable, two more unless it is the last. */
-#define SS_LINK_OVERHEAD     29
+#define SS_LINK_OVERHEAD 29
 
 /* The version of everything on the wire: in the handshake's prologue. */
 #define SS_LINK_VERSION 1
@@ -36,13 +36,13 @@ typedef enum {
 } SsTrafficClass;
 
 typedef struct {
-  uint8_t protocol;       /* who gets it at the other end, 0 to 31 */
+  uint8_t protocol; /* who gets it at the other end, 0 to 31 */
   SsTrafficClass class;
-  bool reliable;          /* acknowledged, retransmitted */
-  uint8_t tries_max;      /* reliable: sendings in all; 0: SS_LINK_TRIES */
-  uint64_t token;         /* reliable: names it in upcalls; the sender's own
+  bool reliable;     /* acknowledged, retransmitted */
+  uint8_t tries_max; /* reliable: sendings in all; 0: SS_LINK_TRIES */
+  uint64_t token;    /* reliable: names it in upcalls; the sender's own
                              choice, unique among its unfinished; 0: none */
-  SsTime expires;         /* not sent after this; 0: no limit */
+  SsTime expires;    /* not sent after this; 0: no limit */
 } SsLinkSend;
 
 #define SS_LINK_TRIES 5
@@ -77,13 +77,13 @@ typedef struct {
 } SsLinkUpcalls;
 
 typedef struct {
-  uint8_t identity_seed[32]; /* Ed25519 seed of the node key */
-  uint8_t realm_key[32];     /* Noise psk; all zero: the open network */
-  uint8_t flags;             /* SS_PEER_* of this node */
-  SsAddr advertise;          /* this node's address for others; may be unset */
+  uint8_t identity_seed[32];  /* Ed25519 seed of the node key */
+  uint8_t realm_key[32];      /* Noise psk; all zero: the open network */
+  uint8_t flags;              /* SS_PEER_* of this node */
+  SsAddr advertise;           /* this node's address for others; may be unset */
   uint64_t last_handshake_ns; /* wall time of the last initiation of this
                                  identity, from its file; 0 if none */
-  uint64_t upload_bps;       /* cap, bit/s of UDP payload; 0: none */
+  uint64_t upload_bps;        /* cap, bit/s of UDP payload; 0: none */
 } SsLinkConfig;
 
 /* True if the key is worth an id: BLAKE2b (key || "work") starts with
@@ -96,10 +96,10 @@ void ss_link_key_of_seed (const uint8_t seed[32], SsKey *ret_key);
 
 SsLink *ss_link_new (SsEnv *env, const SsLinkConfig *config,
                      const SsLinkUpcalls *upcalls, void *user);
-void    ss_link_free (SsLink *link);
+void ss_link_free (SsLink *link);
 
 const SsContact *ss_link_self (const SsLink *link);
-void   ss_link_set_advertise (SsLink *link, const SsAddr *addr);
+void ss_link_set_advertise (SsLink *link, const SsAddr *addr);
 /* Wall time of the newest initiation sent, to be persisted by the caller. */
 uint64_t ss_link_last_handshake_ns (const SsLink *link);
 
@@ -125,18 +125,18 @@ SsTime ss_link_rto (const SsLink *link, const SsId *peer);
 SsTime ss_link_last_heard (const SsLink *link, const SsId *peer);
 /* When anything was last sent to it, or -1. */
 SsTime ss_link_last_sent (const SsLink *link, const SsId *peer);
-bool   ss_link_has_session (const SsLink *link, const SsId *peer);
+bool ss_link_has_session (const SsLink *link, const SsId *peer);
 unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
 /* Drops the session and all that is queued for the peer, telling it. */
-void   ss_link_close (SsLink *link, const SsId *peer);
+void ss_link_close (SsLink *link, const SsId *peer);
 /* Bytes queued for output in a class, over all peers. */
 size_t ss_link_backlog (const SsLink *link, SsTrafficClass class);
 
 /* The driver's side. input never fails: bad datagrams are counted; the bytes
  * are decrypted in place. output fills buf (at least SS_DATAGRAM_MAX) with one
  * datagram and returns its length, 0 when drained. */
-void   ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram,
-                      size_t len);
-void   ss_link_timer (SsLink *link, SsTimer *timer); /* SS_LAYER_LINK */
+void ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram,
+                    size_t len);
+void ss_link_timer (SsLink *link, SsTimer *timer); /* SS_LAYER_LINK */
 size_t ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap);
-bool   ss_link_has_output (const SsLink *link); /* sendable now, cap allowing */
+bool ss_link_has_output (const SsLink *link); /* sendable now, cap allowing */

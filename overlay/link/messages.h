@@ -6,5 +6,5 @@
 #include "base/wire_declare.h"
 
 /* A question must not be shorter than its answer. */
-_Static_assert ((int) SS_MSG_LINK_ASK_MAX >= (int) SS_MSG_LINK_ANSWER_MAX,
-                "no amplification");
+_Static_assert((int) SS_MSG_LINK_ASK_MAX >= (int) SS_MSG_LINK_ANSWER_MAX,
+               "no amplification");

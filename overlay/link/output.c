@@ -34,8 +34,8 @@ pace_take (SsLink *link, size_t len)
   if (link->upload_bytes_per_second == 0)
     return;
   link->pace_paid = MAX (link->pace_paid, link->env->now - link->pace_burst);
-  link->pace_paid += (SsTime) (len * (uint64_t) SS_SEC
-                               / link->upload_bytes_per_second);
+  link->pace_paid +=
+      (SsTime) (len * (uint64_t) SS_SEC / link->upload_bytes_per_second);
 }
 
 static bool
@@ -72,8 +72,8 @@ ss_link_post (SsLink *link, const SsAddr *to, const uint8_t *data, size_t len)
 static size_t
 seal (SsLinkSession *session, uint8_t *buf, size_t frames_len)
 {
-  uint64_t counter
-      = ss_seal_write (&session->seal, buf + HEADER_LEN, frames_len);
+  uint64_t counter =
+      ss_seal_write (&session->seal, buf + HEADER_LEN, frames_len);
   SsMsgLinkData header = {
     .receiver = session->remote_index,
     .counter = counter,
@@ -87,8 +87,8 @@ void
 ss_link_post_close (SsLink *link, SsLinkPeer *peer)
 {
   uint8_t buf[HEADER_LEN + SS_MSG_LINK_CLOSE_MAX + SS_SEALER_TAG_LEN];
-  size_t len = ss_msg_link_close_encode (
-      &(SsMsgLinkClose) {}, buf + HEADER_LEN, SS_MSG_LINK_CLOSE_MAX);
+  size_t len = ss_msg_link_close_encode (&(SsMsgLinkClose){}, buf + HEADER_LEN,
+                                         SS_MSG_LINK_CLOSE_MAX);
   ss_link_post (link, &peer->contact.addr, buf,
                 seal (&peer->session, buf, len));
 }
@@ -100,10 +100,9 @@ put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
     return 0;
   SsMsgLinkAck ack;
   ack.n_sequences = (uint16_t) MIN (work->n_acks, (room - 2) / 2);
-  ack.n_sequences
-      = (uint16_t) MIN (ack.n_sequences, G_N_ELEMENTS (ack.sequences));
-  memcpy (ack.sequences, work->acks,
-          ack.n_sequences * sizeof ack.sequences[0]);
+  ack.n_sequences =
+      (uint16_t) MIN (ack.n_sequences, G_N_ELEMENTS (ack.sequences));
+  memcpy (ack.sequences, work->acks, ack.n_sequences * sizeof ack.sequences[0]);
   work->n_acks = (uint16_t) (work->n_acks - ack.n_sequences);
   memmove (work->acks, work->acks + ack.n_sequences,
            work->n_acks * sizeof work->acks[0]);
@@ -169,8 +168,7 @@ static size_t
 put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
 {
   size_t n = 0, len = ss_link_item_len (item);
-  buf[n++] = (uint8_t) (item->protocol
-                        | (item->reliable ? FRAME_RELIABLE : 0)
+  buf[n++] = (uint8_t) (item->protocol | (item->reliable ? FRAME_RELIABLE : 0)
                         | (is_last ? 0 : FRAME_LENGTH));
   if (item->reliable) {
     buf[n++] = (uint8_t) (item->sequence >> 8);
@@ -200,10 +198,9 @@ put_frames (SsLink *link, SsPeerWork *work, uint8_t *buf, size_t room,
   while (item) {
     take (link, work->peer, item);
     size_t with_length = frame_len (item) + 2;
-    SsLinkItem *following
-        = len + with_length < room
-              ? pick (link, work, room - len - with_length)
-              : NULL;
+    SsLinkItem *following = len + with_length < room
+                                ? pick (link, work, room - len - with_length)
+                                : NULL;
     size_t n = put_message (item, !following, buf + len);
     len += n;
     if (item->class != SS_CLASS_CONTROL)
@@ -220,12 +217,12 @@ static void
 settle_ready (SsLink *link, SsPeerWork *work, unsigned served)
 {
   for (unsigned i = 0; i < SS_N_CLASSES; i++) {
-    const SsLinkItem *first
-        = work->queues[i].head ? work->queues[i].head->data : NULL;
-    bool can_go = first
-                  && (!first->reliable || first->tries > 0
-                      || ss_link_sequence_is_free (
-                          work, work->peer->next_sequence));
+    const SsLinkItem *first =
+        work->queues[i].head ? work->queues[i].head->data : NULL;
+    bool can_go =
+        first
+        && (!first->reliable || first->tries > 0
+            || ss_link_sequence_is_free (work, work->peer->next_sequence));
     if (i == SS_CLASS_CONTROL)
       can_go |= work->n_acks > 0;
     if (!can_go) {
@@ -261,9 +258,8 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
     return 0;
   if (confirm)
     work->confirm_sent = now;
-  size_t control_len = media_len == 0
-                           ? HEADER_LEN + len + SS_SEALER_TAG_LEN
-                           : len - media_len;
+  size_t control_len =
+      media_len == 0 ? HEADER_LEN + len + SS_SEALER_TAG_LEN : len - media_len;
   len = seal (&peer->session, buf, len);
   *ret_to = peer->contact.addr;
   peer->last_sent = now;

@@ -4,9 +4,9 @@
 
 #include "overlay/link/private.h"
 
-_Static_assert (sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
-                    <= 130,
-                "an idle peer of a simulated node");
+_Static_assert(sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
+                   <= 130,
+               "an idle peer of a simulated node");
 
 /* Where id is, or should be, in the order; true if it is there. */
 static bool
@@ -44,8 +44,8 @@ ss_link_find_index (const SsLink *link, uint32_t index)
   if (slot >= link->n_slots)
     return NULL;
   SsLinkPeer *peer = link->slots[slot];
-  bool same = peer
-              && ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
+  bool same =
+      peer && ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
   return same ? peer : NULL;
 }
 
@@ -76,8 +76,8 @@ free_slot (SsLink *link)
       return i;
   if (link->n_slots == link->slots_capacity) {
     /* Little slack: a simulation has many tables. */
-    unsigned capacity
-        = MIN (link->slots_capacity + link->slots_capacity / 8 + 4, PEERS_MAX);
+    unsigned capacity =
+        MIN (link->slots_capacity + link->slots_capacity / 8 + 4, PEERS_MAX);
     link->slots = g_renew (SsLinkPeer *, link->slots, capacity);
     link->order = g_renew (uint16_t, link->order, capacity);
     link->slots_capacity = (uint16_t) capacity;
@@ -108,9 +108,10 @@ ss_link_add (SsLink *link, const SsContact *contact)
   peer->contact = *contact;
   peer->last_heard = peer->last_sent = -1;
   /* Random, and never zero: a dead peer has none. */
-  uint32_t random = 1 + (uint32_t) ss_rng_below (
-                        &link->env->rng,
-                        (INDEX_PEER_MASK >> INDEX_SLOT_BITS) - 1);
+  uint32_t random =
+      1
+      + (uint32_t) ss_rng_below (&link->env->rng,
+                                 (INDEX_PEER_MASK >> INDEX_SLOT_BITS) - 1);
   peer->session.local_index = random << INDEX_SLOT_BITS | slot;
   link->n_half_open++;
   if (!ss_timer_is_armed (&link->sweep_timer))
@@ -284,12 +285,12 @@ ss_link_new_index (SsLinkPeer *peer)
   bool used;
   do {
     index += INDEX_NUMBER_ONE;
-    used = index == peer->session.local_index
-           || (work
-               && (index == work->next.local_index
-                   || index == work->previous.local_index
-                   || (work->handshake
-                       && index == work->handshake->local_index)));
+    used =
+        index == peer->session.local_index
+        || (work
+            && (index == work->next.local_index
+                || index == work->previous.local_index
+                || (work->handshake && index == work->handshake->local_index)));
   } while (used);
   return index;
 }
@@ -336,7 +337,7 @@ ss_link_peer_rto (const SsLinkPeer *peer)
 {
   if (peer->srtt_us == 0)
     return RTO_INITIAL;
-  SsTime rto = ((SsTime) peer->srtt_us + 4 * 16 * (SsTime) peer->rttvar_16us)
-               * SS_USEC;
+  SsTime rto =
+      ((SsTime) peer->srtt_us + 4 * 16 * (SsTime) peer->rttvar_16us) * SS_USEC;
   return CLAMP (rto, RTO_FLOOR, RTO_CEILING);
 }

@@ -20,8 +20,8 @@ typedef enum {
 #define PEERS_MAX          1024
 #define HALF_OPEN_MAX      256 /* peers of which nothing authentic came yet */
 #define ASKS_MAX           32
-#define OUTBOX_MAX         256 /* handshake datagrams and the like */
-#define CONTROL_QUEUE_MAX  512 /* messages of one peer */
+#define OUTBOX_MAX         1024 /* handshake datagrams and the like */
+#define CONTROL_QUEUE_MAX  512  /* messages of one peer */
 #define MEDIA_QUEUE_MAX    256
 #define REPAIR_QUEUE_MAX   512
 #define ACKS_MAX           256
@@ -30,7 +30,7 @@ typedef enum {
 #define UNCONFIRMED_TRIES  3
 #define LIMITED_ADDRS_MAX  1024
 #define ASKING_ADDRS_MAX   256
-#define ANSWERS_PER_SECOND 4   /* to one address */
+#define ANSWERS_PER_SECOND 4 /* to one address */
 /* More initiations than this in a second, and a cookie is asked for; a
  * handshake costs about 0.3 ms. */
 #define LOAD_PER_SECOND     200
@@ -41,14 +41,14 @@ typedef enum {
 #define RTO_INITIAL        (250 * SS_MSEC)
 #define RTO_BACKOFF_MAX    (500 * SS_MSEC)
 #define RTO_CEILING        (3 * SS_SEC)
-#define HANDSHAKE_WAIT_MAX (1 * SS_SEC)   /* between two initiations */
-#define HALF_OPEN_LIFETIME (15 * SS_SEC)  /* a responder's wait for data */
-#define PREVIOUS_LIFETIME  (15 * SS_SEC)  /* a replaced session still reads */
-#define NEXT_LIFETIME      (180 * SS_SEC) /* an unconfirmed one */
-#define CROSSING_TIME      (5 * SS_SEC)   /* sessions made at once by both */
-#define RESPONDER_PATIENCE (30 * SS_SEC)  /* the initiator rekeys first */
-#define WORK_LINGER        (1 * SS_SEC)   /* then quiet state is freed */
-#define WINDOW_LIFETIME    (15 * SS_SEC)  /* of a quiet receive window */
+#define HANDSHAKE_WAIT_MAX (1 * SS_SEC)    /* between two initiations */
+#define HALF_OPEN_LIFETIME (15 * SS_SEC)   /* a responder's wait for data */
+#define PREVIOUS_LIFETIME  (15 * SS_SEC)   /* a replaced session still reads */
+#define NEXT_LIFETIME      (180 * SS_SEC)  /* an unconfirmed one */
+#define CROSSING_TIME      (5 * SS_SEC)    /* sessions made at once by both */
+#define RESPONDER_PATIENCE (30 * SS_SEC)   /* the initiator rekeys first */
+#define WORK_LINGER        (1 * SS_SEC)    /* then quiet state is freed */
+#define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
 #define SWEEP_PERIOD       (60 * SS_SEC)
 #define IDLE_LIFETIME      (300 * SS_SEC)
@@ -56,18 +56,17 @@ typedef enum {
 
 /* Wire. */
 #define HEADER_LEN (1 + 4 + 8)
-_Static_assert (HEADER_LEN + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
-                "a datagram's overhead");
+_Static_assert(HEADER_LEN + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
+               "a datagram's overhead");
 /* A frame's first byte. */
 #define FRAME_CONTROL  0x80
 #define FRAME_RELIABLE 0x40
 #define FRAME_LENGTH   0x20
 #define FRAME_PROTOCOL 0x1f
 #define FRAME_MAX      (1 + 2 + 2) /* of a message, besides its bytes */
-_Static_assert (HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX
-                        + SS_SEALER_TAG_LEN
-                    <= SS_DATAGRAM_MAX,
-                "the longest message fits a datagram");
+_Static_assert(HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX + SS_SEALER_TAG_LEN
+                   <= SS_DATAGRAM_MAX,
+               "the longest message fits a datagram");
 
 /* An index names a session at its receiver: the peer's slot in the lowest
  * bits, then a random number that the peer's state keeps for life, so that
@@ -77,14 +76,14 @@ _Static_assert (HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX
 #define INDEX_SLOT_MASK   ((UINT32_C (1) << INDEX_SLOT_BITS) - 1)
 #define INDEX_PEER_MASK   ((UINT32_C (1) << (32 - INDEX_NUMBER_BITS)) - 1)
 #define INDEX_NUMBER_ONE  (INDEX_PEER_MASK + 1)
-_Static_assert (PEERS_MAX <= 1 << INDEX_SLOT_BITS, "a slot for each peer");
+_Static_assert(PEERS_MAX <= 1 << INDEX_SLOT_BITS, "a slot for each peer");
 
 /* A message waiting or unacknowledged: it is in one of its peer's queues. */
 typedef struct {
   GList node;
   GBytes *body;
   uint64_t token;
-  SsTime expires;    /* SS_NEVER: no limit */
+  SsTime expires; /* SS_NEVER: no limit */
   SsTime first_sent, sent;
   SsTime deadline;   /* for the ack */
   uint16_t sequence; /* reliable, once sent */
@@ -185,17 +184,17 @@ struct SsLink {
   uint8_t mac1_key[32]; /* of messages to this node */
   uint8_t ask_key[32];
 
-  SsLinkPeer **slots;  /* by slot; NULL: free */
-  uint16_t *order;     /* slots of peers, by id */
+  SsLinkPeer **slots; /* by slot; NULL: free */
+  uint16_t *order;    /* slots of peers, by id */
   uint16_t n_peers, n_slots, slots_capacity;
   uint16_t n_half_open;
-  unsigned busy;       /* depth of upcalls: nothing is freed meanwhile */
-  GPtrArray *dead;     /* peers to free when no longer busy; or NULL */
+  unsigned busy;   /* depth of upcalls: nothing is freed meanwhile */
+  GPtrArray *dead; /* peers to free when no longer busy; or NULL */
 
   GQueue ready[SS_N_CLASSES]; /* peers with something to send */
   size_t backlog[SS_N_CLASSES];
-  GQueue outbox;   /* SsLinkDatagram */
-  GQueue failures; /* SsLinkFailure */
+  GQueue outbox;        /* SsLinkDatagram */
+  GQueue failures;      /* SsLinkFailure */
   GPtrArray *questions; /* SsLinkQuestion; or NULL */
 
   /* Upload cap, as a virtual clock of bytes sent: 0 is no cap. */
@@ -204,7 +203,7 @@ struct SsLink {
   SsTime pace_burst, pace_datagram;
 
   SsLimit initiations_addr, initiations_ip; /* sent */
-  SsLimit accepted; /* received, under load */
+  SsLimit accepted;                         /* received, under load */
   SsLimit answers;
   SsCookies *cookies; /* NULL: never been under load */
   SsTime load_second;
@@ -284,8 +283,8 @@ void ss_link_post_close (SsLink *link, SsLinkPeer *peer);
 void ss_link_pace_init (SsLink *link, uint64_t upload_bps);
 
 /* ask.c */
-void ss_link_on_ask (SsLink *link, const SsAddr *from,
-                     const uint8_t *datagram, size_t len);
+void ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                     size_t len);
 void ss_link_on_answer (SsLink *link, const SsAddr *from,
                         const uint8_t *datagram, size_t len);
 void ss_link_question_timer (SsLink *link, SsLinkQuestion *question);

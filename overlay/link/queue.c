@@ -91,8 +91,7 @@ void
 ss_link_await_ack (SsPeerWork *work, SsLinkItem *item)
 {
   /* Nearly always the newest. */
-  const SsLinkItem *last
-      = work->unacked.tail ? work->unacked.tail->data : NULL;
+  const SsLinkItem *last = work->unacked.tail ? work->unacked.tail->data : NULL;
   if (!last || precedes (last->sequence, item->sequence))
     g_queue_push_tail_link (&work->unacked, &item->node);
   else
@@ -148,10 +147,10 @@ ss_link_unlink_token (SsLink *link, SsPeerWork *work, uint8_t protocol,
 bool
 ss_link_sequence_is_free (const SsPeerWork *work, uint16_t sequence)
 {
-  const SsLinkItem *first
-      = work->unacked.head ? work->unacked.head->data : NULL;
-  bool is_free
-      = !first || (uint16_t) (sequence - first->sequence) < SEQUENCE_WINDOW;
+  const SsLinkItem *first =
+      work->unacked.head ? work->unacked.head->data : NULL;
+  bool is_free =
+      !first || (uint16_t) (sequence - first->sequence) < SEQUENCE_WINDOW;
   for (unsigned i = 0; i < SS_N_CLASSES; i++) {
     first = work->queues[i].head ? work->queues[i].head->data : NULL;
     if (first && first->tries > 0)
@@ -165,7 +164,7 @@ ss_link_fail (SsLink *link, SsLinkPeer *peer, SsLinkItem *item)
 {
   if (item->reliable && item->token != 0) {
     SsLinkFailure *failure = g_new (SsLinkFailure, 1);
-    *failure = (SsLinkFailure) {
+    *failure = (SsLinkFailure){
       .contact = peer->contact,
       .token = item->token,
       .protocol = item->protocol,
