@@ -321,11 +321,12 @@ start (SsNode *node)
     .latency = air->options.latency,
   };
   g_strlcpy (params.name, air->name, sizeof params.name);
+  uint64_t version = air->version; /* of a former life's record, or 0 */
   air->state = SS_AIR_STARTED;
   air->station = ss_station_publish (node->splitstream, &params,
                                      air->options.seed, air->session,
                                      air->title, air->description);
-  if (air->version == 0) {
+  if (air->version == version) {
     /* The station has not announced itself yet (no headers so far). */
     SsDescriptor descriptor = { .params = params, .session = air->session };
     g_strlcpy (descriptor.title, air->title, sizeof descriptor.title);
