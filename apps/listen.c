@@ -72,6 +72,7 @@ close_down (Listener *listener)
   ss_alarm_set (listener->again, SS_NEVER);
   ss_alarm_set (listener->deadline, SS_NEVER);
   ss_output_finish (listener->output);
+  ss_host_note_stats (listener->host);
   ss_node_unlisten (ss_host_node (listener->host), ss_clock_now ());
   ss_host_leave (listener->host);
   finish_if_closed (listener);
@@ -275,7 +276,7 @@ give_up (Listener *listener)
 
     message = g_strdup_printf (
         "could not join within %g s: %s; check --bootstrap and --realm-key, or "
-        "start ss-node",
+        "wait longer with --wait",
         wait, trouble);
     fail (listener, SS_NET_ERROR_NOT_JOINED, message);
   } else if (listener->other_key_until != SS_NEVER) {

@@ -57,8 +57,7 @@ understand (const Typed *typed, char **ret_group,
   uint64_t bitrate = SS_SOURCE_BITRATE_DEFAULT;
 
   if (typed->group == NULL)
-    return refuse (error, "--group NAME is missing: what is the station "
-                          "called?");
+    return refuse (error, "--group NAME is missing");
   if (typed->bitrate != NULL
       && !ss_parse_rate (typed->bitrate, &bitrate, error))
     return false;
@@ -115,8 +114,7 @@ main (int argc, char **argv)
     ss_program_fail_error (&program, error);
   } else if (!is_done && options.rest == NULL) {
     ss_program_fail (&program, SS_NET_ERROR_USAGE,
-                     "SOURCE is missing: what is to be played? See "
-                     "ss-broadcast --help");
+                     "SOURCE is missing; see ss-broadcast --help");
   } else if (!is_done) {
     broadcast.sources = (const char *const *) options.rest;
     ss_broadcast_run (&program, &options.host, &broadcast);

@@ -68,8 +68,7 @@ read_station (char **rest, SsStationSpec *ret_station, GError **error)
   if (rest == NULL || rest[1] != NULL) {
     g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
                  "%s; see ss-listen --help",
-                 rest == NULL ? "STATION is missing: which one?"
-                              : "one STATION at a time");
+                 rest == NULL ? "STATION is missing" : "one STATION at a time");
     return false;
   }
   return ss_station_spec_parse (rest[0], ret_station, error);

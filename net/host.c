@@ -28,6 +28,8 @@ struct SsHost {
   SsUdp *udp; /* the loop's */
   SsStats *stats;
   SsTime tune_in;
+  bool has_station; /* there is, or was, one */
+  SsStationStats station;
   SsAddr address; /* as peers see it */
   SsRendezvous *rendezvous;
 
@@ -68,6 +70,21 @@ set_alarm (void *user)
 
 /* Statistics. */
 
+/* The station's last figures stand when it has been left: the line that is
+ * written at exit is the one that counts. */
+static void
+read_stats (SsHost *host, SsNodeStats *ret_stats)
+{
+  ss_node_stats (ss_loop_node (host->loop), ret_stats);
+  if (ret_stats->has_station) {
+    host->has_station = true;
+    host->station = ret_stats->station;
+  } else if (host->has_station) {
+    ret_stats->has_station = true;
+    ret_stats->station = host->station;
+  }
+}
+
 static void
 write_stats (SsHost *host, SsTime now)
 {
@@ -76,7 +93,7 @@ write_stats (SsHost *host, SsTime now)
 
   if (host->stats == NULL)
     return;
-  ss_node_stats (ss_loop_node (host->loop), &node);
+  read_stats (host, &node);
   SsStatsLine line = {
     .wall = now + ss_clock_wall_offset (),
     .node = &node,
@@ -330,6 +347,7 @@ ss_host_leave (SsHost *host)
 
   if (host->leave_by != SS_NEVER || host->has_left)
     return;
+  ss_host_note_stats (host);
   ss_rendezvous_stop (host->rendezvous);
   host->leave_by = now + SS_HOST_LEAVE_TIME;
   ss_node_leave (ss_loop_node (host->loop), now);
@@ -393,6 +411,14 @@ ss_host_address (const SsHost *host)
   if (ss_udp_own_addrs (host->udp, &addr, 1) == 0)
     addr = ss_udp_local (host->udp);
   return addr;
+}
+
+void
+ss_host_note_stats (SsHost *host)
+{
+  SsNodeStats stats;
+
+  read_stats (host, &stats);
 }
 
 void

@@ -50,5 +50,7 @@ void ss_host_random (SsHost *host, uint8_t *ret_bytes, size_t len);
 SsAddr ss_host_address (const SsHost *host); /* as well as is known */
 /* Process start to first frame written, for the statistics. */
 void ss_host_set_tune_in (SsHost *host, SsTime tune_in);
+/* To be called before a station is left, whose figures are then kept. */
+void ss_host_note_stats (SsHost *host);
 /* Why there is no ring yet, and what to do: for messages. Free with g_free. */
 char *ss_host_join_trouble (const SsHost *host);
