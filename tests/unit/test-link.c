@@ -638,7 +638,7 @@ test_many_peers (void)
   net_run (net, 10 * SS_SEC);
   g_assert_cmpuint (net->endpoints[0].failed->len, ==, 3000);
   g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_PEERS_EVICTED), >=, 1);
-  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3 * 1024);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), <=, 3 * 1024);
   net_free (net);
 }
 
