@@ -1,0 +1,472 @@
+/* The link against who replays, truncates, flips bits, floods, or lacks the
+ * realm key; and its keys' replacement. With the real sealer only. */
+#include <string.h>
+
+#include "overlay/link/cookie.h"
+#include "overlay/link/link.h"
+#include "overlay/link/messages.h"
+#include "tests/unit/link_net.h"
+
+static const SsLinkSend plain = { .protocol = 3, .class = SS_CLASS_MEDIA };
+
+/* Keeps a copy of everything that is sent. */
+static bool
+record (void *user, NetDatagram *datagram)
+{
+  g_ptr_array_add (user, g_memdup2 (datagram, sizeof *datagram));
+  return true;
+}
+
+static uint64_t
+n_dropped (const LinkNet *net, unsigned i)
+{
+  return net_counter (net, i, SS_COUNT_DATAGRAMS_MALFORMED)
+         + net_counter (net, i, SS_COUNT_DATAGRAMS_UNAUTHENTIC)
+         + net_counter (net, i, SS_COUNT_DATAGRAMS_REPLAYED)
+         + net_counter (net, i, SS_COUNT_LINK_HANDSHAKES_REFUSED);
+}
+
+static void
+exchange (LinkNet *net)
+{
+  SsLinkSend how = { .protocol = 3, .reliable = true, .token = 1 };
+  net_send (net, 0, 1, &how, "one");
+  net_run (net, net->now + 1 * SS_SEC);
+  net_send (net, 1, 0, &plain, "two");
+  net_run (net, net->now + 1 * SS_SEC);
+}
+
+static void
+test_replay (void)
+{
+  LinkNet *net = net_new (1, 2);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  net->filter = record;
+  net->filter_user = records;
+  exchange (net);
+  net->filter = NULL;
+  unsigned n_records = records->len;
+  for (unsigned round = 0; round < 3; round++) {
+    for (unsigned i = 0; i < n_records; i++)
+      net_deliver (net, g_ptr_array_index (records, i));
+    net_run (net, net->now + 1 * SS_SEC);
+  }
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  g_assert_cmpuint (n_dropped (net, 0) + n_dropped (net, 1), ==, 3 * n_records);
+  /* Nobody was disturbed. */
+  SsLinkSend how = { .protocol = 3, .reliable = true, .token = 2 };
+  net_send (net, 0, 1, &how, "three");
+  net_run (net, net->now + 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 2);
+  g_assert_cmpuint (net->endpoints[0].n_up, ==, 1);
+  net_free (net);
+}
+
+/* An initiation that is replayed when its maker is long gone costs a half
+ * open peer for a while, and nothing is ever sent to it beside the answer. */
+static void
+test_replayed_initiation (void)
+{
+  LinkNet *net = net_new (2, 2);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  net->filter = record;
+  net->filter_user = records;
+  exchange (net);
+  net->filter = NULL;
+  net_stop (net, 0);
+  net_stop (net, 1);
+  net_start (net, 1);
+  unsigned before = net->sent->len;
+  for (unsigned i = 0; i < records->len; i++)
+    net_deliver (net, g_ptr_array_index (records, i));
+  net_run (net, net->now + 60 * SS_SEC);
+  g_assert_cmpuint (net->sent->len, ==, before + 1);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  g_assert_cmpuint (ss_link_n_peers (net->endpoints[1].link), ==, 0);
+  net_run (net, net->now + 120 * SS_SEC);
+  g_assert_cmpint (ss_timers_deadline (&net->endpoints[1].env.timers), ==,
+                   SS_NEVER);
+  net_free (net);
+}
+
+typedef struct {
+  uint8_t code;   /* of the datagram to spoil */
+  unsigned from;  /* by whom it is sent */
+  unsigned place; /* bit, or length, to spoil at */
+  bool truncate;
+  bool done;
+  size_t len;
+  SsAddr sender;
+} Spoil;
+
+static bool
+spoil (void *user, NetDatagram *datagram)
+{
+  Spoil *how = user;
+  if (how->done || datagram->data[0] != how->code
+      || !ss_addr_equal (&datagram->from, &how->sender))
+    return true;
+  how->done = true;
+  how->len = datagram->len;
+  if (how->truncate)
+    datagram->len = MIN (how->place, datagram->len - 1);
+  else if (how->place < 8 * datagram->len)
+    datagram->data[how->place / 8] ^= (uint8_t) (1 << how->place % 8);
+  return true;
+}
+
+/* Spoils one datagram of an exchange at every place: it is dropped, and what
+ * is reliable comes through all the same. */
+static void
+check_spoiling (uint8_t code, unsigned from, bool truncate)
+{
+  size_t places = 1;
+  for (unsigned place = 0; place < places; place++) {
+    LinkNet *net = net_new (3, 2);
+    Spoil how = {
+      .code = code,
+      /* One bit of each byte; all of the header's. */
+      .place = truncate ? place : place * 8 + (place * 5) % 8,
+      .truncate = truncate,
+      .sender = net->endpoints[from].addr,
+    };
+    net->filter = spoil;
+    net->filter_user = &how;
+    SsLinkSend send = {
+      .protocol = 3, .reliable = true, .token = 1, .tries_max = 10
+    };
+    net_send (net, 0, 1, &send, "the message");
+    net_run (net, 8 * SS_SEC);
+    g_assert_true (how.done);
+    places = how.len;
+    /* The second MAC counts only under load. */
+    if (truncate || code == SS_MSG_LINK_DATA || place + SS_MAC_LEN < places)
+      g_assert_cmpuint (n_dropped (net, 1 - from), >=, 1);
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+    g_assert_cmpstr (net_text (&net->endpoints[1], 0), ==, "the message");
+    g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+    net_free (net);
+  }
+  g_assert_cmpuint (places, >, 29);
+}
+
+static void
+test_flip_initiation (void)
+{
+  check_spoiling (SS_MSG_LINK_INITIATION, 0, false);
+}
+
+static void
+test_flip_response (void)
+{
+  check_spoiling (SS_MSG_LINK_RESPONSE, 1, false);
+}
+
+static void
+test_flip_data (void)
+{
+  check_spoiling (SS_MSG_LINK_DATA, 0, false);
+  check_spoiling (SS_MSG_LINK_DATA, 1, false);
+}
+
+static void
+test_truncate (void)
+{
+  check_spoiling (SS_MSG_LINK_INITIATION, 0, true);
+  check_spoiling (SS_MSG_LINK_RESPONSE, 1, true);
+  check_spoiling (SS_MSG_LINK_DATA, 0, true);
+}
+
+static void
+test_wrong_realm (void)
+{
+  LinkNet *net = net_new (4, 2);
+  net_stop (net, 1);
+  net->endpoints[1].config.realm_key[5] = 1;
+  net_start (net, 1);
+  SsContact b = net_contact (net, 1);
+  SsLinkSend how = { .protocol = 3, .reliable = true, .token = 1 };
+  net_send (net, 0, 1, &how, "x");
+  ss_link_ask (net->endpoints[0].link, &b.addr);
+  net_run (net, 10 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  g_assert_cmpuint (net->endpoints[0].n_identified, ==, 1);
+  g_assert_nonnull (net->endpoints[0].identified_text);
+  for (unsigned i = 0; i < net->sent->len; i++)
+    g_assert_cmpuint (g_array_index (net->sent, NetSent, i).from, ==, 0);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_DATAGRAMS_UNAUTHENTIC), ==,
+                    net->sent->len);
+  net_free (net);
+}
+
+/* Who claims another's key has not its secret. */
+static void
+test_stolen_key (void)
+{
+  LinkNet *net = net_new (5, 3);
+  SsContact b = net_contact (net, 1);
+  b.addr = net->endpoints[2].addr;
+  SsLinkSend how = { .protocol = 3, .reliable = true, .token = 1 };
+  ss_link_send (net->endpoints[0].link, &b, &how, (const uint8_t *) "x", 1,
+                NULL);
+  net_run (net, 10 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  g_assert_cmpuint (net_n_sent (net, 2, SS_MSG_LINK_RESPONSE), ==, 0);
+  net_free (net);
+}
+
+/* An identity that cost no work is refused. */
+static void
+test_no_work (void)
+{
+  LinkNet *net = net_new (6, 2);
+  SsKey key;
+  net_stop (net, 0);
+  memset (net->endpoints[0].config.identity_seed, 7, 32);
+  ss_link_key_of_seed (net->endpoints[0].config.identity_seed, &key);
+  g_assert_false (ss_link_key_has_work (&key));
+  net_start (net, 0);
+  SsLinkSend how = { .protocol = 3, .reliable = true, .token = 1 };
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 10 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_HANDSHAKES_REFUSED), ==,
+                    3);
+  SsContact a = net_contact (net, 0);
+  ss_link_ask (net->endpoints[1].link, &a.addr);
+  net_run (net, 20 * SS_SEC);
+  g_assert_nonnull (strstr (net->endpoints[1].identified_text, "work"));
+  net_free (net);
+}
+
+/* Under a flood of initiations an honest newcomer gets in with a cookie, and
+ * the flood gets no handshakes. */
+static void
+test_cookie (void)
+{
+  LinkNet *net = net_new (7, 3);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  net->filter = record;
+  net->filter_user = records;
+  net_send (net, 0, 1, &plain, "x");
+  net_drain (net, 0);
+  net->filter = NULL;
+  NetDatagram flood = *(NetDatagram *) g_ptr_array_index (records, 0);
+  for (unsigned i = 0; i < 3000; i++) {
+    flood.from = ss_addr_v4 (0x05000000 + i, 5);
+    net_deliver (net, &flood);
+    if (i == 1500)
+      net_send (net, 2, 1,
+                &(SsLinkSend){ .protocol = 3, .reliable = true, .token = 1 },
+                "let me in");
+    net_run (net, net->now + 1 * SS_MSEC);
+  }
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_COOKIES), >, 2000);
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_RESPONSE), <, 210);
+  net_run (net, net->now + 100 * SS_MSEC);
+  g_assert_cmpuint (net->endpoints[2].acked->len, ==, 1);
+  g_assert_cmpuint (net_n_sent (net, 2, SS_MSG_LINK_INITIATION), ==, 2);
+  net_free (net);
+}
+
+/* A stranger's cookie reply is not believed. */
+static void
+test_cookie_binding (void)
+{
+  static const uint8_t realm[32] = { 1 }, other_realm[32] = { 2 };
+  static const uint8_t nonce[SS_COOKIE_NONCE_LEN] = { 3 };
+  static const uint8_t mac1[SS_MAC_LEN] = { 4 }, other_mac1[SS_MAC_LEN] = { 5 };
+  SsKey key = { { 6 } }, other_key = { { 7 } };
+  SsCookies cookies = { .is_set = false };
+  SsRng rng;
+  uint8_t cookie[SS_COOKIE_LEN], back[SS_COOKIE_LEN];
+  uint8_t sealed[SS_COOKIE_SEALED_LEN];
+  SsAddr a = ss_addr_v4 (1, 1), b = ss_addr_v4 (1, 2);
+  ss_rng_init_number (&rng, 1);
+  g_assert_true (ss_cookie_make (&cookies, &rng, 0, &a, 0, cookie));
+  ss_cookie_seal (realm, &key, nonce, mac1, cookie, sealed);
+  g_assert_true (ss_cookie_open (realm, &key, nonce, mac1, sealed, back));
+  g_assert_cmpmem (cookie, sizeof cookie, back, sizeof back);
+  g_assert_false (
+      ss_cookie_open (other_realm, &key, nonce, mac1, sealed, back));
+  g_assert_false (
+      ss_cookie_open (realm, &other_key, nonce, mac1, sealed, back));
+  g_assert_false (
+      ss_cookie_open (realm, &key, nonce, other_mac1, sealed, back));
+
+  /* It is of one address, and of one time and the one before. */
+  g_assert_true (ss_cookie_make (&cookies, &rng, 0, &b, 0, back));
+  g_assert_cmpint (memcmp (cookie, back, sizeof cookie), !=, 0);
+  g_assert_false (ss_cookie_make (&cookies, &rng, 0, &a, 1, back));
+  SsTime now = SS_COOKIE_LIFETIME;
+  g_assert_true (ss_cookie_make (&cookies, &rng, now, &a, 0, back));
+  g_assert_cmpint (memcmp (cookie, back, sizeof cookie), !=, 0);
+  g_assert_true (ss_cookie_make (&cookies, &rng, now, &a, 1, back));
+  g_assert_cmpmem (cookie, sizeof cookie, back, sizeof back);
+  now += 3 * SS_COOKIE_LIFETIME;
+  g_assert_false (ss_cookie_make (&cookies, &rng, now, &a, 1, back));
+}
+
+static bool
+answer_other_version (void *user, NetDatagram *datagram)
+{
+  LinkNet *net = user;
+  SsMsgLinkAsk ask;
+  if (!ss_msg_link_ask_decode (datagram->data, datagram->len, &ask))
+    return true;
+  SsMsgLinkAnswer answer = {
+    .n_versions = 2,
+    .versions = { 6, 7 },
+    .observed = datagram->from,
+  };
+  static const uint8_t realm[32] = { 0 };
+  uint8_t key[32];
+  memcpy (answer.nonce, ask.nonce, sizeof answer.nonce);
+  NetDatagram reply = { .from = datagram->to, .to = datagram->from };
+  reply.len =
+      ss_msg_link_answer_encode (&answer, reply.data, sizeof reply.data);
+  ss_mac_key (SS_MAC_ASK, realm, NULL, key);
+  ss_mac (key, sizeof key, reply.data, reply.len - SS_MAC_LEN,
+          reply.data + reply.len - SS_MAC_LEN);
+  net->filter = NULL;
+  net_deliver (net, &reply);
+  return false;
+}
+
+static void
+test_other_version (void)
+{
+  LinkNet *net = net_new (8, 2);
+  SsContact b = net_contact (net, 1);
+  net->filter = answer_other_version;
+  net->filter_user = net;
+  ss_link_ask (net->endpoints[0].link, &b.addr);
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].n_identified, ==, 1);
+  g_assert_cmpstr (net->endpoints[0].identified_text, ==,
+                   "peer speaks version 7, this node 1");
+  net_free (net);
+}
+
+/* Keys are replaced while traffic flows, and not a message is lost, also
+ * when the handshakes' datagrams sometimes are. */
+static void
+check_rekey (uint64_t seed, double loss)
+{
+  LinkNet *net = net_new (seed, 2);
+  SsContact a = net_contact (net, 0), b = net_contact (net, 1);
+  net->jitter = 8 * SS_MSEC;
+  net->loss = loss;
+  unsigned n = 0;
+  for (; n < 2 * 1000; n++) {
+    SsLinkSend how = {
+      .protocol = 3,
+      .reliable = loss > 0,
+      .token = n + 1,
+      .tries_max = 50,
+    };
+    g_assert_true (net_send (net, n % 2, 1 - n % 2, &how, "tick"));
+    net_run (net, net->now + 500 * SS_MSEC);
+    if (n > 10 && loss == 0) {
+      g_assert_true (ss_link_has_session (net->endpoints[0].link, &b.id));
+      g_assert_true (ss_link_has_session (net->endpoints[1].link, &a.id));
+    }
+  }
+  net->loss = 0;
+  net_run (net, net->now + 30 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, n / 2);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, n / 2);
+  unsigned n_handshakes = net_n_sent (net, 0, SS_MSG_LINK_INITIATION)
+                          + net_n_sent (net, 1, SS_MSG_LINK_INITIATION);
+  if (loss == 0)
+    g_assert_cmpuint (n_handshakes, ==, 1 + n * 500 / 120000);
+  /* Rekeying is not news to those above. */
+  g_assert_cmpuint (net->endpoints[0].n_up, ==, 1);
+  g_assert_cmpuint (net->endpoints[1].n_up, ==, 1);
+  net_free (net);
+}
+
+static void
+test_rekey (void)
+{
+  check_rekey (9, 0);
+  for (uint64_t seed = 10; seed < 14; seed++)
+    check_rekey (seed, 0.2);
+}
+
+/* Who only receives renews the session as well, before it is spent. */
+static void
+test_rekey_one_way (void)
+{
+  for (unsigned sender = 0; sender < 2; sender++) {
+    LinkNet *net = net_new (20, 2);
+    net_send (net, 0, 1, &plain, "x");
+    net_run (net, 1 * SS_SEC);
+    unsigned before = net->endpoints[1 - sender].messages->len;
+    for (unsigned i = 0; i < 1000; i++) {
+      net_send (net, sender, 1 - sender, &plain, "x");
+      net_run (net, net->now + 500 * SS_MSEC);
+    }
+    g_assert_cmpuint (net->endpoints[1 - sender].messages->len, ==,
+                      before + 1000);
+    net_free (net);
+  }
+}
+
+/* A quiet session is spent after a while; the next message makes another. */
+static void
+test_spent (void)
+{
+  LinkNet *net = net_new (21, 2);
+  SsContact b = net_contact (net, 1);
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, 200 * SS_SEC);
+  g_assert_false (ss_link_has_session (net->endpoints[0].link, &b.id));
+  net_send (net, 0, 1, &plain, "y");
+  net_send (net, 1, 0, &plain, "z");
+  net_run (net, 205 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 2);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1);
+  net_free (net);
+}
+
+/* Timestamps grow even if the clock goes back between two lives. */
+static void
+test_timestamp (void)
+{
+  LinkNet *net = net_new (22, 2);
+  net_stop (net, 0);
+  uint64_t future = (uint64_t) INT64_MAX / 2;
+  net->endpoints[0].config.last_handshake_ns = future;
+  net_start (net, 0);
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (ss_link_last_handshake_ns (net->endpoints[0].link), ==,
+                    future + 1);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  net_free (net);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/link/replay", test_replay);
+  g_test_add_func ("/link/replayed-initiation", test_replayed_initiation);
+  g_test_add_func ("/link/flip-initiation", test_flip_initiation);
+  g_test_add_func ("/link/flip-response", test_flip_response);
+  g_test_add_func ("/link/flip-data", test_flip_data);
+  g_test_add_func ("/link/truncate", test_truncate);
+  g_test_add_func ("/link/wrong-realm", test_wrong_realm);
+  g_test_add_func ("/link/stolen-key", test_stolen_key);
+  g_test_add_func ("/link/no-work", test_no_work);
+  g_test_add_func ("/link/cookie", test_cookie);
+  g_test_add_func ("/link/cookie-binding", test_cookie_binding);
+  g_test_add_func ("/link/other-version", test_other_version);
+  g_test_add_func ("/link/rekey", test_rekey);
+  g_test_add_func ("/link/rekey-one-way", test_rekey_one_way);
+  g_test_add_func ("/link/spent", test_spent);
+  g_test_add_func ("/link/timestamp", test_timestamp);
+  return g_test_run ();
+}
