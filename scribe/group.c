@@ -354,7 +354,8 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
   } else if (child->shed_until != 0) {
     group->family->n_children++;
   }
-  *child = (SsChild){ .contact = *contact, .heard = group->scribe->env->now };
+  SsTime now = group->scribe->env->now;
+  *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
   group->idle_since = -1;
   ss_neighbour_get (group->scribe, contact);
   return child;
@@ -411,6 +412,7 @@ ss_group_arm (SsGroup *group)
     at = MIN (at, child->shed_until ? child->shed_until
                                     : child->heard + SS_CHILD_SILENT);
   }
+  at = MIN (at, ss_parent_surplus_deadline (group));
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
   if (!group->is_open && group->idle_since >= 0)

@@ -270,6 +270,8 @@ ss_join_recovered (SsScribe *scribe, const SsContact *peer)
   SsGroup *group = NULL;
   for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
     at = group->id;
+    if (group->family->config.is_source)
+      ss_group_arm (group); /* it may have a child too many now */
     if (group->join && group->has_parent
         && ss_contact_equal (&group->parent, peer)
         && group->join->lost == ss_prefix_of (&peer->id))

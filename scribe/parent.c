@@ -393,22 +393,55 @@ ss_parent_send_path (SsGroup *group)
   }
 }
 
-/* A source that took a second child, thinking the first dead, has both when
- * that one recovers: the later ones go to the first. */
+/* A source that took a second child, because that one, or the source itself,
+ * thought the first dead, has both when the first proves alive. The one it
+ * has had longest stays. */
+static const SsChild *
+find_deputy (const SsGroup *group, unsigned *ret_n)
+{
+  const SsChild *deputy = NULL;
+  *ret_n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child->shed_until
+        || !ss_scribe_usable (group->scribe, &child->contact))
+      continue;
+    ++*ret_n;
+    if (!deputy || child->since < deputy->since)
+      deputy = child;
+  }
+  return deputy;
+}
+
+SsTime
+ss_parent_surplus_deadline (const SsGroup *group)
+{
+  unsigned n;
+  if (!group->family->config.is_source || ss_group_child_count (group) < 2)
+    return SS_NEVER;
+  const SsChild *deputy = find_deputy (group, &n);
+  SsTime at = SS_NEVER;
+  for (unsigned i = 0; n > 1 && i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child != deputy && !child->shed_until
+        && ss_scribe_usable (group->scribe, &child->contact))
+      at = MIN (at, child->since + SS_SURPLUS_TIME);
+  }
+  return at;
+}
+
 static void
 shed_surplus (SsGroup *group)
 {
-  const SsContact *deputy = NULL;
-  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+  unsigned n;
+  const SsChild *deputy = find_deputy (group, &n);
+  for (unsigned i = 0; n > 1 && i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    if (child->shed_until || !ss_scribe_usable (group->scribe, &child->contact))
+    if (child == deputy || child->shed_until
+        || child->since + SS_SURPLUS_TIME > group->scribe->env->now)
       continue;
-    if (!deputy) {
-      deputy = &child->contact;
-      continue;
-    }
     ss_group_child_shed (group, child);
-    SsContact to = child->contact, candidate = *deputy;
+    SsContact to = child->contact, candidate = deputy->contact;
     send_redirect (group->scribe, &group->id, &to, 0, &candidate, 1);
   }
 }

@@ -88,15 +88,21 @@ ss_neighbour_load (SsScribe *scribe, const SsContact *contact, uint16_t load,
   neighbour->load_max = load_max;
 }
 
-/* Silence is judged against the usual distance of a parent's packets, all
- * groups together; packets of one burst count as one. */
-#define BURST (5 * SS_MSEC)
+/* Silence is judged against the longest usual pause between a parent's
+ * packets, all groups together: its stripes may be neighbours in the round.
+ * Packets of one burst count as one. */
+#define BURST       (5 * SS_MSEC)
+#define PAUSE_DECAY 32 /* how many packets a long pause is remembered */
+/* Of a parent with rarer packets the other stripes tell sooner. */
+#define PAUSE_MAX   (400 * SS_MSEC)
 
 static SsTime
 silence_of (const SsNeighbour *neighbour)
 {
+  if (neighbour->pause == 0 || neighbour->pause > PAUSE_MAX)
+    return SS_NEVER / 2;
   return MAX (SS_SILENCE_MIN,
-              neighbour->interval * 5 / 2 + 100 * SS_MSEC);
+              neighbour->pause * 3 / 2 + 100 * SS_MSEC);
 }
 
 void
@@ -107,13 +113,13 @@ ss_neighbour_data (SsScribe *scribe, const SsContact *from)
     return;
   SsTime now = scribe->env->now;
   if (neighbour->data >= 0 && now - neighbour->data >= BURST) {
-    SsTime distance = now - neighbour->data;
-    neighbour->interval
-      = neighbour->interval ? (7 * neighbour->interval + distance) / 8
-                            : distance;
+    SsTime pause = now - neighbour->data;
+    neighbour->pause -= neighbour->pause / PAUSE_DECAY;
+    neighbour->pause = MAX (neighbour->pause, pause);
   }
   neighbour->data = now;
-  if (neighbour->interval)
+  neighbour->is_silent = false;
+  if (silence_of (neighbour) < SS_NEVER / 2)
     ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
                             now + silence_of (neighbour));
 }
@@ -238,8 +244,7 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
   case SS_KBR_LATE:
     neighbour->late++;
     SsTime heard = ss_kbr_last_heard (scribe->kbr, &to->id);
-    if ((neighbour->is_urgent || neighbour->late > 1)
-        && heard < neighbour->keepalive)
+    if (neighbour->late > 1 && heard < neighbour->keepalive)
       ss_scribe_suspect (scribe, to);
     break;
   case SS_KBR_FAILED:
@@ -282,14 +287,15 @@ ss_neighbour_sweep (SsScribe *scribe)
       }
       continue;
     }
-    if (at->interval && at->data >= 0 && now >= at->data + silence_of (at)) {
-      at->data = -1; /* once, until it speaks again */
+    if (at->data >= 0 && !at->is_silent
+        && now >= at->data + silence_of (at)) {
+      at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
     if (now >= at->keepalive + SS_KEEPALIVE_INTERVAL)
       send_keepalive (scribe, at, false);
     next = MIN (next, at->keepalive + SS_KEEPALIVE_INTERVAL);
-    if (at->interval && at->data >= 0)
+    if (at->data >= 0 && !at->is_silent)
       next = MIN (next, at->data + silence_of (at));
   }
   ss_timers_arm (&scribe->env->timers, &scribe->timer, next);

@@ -48,6 +48,7 @@
 #define SS_JOIN_REDIRECTS_MAX 16 /* then the next one must take it */
 #define SS_JOIN_WAIT_FIRST    (200 * SS_MSEC) /* for a routed JOIN's answer */
 #define SS_PENDING_TIME       (1 * SS_SEC)
+#define SS_SURPLUS_TIME       (1 * SS_SEC) /* a source has two children */
 #define SS_SHED_TIME          (5 * SS_SEC) /* a shed child is served so long */
 #define SS_LEAVE_TIME         (500 * SS_MSEC)
 #define SS_HANDOVER_TIME      (10 * SS_SEC)
@@ -79,12 +80,13 @@ typedef struct {
   uint16_t load, load_max; /* its children and bound, as last told */
   bool is_parent;          /* in some group; refreshed by the sweep */
   bool probing;            /* a KEEPALIVE is unanswered */
-  bool is_urgent;          /* and one missing ack is enough */
+  bool is_urgent;          /* it was sent because of a silence */
+  bool is_silent;          /* longer than usual, and asked for that */
   uint8_t late;            /* missing acks of it */
   uint8_t rejected;        /* packets of it in a row that did not verify */
   SsTime used;             /* last time it mattered */
   SsTime data;             /* last tree packet from it; -1 none */
-  SsTime interval;         /* smoothed, between tree packets; 0 unknown */
+  SsTime pause;            /* longest of late between them; 0 unknown */
   SsTime keepalive;        /* last KEEPALIVE to it */
   SsTime left;             /* last unasked LEAVE to it */
   SsTime answers_since;    /* answer bucket */
@@ -93,8 +95,8 @@ typedef struct {
 
 typedef struct {
   SsContact contact;
-  SsTime heard;      /* JOIN or KEEPALIVE */
-  SsTime shed_until; /* being handed on: served until then; 0: no */
+  SsTime since, heard; /* JOIN; JOIN or KEEPALIVE */
+  SsTime shed_until;   /* being handed on: served until then; 0: no */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */
@@ -324,6 +326,7 @@ void ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
                              const SsMsgScribeLeave *message);
 void ss_parent_serve_pending (SsGroup *group);
 void ss_parent_send_path (SsGroup *group);
+SsTime ss_parent_surplus_deadline (const SsGroup *group);
 void ss_parent_due (SsGroup *group); /* shed and silent children */
 void ss_parent_retire (SsGroup *group, const SsContact *successor);
 
