@@ -20,6 +20,8 @@ static void tell_side (SsPastry *pastry, const SsContact *to,
                        const uint64_t *known, unsigned n_known);
 static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
                              const SsLeafsetArc *arc);
+static bool is_solid (const SsPastry *pastry);
+static bool has_candidates (const SsPastry *pastry);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
 static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
 
@@ -137,6 +139,8 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
   if (mutual || (entered && !joining)
       || (!leaf && pastry->state == SS_PASTRY_JOINING))
     ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, false);
+  if (entered)
+    ss_pastry_settle (pastry);
 }
 
 void
@@ -152,10 +156,8 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
     return;
   }
-  /* What one who is joining knows may have holes. */
-  bool active = (message->flags & SS_LEAF_SET_ACTIVE) != 0;
   SsLeafsetArc arc = { .from = from->id, .to = from->id };
-  if (active) {
+  if ((message->flags & SS_LEAF_SET_SOLID) != 0) {
     arc.from = message->left_end;
     arc.to = message->right_end;
     arc.circle = (message->flags & SS_LEAF_SET_WHOLE) != 0;
@@ -194,8 +196,8 @@ ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
   };
   if (leafset->whole)
     message.flags |= SS_LEAF_SET_WHOLE;
-  if (pastry->state == SS_PASTRY_ACTIVE)
-    message.flags |= SS_LEAF_SET_ACTIVE;
+  if (is_solid (pastry))
+    message.flags |= SS_LEAF_SET_SOLID;
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
     tell_side (pastry, to, &message, side, known, n_known);
 }
@@ -334,7 +336,7 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
                  const SsLeafsetArc *arc)
 {
   bool news = false;
-  bool may_unwhole = (message->flags & SS_LEAF_SET_ACTIVE) != 0
+  bool may_unwhole = (message->flags & SS_LEAF_SET_SOLID) != 0
                      && (message->flags & SS_LEAF_SET_WHOLE) == 0;
 
   for (unsigned i = 0; i < message->n_peers; i++) {
@@ -356,6 +358,27 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
       ss_pastry_ask (pastry, &contact, reach, false);
   }
   return news;
+}
+
+/* Has the stretch that the leaf set spans no holes? It may have, in a node
+ * that joins, while candidates have not answered. */
+static bool
+is_solid (const SsPastry *pastry)
+{
+  return pastry->state == SS_PASTRY_ACTIVE
+         || (pastry->leafset.n > 0 && !has_candidates (pastry));
+}
+
+/* Is anybody asked who is not a leaf? */
+static bool
+has_candidates (const SsPastry *pastry)
+{
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
+    const SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
+    if (ss_leafset_find (&pastry->leafset, &ask->contact.id) == NULL)
+      return true;
+  }
+  return false;
 }
 
 /* Are fewer asked than the side lacks? */
@@ -388,13 +411,7 @@ answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc)
 
   /* With nobody unknown in the part that lies beyond both ends, the leaf set
    * is the ring. */
-  bool candidates = false;
-  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
-    const SsAsk *other = &g_array_index (pastry->asks, SsAsk, i);
-    if (ss_leafset_find (&pastry->leafset, &other->contact.id) == NULL)
-      candidates = true;
-  }
-  if (!pastry->leafset.whole && !news && !candidates
+  if (!pastry->leafset.whole && !news && !has_candidates (pastry)
       && ss_leafset_find (&pastry->leafset, &id) != NULL
       && ss_leafset_is_closed_by (&pastry->leafset, arc))
     ss_leafset_set_whole (&pastry->leafset, true);

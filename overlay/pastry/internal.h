@@ -36,8 +36,8 @@ typedef enum {
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
 #define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
 #define SS_PASTRY_ASK_TRIES      2
-#define SS_PASTRY_REPAIR_MIN     (50 * SS_MSEC)
-#define SS_PASTRY_REPAIR_MAX     (10 * SS_SEC)
+#define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
+#define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
 #define SS_PASTRY_MUTUAL_MIN     (10 * SS_SEC)
 #define SS_PASTRY_JOIN_MIN       (50 * SS_MSEC)
 #define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
@@ -74,7 +74,7 @@ typedef enum {
 enum { SS_ROUTED_PROVISIONAL = 1 };
 enum { SS_ENTER_ROWS = 1 };
 enum { SS_LEAF_PROBE_JOINING = 1, SS_LEAF_PROBE_MUTUAL = 2 };
-enum { SS_LEAF_SET_WHOLE = 1, SS_LEAF_SET_ACTIVE = 2, SS_LEAF_SET_ENTER = 4 };
+enum { SS_LEAF_SET_WHOLE = 1, SS_LEAF_SET_SOLID = 2, SS_LEAF_SET_ENTER = 4 };
 
 /* A message on its way through this node. */
 typedef struct {

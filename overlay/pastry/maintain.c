@@ -8,7 +8,7 @@
  * without exchanging them otherwise. */
 #include "overlay/pastry/internal.h"
 
-#define REPAIR_SHIFT_MAX   8
+#define REPAIR_SHIFT_MAX   9
 #define REPAIR_FORCE_TRIES 4  /* then an empty side takes whoever is nearest */
 #define REPAIR_ALONE_TRIES 10 /* then who knows nobody is a ring of one */
 
@@ -251,6 +251,10 @@ repair (SsPastry *pastry)
       || ss_leafset_is_complete (leafset) || ss_pastry_n_asks (pastry) > 0)
     return;
   pastry->repair_tries++;
+  ss_debug (ss_pastry_env (pastry), "repair %u: %u left, %u right",
+            pastry->repair_tries,
+            ss_leafset_count (leafset, SS_LEAFSET_LEFT),
+            ss_leafset_count (leafset, SS_LEAFSET_RIGHT));
   bool any = false;
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
     if (ss_leafset_count (leafset, side) == leafset->half)
@@ -264,6 +268,13 @@ repair (SsPastry *pastry)
                  && pastry->repair_tries >= REPAIR_FORCE_TRIES
                  && pastry->state == SS_PASTRY_ACTIVE;
     ss_pastry_ask (pastry, &copy, force ? 1u << side : 0, force);
+  }
+  /* If the ends do not help, they may wait for each other. */
+  if (pastry->repair_tries > 1 && leafset->n > 0) {
+    unsigned place = (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng,
+                                              leafset->n);
+    SsContact copy = leafset->leaves[place];
+    ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, false);
   }
   if (any)
     return;
