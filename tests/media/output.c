@@ -243,6 +243,8 @@ test_headers_survive_dropping (void)
   g_autoptr (SsOutput) output = ss_output_new_fd (fds[1], "the pipe", 1);
   const FixtureLink *a = opus->links->pdata[0], *b = flac->links->pdata[0];
   push_headers (output, a, 1);
+  push_frame (output, a, 0, 1, 0);
+  g_assert_true (is_readable (fds[0], 5000));
   for (unsigned round = 0; round < 20; round++)
     for (unsigned i = 0; i < 100; i++)
       push_frame (output, a, i, 1, round * 2 * SS_SEC);
