@@ -27,7 +27,7 @@ REFUSED = [
     ("listen", ["one", "two"], "STATION"),
     ("listen", ["radio1@short"], "short"),
     ("listen", ["splitstream://radio1?key=short"], "short"),
-    ("listen", ["splitstream://"], "splitstream://"),
+    ("listen", ["splitstream://"], "name"),
     ("listen", ["--wait", "never", "radio1"], "never"),
     ("listen", ["--buffer", "-5", "radio1"], "-5"),
     ("listen", ["--duration", "x", "radio1"], "x"),
