@@ -10,7 +10,7 @@
 
 static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
 static void drop_ask (SsPastry *pastry, SsAsk *ask);
-static bool send_ask (SsPastry *pastry, SsAsk *ask, bool mutual);
+static bool send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags);
 static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
                    const SsLeafsetArc *arc);
 static void put_out (SsPastry *pastry, const SsContact *out,
@@ -27,7 +27,7 @@ static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
 
 void
 ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
-               bool mutual)
+               unsigned flags)
 {
   if (ss_pastry_is_self (pastry, &peer->id)
       || ss_pastry_is_dead (pastry, &peer->id))
@@ -49,7 +49,7 @@ ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
   /* First noted, then sent: the probe names all that are asked. */
   g_array_append_val (pastry->asks, fresh);
   ask = &g_array_index (pastry->asks, SsAsk, pastry->asks->len - 1);
-  if (!send_ask (pastry, ask, mutual))
+  if (!send_ask (pastry, ask, flags))
     g_array_set_size (pastry->asks, pastry->asks->len - 1);
   ss_pastry_arm_work (pastry);
 }
@@ -103,7 +103,7 @@ ss_pastry_ask_timeouts (SsPastry *pastry)
     if (ask->deadline > now) {
       i++;
     } else if (ask->tries < SS_PASTRY_ASK_TRIES
-               && send_ask (pastry, ask, false)) {
+               && send_ask (pastry, ask, 0)) {
       i++;
     } else {
       drop_ask (pastry, ask);
@@ -135,10 +135,11 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
   /* One who is new here and has a leaf set may know others who are. A joiner
    * who hears from another in vain looks into it before he is done. */
   bool mutual = (message->flags & SS_LEAF_PROBE_MUTUAL) != 0;
+  bool returned = (message->flags & SS_LEAF_PROBE_RETURN) != 0;
   bool leaf = ss_leafset_find (&pastry->leafset, &from->id) != NULL;
   if (mutual || (entered && !joining)
-      || (!leaf && pastry->state == SS_PASTRY_JOINING))
-    ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, false);
+      || (!leaf && !returned && pastry->state == SS_PASTRY_JOINING))
+    ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_RETURN);
   if (entered)
     ss_pastry_settle (pastry);
 }
@@ -167,7 +168,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     if (ss_leafset_find (&pastry->leafset, &from->id) == NULL
         && (pastry->state == SS_PASTRY_JOINING
             || ss_leafset_would_accept (&pastry->leafset, &from->id, reach)))
-      ss_pastry_ask (pastry, from, reach, false);
+      ss_pastry_ask (pastry, from, reach, 0);
     take_candidates (pastry, message, &arc);
     return;
   }
@@ -213,7 +214,7 @@ ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
   if (pastry->state == SS_PASTRY_ACTIVE
       && ss_leafset_would_accept (&pastry->leafset, &peer->id,
                                   SS_LEAFSET_REACH_NONE))
-    ss_pastry_ask (pastry, peer, SS_LEAFSET_REACH_NONE, false);
+    ss_pastry_ask (pastry, peer, SS_LEAFSET_REACH_NONE, 0);
 }
 
 static SsAsk *
@@ -237,13 +238,11 @@ drop_ask (SsPastry *pastry, SsAsk *ask)
 }
 
 static bool
-send_ask (SsPastry *pastry, SsAsk *ask, bool mutual)
+send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags)
 {
-  SsMsgLeafProbe message = { .nonce = ask->nonce };
+  SsMsgLeafProbe message = { .nonce = ask->nonce, .flags = (uint8_t) flags };
   if (pastry->state == SS_PASTRY_JOINING)
     message.flags |= SS_LEAF_PROBE_JOINING;
-  if (mutual)
-    message.flags |= SS_LEAF_PROBE_MUTUAL;
   for (unsigned i = 0; i < pastry->leafset.n; i++)
     message.known[message.n_known++]
         = ss_pastry_prefix (&pastry->leafset.leaves[i].id);
@@ -355,7 +354,7 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
     if (inside
         || (ss_leafset_would_accept (&pastry->leafset, &contact.id, reach)
             && side_has_room (pastry, reach)))
-      ss_pastry_ask (pastry, &contact, reach, false);
+      ss_pastry_ask (pastry, &contact, reach, 0);
   }
   return news;
 }

@@ -73,7 +73,11 @@ typedef enum {
 
 enum { SS_ROUTED_PROVISIONAL = 1 };
 enum { SS_ENTER_ROWS = 1 };
-enum { SS_LEAF_PROBE_JOINING = 1, SS_LEAF_PROBE_MUTUAL = 2 };
+enum {
+  SS_LEAF_PROBE_JOINING = 1,
+  SS_LEAF_PROBE_MUTUAL = 2,
+  SS_LEAF_PROBE_RETURN = 4,
+};
 enum { SS_LEAF_SET_WHOLE = 1, SS_LEAF_SET_SOLID = 2, SS_LEAF_SET_ENTER = 4 };
 
 /* A message on its way through this node. */
@@ -220,8 +224,9 @@ void ss_pastry_expire_liveness (SsPastry *pastry);
 void ss_pastry_restart_suspects (SsPastry *pastry);
 
 /* exchange.c */
+/* flags: SS_LEAF_PROBE_MUTUAL, _RETURN or 0. */
 void ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
-                    bool mutual);
+                    unsigned flags);
 unsigned ss_pastry_n_asks (const SsPastry *pastry);
 void ss_pastry_forget_ask (SsPastry *pastry, const SsId *id);
 void ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer);

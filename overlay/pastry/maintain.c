@@ -88,7 +88,7 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
   if (env->now - pastry->last_mutual < SS_PASTRY_MUTUAL_MIN)
     return;
   pastry->last_mutual = env->now;
-  ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, true);
+  ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_MUTUAL);
 }
 
 void
@@ -134,7 +134,7 @@ ss_pastry_slept (SsPastry *pastry)
   SsContact leaves[SS_LEAFSET_MAX];
   unsigned n = ss_pastry_leaf_set (pastry, leaves, SS_LEAFSET_MAX);
   for (unsigned i = 0; i < n; i++)
-    ss_pastry_ask (pastry, &leaves[i], SS_LEAFSET_REACH_NONE, false);
+    ss_pastry_ask (pastry, &leaves[i], SS_LEAFSET_REACH_NONE, 0);
 }
 
 void
@@ -267,14 +267,15 @@ repair (SsPastry *pastry)
     bool force = ss_leafset_count (leafset, side) == 0
                  && pastry->repair_tries >= REPAIR_FORCE_TRIES
                  && pastry->state == SS_PASTRY_ACTIVE;
-    ss_pastry_ask (pastry, &copy, force ? 1u << side : 0, force);
+    ss_pastry_ask (pastry, &copy, force ? 1u << side : 0,
+                   force ? SS_LEAF_PROBE_MUTUAL : 0);
   }
   /* If the ends do not help, they may wait for each other. */
   if (pastry->repair_tries > 1 && leafset->n > 0) {
     unsigned place = (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng,
                                               leafset->n);
     SsContact copy = leafset->leaves[place];
-    ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, false);
+    ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, 0);
   }
   if (any)
     return;

@@ -1,0 +1,143 @@
+/* Rings of overlay nodes: joining one by one and all at once, rings of one to
+ * forty and of two hundred, lookups, deaths, partitions, sleep. */
+#include "tests/harness/ring.h"
+
+/* Whatever way it joined, a ring is correct within this. */
+#define CONVERGE (120 * SS_SEC)
+
+static void
+require_correct (Ring *ring, SsTime duration)
+{
+  if (ring_run_until (ring, ring_is_correct, duration))
+    return;
+  ring_dump (ring);
+  g_error ("the leaf sets are not right");
+}
+
+static void
+test_one (void)
+{
+  Ring *ring = ring_new (1, NULL);
+  ring_grow (ring, 1);
+  RingNode *node = ring_node (ring, 0);
+  g_assert_true (ss_kbr_is_ready (node->kbr));
+  SsId key = ring_random_id (ring);
+  uint32_t number = ring_lookup (node, &key, 0);
+  const RingDelivery *delivery = ring_delivery (ring, number);
+  g_assert_nonnull (delivery);
+  g_assert_cmpuint (delivery->hops, ==, 0);
+  g_assert_true (ss_kbr_is_root (node->kbr, &key, false));
+  SsContact contacts[4];
+  g_assert_cmpuint (ss_kbr_replica_set (node->kbr, &key, contacts, 4), ==, 1);
+  g_assert_cmpuint (ss_kbr_neighbor_set (node->kbr, contacts, 4), ==, 0);
+  SsId from, to;
+  g_assert_true (ss_kbr_range (node->kbr, &node->contact, 0, &from, &to));
+  g_assert_true (ss_id_equal (&from, &to));
+  ring_free (ring);
+}
+
+static void
+test_outside (void)
+{
+  Ring *ring = ring_new (1, NULL);
+  RingNode *node = ring_add (ring);
+  SsId key = ring_random_id (ring);
+  g_assert_false (ss_kbr_is_ready (node->kbr));
+  g_assert_false (
+      ss_kbr_route (node->kbr, RING_PROTOCOL, &key, NULL, 0, NULL, 0));
+  ring_free (ring);
+}
+
+/* One after the other; the leaf sets are right after every single join. */
+static void
+test_grow (void)
+{
+  Ring *ring = ring_new (2, NULL);
+  SsTime slowest = 0;
+  for (unsigned n = 1; n <= 40; n++) {
+    SsTime before = ring->now;
+    ring_grow (ring, 1);
+    slowest = MAX (slowest, ring->now - before);
+    require_correct (ring, SS_SEC);
+  }
+  g_test_message ("slowest join: %.1f ms", (double) slowest / SS_MSEC);
+  g_assert_cmpint (slowest, <=, 100 * SS_MSEC);
+  ring_check_lookups (ring, 200);
+  ring_free (ring);
+}
+
+/* Small leaf sets: a ring of forty is not whole for anyone. */
+static void
+test_grow_small_set (void)
+{
+  for (unsigned size = 2; size <= 16; size += 2) {
+    Ring *ring = ring_new (size, &(RingOptions) { .leaf_set = size });
+    for (unsigned n = 1; n <= 40; n++) {
+      ring_grow (ring, 1);
+      require_correct (ring, CONVERGE);
+    }
+    ring_check_lookups (ring, 100);
+    ring_free (ring);
+  }
+}
+
+static void
+join_at_once (unsigned n, uint64_t seed, const RingOptions *options)
+{
+  Ring *ring = ring_new (seed, options);
+  ring_grow (ring, 1);
+  SsTime before = ring->now;
+  for (unsigned i = 1; i < n; i++)
+    ring_join (ring_add (ring), ring_node (ring, 0));
+  if (!ring_run_until (ring, ring_is_joined, CONVERGE)) {
+    ring_dump (ring);
+    g_error ("not all have joined");
+  }
+  SsTime joined = ring->now - before;
+  require_correct (ring, CONVERGE);
+  g_test_message ("%u at once, seed %u: joined after %.1f ms, right after "
+                  "%.1f ms, %u datagrams each",
+                  n, (unsigned) seed, (double) joined / SS_MSEC,
+                  (double) (ring->now - before) / SS_MSEC,
+                  (unsigned) (ring->n_datagrams / n));
+  ring_check_lookups (ring, 50);
+  ring_free (ring);
+}
+
+static void
+test_join_at_once (void)
+{
+  for (unsigned n = 2; n <= 40; n++)
+    join_at_once (n, n, NULL);
+}
+
+static void
+test_join_200_at_once (void)
+{
+  for (uint64_t seed = 1; seed <= 3; seed++)
+    join_at_once (200, seed, NULL);
+}
+
+static void
+test_join_lossy (void)
+{
+  RingOptions options = { .delay_min = 5 * SS_MSEC,
+                          .delay_max = 60 * SS_MSEC,
+                          .loss = 0.05 };
+  for (uint64_t seed = 1; seed <= 5; seed++)
+    join_at_once (40, seed, &options);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/pastry/ring/one", test_one);
+  g_test_add_func ("/pastry/ring/outside", test_outside);
+  g_test_add_func ("/pastry/ring/grow", test_grow);
+  g_test_add_func ("/pastry/ring/grow-small-set", test_grow_small_set);
+  g_test_add_func ("/pastry/ring/join-at-once", test_join_at_once);
+  g_test_add_func ("/pastry/ring/join-200-at-once", test_join_200_at_once);
+  g_test_add_func ("/pastry/ring/join-lossy", test_join_lossy);
+  return g_test_run ();
+}
