@@ -142,6 +142,9 @@ put_packet (SsOggWriter *w, const uint8_t *data, size_t len)
 static void
 begin_link (SsOggWriter *w, const SsFrame *frame)
 {
+  /* 0 is legal, but some tools take it for none. */
+  if (w->serial_next == 0)
+    w->serial_next++;
   ogg_stream_init (&w->stream, (int) w->serial_next++);
   w->open = true;
   w->first_page = true;

@@ -2,9 +2,11 @@
  * begin: headers first, granule positions from 0 with the differences that
  * the frames' timestamps have, one chain link for each set of headers.
  *
- * A lost frame is a step in granule position at a page's border. Opus forbids
- * that (RFC 7845 section 4.1) and gets packets instead that ask the decoder
- * to conceal the gap, if `fill_gaps` is set; they last as long as the gap. */
+ * A lost frame is a step in granule position at a page's border, in Opus too:
+ * a departure from RFC 7845 section 4.1, so that a recording holds what was
+ * sent and nothing else. With `fill_gaps` an Opus stream gets, as the RFC
+ * wants, packets instead that ask the decoder to conceal the gap, and that
+ * last as long: for playing at once. */
 #pragma once
 
 #include <glib.h>

@@ -73,9 +73,10 @@ output_new (int fd, const char *name, uint32_t serial, SsPlayer *player,
   g_mutex_init (&o->lock);
   g_cond_init (&o->wake);
   g_cond_init (&o->settled);
-  SsOggWriterOptions options = {
-    .serial = serial, .fill_gaps = true, .write = write_pages, .user_data = o
-  };
+  SsOggWriterOptions options = { .serial = serial,
+                                 .fill_gaps = player != NULL,
+                                 .write = write_pages,
+                                 .user_data = o };
   o->writer = ss_ogg_writer_new (&options);
   o->thread = g_thread_new ("ss-output", run, o);
   return o;
