@@ -157,8 +157,9 @@ test_own_decoder (const void *data)
   const FixturePacket *first = fixture_packet (link, c->first);
   const FixturePacket *last = fixture_packet (link, link->packets->len - 1);
   int64_t expected = last->start + last->duration - first->start;
-  /* These decoders leave out what is missing. */
-  for (unsigned i = c->lost_from; i < c->lost_to && !c->fill; i++)
+  /* FLAC's decoder makes silence of what is missing, opusdec nothing. */
+  bool fills = c->fill || link->headers->codec == SS_CODEC_FLAC;
+  for (unsigned i = c->lost_from; i < c->lost_to && !fills; i++)
     expected -= fixture_packet (link, i)->duration;
   size_t frame_len = 2;
   bool ran;
