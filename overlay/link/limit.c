@@ -46,6 +46,16 @@ expire (SsLimit *limit, SsTime now)
   limit->n = kept;
 }
 
+void
+ss_limit_trim (SsLimit *limit, SsTime now)
+{
+  expire (limit, now);
+  if (limit->n == limit->capacity)
+    return;
+  limit->capacity = limit->n;
+  limit->entries = g_renew (SsLimitEntry, limit->entries, limit->capacity);
+}
+
 /* When the oldest of all entries goes. */
 static SsTime
 first_to_go (const SsLimit *limit)

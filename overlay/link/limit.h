@@ -30,5 +30,7 @@ void ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
 void ss_limit_clear (SsLimit *limit);
 /* When an event for this address is allowed: `now`, or later. */
 SsTime ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now);
+/* Forgets what no longer counts, and gives its memory back. */
+void ss_limit_trim (SsLimit *limit, SsTime now);
 /* Records one. */
 void ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now);

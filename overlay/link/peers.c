@@ -311,6 +311,10 @@ ss_link_sweep (SsLink *link)
       ss_link_remove (link, peer, false);
   }
   ss_link_leave (link);
+  ss_limit_trim (&link->initiations_addr, now);
+  ss_limit_trim (&link->initiations_ip, now);
+  ss_limit_trim (&link->accepted, now);
+  ss_limit_trim (&link->answers, now);
   if (link->n_peers > 0)
     ss_timers_arm (&link->env->timers, &link->sweep_timer, now + SWEEP_PERIOD);
 }

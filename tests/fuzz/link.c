@@ -1,0 +1,196 @@
+/* Any datagrams, and any frames inside authentic ones, at a link in mid
+ * session (with the plain sealer, so that they get that far), with sends and
+ * jumps of time between them. The input is a list of steps: a byte that says
+ * what to do, two of length, and bytes. Nothing may crash; and when it is
+ * over, all that was begun ends. */
+#include <string.h>
+
+#include "overlay/link/link.h"
+#include "overlay/link/messages.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/link_net.h"
+
+enum { STEP_DATAGRAM, STEP_FRAMES, STEP_TIME, STEP_SEND, STEP_CLOSE, N_STEPS };
+
+#define STEP_HEADER 3
+#define HEADER_LEN  13
+#define TAG_LEN     16
+#define QUIET       (20 * 60 * SS_SEC)
+
+/* The header of an authentic datagram of endpoint 1 to endpoint 0. */
+static bool
+keep_header (void *user, NetDatagram *datagram)
+{
+  NetDatagram *header = user;
+  if (datagram->data[0] == SS_MSG_LINK_DATA && datagram->len >= HEADER_LEN
+      && (datagram->to.port == 1000))
+    *header = *datagram;
+  return true;
+}
+
+static void
+inject (LinkNet *net, const NetDatagram *header, bool is_frames,
+        const uint8_t *data, size_t len)
+{
+  NetDatagram datagram = *header;
+  if (is_frames) {
+    datagram.len =
+        HEADER_LEN + MIN (len, SS_DATAGRAM_MAX - HEADER_LEN - TAG_LEN);
+    memcpy (datagram.data + HEADER_LEN, data, datagram.len - HEADER_LEN);
+    memset (datagram.data + datagram.len, 0, TAG_LEN);
+    datagram.len += TAG_LEN;
+  } else {
+    datagram.len = MIN (len, SS_DATAGRAM_MAX);
+    memcpy (datagram.data, data, datagram.len);
+  }
+  net_deliver (net, &datagram);
+}
+
+static void
+run_step (LinkNet *net, const NetDatagram *header, uint8_t step,
+          const uint8_t *data, size_t len)
+{
+  SsContact peer = net_contact (net, 1);
+  switch (step % N_STEPS) {
+  case STEP_DATAGRAM:
+    inject (net, header, false, data, len);
+    break;
+  case STEP_FRAMES:
+    inject (net, header, true, data, len);
+    break;
+  case STEP_TIME:
+    net_run (net, net->now + (SsTime) len * 10 * SS_MSEC);
+    break;
+  case STEP_SEND: {
+    SsLinkSend how = {
+      .protocol = 1,
+      .class = (SsTrafficClass) (step / N_STEPS % SS_N_CLASSES),
+      .reliable = step & 0x80,
+      .token = step,
+    };
+    ss_link_send (net->endpoints[0].link, &peer, &how, data,
+                  MIN (len, SS_LINK_MESSAGE_MAX), NULL);
+    break;
+  }
+  default:
+    ss_link_close (net->endpoints[0].link, &peer.id);
+    break;
+  }
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t len)
+{
+  LinkNet *net = net_new (1, 2);
+  NetDatagram header = { .len = 0 };
+  SsLinkSend how = { .protocol = 1, .reliable = true, .token = 1000 };
+  net->filter = keep_header;
+  net->filter_user = &header;
+  net->endpoints[0].echo = true;
+  net_send (net, 0, 1, &how, "one");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (header.len, >, 0);
+  while (len >= STEP_HEADER) {
+    size_t step_len = (size_t) (data[1] << 8 | data[2]);
+    step_len = MIN (step_len, len - STEP_HEADER);
+    run_step (net, &header, data[0], data + STEP_HEADER, step_len);
+    data += STEP_HEADER + step_len;
+    len -= STEP_HEADER + step_len;
+  }
+  net_run (net, net->now + QUIET);
+  for (unsigned i = 0; i < 2; i++) {
+    SsLink *link = net->endpoints[i].link;
+    g_assert_cmpint (ss_timers_deadline (&net->endpoints[i].env.timers), ==,
+                     SS_NEVER);
+    g_assert_cmpuint (ss_link_n_peers (link), ==, 0);
+    for (unsigned c = 0; c < SS_N_CLASSES; c++)
+      g_assert_cmpuint (ss_link_backlog (link, c), ==, 0);
+  }
+  net_free (net);
+  return 0;
+}
+
+static size_t
+generate_frames (SsRng *rng, uint8_t *ret_data, size_t room)
+{
+  size_t n = 0;
+  while (n + 80 < room && ss_rng_below (rng, 6) > 0) {
+    size_t body = ss_rng_below (rng, 40);
+    switch (ss_rng_below (rng, 8)) {
+    case 0: /* acknowledgements */
+      ret_data[n++] = SS_MSG_LINK_ACK;
+      ret_data[n++] = 3;
+      for (unsigned i = 0; i < 3; i++) {
+        ret_data[n++] = 0;
+        ret_data[n++] = (uint8_t) ss_rng_below (rng, 8);
+      }
+      break;
+    case 1:
+      ret_data[n++] = (uint8_t) ss_rng_u32 (rng);
+      break;
+    default: /* reliable, with its length */
+      ret_data[n++] = 0x60 | (uint8_t) ss_rng_below (rng, 32);
+      ret_data[n++] = (uint8_t) (ss_rng_below (rng, 4) * 85);
+      ret_data[n++] = (uint8_t) ss_rng_u32 (rng);
+      ret_data[n++] = 0;
+      ret_data[n++] = (uint8_t) body;
+      ss_rng_bytes (rng, ret_data + n, body);
+      n += body;
+      break;
+    }
+  }
+  if (ss_rng_below (rng, 20) == 0)
+    ret_data[n++] = SS_MSG_LINK_CLOSE;
+  return n;
+}
+
+static size_t
+generate_datagram (SsRng *rng, uint8_t *ret_data)
+{
+  static const SsWireProtocol *const protocol = &ss_wire_protocol_link;
+  union {
+    SsMsgLinkInitiation initiation;
+    SsMsgLinkResponse response;
+    SsMsgLinkData data;
+    SsMsgLinkAsk ask;
+    SsMsgLinkAnswer answer;
+    SsMsgLinkHello hello;
+    SsMsgLinkWelcome welcome;
+    SsMsgLinkAck ack;
+  } message;
+  uint8_t storage[SS_DATAGRAM_MAX];
+  const SsWireMessage *schema =
+      protocol->schemas[ss_rng_below (rng, protocol->n_messages)]();
+  g_assert_cmpuint (schema->struct_size, <=, sizeof message);
+  ss_wire_generate (schema, rng, &message, storage);
+  return ss_wire_encode (schema, &message, ret_data, SS_DATAGRAM_MAX);
+}
+
+size_t
+ss_fuzz_generate (SsRng *rng, uint8_t ret_data[SS_FUZZ_INPUT_MAX])
+{
+  size_t n = 0;
+  while (n + STEP_HEADER + SS_DATAGRAM_MAX < SS_FUZZ_INPUT_MAX
+         && ss_rng_below (rng, 20) > 0) {
+    uint8_t *step = ret_data + n;
+    uint8_t *body = step + STEP_HEADER;
+    size_t body_len;
+    step[0] = (uint8_t) ss_rng_u32 (rng);
+    switch (step[0] % N_STEPS) {
+    case STEP_DATAGRAM:
+      body_len = generate_datagram (rng, body);
+      break;
+    case STEP_FRAMES:
+      body_len = generate_frames (rng, body, 600);
+      break;
+    default:
+      body_len = ss_rng_below (rng, 60);
+      ss_rng_bytes (rng, body, body_len);
+      break;
+    }
+    step[1] = (uint8_t) (body_len >> 8);
+    step[2] = (uint8_t) body_len;
+    n += STEP_HEADER + body_len;
+  }
+  return n;
+}
