@@ -157,7 +157,7 @@ ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
   group->id = *id;
   group->idle_since = scribe->env->now;
   group->root_until = -1;
-  group->find_next = SS_NEVER;
+  group->find_next = group->root_check = SS_NEVER;
   ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
   g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);
   family->n_groups++;
@@ -404,7 +404,7 @@ ss_group_arm (SsGroup *group)
   if (group->is_dead)
     return;
   SsTime at = MIN (ss_want_deadline (group), ss_publish_deadline (group));
-  at = MIN (at, group->find_next);
+  at = MIN (at, MIN (group->find_next, group->root_check));
   if (group->join)
     at = MIN (at, group->join->answer_by);
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
@@ -431,6 +431,10 @@ ss_group_timer (SsGroup *group)
   SsTime now = scribe->env->now;
   if (group->root_until >= 0 && now >= group->root_until) {
     group->root_until = -1;
+    ss_join_check_root (group);
+  }
+  if (now >= group->root_check) {
+    group->root_check = SS_NEVER;
     ss_join_check_root (group);
   }
   if (scribe->is_leaving && now >= scribe->leave_until) {

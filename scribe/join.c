@@ -17,8 +17,7 @@
 static void send_join (SsGroup *group);
 
 void
-ss_join_start_with (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
-                    bool shed)
+ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
 {
   if (group->scribe->is_leaving || group->family->config.is_source)
     return;
@@ -26,7 +25,8 @@ ss_join_start_with (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
     return;
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
-  join->shed = shed;
+  join->shed = true;
+  join->lost = ss_prefix_of (&group->parent.id); /* not to be sent back */
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++]
       = ss_contact_from_record (&candidates[i]);
@@ -201,6 +201,10 @@ ss_join_become_root (SsGroup *group)
     ss_join_leave_parent (group);
   group->is_root = true;
   group->has_root = false;
+  /* The overlay says so because another node suspects a closer one. If that
+   * lives, this node will be its child. */
+  if (!ss_kbr_is_root (group->scribe->kbr, &group->id, true))
+    group->root_check = group->scribe->env->now + SS_ROOT_CHECK;
   ss_group_set_path (group, NULL, 0);
   if (group->idle_since >= 0)
     group->idle_since = group->scribe->env->now;
@@ -273,7 +277,7 @@ ss_join_recovered (SsScribe *scribe, const SsContact *peer)
     if (group->family->config.is_source)
       ss_group_arm (group); /* it may have a child too many now */
     if (group->join && group->has_parent
-        && ss_contact_equal (&group->parent, peer)
+        && !group->join->shed && ss_contact_equal (&group->parent, peer)
         && group->join->lost == ss_prefix_of (&peer->id))
       ss_join_cancel (group);
   }
@@ -397,8 +401,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (message->nonce == 0) {
     if (group->has_parent && ss_contact_equal (&group->parent, from))
-      ss_join_start_with (group, message->candidates, message->n_candidates,
-                          true);
+      ss_join_start_shed (group, message->candidates, message->n_candidates);
     return;
   }
   SsJoin *join = group->join;

@@ -327,7 +327,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (!group)
     return refuse (scribe, joiner, message, way);
   ss_neighbour_load (scribe, joiner, message->load, message->load_max);
-  if (message->lost)
+  if (message->lost && !(message->flags & SS_JOIN_SHED))
     ss_neighbour_hint (scribe, message->lost);
   SsPendingJoin join = {
     .joiner = *joiner,

@@ -298,6 +298,27 @@ ss_publish_peer_lost (SsScribe *scribe, const SsContact *peer)
   }
 }
 
+/* Two packets in a row, or one twice, without any sign of life since. Lost
+ * packets are not silence: other acks come meanwhile. */
+static bool
+is_silent (SsScribe *scribe, const SsId *peer)
+{
+  SsTime oldest = scribe->env->now;
+  unsigned late = 0;
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    for (unsigned i = 0; i < outbox_len (group); i++) {
+      const SsOutgoing *entry = outgoing_at (group, i);
+      if (entry->token == 0 || entry->late == 0
+          || !ss_id_equal (&entry->to, peer))
+        continue;
+      late += entry->late;
+      oldest = MIN (oldest, entry->first);
+    }
+  return (late >= 2 || scribe->env->now - oldest >= SS_ROOT_SILENT)
+         && ss_kbr_last_heard (scribe->kbr, peer) < oldest;
+}
+
 void
 ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
                     SsKbrOutcome outcome)
@@ -317,10 +338,7 @@ ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
     break;
   case SS_KBR_LATE:
     entry->late++;
-    /* Lost packets are not silence: other acks come meanwhile. */
-    bool is_late = entry->late >= 2
-                   || scribe->env->now - entry->first >= SS_ROOT_SILENT;
-    if (is_late && ss_kbr_last_heard (scribe->kbr, &to->id) < entry->first)
+    if (is_silent (scribe, &to->id))
       ss_scribe_suspect (scribe, to);
     break;
   case SS_KBR_FAILED:

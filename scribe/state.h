@@ -51,6 +51,7 @@
 #define SS_SURPLUS_TIME       (1 * SS_SEC) /* a source has two children */
 #define SS_SHED_TIME          (5 * SS_SEC) /* a shed child is served so long */
 #define SS_LEAVE_TIME         (500 * SS_MSEC)
+#define SS_ROOT_CHECK         (300 * SS_MSEC) /* a root by hearsay asks itself */
 #define SS_HANDOVER_TIME      (10 * SS_SEC)
 #define SS_WANT_WAIT_MIN      (60 * SS_MSEC)
 #define SS_WANT_WAIT_MAX      (500 * SS_MSEC)
@@ -83,11 +84,13 @@ typedef struct {
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
   uint8_t late;            /* missing acks of it */
+  uint8_t n_unanswered;    /* requests since it was heard last */
   uint8_t rejected;        /* packets of it in a row that did not verify */
   SsTime used;             /* last time it mattered */
   SsTime data;             /* last tree packet from it; -1 none */
   SsTime pause;            /* longest of late between them; 0 unknown */
   SsTime keepalive;        /* last KEEPALIVE to it */
+  SsTime unanswered;       /* when the last of the unanswered was sent */
   SsTime left;             /* last unasked LEAVE to it */
   SsTime answers_since;    /* answer bucket */
   double answers;
@@ -121,10 +124,11 @@ typedef struct {
   uint32_t sequence;
   uint8_t stage;   /* whom was asked last */
   uint8_t rounds;
-  uint8_t silent;  /* times that the parent let it pass in silence */
   uint8_t n_asked; /* answers that may still come */
   bool is_own;     /* the application's: says `missed` */
-  SsTime deadline, next, asked;
+  bool is_silent;  /* the parent let the last request pass in silence */
+  SsTime deadline, next;
+  SsTime asked;    /* the parent, last; -1: not since it was judged */
 } SsWant;
 
 typedef struct {
@@ -172,6 +176,7 @@ struct SsGroup {
   SsContact parent, root;
   SsTime idle_since;   /* no child since; -1: has some */
   SsTime root_until;   /* handed over: root although a closer node is left */
+  SsTime root_check;   /* root on another's word: look again; SS_NEVER: no */
   SsTime find_next;    /* FIND_ROOT again; SS_NEVER: not looking */
   uint32_t find_nonce;
   uint8_t find_tries;
@@ -294,8 +299,8 @@ void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
 
 /* join.c */
 void ss_join_start (SsGroup *group, const SsContact *lost);
-void ss_join_start_with (SsGroup *group, const SsPeerRecord *candidates,
-                         unsigned n, bool shed);
+void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
+                         unsigned n);
 void ss_join_cancel (SsGroup *group);
 void ss_join_due (SsGroup *group); /* answer_by has come */
 void ss_join_become_root (SsGroup *group);

@@ -69,6 +69,7 @@ ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
     .is_own = is_own,
     .deadline = deadline,
     .next = now,
+    .asked = -1,
   };
   g_array_insert_val (group->wants, lower_bound (group, sequence), want);
 }
@@ -132,7 +133,7 @@ ss_want_reparented (SsGroup *group)
   for (unsigned i = 0; group->wants && i < group->wants->len; i++) {
     SsWant *want = &g_array_index (group->wants, SsWant, i);
     want->stage = SS_ASK_PARENT;
-    want->silent = 0;
+    want->asked = -1;
     want->next = soon;
   }
 }
@@ -226,19 +227,34 @@ ask_source (SsGroup *group, Requests *requests, SsWant *want)
     ask (group, requests, &family->source, want, false);
 }
 
-/* Has the parent said nothing at all since it was asked? */
+/* Has the parent said nothing at all since it was asked? Two requests in a
+ * row, for one packet or for two, make it a suspect. */
 static void
 judge_parent (SsGroup *group, SsWant *want)
 {
-  if (want->asked == 0 || !group->has_parent
-      || ss_kbr_last_heard (group->scribe->kbr, &group->parent.id)
-             >= want->asked)
+  SsScribe *scribe = group->scribe;
+  if (want->asked < 0 || !group->has_parent)
     return;
-  want->silent++;
+  SsTime heard = ss_kbr_last_heard (scribe->kbr, &group->parent.id);
+  SsNeighbour *parent = ss_neighbour_get (scribe, &group->parent);
+  if (heard >= parent->unanswered)
+    parent->n_unanswered = 0;
+  if (heard < want->asked && want->asked != parent->unanswered) {
+    want->is_silent = true;
+    parent->n_unanswered++;
+    parent->unanswered = want->asked;
+  }
+  want->asked = -1;
 }
 
-/* Whether the parent is now to be reported. */
-static bool
+static void
+ask_parent (SsGroup *group, Requests *requests, SsWant *want)
+{
+  want->asked = group->scribe->env->now;
+  ask (group, requests, &group->parent, want, true);
+}
+
+static void
 ask_next (SsGroup *group, Requests *requests, SsWant *want)
 {
   SsScribe *scribe = group->scribe;
@@ -246,17 +262,15 @@ ask_next (SsGroup *group, Requests *requests, SsWant *want)
                     && ss_scribe_usable (scribe, &group->parent);
   want->n_asked = 0;
   want->next = scribe->env->now;
+  want->is_silent = false;
   judge_parent (group, want);
-  if (want->stage == SS_ASK_PARENT && has_parent) {
-    want->asked = scribe->env->now;
-    ask (group, requests, &group->parent, want, true);
-  } else if (want->stage == SS_ASK_OTHERS && has_parent && want->silent == 1) {
-    want->asked = scribe->env->now;
-    ask (group, requests, &group->parent, want, true);
-  }
+  if (has_parent
+      && (want->stage == SS_ASK_PARENT
+          || (want->stage == SS_ASK_OTHERS && want->is_silent)))
+    ask_parent (group, requests, want);
   if (want->n_asked > 0 && want->stage == SS_ASK_PARENT) {
     want->stage = SS_ASK_OTHERS;
-    return false;
+    return;
   }
   if (want->stage <= SS_ASK_OTHERS) {
     ask_others (group, requests, want);
@@ -270,7 +284,6 @@ ask_next (SsGroup *group, Requests *requests, SsWant *want)
     if (want->n_asked == 0) /* nobody to ask: try again later */
       want->next = scribe->env->now + SS_WANT_WAIT_MIN;
   }
-  return has_parent && want->silent >= 2;
 }
 
 static bool
@@ -325,17 +338,21 @@ ss_want_due (SsGroup *group)
   if (group->is_dead)
     return;
   Requests requests = { .n = 0 };
-  bool is_silent = false;
   for (unsigned i = 0; i < group->wants->len; i++) {
     SsWant *want = &g_array_index (group->wants, SsWant, i);
     if (want->next <= scribe->env->now)
-      is_silent |= ask_next (group, &requests, want);
+      ask_next (group, &requests, want);
   }
   for (unsigned i = 0; i < requests.n; i++)
     if (requests.requests[i].message.n_sequences > 0)
       send_request (group, &requests.requests[i]);
-  if (is_silent && group->has_parent)
+  if (!group->has_parent)
+    return;
+  SsNeighbour *parent = ss_neighbour_get (scribe, &group->parent);
+  if (parent->n_unanswered >= 2) {
+    parent->n_unanswered = 0;
     ss_scribe_suspect (scribe, &group->parent);
+  }
 }
 
 /* Answering. */

@@ -947,6 +947,20 @@ world_revive (World *world, unsigned index)
 {
   world->nodes[index]->is_alive = true;
   world->nodes[index]->env.now = world->now;
+  /* It confirms its leaf set. */
+  for (unsigned i = 0; i < world->options.n; i++) {
+    Node *node = world->nodes[i];
+    if (i == index || !node->is_alive || !node->is_in_ring)
+      continue;
+    node->env.now = world->now;
+    hear (node, index);
+  }
+}
+
+void
+world_forgive (World *world, unsigned index)
+{
+  world->nodes[index]->joined_at = world->published;
 }
 
 void
@@ -992,6 +1006,12 @@ bool
 world_is_alive (const World *world, unsigned node)
 {
   return world->nodes[node]->is_alive;
+}
+
+bool
+world_is_joined (const World *world, unsigned node)
+{
+  return world->nodes[node]->is_joined;
 }
 
 SsScribe *

@@ -32,11 +32,14 @@ void   world_join (World *world, unsigned node); /* all stripes */
 void   world_publish (World *world, bool is_on);
 void   world_kill (World *world, unsigned node); /* silence */
 void   world_revive (World *world, unsigned node);
+/* What it missed until now does not count. */
+void   world_forgive (World *world, unsigned node);
 void   world_leave (World *world, unsigned node); /* orderly, then gone */
 /* A node that is in no ring yet enters it (all nodes do at first). */
 void   world_set_in_ring (World *world, unsigned node, bool is_in);
 
 unsigned world_n_alive (const World *world);
+bool     world_is_joined (const World *world, unsigned node);
 bool     world_is_alive (const World *world, unsigned node);
 SsScribe *world_scribe (const World *world, unsigned node);
 SsGroup *world_group (const World *world, unsigned node, unsigned stripe);

@@ -51,6 +51,18 @@ lost_by_all (const World *world, unsigned n)
   return lost;
 }
 
+static unsigned
+lost_by_joined (const World *world, unsigned n)
+{
+  unsigned lost = 0;
+  for (unsigned i = 1; i < n; i++)
+    if (world_is_alive (world, i) && world_is_joined (world, i)) {
+      g_assert_cmpuint (world_received (world, i), >, 0);
+      lost += world_lost (world, i);
+    }
+  return lost;
+}
+
 static void
 test_trees (void)
 {
@@ -75,6 +87,8 @@ kill_each (unsigned n, uint64_t seeds, double loss, SsTime delay)
 {
   SsTime worst = 0;
   double most = 0;
+  if (g_test_slow ())
+    seeds *= 10;
   for (uint64_t seed = 1; seed <= seeds; seed++)
     for (unsigned victim = 1; victim < n; victim++) {
       World *world = start (n, seed, loss, delay);
@@ -140,6 +154,179 @@ static void
 test_kill_lossy (void)
 {
   kill_each (6, 5, 0.02, SS_MSEC);
+  kill_each (3, 5, 0.02, SS_MSEC);
+  kill_each (4, 5, 0.05, SS_MSEC);
+  kill_each (10, 2, 0.05, 5 * SS_MSEC);
+}
+
+/* No death: loss alone. The source's upload stays about one copy, control
+ * traffic small. */
+static void
+steady (unsigned n, double loss, SsTime delay, double copies_max)
+{
+  double copies = 0, source_control = 0, control_max = 0;
+  const unsigned seeds = 4, seconds = 40;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    World *world = start (n, seed, loss, delay);
+    world_run (world, 3 * SS_SEC);
+    world_reset_counts (world);
+    unsigned before = world_published (world);
+    world_run (world, seconds * SS_SEC);
+    unsigned published = world_published (world) - before;
+    copies += (double) world_packets_sent (world, 0) / published / seeds;
+    source_control
+      += (double) world_control_bytes (world, 0) / seconds / seeds;
+    for (unsigned i = 1; i < n; i++)
+      control_max = MAX (control_max,
+                         (double) world_control_bytes (world, i) / seconds);
+    g_assert_cmpuint (lost_by_all (world, n), ==, 0);
+    assert_trees (world, "steady", seed);
+    world_free (world);
+  }
+  g_test_message ("n %u loss %.2f: source %.3f copies, %.0f control B/s; "
+                  "listener at most %.0f control B/s",
+                  n, loss, copies, source_control, control_max);
+  g_assert_cmpfloat (copies, <=, copies_max);
+  g_assert_cmpfloat (source_control, <, 700);
+  g_assert_cmpfloat (control_max, <, 1500);
+}
+
+static void
+test_steady (void)
+{
+  steady (3, 0, SS_MSEC, 1.01);
+  steady (10, 0, SS_MSEC, 1.01);
+  steady (32, 0, SS_MSEC, 1.01);
+}
+
+static void
+test_steady_lossy (void)
+{
+  steady (3, 0.02, SS_MSEC, 1.2);
+  steady (10, 0.02, SS_MSEC, 1.2);
+  steady (32, 0.02, SS_MSEC, 1.2);
+  steady (10, 0.05, SS_MSEC, 1.2);
+  steady (32, 0.05, 20 * SS_MSEC, 1.2);
+}
+
+/* Listeners come while the station is on; one that has come loses nothing
+ * from its second second on. */
+static void
+test_newcomers (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    const unsigned n = 31;
+    WorldOptions options = { .seed = seed, .n = n, .delay = SS_MSEC };
+    World *world = world_new (&options);
+    world_publish (world, true);
+    world_run (world, 2 * SS_SEC);
+    for (unsigned i = 1; i < n; i++) {
+      world_join (world, i);
+      if (i % seed == 0) /* one by one, or several at once */
+        world_run (world, 170 * SS_MSEC);
+    }
+    world_run (world, 10 * SS_SEC);
+    g_assert_cmpuint (lost_by_all (world, n), ==, 0);
+    assert_trees (world, "newcomers", seed);
+    g_assert_cmpuint (world_fan_out_max (world), <=, SS_FAMILY_CHILDREN);
+    world_free (world);
+  }
+}
+
+/* A node that is silent for a while and comes back costs nobody a packet. */
+static void
+test_freeze (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++)
+    for (unsigned victim = 1; victim < 6; victim++) {
+      World *world = start (6, seed, 0, SS_MSEC);
+      world_run (world, 5 * SS_SEC);
+      world_kill (world, victim);
+      world_run (world, (SsTime) (seed * 300) * SS_MSEC);
+      unsigned lost = lost_by_all (world, 6);
+      world_revive (world, victim);
+      world_forgive (world, victim);
+      world_run (world, 10 * SS_SEC);
+      g_assert_cmpuint (lost + lost_by_all (world, 6), ==, 0);
+      assert_trees (world, "frozen and back", seed);
+      world_free (world);
+    }
+}
+
+/* A node that comes into the ring closer to a stripe than its root. */
+static void
+test_closer (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    const unsigned n = 8;
+    WorldOptions options = { .seed = seed, .n = n, .delay = SS_MSEC };
+    World *world = world_new (&options);
+    for (unsigned i = n / 2; i < n; i++)
+      world_set_in_ring (world, i, false);
+    for (unsigned i = 1; i < n / 2; i++)
+      world_join (world, i);
+    world_run (world, SS_SEC);
+    world_publish (world, true);
+    for (unsigned i = n / 2; i < n; i++) {
+      world_run (world, 2 * SS_SEC);
+      world_set_in_ring (world, i, true);
+      if (i % 2) /* the others are only roots */
+        world_join (world, i);
+    }
+    world_run (world, 5 * SS_SEC);
+    g_assert_cmpuint (lost_by_joined (world, n), ==, 0);
+    assert_trees (world, "closer", seed);
+    world_free (world);
+  }
+}
+
+static void
+test_leave (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++)
+    for (unsigned leaver = 1; leaver < 6; leaver++) {
+      World *world = start (6, seed, 0, SS_MSEC);
+      world_run (world, 5 * SS_SEC);
+      world_leave (world, leaver);
+      world_run (world, 5 * SS_SEC);
+      g_assert_cmpuint (lost_by_all (world, 6), ==, 0);
+      SsTime latest = 0;
+      for (unsigned i = 1; i < 6; i++)
+        if (world_is_alive (world, i))
+          latest = MAX (latest, world_latest (world, i));
+      /* No repair was needed. */
+      g_assert_cmpint (latest, <=, 100 * SS_MSEC);
+      assert_trees (world, "left", seed);
+      world_free (world);
+    }
+}
+
+/* Relays are interior though they neither play nor ask. */
+static void
+test_relays (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    const unsigned n = 16, n_relays = 6;
+    WorldOptions options = { .seed = seed,
+                             .n = n,
+                             .delay = SS_MSEC,
+                             .loss = 0.02,
+                             .detours = 50,
+                             .n_relays = n_relays };
+    World *world = world_new (&options);
+    for (unsigned i = 1; i < n - n_relays; i++)
+      world_join (world, i);
+    world_run (world, SS_SEC);
+    world_publish (world, true);
+    world_run (world, 8 * SS_SEC);
+    world_kill (world, n - 1);
+    world_run (world, 5 * SS_SEC);
+    world_kill (world, n - 2);
+    world_run (world, 8 * SS_SEC);
+    g_assert_cmpuint (lost_by_joined (world, n), ==, 0);
+    assert_trees (world, "relays", seed);
+    world_free (world);
+  }
 }
 
 int
@@ -147,6 +334,13 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/trees", test_trees);
+  g_test_add_func ("/scribe/steady", test_steady);
+  g_test_add_func ("/scribe/steady-lossy", test_steady_lossy);
+  g_test_add_func ("/scribe/newcomers", test_newcomers);
+  g_test_add_func ("/scribe/freeze", test_freeze);
+  g_test_add_func ("/scribe/closer", test_closer);
+  g_test_add_func ("/scribe/leave", test_leave);
+  g_test_add_func ("/scribe/relays", test_relays);
   g_test_add_func ("/scribe/kill/3", test_kill_3);
   g_test_add_func ("/scribe/kill/4", test_kill_4);
   g_test_add_func ("/scribe/kill/6", test_kill_6);
