@@ -7,8 +7,10 @@
 #include <glib/gstdio.h>
 #include <gst/gst.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -399,18 +401,106 @@ test_stdin_wav (void)
   assert_opus (run, SS_SEC);
 }
 
-static void
-test_uri (void)
+/* A web server of one file, for a few requests. */
+typedef struct {
+  int fd;
+  uint16_t port;
+  GBytes *body;
+  GThread *thread;
+} Server;
+
+static gpointer
+serve (gpointer data)
 {
-  const char *const names[] = { "uridecodebin", "opusenc", "wavparse",
-                                "dataurisrc", NULL };
+  Server *server = data;
+  int fd;
+  while ((fd = accept (server->fd, NULL, NULL)) >= 0) {
+    char request[4096];
+    size_t len = 0;
+    ssize_t n;
+    do {
+      n = read (fd, request + len, sizeof request - 1 - len);
+      len += n > 0 ? (size_t) n : 0;
+      request[len] = '\0';
+    } while (n > 0 && strstr (request, "\r\n\r\n") == NULL);
+    bool found = strstr (request, "/missing") == NULL;
+    g_autofree char *head = g_strdup_printf (
+        "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+        found ? "200 OK" : "404 Not Found",
+        found ? g_bytes_get_size (server->body) : 0);
+    bool sent = write (fd, head, strlen (head)) == (ssize_t) strlen (head);
+    const uint8_t *bytes = g_bytes_get_data (server->body, &len);
+    while (sent && found && len > 0 && (n = write (fd, bytes, len)) > 0) {
+      bytes += n;
+      len -= (size_t) n;
+    }
+    close (fd);
+  }
+  return NULL;
+}
+
+static void
+server_start (Server *server, GBytes *body)
+{
+  struct sockaddr_in addr = { .sin_family = AF_INET,
+                              .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t len = sizeof addr;
+  server->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint (server->fd, >=, 0);
+  g_assert_cmpint (bind (server->fd, (struct sockaddr *) &addr, len), ==, 0);
+  g_assert_cmpint (listen (server->fd, 5), ==, 0);
+  getsockname (server->fd, (struct sockaddr *) &addr, &len);
+  server->port = ntohs (addr.sin_port);
+  server->body = body;
+  server->thread = g_thread_new ("server", serve, server);
+}
+
+static void
+server_stop (Server *server)
+{
+  shutdown (server->fd, SHUT_RDWR);
+  g_thread_join (server->thread);
+  close (server->fd);
+}
+
+static void
+play_http (Run *run, GBytes *body, const char *path)
+{
+  Server server;
+  server_start (&server, body);
+  g_autofree char *uri =
+      g_strdup_printf ("http://127.0.0.1:%u%s", server.port, path);
+  play_one (run, uri);
+  server_stop (&server);
+}
+
+static void
+test_http (void)
+{
+  const char *const names[] = { "souphttpsrc", "uridecodebin", "opusenc",
+                                "wavparse", NULL };
   if (!have_elements (names))
     return;
-  g_autoptr (Run) run = run_new ();
-  g_autofree char *path = write_wav (run, 22050);
-  g_autofree char *uri = g_filename_to_uri (path, NULL, NULL);
-  play_one (run, uri);
-  assert_opus (run, SS_SEC / 2);
+  g_autoptr (Run) ogg = run_new ();
+  g_autoptr (GBytes) file = fixture_load ("tone.ogg");
+  play_http (ogg, file, "/tone.ogg");
+  g_assert_cmpint (ogg->last, ==, SS_SOURCE_END);
+  assert_passed (ogg, 0, "tone.ogg", 0);
+
+  g_autoptr (Run) wav = run_new ();
+  g_autofree char *path = write_wav (wav, 22050);
+  char *data;
+  gsize len;
+  g_assert_true (g_file_get_contents (path, &data, &len, NULL));
+  g_autoptr (GBytes) bytes = g_bytes_new_take (data, len);
+  play_http (wav, bytes, "/tone.wav");
+  assert_opus (wav, SS_SEC / 2);
+
+  g_autoptr (Run) missing = run_new ();
+  play_http (missing, bytes, "/missing");
+  g_assert_cmpint (missing->last, ==, SS_SOURCE_ERROR);
+  g_assert_error ((GError *) missing->errors->pdata[0], SS_MEDIA_ERROR,
+                  SS_MEDIA_ERROR_UNREADABLE);
 }
 
 static void
@@ -604,7 +694,7 @@ main (int argc, char **argv)
   g_test_add_func ("/source/plain/stdin-ogg", test_stdin_ogg);
   g_test_add_func ("/source/gstreamer/wav", test_wav);
   g_test_add_func ("/source/gstreamer/stdin-wav", test_stdin_wav);
-  g_test_add_func ("/source/gstreamer/uri", test_uri);
+  g_test_add_func ("/source/gstreamer/http", test_http);
   g_test_add_func ("/source/gstreamer/bitrate", test_bitrate);
   g_test_add_func ("/source/gstreamer/mp3", test_mp3);
   g_test_add_func ("/source/gstreamer/ogg-speex", test_ogg_speex);
