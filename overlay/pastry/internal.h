@@ -38,7 +38,8 @@ typedef enum {
 #define SS_PASTRY_ASK_TRIES      2
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
-#define SS_PASTRY_MUTUAL_MIN     (10 * SS_SEC)
+#define SS_PASTRY_MUTUAL_MIN     (3 * SS_SEC)
+#define SS_PASTRY_FIRST_TICK     (1 * SS_SEC)
 #define SS_PASTRY_JOIN_MIN       (50 * SS_MSEC)
 #define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
 #define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)

@@ -85,7 +85,8 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
                         &from->id);
   if (neighbour && digest == ss_leafset_digest (leafset, SS_LEAFSET_RIGHT))
     return;
-  if (env->now - pastry->last_mutual < SS_PASTRY_MUTUAL_MIN)
+  if (pastry->last_mutual > 0
+      && env->now - pastry->last_mutual < SS_PASTRY_MUTUAL_MIN)
     return;
   pastry->last_mutual = env->now;
   ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_MUTUAL);

@@ -321,11 +321,9 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   ss_info (env, "overlay: %s, leaf set of %u", names[state], pastry->leafset.n);
   if (state == SS_PASTRY_ACTIVE || state == SS_PASTRY_JOINING) {
     /* Nodes that start together need not beat together. */
-    if (!ss_timer_is_armed (&pastry->tick))
-      ss_timers_arm (
-          &env->timers, &pastry->tick,
-          env->now + 1
-              + (SsTime) ss_rng_below (&env->rng, (uint64_t) SS_PASTRY_TICK));
+    SsTime wait = SS_PASTRY_FIRST_TICK / 2;
+    wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
+    ss_timers_arm (&env->timers, &pastry->tick, env->now + wait);
     if (state == SS_PASTRY_ACTIVE)
       pastry->last_row = pastry->last_table_probe = env->now;
     return;
