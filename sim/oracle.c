@@ -224,6 +224,24 @@ depth_of (const Believed *believed, unsigned n, unsigned index, unsigned root)
   return -1;
 }
 
+/* Where the way up from a node ends that does not end at the root. */
+static void
+report_lost (SsWorld *world, const Believed *believed, unsigned index,
+             unsigned root, unsigned stripe)
+{
+  unsigned n = world->members->len, at = index;
+
+  for (unsigned i = 0; i < n && at < n && believed[at].has_parent; i++)
+    at = believed[at].parent;
+  ss_world_fail (world,
+                 "node %u is not in the tree of stripe %u: its way up ends "
+                 "at %u%s, the root is %u",
+                 index, stripe, at,
+                 at < n && believed[at].is_root ? ", who says it is the root"
+                                                : "",
+                 root);
+}
+
 static const SsStationStats *
 station_of (SsWorld *world, unsigned index, SsNodeStats *ret_stats)
 {
@@ -300,8 +318,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
       if (depth < 0) {
         trees.n_wrong++;
         if (report)
-          ss_world_fail (world, "node %u is not in the tree of stripe %u", i,
-                         j);
+          report_lost (world, believed + j * n, i, root, j);
         continue;
       }
       trees.depth_max = MAX (trees.depth_max, (unsigned) depth);

@@ -113,6 +113,7 @@ ss_scenario_join (SsSimRun *run)
   ss_world_run (world, SETTLE_TIME);
   unsigned n_wrong = ss_oracle_leaf_sets (world, true);
 
+  ss_world_row (world, "had trouble to join", "%u", world->n_slow_joins);
   ss_world_row (world, "leaf sets, wrong", "%u  %u", n, n_wrong);
   check_lookups (world, LOOKUPS);
   report_quiet (world);
@@ -215,6 +216,8 @@ ss_scenario_store (SsSimRun *run)
   ss_world_row (world, "died meanwhile", "%u", n_died);
   ss_world_row (world, "found in at most", "%.0f ms",
                 (double) slowest / (double) SS_MSEC);
+  ss_world_row (world, "had trouble to join", "%u of %u",
+                world->n_slow_joins, world->members->len);
 out:
   ss_sim_end (run, world);
 }

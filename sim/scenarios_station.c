@@ -47,6 +47,7 @@ ss_scenario_listen_loss (SsSimRun *run)
     ss_world_mark (world);
     ss_world_run (world, run->options->duration);
     ss_sim_report_uploads (world);
+    ss_oracle_leaf_sets (world, true);
     wait_trees (world);
     ss_sim_finish_station (world);
     ss_sim_report_listeners (world);

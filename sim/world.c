@@ -38,9 +38,8 @@ on_event (void *user, unsigned index, SsEvent *event)
     ss_world_kill (world, index);
     break;
   case SS_EVENT_JOIN_FAILED:
-    /* The first has nobody to join. */
-    if (index != 0)
-      ss_world_fail (world, "node %u could not join: %s", index, event->text);
+    /* It goes on trying; whoever waits for it will complain. */
+    world->n_slow_joins += index != 0;
     break;
   default:
     ss_air_event (world, member, event);
