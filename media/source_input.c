@@ -41,7 +41,8 @@ input_new (int stop_fd)
 SsSourceInput *
 ss_source_input_new_path (const char *path, int stop_fd, GError **error)
 {
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  /* A named pipe is opened before its writer comes: the reads wait. */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     g_set_error (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_UNREADABLE, "%s",
                  g_strerror (errno));

@@ -335,6 +335,42 @@ test_stdin_ogg (void)
   assert_passed (run, 0, "tone.ogg", 0);
 }
 
+/* A named pipe is waited for, and given up at any time. */
+static void
+test_named_pipe (void)
+{
+  g_autoptr (Run) run = run_new ();
+  g_autofree char *path = g_build_filename (run->dir, "pipe", NULL);
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  const char *const sources[] = { path, NULL };
+  SsSourceOptions options = { .sources = sources };
+  SsSource *abandoned = ss_source_new (&options, NULL);
+  SsSourceItem item;
+  g_assert_false (ss_source_pull (abandoned, &item));
+  ss_source_free (abandoned);
+
+  g_autoptr (GBytes) file = fixture_load ("tone.opus");
+  int hold = open (path, O_RDWR | O_CLOEXEC);
+  Feeder feeder = { open (path, O_WRONLY | O_CLOEXEC), file };
+  GThread *thread = g_thread_new ("feed", feed, &feeder);
+  GError *error = NULL;
+  g_autoptr (SsSource) source = ss_source_new (&options, &error);
+  g_assert_no_error (error);
+  for (bool more = true; more;) {
+    if (ss_source_pull (source, &item))
+      more = take (run, &item);
+    else
+      wait_readable (ss_source_fd (source));
+    if (hold >= 0 && run->frames->len > 0) {
+      close (hold);
+      hold = -1;
+    }
+  }
+  g_thread_join (thread);
+  g_assert_cmpint (run->last, ==, SS_SOURCE_END);
+  assert_passed (run, 0, "tone.opus", 0);
+}
+
 /* From here on GStreamer is needed. */
 
 static bool
@@ -692,6 +728,7 @@ main (int argc, char **argv)
   g_test_add_func ("/source/plain/missing", test_missing);
   g_test_add_func ("/source/plain/abandoned", test_abandoned);
   g_test_add_func ("/source/plain/stdin-ogg", test_stdin_ogg);
+  g_test_add_func ("/source/plain/named-pipe", test_named_pipe);
   g_test_add_func ("/source/gstreamer/wav", test_wav);
   g_test_add_func ("/source/gstreamer/stdin-wav", test_stdin_wav);
   g_test_add_func ("/source/gstreamer/http", test_http);
