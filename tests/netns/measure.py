@@ -230,7 +230,7 @@ def print_report(figures, limits):
           f"{figures['packets_from_parity']}, retransmitted "
           f"{figures['packets_retransmitted']}; ss-node sent "
           f"{text_of(figures.get('node_multiple'), '{:.2f}')} x, "
-          f"broadcaster CPU {figures['broadcaster_cpu_s']:.2f} s")
+          f"CPU of the broadcaster {figures['broadcaster_cpu_s']:.2f} s")
     print()
     width = max(len(what) for what, _, _, _ in limits)
     for what, value, most, met in limits:
