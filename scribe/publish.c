@@ -204,11 +204,56 @@ ss_group_n_unacknowledged (const SsGroup *group)
   return outbox_len (group);
 }
 
+/* Two packets in a row, or one twice, without any sign of life since. Lost
+ * packets are not silence: other acks come meanwhile. */
+static bool
+is_silent (SsScribe *scribe, const SsId *peer)
+{
+  SsTime oldest = scribe->env->now;
+  unsigned late = 0;
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    for (unsigned i = 0; i < outbox_len (group); i++) {
+      const SsOutgoing *entry = outgoing_at (group, i);
+      if (entry->token == 0 || entry->late == 0
+          || !ss_id_equal (&entry->to, peer))
+        continue;
+      late += entry->late;
+      oldest = MIN (oldest, entry->first);
+    }
+  return (late >= 2 || scribe->env->now - oldest >= SS_ROOT_SILENT)
+         && ss_kbr_last_heard (scribe->kbr, peer)
+                < oldest + ss_scribe_rto (scribe, peer);
+}
+
+/* The next missing ack may be a long way off. */
+static void
+check_silent_roots (SsGroup *group)
+{
+  for (unsigned i = 0; i < outbox_len (group); i++) {
+    const SsOutgoing *entry = outgoing_at (group, i);
+    if (entry->token == 0 || entry->late == 0
+        || !is_silent (group->scribe, &entry->to))
+      continue;
+    const SsNeighbour *peer = ss_neighbour_find (group->scribe, &entry->to);
+    SsContact to;
+    if (group->has_root && ss_id_equal (&group->root.id, &entry->to))
+      to = group->root;
+    else if (peer)
+      to = peer->contact;
+    else
+      continue;
+    ss_scribe_suspect (group->scribe, &to);
+    return; /* the outbox has changed */
+  }
+}
+
 void
 ss_publish_due (SsGroup *group)
 {
   SsTime now = group->scribe->env->now;
   bool is_waiting = false;
+  check_silent_roots (group);
   for (unsigned i = outbox_len (group); i-- > 0;) {
     const SsOutgoing *entry = outgoing_at (group, i);
     if (now >= entry->give_up) {
@@ -235,6 +280,9 @@ ss_publish_deadline (const SsGroup *group)
   for (unsigned i = 0; i < outbox_len (group); i++) {
     const SsOutgoing *entry = outgoing_at (group, i);
     at = MIN (at, entry->give_up);
+    if (entry->token && entry->late > 0
+        && entry->first + SS_ROOT_SILENT > group->scribe->env->now)
+      at = MIN (at, entry->first + SS_ROOT_SILENT);
     /* Not sent, though there is a root: the queue was full. */
     if (entry->token == 0 && group->find_next == SS_NEVER)
       at = MIN (at, group->scribe->env->now + SS_FIND_WAIT);
@@ -296,27 +344,6 @@ ss_publish_peer_lost (SsScribe *scribe, const SsContact *peer)
       flush (group);
     ss_group_arm (group);
   }
-}
-
-/* Two packets in a row, or one twice, without any sign of life since. Lost
- * packets are not silence: other acks come meanwhile. */
-static bool
-is_silent (SsScribe *scribe, const SsId *peer)
-{
-  SsTime oldest = scribe->env->now;
-  unsigned late = 0;
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id))
-    for (unsigned i = 0; i < outbox_len (group); i++) {
-      const SsOutgoing *entry = outgoing_at (group, i);
-      if (entry->token == 0 || entry->late == 0
-          || !ss_id_equal (&entry->to, peer))
-        continue;
-      late += entry->late;
-      oldest = MIN (oldest, entry->first);
-    }
-  return (late >= 2 || scribe->env->now - oldest >= SS_ROOT_SILENT)
-         && ss_kbr_last_heard (scribe->kbr, peer) < oldest;
 }
 
 void

@@ -236,6 +236,9 @@ judge_parent (SsGroup *group, SsWant *want)
   if (want->asked < 0 || !group->has_parent)
     return;
   SsTime heard = ss_kbr_last_heard (scribe->kbr, &group->parent.id);
+  SsTime rtt = ss_kbr_rtt (scribe->kbr, &group->parent.id);
+  /* What was on its way when it was asked is no answer. */
+  heard -= rtt == SS_NEVER ? 0 : rtt / 2;
   SsNeighbour *parent = ss_neighbour_get (scribe, &group->parent);
   if (heard >= parent->unanswered)
     parent->n_unanswered = 0;
