@@ -720,6 +720,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   signal (SIGPIPE, SIG_IGN);
+  /* The server is on this machine, whatever the network around it. */
+  g_setenv ("GIO_USE_PROXY_RESOLVER", "dummy", TRUE);
   g_test_add_data_func ("/source/pass/opus", "tone.opus", test_pass);
   g_test_add_data_func ("/source/pass/vorbis", "tone.ogg", test_pass);
   g_test_add_data_func ("/source/pass/flac", "tone.oga", test_pass);
