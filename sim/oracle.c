@@ -191,6 +191,9 @@ ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
                    "of %u lookups %u ended elsewhere, %u nowhere, %u twice",
                    n, result.n_wrong, result.n_missing, result.n_twice);
   g_ptr_array_unref (living);
+  /* Given back, so that it is not taken for the nodes' memory. */
+  g_array_unref (world->lookups);
+  world->lookups = ss_oracle_lookups_new ();
   *ret_lookups = result;
 }
 

@@ -1,7 +1,8 @@
 /* The simulator's sealer: the sizes of the real one on the wire and none of
  * its cost, so that 100,000 nodes fit in one process. A key is its seed, ids
- * cost no work, a tag is zeros. It keeps no replay window and never wears
- * out: a simulation's network neither forges nor replays. */
+ * cost no work, a tag is zeros. Sessions wear out as the real ones do, so
+ * that their handshakes are counted; there is no replay window, for a
+ * simulated network does not replay. */
 #include "overlay/link/sealer.h"
 
 #include <glib.h>
@@ -9,9 +10,11 @@
 
 /* SsSeal.plain.born: bit 31 is set if this node initiated, the others count
  * units since the origin of time, plus one, so that zero is no session. */
-#define INITIATOR (UINT32_C (1) << 31)
-#define TIME_UNIT (SS_MSEC)
-#define TAG_BYTE  0
+#define INITIATOR    (UINT32_C (1) << 31)
+#define REKEY_AFTER  (120 * SS_SEC)
+#define REJECT_AFTER (180 * SS_SEC)
+#define TIME_UNIT    (SS_MSEC)
+#define TAG_BYTE     0
 
 struct SsSealer {
   SsKey key;
@@ -175,11 +178,11 @@ ss_seal_timestamp (const SsSeal *seal)
 bool
 ss_seal_is_worn (const SsSeal *seal, SsTime now)
 {
-  return false;
+  return now - ss_seal_born (seal) >= REKEY_AFTER;
 }
 
 bool
 ss_seal_is_spent (const SsSeal *seal, SsTime now)
 {
-  return false;
+  return now - ss_seal_born (seal) >= REJECT_AFTER;
 }
