@@ -26,6 +26,7 @@ void
 ss_bootstrap_clear (SsNode *node)
 {
   ss_timers_disarm (&node->env.timers, &node->bootstrap.timer);
+  g_free (node->bootstrap.entries);
   g_free (node->bootstrap.reason);
 }
 
@@ -129,6 +130,8 @@ find_entry (SsBootstrap *bootstrap, const SsAddr *addr)
   }
   if (bootstrap->n == SS_NODE_BOOTSTRAP_MAX)
     return NULL;
+  bootstrap->entries
+      = g_renew (SsBootstrapEntry, bootstrap->entries, bootstrap->n + 1);
   SsBootstrapEntry *entry = &bootstrap->entries[bootstrap->n++];
   *entry = (SsBootstrapEntry) { .addr = *addr };
   return entry;

@@ -31,7 +31,7 @@ typedef struct {
 } SsBootstrapEntry;
 
 typedef struct {
-  SsBootstrapEntry entries[SS_NODE_BOOTSTRAP_MAX];
+  SsBootstrapEntry *entries; /* grows to SS_NODE_BOOTSTRAP_MAX */
   unsigned n;
   unsigned n_asked, n_answers; /* this round */
   unsigned round;
