@@ -125,6 +125,8 @@ ss_pastry_settle (SsPastry *pastry)
 {
   if (ss_pastry_n_asks (pastry) > 0)
     return;
+  /* A simulation has many nodes, few of which ask at any time. */
+  g_clear_pointer (&pastry->asks, g_array_unref);
   SsEnv *env = ss_pastry_env (pastry);
   bool complete = ss_leafset_is_complete (&pastry->leafset);
   if (pastry->state == SS_PASTRY_JOINING) {
