@@ -91,6 +91,7 @@ give_up (SsLink *link, SsLinkPeer *peer)
 {
   SsPeerWork *work = peer->work;
   bool is_alive = ss_seal_is_set (&peer->session.seal)
+                  && !ss_seal_is_spent (&peer->session.seal, link->env->now)
                   && peer->last_heard >= work->handshake->started;
   ss_count (link->env, LINK_HANDSHAKES_FAILED);
   if (is_alive) {
@@ -234,8 +235,6 @@ ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
   unsigned tries = handshake->tries;
   unsigned tries_max =
       ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES : CONFIRMED_TRIES;
-  if (tries > 0 && link->env->now < handshake->sent + RTO_FLOOR)
-    return;
   if (tries >= tries_max) {
     give_up (link, peer);
     return;
@@ -279,6 +278,7 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   bool restarted =
       old.remote_index != 0
       && ((old.remote_index ^ new->remote_index) & INDEX_PEER_MASK) != 0;
+  ss_link_handshake_free (work);
   if (restarted) {
     g_clear_pointer (&work->window, g_free);
     work->n_acks = 0;
@@ -296,7 +296,6 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   if (had && !restarted)
     keep_as_previous (link, work, &old);
   peer->session = *new;
-  ss_link_handshake_free (work);
   return !had || restarted;
 }
 
@@ -344,7 +343,6 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   if (establish (link, peer, &session))
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
   if (!ss_link_is_dead (peer)) {
-    ss_link_handshake_free (peer->work);
     ss_link_make_ready (link, peer->work);
     ss_link_settle (link, peer);
   }

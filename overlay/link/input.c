@@ -7,6 +7,7 @@
 typedef struct {
   SsLink *link;
   SsLinkPeer *peer;
+  bool is_current; /* they came in the session in use */
   const uint8_t *data;
   size_t len;
 } Frames;
@@ -150,6 +151,18 @@ read_acks (Frames *frames)
 }
 
 static void
+read_close (Frames *frames)
+{
+  SsLinkPeer *peer = frames->peer;
+  if (!frames->is_current)
+    return; /* there is a newer session */
+  if (peer->work && ss_seal_is_set (&peer->work->next.seal))
+    ss_seal_clear (&peer->session.seal); /* the peer is opening another */
+  else
+    ss_link_remove (frames->link, peer, true);
+}
+
+static void
 read_frames (Frames *frames)
 {
   SsLink *link = frames->link;
@@ -160,7 +173,7 @@ read_frames (Frames *frames)
     } else if (frames->data[0] == SS_MSG_LINK_ACK) {
       ok = read_acks (frames);
     } else if (frames->data[0] == SS_MSG_LINK_CLOSE) {
-      ss_link_remove (link, frames->peer, true);
+      read_close (frames);
       return;
     } else {
       ss_count (link->env, MESSAGES_UNKNOWN);
@@ -246,6 +259,7 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
   Frames frames = {
     .link = link,
     .peer = peer,
+    .is_current = peer->session.local_index == header.receiver,
     .data = datagram + HEADER_LEN,
     .len = len - HEADER_LEN - SS_SEALER_TAG_LEN,
   };
