@@ -116,7 +116,7 @@ def figures_of(air, options, start, end, victim):
             "latency_max_s": max(latencies, default=None),
             "frames": found.n_received, "lost": len(found.lost),
             "tail": found.tail, "foreign": found.foreign,
-            "shifted": found.shifted, "problems": found.problems(),
+            "shifts": len(found.shifts), "problems": found.problems(),
             "lost_at_s": sorted({round(air.timeline.time(p), 1)
                                  for p in found.lost}),
             "upload_multiple": air.multiple(listener, start, end),
@@ -161,8 +161,8 @@ def limits_of(figures, options):
 
     limit("frames lost, all listeners",
           sum(column["lost"]) + sum(column["tail"]), 0, count)
-    limit("frames wrong, all listeners",
-          sum(column["foreign"]) + sum(column["shifted"]), 0, count)
+    limit("frames wrong or at another time",
+          sum(column["foreign"]) + sum(column["shifts"]), 0, count)
     limit("upload of the broadcaster", figures["broadcaster_multiple"],
           BROADCASTER_MULTIPLE_MAX, times)
     uploads = column["upload_multiple"]
@@ -221,8 +221,9 @@ def print_report(figures, limits):
     print()
     for row in figures["rows"]:
         if row["problems"]:
-            print(f"{row['name']}: {row['problems']}, at seconds "
-                  f"{row['lost_at_s']}")
+            print(f"{row['name']}: {row['problems']}"
+                  + (f"; lost at seconds {row['lost_at_s']}"
+                     if row["lost_at_s"] else ""))
     if figures["victim"]:
         print(f"killed at half time: {figures['victim']} ({figures['kill']}), "
               f"with children in {figures['victim_interior_stripes']} stripes")

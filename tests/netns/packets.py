@@ -14,6 +14,7 @@ from lib import Failure, expect
 Packet = namedtuple("Packet", "link start duration length digest")
 
 OPUS_RATE = 48000
+FILLER_LENGTH_MAX = 1  # bytes
 
 
 def read_packets(stage, *paths):
@@ -94,18 +95,21 @@ class Timeline:
 class Comparison:
     """How a received stream stands to its source: `positions` in the source
     of the received packets; `lost`, positions between the first and the last
-    received that are missing; `foreign`, received packets that the source
-    does not hold at or after their place; `shifted`, packets whose start
-    does not keep its distance; `tail`, how many are missing after the last
-    (of the round of the source in which it ended)."""
+    received that are missing; `filled`, Opus packets without sound, which
+    stand in for lost ones; `foreign`, received packets that the source does
+    not hold at or after their place; `shifts`, pairs of a position and by
+    how many samples from there on packets start later than they should;
+    `tail`, how many are missing after the last (of the round of the source
+    in which it ended)."""
 
     def __init__(self, source, received):
         self.n_source, self.n_received = len(source), len(received)
-        self.positions, self.lost = [], []
-        self.foreign = self.shifted = 0
+        self.positions, self.lost, self.shifts = [], [], []
+        self.foreign = self.filled = 0
+        self.matched = []
         if received and source:
             self._match(source, received)
-            self._check_starts(source, received)
+            self._check_starts(source)
         last = self.positions[-1] if self.positions else -1
         self.tail = (-1 - last) % len(source) if source else 0
         self.has_packets = bool(self.positions)
@@ -120,11 +124,13 @@ class Comparison:
             return
         at = start  # the next position expected
         size = len(source)
-        self.matched = []
         for packet in received:
             key = (packet.digest, packet.length)
             ahead = min(((index - at) % size for index in places.get(key, ())),
                         default=None)
+            if ahead is None and packet.length <= FILLER_LENGTH_MAX:
+                self.filled += 1
+                continue
             # Half a round ahead is behind: a repeated or misplaced packet.
             if ahead is None or ahead > size // 2:
                 self.foreign += 1
@@ -153,20 +159,17 @@ class Comparison:
         found = places.get((first.digest, first.length), ())
         return found[0] if found else None
 
-    def _check_starts(self, source, received):
+    def _check_starts(self, source):
+        """Distances hold within a link of both."""
         size = len(source)
-        base = None
-        for position, packet in zip(self.positions,
-                                    getattr(self, "matched", ())):
+        link = offset = None
+        for position, packet in zip(self.positions, self.matched):
             original = source[position % size]
-            # Distances hold within a link of both.
-            key = (packet.link, original.link, position // size)
-            if base is None or base[0] != key:
-                base = (key, packet.start - original.start)
-            elif (packet.start - original.start != base[1]
-                  or packet.duration != original.duration
-                  and position % size not in (size - 1,)):
-                self.shifted += 1
+            links = (packet.link, original.link, position // size)
+            if links == link and packet.start - original.start != offset:
+                self.shifts.append((position,
+                                    packet.start - original.start - offset))
+            link, offset = links, packet.start - original.start
 
     def problems(self):
         """In words; "" when there are none."""
@@ -177,8 +180,10 @@ class Comparison:
             found.append(f"{len(self.lost)} lost")
         if self.foreign:
             found.append(f"{self.foreign} not of the source or out of order")
-        if self.shifted:
-            found.append(f"{self.shifted} at another time")
+        for position, samples in self.shifts[:3]:
+            found.append(f"{samples} samples late from packet {position} on")
+        if len(self.shifts) > 3:
+            found.append(f"{len(self.shifts)} such shifts")
         return ", ".join(found)
 
 

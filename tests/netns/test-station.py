@@ -381,13 +381,16 @@ def over_ipv6(build):
 
 
 def upload_cap(build):
-    """Of a listener that others would have forward: it holds."""
+    """Of listeners that others would have forward: it holds, and nobody
+    goes short while others have enough to give."""
     with Stage(build) as stage:
         air = Air(stage, make_source(build, "opus", 12))
+        air.start_node()
         air.start_broadcaster()
+        for _ in range(2):
+            air.start_listener()
         capped = [air.start_listener("--upload", "60k") for _ in range(2)]
-        air.wait_tuned(capped)
-        for _ in range(4):
+        for _ in range(2):
             air.start_listener()
         air.wait_end(30)
         for listener in capped:
