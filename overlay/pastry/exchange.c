@@ -87,7 +87,7 @@ ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
   if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
     ss_pastry_doubt (pastry, &failed, false);
   } else {
-    ss_pastry_bury (pastry, &failed.id);
+    ss_pastry_bury (pastry, &failed.id, SS_PASTRY_TOMBSTONE_MIN);
     ss_table_remove (&pastry->table, &failed.id);
   }
   ss_pastry_settle (pastry);
@@ -279,6 +279,7 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
   if (!entered)
     return false;
   pastry->repair_tries = 0;
+  ss_pastry_forget_lost (pastry, &peer->id);
   if (evicted)
     put_out (pastry, &out, arc);
   ss_pastry_update (pastry, peer, SS_KBR_JOINED, true);

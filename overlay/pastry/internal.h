@@ -28,11 +28,13 @@ typedef enum {
 #define SS_PASTRY_JUMP           (2 * SS_SEC) /* a timer this late: we slept */
 #define SS_PASTRY_DEATH_MIN      (1 * SS_SEC) /* silence before a death */
 #define SS_PASTRY_DEATH_ROUNDS   4
+#define SS_PASTRY_DEATH_RETRY    (500 * SS_MSEC)
 #define SS_PASTRY_PROBE_TRIES    5
 #define SS_PASTRY_HOLD_TIME      (8 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_TIME (60 * SS_SEC)
+#define SS_PASTRY_TOMBSTONE_MIN  (10 * SS_SEC) /* of a mere candidate */
 #define SS_PASTRY_LOST_TIME      (3600 * SS_SEC)
-#define SS_PASTRY_LOST_INTERVAL  (20 * SS_SEC)
+#define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC)
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
 #define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
 #define SS_PASTRY_ASK_TRIES      2
@@ -99,6 +101,7 @@ typedef struct {
   SsContact contact;
   SsTime since;
   uint64_t token;
+  SsTime retry; /* the link gave up too soon: probe again then */
   uint8_t rounds;
   bool suspected;
   bool told; /* by others, who need not be told */
@@ -153,6 +156,7 @@ struct SsPastry {
   uint16_t n_seen, seen_capacity, next_seen;
 
   SsTimer tick, join_timer, work;
+  SsTime tick_due; /* the tick's deadline, also while it fires */
   unsigned join_tries, next_contact, repair_tries;
   SsTime repair_at; /* SS_NEVER: nothing to repair */
   SsTime last_heartbeat, right_since, last_mutual;
@@ -215,7 +219,11 @@ void ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
                                 uint64_t token);
 /* Out of every table; tombstone set; applications told. */
 void ss_pastry_remove (SsPastry *pastry, const SsContact *peer);
-void ss_pastry_bury (SsPastry *pastry, const SsId *id);
+void ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration);
+/* Probes that the link gave up too soon are sent again. */
+void   ss_pastry_liveness_retry (SsPastry *pastry);
+SsTime ss_pastry_liveness_deadline (const SsPastry *pastry);
+bool   ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
 void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol);
 void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
                        SsKbrChange change, bool leaf);
@@ -258,6 +266,7 @@ void ss_pastry_settle (SsPastry *pastry);
 
 /* maintain.c */
 void ss_pastry_tick (SsPastry *pastry);
+void ss_pastry_arm_tick (SsPastry *pastry, SsTime wait);
 void ss_pastry_work (SsPastry *pastry);
 void ss_pastry_arm_work (SsPastry *pastry);
 /* At once if hasty, else after a pause that grows while nothing changes. */

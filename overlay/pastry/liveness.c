@@ -11,11 +11,10 @@
 static SsSuspect *find_suspect (const SsPastry *pastry, const SsId *id);
 static SsSuspect *find_suspect_token (const SsPastry *pastry, uint64_t token);
 static void drop_suspect (SsPastry *pastry, SsSuspect *suspect);
-static bool send_probe (SsPastry *pastry, SsSuspect *suspect);
+static void send_probe (SsPastry *pastry, SsSuspect *suspect);
 static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsContact *peer, bool told);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
-static bool forget_lost (SsPastry *pastry, const SsId *id);
 static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
                                 unsigned *ret_place);
 
@@ -32,8 +31,9 @@ ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told)
   if (pastry->suspects->len == SS_PASTRY_SUSPECTS_MAX)
     return;
   SsSuspect suspect = { .contact = *peer, .told = told };
-  if (send_probe (pastry, &suspect))
-    g_array_append_val (pastry->suspects, suspect);
+  g_array_append_val (pastry->suspects, suspect);
+  send_probe (pastry, &g_array_index (pastry->suspects, SsSuspect,
+                                      pastry->suspects->len - 1));
 }
 
 void
@@ -108,20 +108,41 @@ ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
   SsSuspect *suspect = find_suspect_token (pastry, token);
   if (suspect == NULL)
     return;
-  SsTime silence = ss_pastry_env (pastry)->now - suspect->since;
-  if (silence < SS_PASTRY_DEATH_MIN
+  SsTime now = ss_pastry_env (pastry)->now;
+  if (now - suspect->since < SS_PASTRY_DEATH_MIN
       && suspect->rounds < SS_PASTRY_DEATH_ROUNDS) {
-    SsTime since = suspect->since;
-    if (send_probe (pastry, suspect)) {
-      suspect->since = since;
-      mark_suspected (pastry, suspect);
-      return;
-    }
+    suspect->retry = now + SS_PASTRY_DEATH_RETRY;
+    ss_pastry_arm_work (pastry);
+    mark_suspected (pastry, suspect);
+    return;
   }
   SsContact dead = suspect->contact;
   bool told = suspect->told;
   drop_suspect (pastry, suspect);
   declare_dead (pastry, &dead, told);
+}
+
+void
+ss_pastry_liveness_retry (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
+       i++) {
+    SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
+    if (suspect->retry <= now)
+      send_probe (pastry, suspect);
+  }
+}
+
+SsTime
+ss_pastry_liveness_deadline (const SsPastry *pastry)
+{
+  SsTime deadline = SS_NEVER;
+  for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
+       i++)
+    deadline = MIN (deadline,
+                    g_array_index (pastry->suspects, SsSuspect, i).retry);
+  return deadline;
 }
 
 void
@@ -131,7 +152,7 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
   SsSuspect *suspect = find_suspect (pastry, &gone.id);
   if (suspect != NULL)
     drop_suspect (pastry, suspect);
-  ss_pastry_bury (pastry, &gone.id);
+  ss_pastry_bury (pastry, &gone.id, SS_PASTRY_TOMBSTONE_TIME);
   ss_pastry_forget_ask (pastry, &gone.id);
   ss_table_remove (&pastry->table, &gone.id);
   bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
@@ -144,7 +165,7 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
 }
 
 void
-ss_pastry_bury (SsPastry *pastry, const SsId *id)
+ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration)
 {
   if (pastry->tombstones == NULL)
     pastry->tombstones = g_array_new (FALSE, FALSE, sizeof (SsTombstone));
@@ -152,7 +173,7 @@ ss_pastry_bury (SsPastry *pastry, const SsId *id)
     g_array_remove_index (pastry->tombstones, 0);
   SsTombstone tombstone = {
     .prefix = ss_pastry_prefix (id),
-    .until = ss_pastry_env (pastry)->now + SS_PASTRY_TOMBSTONE_TIME,
+    .until = ss_pastry_env (pastry)->now + duration,
   };
   g_array_append_val (pastry->tombstones, tombstone);
 }
@@ -221,10 +242,23 @@ ss_pastry_check_lost (SsPastry *pastry)
 void
 ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
 {
-  if (!forget_lost (pastry, &peer->id))
+  if (!ss_pastry_forget_lost (pastry, &peer->id))
     return;
   ss_info (ss_pastry_env (pastry), "a lost node answers: merging");
   ss_pastry_route_enter (pastry, peer, false);
+  ss_pastry_meet (pastry, peer, true);
+}
+
+bool
+ss_pastry_forget_lost (SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
+    if (ss_id_equal (&g_array_index (pastry->lost, SsLost, i).contact.id, id)) {
+      g_array_remove_index (pastry->lost, i);
+      return true;
+    }
+  }
+  return false;
 }
 
 void
@@ -296,16 +330,22 @@ drop_suspect (SsPastry *pastry, SsSuspect *suspect)
   g_array_remove_index (pastry->suspects, place);
 }
 
-static bool
+static void
 send_probe (SsPastry *pastry, SsSuspect *suspect)
 {
   uint8_t buf[SS_MSG_LIVENESS_MAX];
   size_t len = ss_msg_liveness_encode (&(SsMsgLiveness) {}, buf, sizeof buf);
-  suspect->since = ss_pastry_env (pastry)->now;
-  suspect->rounds++;
+  SsTime now = ss_pastry_env (pastry)->now;
+  if (suspect->rounds++ == 0)
+    suspect->since = now;
+  suspect->retry = SS_NEVER;
   suspect->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_LIVENESS);
-  return ss_pastry_send (pastry, &suspect->contact, suspect->token,
-                         SS_PASTRY_PROBE_TRIES, buf, len);
+  if (!ss_pastry_send (pastry, &suspect->contact, suspect->token,
+                       SS_PASTRY_PROBE_TRIES, buf, len)) {
+    /* The peer's queue is full: as good as a first try. */
+    suspect->retry = now + SS_PASTRY_DEATH_RETRY;
+    ss_pastry_arm_work (pastry);
+  }
 }
 
 static void
@@ -349,23 +389,11 @@ remember_lost (SsPastry *pastry, const SsContact *peer)
 {
   if (pastry->lost == NULL)
     pastry->lost = g_array_new (FALSE, FALSE, sizeof (SsLost));
-  forget_lost (pastry, &peer->id);
+  ss_pastry_forget_lost (pastry, &peer->id);
   if (pastry->lost->len == SS_PASTRY_LOST_MAX)
     g_array_remove_index (pastry->lost, 0);
   SsLost lost = { .contact = *peer, .since = ss_pastry_env (pastry)->now };
   g_array_append_val (pastry->lost, lost);
-}
-
-static bool
-forget_lost (SsPastry *pastry, const SsId *id)
-{
-  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
-    if (ss_id_equal (&g_array_index (pastry->lost, SsLost, i).contact.id, id)) {
-      g_array_remove_index (pastry->lost, i);
-      return true;
-    }
-  }
-  return false;
 }
 
 /* Sorted by id. */

@@ -3,7 +3,8 @@
  * leaf, routing tables filled where a hole was met and by an exchange of rows
  * now and then, an orderly leave.
  *
- * Departure: the heartbeat carries a digest of the leaves that both ought to
+ * Departures: the heartbeat is acknowledged, so that both neighbours of a dead
+ * node notice; it carries a digest of the leaves that both ought to
  * share, so that sets that differ, however that came, are found and mended
  * without exchanging them otherwise. */
 #include "overlay/pastry/internal.h"
@@ -25,7 +26,7 @@ void
 ss_pastry_tick (SsPastry *pastry)
 {
   SsEnv *env = ss_pastry_env (pastry);
-  ss_timers_arm (&env->timers, &pastry->tick, env->now + SS_PASTRY_TICK);
+  ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
   ss_pastry_expire_liveness (pastry);
   ss_pastry_expire_held (pastry);
   if (pastry->state != SS_PASTRY_ACTIVE)
@@ -41,9 +42,18 @@ ss_pastry_tick (SsPastry *pastry)
 }
 
 void
+ss_pastry_arm_tick (SsPastry *pastry, SsTime wait)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  pastry->tick_due = env->now + wait;
+  ss_timers_arm (&env->timers, &pastry->tick, pastry->tick_due);
+}
+
+void
 ss_pastry_work (SsPastry *pastry)
 {
   ss_pastry_ask_timeouts (pastry);
+  ss_pastry_liveness_retry (pastry);
   if (pastry->repair_at <= ss_pastry_env (pastry)->now) {
     pastry->repair_at = SS_NEVER;
     repair (pastry);
@@ -55,6 +65,7 @@ void
 ss_pastry_arm_work (SsPastry *pastry)
 {
   SsTime deadline = MIN (pastry->repair_at, ss_pastry_ask_deadline (pastry));
+  deadline = MIN (deadline, ss_pastry_liveness_deadline (pastry));
   ss_timers_arm (&ss_pastry_env (pastry)->timers, &pastry->work, deadline);
 }
 
@@ -192,7 +203,8 @@ beat (SsPastry *pastry)
   uint8_t buf[SS_MSG_HEARTBEAT_MAX];
   SsMsgHeartbeat message = { .digest = digest };
   size_t len = ss_msg_heartbeat_encode (&message, buf, sizeof buf);
-  ss_pastry_send (pastry, left, 0, 0, buf, len);
+  ss_pastry_send (pastry, left, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  3, buf, len);
 }
 
 static void

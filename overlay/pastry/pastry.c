@@ -171,8 +171,7 @@ ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
 void
 ss_pastry_timer (SsPastry *pastry, SsTimer *timer)
 {
-  if (ss_pastry_env (pastry)->now - timer->deadline > SS_PASTRY_JUMP)
-    ss_pastry_slept (pastry);
+  wake (pastry);
   switch ((SsPastryTimer) timer->kind) {
   case SS_PASTRY_TIMER_TICK:
     ss_pastry_tick (pastry);
@@ -323,7 +322,7 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
     /* Nodes that start together need not beat together. */
     SsTime wait = SS_PASTRY_FIRST_TICK / 2;
     wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
-    ss_timers_arm (&env->timers, &pastry->tick, env->now + wait);
+    ss_pastry_arm_tick (pastry, wait);
     if (state == SS_PASTRY_ACTIVE)
       pastry->last_row = pastry->last_table_probe = env->now;
     return;
@@ -345,10 +344,10 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
 static void
 wake (SsPastry *pastry)
 {
-  SsEnv *env = ss_pastry_env (pastry);
-  if (ss_timer_is_armed (&pastry->tick)
-      && env->now - pastry->tick.deadline > SS_PASTRY_JUMP) {
-    ss_timers_arm (&env->timers, &pastry->tick, env->now);
+  if (pastry->state != SS_PASTRY_ACTIVE && pastry->state != SS_PASTRY_JOINING)
+    return;
+  if (ss_pastry_env (pastry)->now - pastry->tick_due > SS_PASTRY_JUMP) {
+    ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
     ss_pastry_slept (pastry);
   }
 }
@@ -485,6 +484,7 @@ kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
            const SsContact *hint, unsigned flags, const uint8_t *data,
            size_t len)
 {
+  wake (from_kbr (kbr));
   return ss_pastry_route (from_kbr (kbr), protocol, key, hint, flags, data,
                           len);
 }
