@@ -177,7 +177,7 @@ finish (SsStation *station)
   const SsHeaderRef *ref = find_ref (station, fetch->version);
   SsId hash = ss_headers_hash (fetch->bytes->data, fetch->bytes->len);
   if (ref == NULL || !ss_id_equal (&ref->hash, &hash)) {
-    fetch->deadline = station->owner->env->now; /* ask another */
+    fetch->deadline = station->owner->env->now + SS_TUNE_IN_PAUSE;
     return;
   }
   GBytes *bytes = g_bytes_new (fetch->bytes->data, fetch->bytes->len);
@@ -208,7 +208,11 @@ ss_fetch_chunk (SsSplitStream *splitstream, const SsContact *from,
   ss_timers_arm_earliest (&splitstream->env->timers, &station->timer,
                           splitstream->env->now);
   if (ref == NULL || message.len != ref->len) {
-    fetch->deadline = splitstream->env->now; /* not here: ask another */
+    /* Not here: another is asked, but not as fast as answers come. */
+    fetch->deadline = splitstream->env->now
+                      + (fetch->attempt < SS_TUNE_IN_QUICK_MAX
+                           ? SS_TUNE_IN_PAUSE
+                           : SS_TUNE_IN_RETRY);
     return;
   }
   /* In order only: one that overtook another comes again. */

@@ -31,6 +31,8 @@
 #define SS_BURST_SPEED        4 /* times the stream's own */
 #define SS_TUNE_IN_WAIT_MIN   (150 * SS_MSEC)
 #define SS_TUNE_IN_PATIENCE   (300 * SS_MSEC) /* then the publisher too */
+#define SS_TUNE_IN_PAUSE     (10 * SS_MSEC)  /* between the first questions */
+#define SS_TUNE_IN_QUICK_MAX 8               /* so many of them */
 #define SS_TUNE_IN_RETRY      (100 * SS_MSEC)
 #define SS_TUNE_IN_TIME       (8 * SS_SEC) /* then no longer */
 #define SS_FETCH_WAIT_MIN     (150 * SS_MSEC)
@@ -79,6 +81,7 @@ typedef struct {
   SsContact peer;
   SsTime asked;
   unsigned n_tried, n_others;
+  unsigned n_asked; /* in all */
   SsId tried[SS_TUNE_IN_TRIED_MAX];
   SsContact others[SS_TUNE_IN_OTHERS_MAX];
 } SsTuneIn;

@@ -39,7 +39,8 @@ ss_station_peers (const SsStation *station, const SsId *tried,
   unsigned n = ss_family_neighbours (station->family, neighbours,
                                      G_N_ELEMENTS (neighbours));
   unsigned n_found = 0;
-  for (unsigned i = 0; i < n && n_found < max; i++)
+  bool keeps_place = has_publisher && with_publisher;
+  for (unsigned i = 0; i < n && n_found + keeps_place < max; i++)
     if ((!has_publisher || !ss_contact_equal (&neighbours[i], &publisher))
         && !ss_id_equal (&neighbours[i].id, self)
         && !is_among (&neighbours[i].id, tried, n_tried))
@@ -100,6 +101,7 @@ ask (SsStation *station, bool with_publisher)
   if (tune->n_tried == SS_TUNE_IN_TRIED_MAX)
     tune->n_tried = 0;
   tune->tried[tune->n_tried++] = tune->peer.id;
+  tune->n_asked++;
   tune->is_asked = true;
   tune->asked = now;
   SsMsgTuneIn message = {
@@ -373,8 +375,15 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
     }
     tune->n_others = MIN (tune->n_others, SS_TUNE_IN_OTHERS_MAX);
     tune->is_asked = false;
-    tune->deadline = now;
-    ss_timers_arm_earliest (&splitstream->env->timers, &station->timer, now);
+    /* Not at once: where nobody has anything yet, as at a station's start,
+     * questions would chase answers as fast as the network carries them. */
+    tune->deadline = tune->asked
+                     + (tune->n_asked <= SS_TUNE_IN_QUICK_MAX
+                            ? SS_TUNE_IN_PAUSE
+                            : SS_TUNE_IN_RETRY);
+    tune->deadline = MAX (tune->deadline, now);
+    ss_timers_arm_earliest (&splitstream->env->timers, &station->timer,
+                            tune->deadline);
     return;
   }
   tune->is_answered = true;
