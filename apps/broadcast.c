@@ -308,6 +308,7 @@ start (Broadcast *air, SsHostOptions *host, GError **error)
   air->patience = ss_alarm_new (NULL, lose_patience, air);
   air->source_watch =
       g_unix_fd_source_new (ss_source_fd (air->source), G_IO_IN);
+  ss_source_spare_wakeups (air->source_watch);
   g_source_set_callback (air->source_watch, G_SOURCE_FUNC (on_source_ready),
                          air, NULL);
   g_source_attach (air->source_watch, NULL);

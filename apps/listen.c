@@ -455,6 +455,7 @@ open_output (Listener *listener, GError **error)
     return false;
   listener->output_watch =
       g_unix_fd_source_new (ss_output_fd (listener->output), G_IO_IN);
+  ss_source_spare_wakeups (listener->output_watch);
   g_source_set_callback (listener->output_watch, G_SOURCE_FUNC (on_output),
                          listener, NULL);
   g_source_attach (listener->output_watch, NULL);

@@ -181,6 +181,12 @@ static GSourceFuncs source_funcs = {
   .dispatch = dispatch_source,
 };
 
+void
+ss_source_spare_wakeups (GSource *source)
+{
+  g_source_set_can_recurse (source, TRUE);
+}
+
 SsLoop *
 ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user)
 {
@@ -195,6 +201,7 @@ ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user)
   loop->source = g_source_new (&source_funcs, sizeof (LoopSource));
   ((LoopSource *) loop->source)->loop = loop;
   g_source_set_static_name (loop->source, "splitstream node");
+  ss_source_spare_wakeups (loop->source);
   loop->udp_tag = g_source_add_unix_fd (loop->source, ss_udp_fd (udp), G_IO_IN);
   loop->timer_tag =
       g_source_add_unix_fd (loop->source, loop->timer_fd, G_IO_IN);
@@ -252,6 +259,7 @@ ss_alarm_new (GMainContext *context, void (*call) (void *user), void *user)
   alarm->call = call;
   alarm->user = user;
   alarm->source = g_unix_fd_source_new (alarm->fd, G_IO_IN);
+  ss_source_spare_wakeups (alarm->source);
   g_source_set_callback (alarm->source, G_SOURCE_FUNC (dispatch_alarm), alarm,
                          NULL);
   g_source_attach (alarm->source, context);

@@ -28,6 +28,12 @@ SsNode *ss_loop_node (SsLoop *loop);
  * every command that is not given from an event. */
 void ss_loop_flush (SsLoop *loop);
 
+/* GLib takes the descriptors of a source that may not recurse out of the poll
+ * set while it is dispatched, and wakes itself twice for each: more system
+ * calls than the dispatch itself makes. Only for sources that start no nested
+ * main loop. */
+void ss_source_spare_wakeups (GSource *source);
+
 /* A timer of a millisecond's precision or better, in the loop's context:
  * calls at most once per arming. */
 typedef struct SsAlarm SsAlarm;

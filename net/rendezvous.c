@@ -193,11 +193,10 @@ fail_to_resolve (Bootstrap *bootstrap, const char *why)
   SsTime now = ss_clock_now ();
 
   g_free (bootstrap->trouble);
-  bootstrap->trouble =
-      g_strdup_printf ("%s: %s", bootstrap->endpoint.host, why);
+  bootstrap->trouble = ss_printable (why);
   if (is_first)
-    say (rv, SS_LOG_ERROR, "cannot find the bootstrap host %s; trying again",
-         bootstrap->trouble);
+    say (rv, SS_LOG_ERROR, "bootstrap node %s: %s; trying again",
+         bootstrap->endpoint.host, bootstrap->trouble);
   bootstrap->pause = is_first ? RESOLVE_AGAIN_MIN
                               : MIN (2 * bootstrap->pause, RESOLVE_AGAIN_MAX);
   bootstrap->again = now + bootstrap->pause;
@@ -255,8 +254,11 @@ on_resolved (GObject *source, GAsyncResult *result, void *user)
   if (error != NULL) {
     /* Cancelled: the rendezvous is gone. */
     if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+      bool is_unknown =
+          g_error_matches (error, G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND);
+
       bootstrap->is_asked = false;
-      fail_to_resolve (bootstrap, error->message);
+      fail_to_resolve (bootstrap, is_unknown ? "unknown host" : error->message);
     }
     g_error_free (error);
     return;
@@ -414,23 +416,20 @@ ss_rendezvous_trouble (const SsRendezvous *rv)
 
   if (rv->n_bootstrap == 0)
     return g_string_free (
-        g_string_append (text, "no --bootstrap was given, and no node of yours "
-                               "on this machine answers"),
+        g_string_append (text, "no --bootstrap was given, and no node of "
+                               "yours on this machine answers"),
         FALSE);
-  g_string_append (text, "no bootstrap node answered (");
+  g_string_append (text, "no bootstrap node answered:");
   for (unsigned i = 0; i < rv->n_bootstrap; i++) {
     const Bootstrap *bootstrap = &rv->bootstrap[i];
+    const char *trouble = rv->join_trouble;
 
-    if (i > 0)
-      g_string_append (text, ", ");
-    if (!bootstrap->is_resolved && bootstrap->trouble != NULL)
-      g_string_append (text, bootstrap->trouble);
-    else
-      g_string_append_printf (text, "%s port %u", bootstrap->endpoint.host,
-                              bootstrap->endpoint.port);
+    if (!bootstrap->is_resolved)
+      trouble = bootstrap->trouble;
+    g_string_append_printf (text, "%s %s port %u", i > 0 ? "," : "",
+                            bootstrap->endpoint.host, bootstrap->endpoint.port);
+    if (trouble != NULL)
+      g_string_append_printf (text, " - %s", trouble);
   }
-  if (rv->join_trouble != NULL)
-    g_string_append_printf (text, ": %s", rv->join_trouble);
-  g_string_append_c (text, ')');
   return g_string_free (text, FALSE);
 }
