@@ -80,6 +80,8 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
       || !ss_packet_verify (&station->tops, &station->params.key,
                             stripe->index, sequence, packet, data, len))
     return false;
+  if ((packet->flags & SS_PACKET_FLAG_HEADERS) != 0)
+    reception->has_rebuilt_headers = true;
   if (reception == station->current) {
     ss_stripe_see (stripe, sequence);
     if (stripe->group != NULL)
@@ -283,6 +285,10 @@ ss_listener_clear (SsStation *station)
 static void
 take_headers (SsReception *reception, uint64_t number)
 {
+  uint8_t version;
+  if (!ss_reorder_is_headers (reception->reorder, number, &version)
+      || ss_header_store_find (&reception->headers, version) != NULL)
+    return;
   GBytes *bytes = ss_headers_assemble (reception->reorder, number);
   if (bytes == NULL)
     return;
@@ -338,23 +344,40 @@ watch_silence (SsStation *station)
   SsTime since = station->last_tree;
   if (since < 0)
     since = station->listen_at + SS_STATION_SILENCE; /* time to join */
-  bool is_silent
-    = now >= since + SS_STATION_SILENCE
-      && !ss_reorder_has_end (station->current->reorder);
+  bool has_end = ss_reorder_has_end (station->current->reorder);
+  bool is_silent = now >= since + SS_STATION_SILENCE && !has_end;
   if (is_silent != station->is_silent) {
     station->is_silent = is_silent;
     if (station->owner->upcalls.silent != NULL)
       station->owner->upcalls.silent (station->owner->user, station,
                                       is_silent);
   }
-  return is_silent ? SS_NEVER : since + SS_STATION_SILENCE;
+  return is_silent || has_end ? SS_NEVER : since + SS_STATION_SILENCE;
+}
+
+/* A part of some codec headers was rebuilt within the window. */
+static void
+find_headers (SsReception *reception)
+{
+  const SsReorder *reorder = reception->reorder;
+  reception->has_rebuilt_headers = false;
+  for (uint64_t n = ss_reorder_next (reorder); n < ss_reorder_end (reorder);
+       n++)
+    take_headers (reception, n);
 }
 
 /* Plays a reception; its deadline. */
 static SsTime
 play (SsReception *reception)
 {
-  ss_reorder_run (reception->reorder, reception->station->owner->env->now);
+  SsTime now = reception->station->owner->env->now;
+  if (reception->has_rebuilt_headers)
+    find_headers (reception);
+  ss_reorder_run (reception->reorder, now);
+  if (reception->has_rebuilt_headers) {
+    find_headers (reception);
+    ss_reorder_run (reception->reorder, now);
+  }
   return ss_reorder_deadline (reception->reorder);
 }
 

@@ -16,7 +16,7 @@
 #include "splitstream/station.h"
 
 /* The window of the minimum, in steps. */
-#define SS_CLOCK_STEPS 10
+#define SS_CLOCK_STEPS 6
 #define SS_CLOCK_STEP  (2 * SS_SEC)
 /* How fast the base in use moves: 1 ms/s, five times the drift of bad
  * crystals, and far below what is audible. */

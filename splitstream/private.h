@@ -69,8 +69,8 @@ typedef struct {
   SsHeaderStore headers;
   uint8_t announced;       /* header version last told; 0: none */
   uint8_t missing_version; /* its headers are wanted; 0: none */
-  bool has_media;          /* a frame packet has come */
   SsTime missing_since;
+  bool has_rebuilt_headers; /* a part of some: look whether they are whole */
 } SsReception;
 
 typedef struct {

@@ -576,6 +576,18 @@ ss_reorder_has (const SsReorder *reorder, uint64_t number)
   return ss_reorder_packet (reorder, number) != NULL;
 }
 
+bool
+ss_reorder_is_headers (const SsReorder *reorder, uint64_t number,
+                       uint8_t *ret_version)
+{
+  const SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+  if (!ss_reorder_has (reorder, number)
+      || (slot->flags & SS_PACKET_FLAG_HEADERS) == 0)
+    return false;
+  *ret_version = slot->version;
+  return true;
+}
+
 GBytes *
 ss_reorder_packet (const SsReorder *reorder, uint64_t number)
 {

@@ -92,6 +92,9 @@ void   ss_reorder_run (SsReorder *reorder, SsTime now);
 SsTime ss_reorder_deadline (const SsReorder *reorder); /* as of the last run */
 
 bool     ss_reorder_has (const SsReorder *reorder, uint64_t number);
+/* Is it here, and a part of codec headers? */
+bool     ss_reorder_is_headers (const SsReorder *reorder, uint64_t number,
+                                uint8_t *ret_version);
 GBytes  *ss_reorder_packet (const SsReorder *reorder, uint64_t number);
 /* The window's packets: [next, end) are to be played. */
 uint64_t ss_reorder_next (const SsReorder *reorder);

@@ -1,0 +1,85 @@
+/* Stations over a fake Scribe and a fake overlay: every member of a group
+ * gets what its source publishes straight from it, with delay, loss and
+ * stalls of the test's making; what is wanted comes from whoever has it. Each
+ * node has its own clock, which may drift. Virtual time, deterministic. */
+#pragma once
+
+#include "splitstream/private.h"
+
+#define STATION_WORLD_MAX 16
+
+typedef struct StationWorld StationWorld;
+typedef struct StationNode StationNode;
+
+typedef struct {
+  SsTime delay, jitter; /* one way */
+  double loss;          /* of packets on the trees */
+  double want_loss;     /* of asked ones; 1: they never come */
+  unsigned loss_stripes; /* bits: only these lose; 0: all */
+} StationWorldOptions;
+
+/* A frame as it came out. */
+typedef struct {
+  SsTime at; /* the world's time */
+  uint64_t number;
+  SsTime timestamp;
+  uint32_t duration;
+  uint8_t version;
+  uint32_t session;
+  GBytes *data;
+} StationFrame;
+
+struct StationNode {
+  SsKbr kbr; /* first */
+  StationWorld *world;
+  unsigned index;
+  bool is_alive;
+  SsTime offset; /* of its clock */
+  int64_t ppm;
+  SsEnv env;
+  SsContact self;
+  const SsKbrApp *app;
+  void *app_user;
+  SsSplitStream *splitstream;
+  SsStation *station; /* the last made */
+  /* what came of it */
+  GArray *frames; /* StationFrame */
+  unsigned n_headers;
+  uint32_t session; /* that frames come of */
+  SsCodecHeaders *headers; /* the newest */
+  unsigned n_silent, n_speaks, n_ended, n_need, n_descriptor;
+  SsTime silent_at;
+  SsDescriptor descriptor; /* publisher: the newest */
+  unsigned n_wants, n_rejected, n_tune_ins;
+  /* The stripes whose packets it does not get, until. */
+  uint32_t stalled;
+  SsTime stalled_until;
+};
+
+struct StationWorld {
+  StationWorldOptions options;
+  SsTime now;
+  SsRng rng;
+  uint64_t order;
+  GSequence *events;
+  unsigned n_nodes;
+  StationNode *nodes[STATION_WORLD_MAX];
+  bool is_offered_descriptor; /* need_descriptor is answered */
+  StationNode *publisher;
+};
+
+StationWorld *station_world_new (uint64_t seed,
+                                 const StationWorldOptions *options);
+void          station_world_free (StationWorld *world);
+StationNode  *station_world_add (StationWorld *world, bool is_relay);
+void          station_world_kill (StationNode *node);
+void          station_world_run (StationWorld *world, SsTime duration);
+/* Sets the node's clock to the world's, before a call into it. */
+void          station_node_wake (StationNode *node);
+/* Gives a node a packet as if from its parent. */
+void          station_node_feed (StationNode *node, unsigned stripe,
+                                 uint32_t sequence, GBytes *packet);
+/* A packet in the history of a node's group, or NULL. */
+GBytes       *station_node_history (StationNode *node, unsigned stripe,
+                                    uint32_t sequence);
+SsTime        station_node_time (const StationNode *node);

@@ -1,0 +1,618 @@
+/* Stations from frame to frame, over a fake Scribe: whatever happens on the
+ * way, frames come out unchanged, in order, at source time + latency, and
+ * none is lost that could be had. */
+#include <string.h>
+
+#include "tests/harness/station_world.h"
+
+enum { RATE = 48000, FRAMES_MAX = 20000 };
+
+/* A broadcast, and what was pushed. */
+typedef struct {
+  StationWorld *world;
+  StationNode *publisher;
+  SsRng rng;
+  SsSigner signer;
+  uint8_t seed[SS_SEED_LEN];
+  SsStationParams params;
+  uint32_t session;
+  SsTime started; /* the world's time at the first frame */
+  SsTime frame_time;
+  size_t len_min, len_max;
+  unsigned n_pushed;
+  uint8_t version;
+  GBytes *frames[FRAMES_MAX];
+  uint8_t versions[FRAMES_MAX];
+  GBytes *header_packet; /* of the newest version */
+} Show;
+
+static Show *
+show_new (uint64_t seed, const StationWorldOptions *options, unsigned parity,
+          SsTime latency)
+{
+  Show *show = g_new0 (Show, 1);
+  show->world = station_world_new (seed, options);
+  ss_rng_init_number (&show->rng, seed + 1000);
+  ss_rng_bytes (&show->rng, show->seed, sizeof show->seed);
+  ss_signer_init (&show->signer, show->seed);
+  show->params.key = show->signer.key;
+  g_strlcpy (show->params.name, "radio1", sizeof show->params.name);
+  show->params.salt = seed;
+  show->params.parity = (uint8_t) parity;
+  show->params.latency = latency;
+  show->session = 1000;
+  show->frame_time = 20 * SS_MSEC;
+  show->len_min = 200;
+  show->len_max = 280;
+  return show;
+}
+
+static void
+push_headers (Show *show, size_t len)
+{
+  uint8_t *data = g_malloc (len);
+  ss_rng_bytes (&show->rng, data, len);
+  if (show->header_packet != NULL)
+    g_bytes_unref (show->header_packet);
+  show->header_packet = g_bytes_new_take (data, len);
+  SsCodecHeaders headers = {
+    .codec = SS_CODEC_OPUS,
+    .clock_rate = RATE,
+    .n_packets = 1,
+    .packets = { show->header_packet },
+  };
+  station_node_wake (show->publisher);
+  ss_station_push_headers (show->publisher->station, &headers);
+  show->version++;
+}
+
+static void
+go_on_air (Show *show, size_t header_len)
+{
+  show->publisher = station_world_add (show->world, false);
+  show->world->publisher = show->publisher;
+  station_node_wake (show->publisher);
+  show->publisher->station
+    = ss_station_publish (show->publisher->splitstream, &show->params,
+                          show->seed, show->session, "title", "text");
+  show->version = 0;
+  push_headers (show, header_len);
+}
+
+static void
+show_free (Show *show)
+{
+  for (unsigned i = 0; i < show->n_pushed; i++)
+    g_bytes_unref (show->frames[i]);
+  if (show->header_packet != NULL)
+    g_bytes_unref (show->header_packet);
+  station_world_free (show->world);
+  g_free (show);
+}
+
+static StationNode *
+tune_in (Show *show, SsTime buffer)
+{
+  StationNode *node = station_world_add (show->world, false);
+  station_node_wake (node);
+  node->station = ss_station_listen (
+    node->splitstream, &show->publisher->descriptor, buffer);
+  return node;
+}
+
+/* Pushes frames in real time, as long as that takes. */
+static void
+play (Show *show, SsTime duration)
+{
+  StationWorld *world = show->world;
+  SsTime end = world->now + duration;
+  if (show->n_pushed == 0)
+    show->started = world->now;
+  while (world->now < end) {
+    g_assert_cmpuint (show->n_pushed, <, FRAMES_MAX);
+    size_t len = show->len_min
+                 + ss_rng_below (&show->rng,
+                                 show->len_max - show->len_min + 1);
+    uint8_t *data = g_malloc (len);
+    ss_rng_bytes (&show->rng, data, len);
+    SsFrame frame = {
+      .data = g_bytes_new_take (data, len),
+      .timestamp = world->now - show->started,
+      .duration = (uint32_t) (show->frame_time * RATE / SS_SEC),
+    };
+    show->versions[show->n_pushed] = show->version;
+    show->frames[show->n_pushed++] = frame.data;
+    station_node_wake (show->publisher);
+    ss_station_push_frame (show->publisher->station, &frame);
+    station_world_run (world, show->frame_time);
+  }
+}
+
+/* In order, unchanged, on time. The first frame out; -1 if there is none. */
+static int64_t
+check_frames (const Show *show, const StationNode *node, SsTime buffer,
+              SsTime slack)
+{
+  int64_t last = -1, first = -1;
+  for (unsigned i = 0; i < node->frames->len; i++) {
+    const StationFrame *frame
+      = &g_array_index (node->frames, StationFrame, i);
+    if (frame->session != show->session)
+      continue;
+    g_assert_cmpint ((int64_t) frame->number, >, last);
+    g_assert_cmpuint (frame->number, <, show->n_pushed);
+    last = (int64_t) frame->number;
+    if (first < 0)
+      first = last;
+    g_assert_true (g_bytes_equal (frame->data, show->frames[last]));
+    g_assert_cmpuint (frame->version, ==, show->versions[last]);
+    SsTime due = show->started + frame->timestamp + show->params.latency
+                 + buffer + show->world->options.delay;
+    /* A fast clock is noticed when the window has passed. */
+    g_assert_cmpint (frame->at, >, due - 5 * SS_MSEC);
+    g_assert_cmpint (frame->at, <, due + slack);
+  }
+  return first;
+}
+
+/* All frames from the first one out to the last one pushed are there. */
+static void
+check_whole (const Show *show, const StationNode *node)
+{
+  SsStationStats stats;
+  ss_station_stats (node->station, &stats);
+  g_assert_cmpuint (stats.frames_lost, ==, 0);
+  unsigned n = 0;
+  int64_t first = -1, last = -1;
+  for (unsigned i = 0; i < node->frames->len; i++) {
+    const StationFrame *frame
+      = &g_array_index (node->frames, StationFrame, i);
+    if (frame->session != show->session)
+      continue;
+    n++;
+    if (first < 0)
+      first = (int64_t) frame->number;
+    last = (int64_t) frame->number;
+  }
+  g_assert_cmpint (last - first + 1, ==, n);
+  g_assert_cmpint (last + 1, ==, show->n_pushed);
+}
+
+static void
+end_show (Show *show)
+{
+  station_node_wake (show->publisher);
+  ss_station_end (show->publisher->station);
+  station_world_run (show->world, show->params.latency + 3 * SS_SEC);
+  g_assert_true (ss_station_is_drained (show->publisher->station));
+}
+
+/* Listeners from the start hear everything, at the right time. */
+static void
+test_plain (void)
+{
+  StationWorldOptions options = { .delay = 20 * SS_MSEC,
+                                  .jitter = 5 * SS_MSEC };
+  for (unsigned parity = 0; parity <= SS_PARITY_MAX; parity++) {
+    Show *show = show_new (parity + 1, &options, parity, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *nodes[3];
+    for (unsigned i = 0; i < 3; i++)
+      nodes[i] = tune_in (show, i * 100 * SS_MSEC);
+    play (show, 10 * SS_SEC);
+    end_show (show);
+    for (unsigned i = 0; i < 3; i++) {
+      SsStationStats stats;
+      g_assert_cmpint (check_frames (show, nodes[i], i * 100 * SS_MSEC,
+                                     10 * SS_MSEC),
+                       ==, 0);
+      check_whole (show, nodes[i]);
+      ss_station_stats (nodes[i]->station, &stats);
+      g_assert_cmpuint (nodes[i]->n_ended, ==, 1);
+      g_assert_cmpuint (nodes[i]->n_silent, ==, 0);
+      g_assert_cmpuint (nodes[i]->n_headers, ==, 1);
+      g_assert_cmpuint (nodes[i]->n_wants, ==, 0);
+      g_assert_cmpuint (nodes[i]->n_need, ==, 0);
+      g_assert_true (g_bytes_equal (nodes[i]->headers->packets[0],
+                                    show->header_packet));
+      g_assert_cmpuint (stats.frames_out, ==, show->n_pushed);
+      g_assert_cmpuint (stats.packets_lost, ==, 0);
+      g_assert_cmpuint (stats.packets_from_parity, ==, 0);
+      g_assert_cmpuint (stats.rows, >, 8);
+      g_assert_true (stats.ended);
+    }
+    show_free (show);
+  }
+}
+
+/* Loss on the trees: fetched or rebuilt, nobody loses a frame. */
+static void
+test_loss (void)
+{
+  for (uint64_t seed = 1; seed <= 12; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                    .jitter = 10 * SS_MSEC,
+                                    .loss = 0.02 * (double) (1 + seed % 4),
+                                    .want_loss = 0.1 };
+    Show *show = show_new (seed, &options, (unsigned) (seed % 5),
+                           SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *first = tune_in (show, 0), *second = tune_in (show, 0);
+    play (show, 20 * SS_SEC);
+    end_show (show);
+    check_frames (show, first, 0, 30 * SS_MSEC);
+    check_whole (show, first);
+    check_frames (show, second, 0, 30 * SS_MSEC);
+    check_whole (show, second);
+    g_assert_cmpuint (first->n_ended + second->n_ended, ==, 2);
+    g_assert_cmpuint (first->n_wants, >, 0);
+    show_free (show);
+  }
+}
+
+/* A dead stripe, and nobody to ask: parity alone. */
+static void
+test_parity_alone (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                  .loss = 1,
+                                  .want_loss = 1,
+                                  .loss_stripes = 1 << 4 };
+  Show *show = show_new (5, &options, 1, SS_LATENCY_DEFAULT);
+  go_on_air (show, 300);
+  StationNode *node = tune_in (show, 0);
+  play (show, 10 * SS_SEC);
+  end_show (show);
+  check_frames (show, node, 0, 10 * SS_MSEC);
+  check_whole (show, node);
+  SsStationStats stats;
+  ss_station_stats (node->station, &stats);
+  g_assert_cmpuint (stats.packets_from_parity, >, 8);
+  show_free (show);
+}
+
+/* Several stripes are gone for a while, as when a parent dies. */
+static void
+test_stalls (void)
+{
+  for (uint64_t seed = 1; seed <= 8; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC };
+    Show *show = show_new (seed, &options, (unsigned) (seed % 2),
+                           SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *node = tune_in (show, 0);
+    play (show, 4 * SS_SEC);
+    node->stalled = seed == 8 ? 0xffff : 0x1111u << seed % 4;
+    node->stalled_until = show->world->now + 900 * SS_MSEC;
+    play (show, 6 * SS_SEC);
+    end_show (show);
+    check_frames (show, node, 0, seed == 8 ? SS_SEC : 20 * SS_MSEC);
+    check_whole (show, node);
+    show_free (show);
+  }
+}
+
+/* Who comes later is in sync at once, and loses nothing from then on. */
+static void
+test_late (void)
+{
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    StationWorldOptions options = { .delay = (5 + (SsTime) seed) * SS_MSEC,
+                                    .jitter = 5 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.02 : 0 };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *nodes[4] = { NULL };
+    /* The first is alone with the publisher. */
+    SsTime listened[4];
+    for (unsigned i = 0; i < 4; i++) {
+      play (show, 3 * SS_SEC + (SsTime) ss_rng_below (&show->rng, SS_SEC));
+      listened[i] = show->world->now;
+      nodes[i] = tune_in (show, i == 3 ? 500 * SS_MSEC : 0);
+    }
+    play (show, 5 * SS_SEC);
+    end_show (show);
+    for (unsigned i = 0; i < 4; i++) {
+      SsStationStats stats;
+      g_assert_cmpint (check_frames (show, nodes[i],
+                                     i == 3 ? 500 * SS_MSEC : 0,
+                                     50 * SS_MSEC),
+                       >, 0);
+      check_whole (show, nodes[i]);
+      ss_station_stats (nodes[i]->station, &stats);
+      g_test_message ("seed %u listener %u: tune-in %d ms", (unsigned) seed,
+                      i, (int) (stats.tune_in / SS_MSEC));
+      g_assert_cmpint (stats.tune_in, >=, 0);
+      g_assert_cmpint (stats.tune_in, <,
+                       i == 0 ? 800 * SS_MSEC : 450 * SS_MSEC);
+      g_assert_cmpuint (nodes[i]->n_headers, ==, 1);
+      g_assert_cmpint (
+        g_array_index (nodes[i]->frames, StationFrame, 0).at - listened[i],
+        <, SS_SEC);
+    }
+    show_free (show);
+  }
+}
+
+/* The format changes; headers are long; somebody comes later. */
+static void
+test_header_change (void)
+{
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.05 : 0 };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 5000);
+    StationNode *early = tune_in (show, 0);
+    play (show, 3 * SS_SEC);
+    StationNode *between = tune_in (show, 0);
+    play (show, 3 * SS_SEC);
+    for (unsigned i = 0; i < 6; i++) {
+      push_headers (show, i == 3 ? 60000 : 100 + 3000 * i);
+      play (show, SS_SEC);
+    }
+    StationNode *late = tune_in (show, 0);
+    play (show, 3 * SS_SEC);
+    end_show (show);
+    check_frames (show, early, 0, 30 * SS_MSEC);
+    check_whole (show, early);
+    g_assert_cmpuint (early->n_headers, ==, 7);
+    check_frames (show, between, 0, 50 * SS_MSEC);
+    check_whole (show, between);
+    check_frames (show, late, 0, 50 * SS_MSEC);
+    check_whole (show, late);
+    g_assert_true (g_bytes_equal (late->headers->packets[0],
+                                  show->header_packet));
+    show_free (show);
+  }
+}
+
+/* The broadcaster dies and returns under the same key. */
+static void
+test_session_change (void)
+{
+  for (unsigned gap = 0; gap < 3; gap++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC };
+    Show *show = show_new (gap + 1, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *node = tune_in (show, 0);
+    play (show, 5 * SS_SEC);
+    station_world_kill (show->publisher);
+    SsTime died = show->world->now;
+    station_world_run (show->world, gap * 4 * SS_SEC + 100 * SS_MSEC);
+    check_frames (show, node, 0, 20 * SS_MSEC);
+    if (gap > 0) {
+      g_assert_cmpuint (node->n_silent, ==, 1);
+      g_assert_cmpint (node->silent_at - died, <, 3 * SS_SEC);
+      /* What had left is heard to its end. */
+      g_assert_cmpuint (node->frames->len, >=, show->n_pushed - 3);
+    }
+    unsigned n_before = show->n_pushed, n_need = node->n_need;
+    for (unsigned i = 0; i < n_before; i++)
+      g_bytes_unref (show->frames[i]);
+    show->n_pushed = 0;
+    show->session++;
+    show->params.parity = (uint8_t) (gap + 1);
+    go_on_air (show, 400);
+    play (show, SS_SEC);
+    g_assert_cmpuint (node->n_need, >, n_need);
+    g_assert_false (node->station->is_silent);
+    station_node_wake (node);
+    ss_station_set_descriptor (node->station, &show->publisher->descriptor);
+    play (show, 5 * SS_SEC);
+    end_show (show);
+    g_assert_cmpint (check_frames (show, node, 0, 20 * SS_MSEC), ==, 0);
+    g_assert_cmpuint (node->n_speaks, ==, gap > 0);
+    g_assert_cmpuint (node->n_ended, ==, 1);
+    g_assert_cmpuint (node->n_headers, ==, 2);
+    check_whole (show, node);
+    show_free (show);
+  }
+}
+
+/* Clocks that drift apart by 200 ppm for five minutes. */
+static void
+test_drift (void)
+{
+  for (int ppm = -200; ppm <= 200; ppm += 400) {
+    StationWorldOptions options = { .delay = 20 * SS_MSEC,
+                                    .jitter = 5 * SS_MSEC };
+    Show *show = show_new (3, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *node = tune_in (show, 0);
+    node->offset -= show->world->now / 1000000 * ppm;
+    node->ppm = ppm;
+    play (show, 300 * SS_SEC);
+    end_show (show);
+    /* 200 ppm for 300 s are 60 ms: they must not add up. */
+    check_frames (show, node, 0, 15 * SS_MSEC);
+    check_whole (show, node);
+    g_assert_cmpuint (node->n_wants, ==, 0);
+    show_free (show);
+  }
+}
+
+/* Frames much longer than packets. */
+static void
+test_long_frames (void)
+{
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                    .jitter = 5 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.02 : 0,
+                                    .want_loss = 0.1 };
+    Show *show = show_new (seed, &options, (unsigned) (seed % 3), SS_SEC);
+    show->frame_time = 93 * SS_MSEC;
+    show->len_min = seed == 5 ? 0 : 2000;
+    show->len_max = 20000;
+    go_on_air (show, 300);
+    StationNode *early = tune_in (show, 0);
+    play (show, 5 * SS_SEC);
+    StationNode *late = tune_in (show, 0);
+    play (show, 5 * SS_SEC);
+    end_show (show);
+    check_frames (show, early, 0, 40 * SS_MSEC);
+    check_whole (show, early);
+    check_frames (show, late, 0, 60 * SS_MSEC);
+    check_whole (show, late);
+    SsStationStats stats;
+    ss_station_stats (late->station, &stats);
+    g_assert_cmpint (stats.tune_in, <, 500 * SS_MSEC);
+    show_free (show);
+  }
+}
+
+/* A pause of the source is not silence of the publisher. */
+static void
+test_pause (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC, .loss = 0.05 };
+  for (uint64_t seed = 1; seed <= 6; seed++) {
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    StationNode *node = tune_in (show, 0);
+    for (unsigned i = 0; i < 4; i++) {
+      play (show, 2 * SS_SEC + i * 70 * SS_MSEC);
+      station_world_run (show->world, 6 * SS_SEC);
+      /* What came before it has been heard to the end. */
+      g_assert_cmpuint (node->frames->len, ==, show->n_pushed);
+    }
+    end_show (show);
+    check_frames (show, node, 0, 30 * SS_MSEC);
+    check_whole (show, node);
+    g_assert_cmpuint (node->n_silent, ==, 0);
+    show_free (show);
+  }
+}
+
+/* Latencies from one end to the other. */
+static void
+test_latencies (void)
+{
+  static const SsTime latencies[]
+    = { SS_LATENCY_MIN, 500 * SS_MSEC, 5 * SS_SEC, SS_LATENCY_MAX };
+  for (unsigned i = 0; i < G_N_ELEMENTS (latencies); i++) {
+    StationWorldOptions options = { .delay = 5 * SS_MSEC,
+                                    .jitter = 2 * SS_MSEC,
+                                    .loss = 0.02 };
+    Show *show = show_new (i + 1, &options, 1, latencies[i]);
+    go_on_air (show, 300);
+    StationNode *early = tune_in (show, 0);
+    play (show, 4 * SS_SEC + latencies[i]);
+    StationNode *late = tune_in (show, 0);
+    play (show, 4 * SS_SEC);
+    end_show (show);
+    check_frames (show, early, 0, 50 * SS_MSEC);
+    check_whole (show, early);
+    check_frames (show, late, 0, 50 * SS_MSEC);
+    check_whole (show, late);
+    SsStationStats stats;
+    ss_station_stats (late->station, &stats);
+    g_assert_cmpint (stats.tune_in, <, SS_SEC);
+    show_free (show);
+  }
+}
+
+/* Packets that are not the station's are refused and do no harm. */
+static void
+test_forged (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  go_on_air (show, 300);
+  StationNode *node = tune_in (show, 0);
+  unsigned n_forged = 0;
+  for (unsigned i = 0; i < 200; i++) {
+    play (show, 20 * SS_MSEC);
+    unsigned stripe = (unsigned) ss_rng_below (&show->rng, SS_STRIPES);
+    uint32_t sequence = (uint32_t) ss_rng_below (&show->rng, 5);
+    GBytes *bytes
+      = station_node_history (show->publisher, stripe, sequence);
+    if (bytes == NULL)
+      continue;
+    size_t len;
+    const uint8_t *data = g_bytes_get_data (bytes, &len);
+    uint8_t *changed = g_memdup2 (data, len);
+    changed[ss_rng_below (&show->rng, len)] ^= 1;
+    GBytes *forged = g_bytes_new_take (changed, len);
+    /* As a packet that has not come yet. */
+    station_node_feed (node, stripe, sequence + 1000, forged);
+    station_node_feed (node, stripe, sequence + 1000, bytes);
+    station_node_feed (node, (stripe + 1) % SS_STRIPES, sequence + 1000,
+                       bytes);
+    g_bytes_unref (forged);
+    n_forged += 3;
+  }
+  end_show (show);
+  check_frames (show, node, 0, 10 * SS_MSEC);
+  check_whole (show, node);
+  SsStationStats stats;
+  ss_station_stats (node->station, &stats);
+  /* One byte of a session number may make it a stale packet. */
+  g_assert_cmpuint (stats.packets_rejected, >, n_forged * 9 / 10);
+  g_assert_cmpuint (node->n_ended, ==, 1);
+  show_free (show);
+}
+
+/* Direct messages of a stranger's making. */
+static void
+test_fuzz_direct (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  go_on_air (show, 300);
+  StationNode *node = tune_in (show, 0);
+  StationNode *stranger = station_world_add (show->world, false);
+  play (show, 2 * SS_SEC);
+  for (unsigned i = 0; i < 4000; i++) {
+    const SsWireProtocol *protocol = &ss_wire_protocol_splitstream;
+    const SsWireMessage *schema
+      = protocol->schemas[ss_rng_below (&show->rng, protocol->n_messages)]();
+    if (schema->max_len > 1190)
+      continue;
+    void *message = g_malloc0 (schema->struct_size);
+    uint8_t storage[1200], buf[1200];
+    ss_wire_generate (schema, &show->rng, message, storage);
+    size_t len = ss_wire_encode (schema, message, buf, sizeof buf);
+    /* The station's id follows the type in all that is sent directly. */
+    if (len > 1 + SS_ID_LEN && ss_rng_below (&show->rng, 4) > 0)
+      memcpy (buf + 1, node->station->group_id.b, SS_ID_LEN);
+    StationNode *to
+      = ss_rng_below (&show->rng, 2) == 0 ? node : show->publisher;
+    station_node_wake (to);
+    to->app->direct (to->app_user,
+                     ss_rng_below (&show->rng, 2) == 0
+                       ? &stranger->self
+                       : &show->publisher->self,
+                     buf, len);
+    g_free (message);
+    if (i % 40 == 0)
+      play (show, 20 * SS_MSEC);
+  }
+  play (show, 2 * SS_SEC);
+  end_show (show);
+  check_frames (show, node, 0, 10 * SS_MSEC);
+  check_whole (show, node);
+  show_free (show);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/splitstream/station/plain", test_plain);
+  g_test_add_func ("/splitstream/station/loss", test_loss);
+  g_test_add_func ("/splitstream/station/parity-alone", test_parity_alone);
+  g_test_add_func ("/splitstream/station/stalls", test_stalls);
+  g_test_add_func ("/splitstream/station/late", test_late);
+  g_test_add_func ("/splitstream/station/header-change", test_header_change);
+  g_test_add_func ("/splitstream/station/session-change",
+                   test_session_change);
+  g_test_add_func ("/splitstream/station/drift", test_drift);
+  g_test_add_func ("/splitstream/station/long-frames", test_long_frames);
+  g_test_add_func ("/splitstream/station/pause", test_pause);
+  g_test_add_func ("/splitstream/station/latencies", test_latencies);
+  g_test_add_func ("/splitstream/station/forged", test_forged);
+  g_test_add_func ("/splitstream/station/fuzz-direct", test_fuzz_direct);
+  return g_test_run ();
+}
