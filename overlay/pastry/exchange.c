@@ -18,8 +18,15 @@ static void put_out (SsPastry *pastry, const SsContact *out,
 static void tell_side (SsPastry *pastry, const SsContact *to,
                        SsMsgLeafSet *message, SsLeafsetSide side,
                        const uint64_t *known, unsigned n_known);
+static void note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
+                            SsLeafsetSide side, const uint64_t *known,
+                            unsigned n_known);
+static void take_strangers (SsPastry *pastry, const SsMsgLeafSet *message);
 static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
                              const SsLeafsetArc *arc);
+static unsigned reach_across (const SsPastry *pastry,
+                              const SsMsgLeafSet *message,
+                              const SsContact *from);
 static bool is_solid (const SsPastry *pastry);
 static bool has_candidates (const SsPastry *pastry);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
@@ -163,7 +170,8 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     arc.to = message->right_end;
     arc.circle = (message->flags & SS_LEAF_SET_WHOLE) != 0;
   }
-  unsigned reach = ss_leafset_reach (&pastry->leafset, &arc, &from->id);
+  unsigned reach = ss_leafset_reach (&pastry->leafset, &arc, &from->id)
+                   | reach_across (pastry, message, from);
   if (enter) {
     if (ss_leafset_find (&pastry->leafset, &from->id) == NULL
         && (pastry->state == SS_PASTRY_JOINING
@@ -174,6 +182,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
   }
   admit (pastry, from, reach | ask->reach, &arc);
   bool news = take_candidates (pastry, message, &arc);
+  take_strangers (pastry, message);
   /* The list of those asked may have grown, and moved. */
   ask = find_ask (pastry, &from->id);
   if (ask == NULL)
@@ -323,10 +332,51 @@ tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
     if (!is_known)
       message->peers[message->n_peers++] = ss_pastry_record (leaf);
   }
+  message->n_strangers = 0;
+  if (is_solid (pastry))
+    note_strangers (pastry, message, side, known, n_known);
   uint8_t buf[SS_MSG_LEAF_SET_MAX];
   size_t len = ss_msg_leaf_set_encode (message, buf, sizeof buf);
   ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
                   0, buf, len);
+}
+
+/* Those between this node and the end of the side that are not on it. */
+static void
+note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
+                SsLeafsetSide side, const uint64_t *known, unsigned n_known)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  uint64_t self = ss_pastry_prefix (&leafset->self);
+  SsId end_id = ss_leafset_end_id (leafset, side);
+  uint64_t end = ss_pastry_prefix (&end_id);
+  for (unsigned k = 0; k < n_known; k++) {
+    bool within = side == SS_LEAFSET_RIGHT ? known[k] - self <= end - self
+                                           : self - known[k] <= self - end;
+    if (!within || message->n_strangers == G_N_ELEMENTS (message->strangers))
+      continue;
+    bool is_leaf = known[k] == self;
+    for (unsigned i = 0; i < leafset->n && !is_leaf; i++)
+      is_leaf = known[k] == ss_pastry_prefix (&leafset->leaves[i].id);
+    if (!is_leaf)
+      message->strangers[message->n_strangers++] = known[k];
+  }
+}
+
+/* A leaf that another does not have, and that is silent, may be dead. */
+static void
+take_strangers (SsPastry *pastry, const SsMsgLeafSet *message)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  for (unsigned k = 0; k < message->n_strangers; k++) {
+    for (unsigned i = 0; i < pastry->leafset.n; i++) {
+      SsContact leaf = pastry->leafset.leaves[i];
+      SsTime heard = ss_link_last_heard (pastry->link, &leaf.id);
+      if (message->strangers[k] == ss_pastry_prefix (&leaf.id)
+          && now - heard > SS_PASTRY_STRANGE_TIME)
+        ss_pastry_doubt (pastry, &leaf, true);
+    }
+  }
 }
 
 /* True if somebody in it was not known: then what was told proves nothing
@@ -379,6 +429,27 @@ has_candidates (const SsPastry *pastry)
       return true;
   }
   return false;
+}
+
+/* Two that join side by side may each know the ring up to itself, and nobody
+ * who knows both: if neither has anyone on the side of the other, they are
+ * neighbours as far as can be told. */
+static unsigned
+reach_across (const SsPastry *pastry, const SsMsgLeafSet *message,
+              const SsContact *from)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  unsigned reach = SS_LEAFSET_REACH_NONE;
+  if ((message->flags & SS_LEAF_SET_SOLID) == 0
+      || (message->flags & SS_LEAF_SET_WHOLE) != 0 || leafset->n == 0)
+    return reach;
+  if (ss_leafset_count (leafset, SS_LEAFSET_LEFT) == 0
+      && ss_id_equal (&message->right_end, &from->id))
+    reach |= SS_LEAFSET_REACH_LEFT;
+  if (ss_leafset_count (leafset, SS_LEAFSET_RIGHT) == 0
+      && ss_id_equal (&message->left_end, &from->id))
+    reach |= SS_LEAFSET_REACH_RIGHT;
+  return reach;
 }
 
 /* Are fewer asked than the side lacks? */

@@ -37,6 +37,7 @@ typedef enum {
 #define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC)
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
 #define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
+#define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC) /* silence of one not known */
 #define SS_PASTRY_ASK_TRIES      2
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)

@@ -268,7 +268,13 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     return;
   }
   if (hop.what == HOP_NONE || !ss_pastry_is_ready (pastry)) {
+    /* Two that join may hold each other's ENTER: let them meet. */
+    SsContact source = route->source;
+    bool enter = route->header.protocol == SS_PROTOCOL_OVERLAY;
     hold (pastry, route);
+    if (enter && pastry->state == SS_PASTRY_JOINING)
+      ss_pastry_ask (pastry, &source, SS_LEAFSET_REACH_NONE,
+                     SS_LEAF_PROBE_MUTUAL);
     return;
   }
   if (hop.is_blocked) {
