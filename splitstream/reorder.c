@@ -227,8 +227,7 @@ reach (SsReorder *reorder, SsTime now, uint64_t number)
 /* A packet that left at `departure` has come: when are those missing right
  * before it overdue? */
 static void
-expect_before (SsReorder *reorder, SsTime now, uint64_t number,
-               SsTime departure, SsReorderVia via)
+expect_before (SsReorder *reorder, uint64_t number, SsTime departure)
 {
   SsTime expected
     = departure + ss_media_clock_measured (reorder->clock);
@@ -236,14 +235,25 @@ expect_before (SsReorder *reorder, SsTime now, uint64_t number,
     SsReorderSlot *slot = ss_reorder_slot (reorder, --n);
     if (slot->packet != NULL)
       return;
-    if (via == SS_REORDER_BURST)
-      slot->want_at = MIN (slot->want_at, now + BURST_MARGIN);
-    else if (!slot->is_in_burst)
+    if (!slot->is_in_burst)
       slot->want_at
         = MIN (slot->want_at,
                expected
                  + ss_media_clock_allowance (
                    reorder->clock, (unsigned) (n % reorder->n_columns)));
+  }
+}
+
+void
+ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number)
+{
+  for (unsigned i = 0; i < reorder->missing->len; i++) {
+    uint64_t missing = g_array_index (reorder->missing, uint64_t, i);
+    if (missing >= number)
+      return;
+    SsReorderSlot *slot = ss_reorder_slot (reorder, missing);
+    if (slot->is_in_burst)
+      slot->want_at = MIN (slot->want_at, now + BURST_MARGIN);
   }
 }
 
@@ -289,7 +299,7 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
   if ((packet->flags & SS_PACKET_FLAG_END) != 0 && number >= packet->index)
     set_end (reorder, number - packet->index);
   if (number >= reorder->next)
-    expect_before (reorder, now, number, slot->departure, via);
+    expect_before (reorder, number, slot->departure);
 }
 
 static SsReorderRow *
@@ -382,7 +392,7 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
     = ss_packet_departure (packet->departure, reorder->clock->last_departure);
   if (!reach (reorder, now, end - 1))
     return;
-  expect_before (reorder, now, end, departure, SS_REORDER_TREE);
+  expect_before (reorder, end, departure);
   SsReorderRow *row = note_row (reorder, row_number, packet);
   if (row == NULL || row->shards[index] != NULL)
     return;
@@ -413,6 +423,32 @@ ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
   reorder->expect_until = until;
   for (unsigned i = 0; i < reorder->missing->len; i++)
     spare (reorder, g_array_index (reorder->missing, uint64_t, i));
+}
+
+void
+ss_reorder_expect_burst (SsReorder *reorder, SsTime now, uint64_t number)
+{
+  for (unsigned i = 0; i < reorder->missing->len; i++) {
+    uint64_t missing = g_array_index (reorder->missing, uint64_t, i);
+    SsReorderSlot *slot = ss_reorder_slot (reorder, missing);
+    if (missing >= number)
+      return;
+    if (slot->is_in_burst)
+      slot->want_at = MIN (slot->want_at, now + BURST_MARGIN);
+  }
+}
+
+/* It has started to play: a burst must keep ahead of it. */
+void
+ss_reorder_hurry_burst (SsReorder *reorder, SsTime now)
+{
+  SsTime at = now + BURST_MARGIN;
+  for (unsigned i = 0; i < reorder->missing->len; i++) {
+    SsReorderSlot *slot = ss_reorder_slot (
+      reorder, g_array_index (reorder->missing, uint64_t, i));
+    at += BURST_MARGIN;
+    slot->want_at = MIN (slot->want_at, at);
+  }
 }
 
 void

@@ -85,6 +85,12 @@ void ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row,
  * Only before the start. */
 void ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
                         SsTime until);
+/* The burst has come to this number, whether that packet was here already or
+ * not: what it should have brought before is lost. */
+void ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number);
+/* Of those, number has come, or come again: those before it are lost. */
+void ss_reorder_expect_burst (SsReorder *reorder, SsTime now,
+                              uint64_t number);
 /* What is missing from `number` on is missed, too. Only before the start. */
 void ss_reorder_reach_down (SsReorder *reorder, SsTime now, uint64_t number);
 /* Does what is due. To be called after each change and at the deadline. */
