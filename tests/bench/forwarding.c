@@ -5,9 +5,10 @@
  * time over a network without delay. Only the relay's work is timed (thread
  * CPU time): opening, verifying, forwarding, sealing, and sendmmsg of what
  * it sends to a real loopback socket. The floor is measured in the same run:
- * sealing as many bytes with ChaCha20-Poly1305 and sendmmsg, nothing else.
+ * sealing packets of the same lengths with ChaCha20-Poly1305 and sendmmsg,
+ * nothing else.
  *
- *   forwarding [listeners] [seconds of the broadcast] [stripes rooted]
+ *   forwarding [listeners] [seconds] [stripes rooted] [kbit/s of the stream]
  *
  * prints packets forwarded per CPU second, their cost and the ratio. Exits
  * with 1 when it exceeds LIMIT_RATIO. */
@@ -24,11 +25,12 @@
 
 #define LIMIT_RATIO    2.0
 #define LISTENERS_MAX  60
-#define FRAME_LEN      11600 /* FLAC at 1 Mbit/s: 4096 samples at 44.1 kHz */
-#define FRAME_TIME     (SS_SEC * 4096 / 44100)
+#define KBITS_DEFAULT  4000
+#define FRAME_TIME     (SS_SEC * 4096 / 44100) /* as FLAC's */
 #define BATCH          64
 #define SETTLE_TIME    (8 * SS_SEC)
 #define FIRST_PORT     20000
+#define HEADER_LEN     13 /* type, receiver, counter: not sealed */
 
 typedef struct {
   unsigned to;
@@ -50,9 +52,11 @@ typedef struct {
   SsTime now;
   GQueue queue;
   bool on_air;
+  size_t frame_len;
   /* The relay's account. */
   bool measuring;
   SsTime input, tick, output, send; /* thread CPU time of its parts */
+  SsTime floor;
   uint64_t sent, sent_bytes, received;
   int sock;
   struct sockaddr_in sink;
@@ -115,6 +119,29 @@ enqueue (Bench *bench, unsigned from, const SsAddr *to, const uint8_t *data,
   g_queue_push_tail (&bench->queue, datagram);
 }
 
+/* Seals and sends n packets of the lengths last sent, and nothing else. Done
+ * after each batch of the relay's, so that caches and the machine's mood are
+ * the same for both. */
+static void
+measure_floor (Bench *bench, unsigned n)
+{
+  static const uint8_t plain[SS_DATAGRAM_MAX];
+  uint8_t nonce[12] = { 0 }, key[32] = { 1 };
+  SsTime start = cpu_now ();
+
+  for (unsigned i = 0; i < n; i++) {
+    size_t len = bench->vectors[i].iov_len;
+    size_t overhead = HEADER_LEN + crypto_aead_chacha20poly1305_ietf_ABYTES;
+    nonce[0] = (uint8_t) i;
+    crypto_aead_chacha20poly1305_ietf_encrypt (
+        bench->batch[i] + HEADER_LEN, NULL, plain, len - overhead, NULL, 0,
+        NULL, nonce, key);
+    batch_add (bench, len);
+  }
+  send_batch (bench);
+  bench->floor += cpu_now () - start;
+}
+
 /* The relay's output: a batch is filled and sent on its account, and copied
  * for its peers when the clock has stopped. */
 static void
@@ -143,6 +170,7 @@ drain_relay (Bench *bench)
       enqueue (bench, bench->relay, &to[i], bench->batch[i],
                bench->vectors[i].iov_len);
     }
+    measure_floor (bench, n);
   }
 }
 
@@ -347,11 +375,11 @@ static void
 broadcast (Bench *bench, SsTime time, SsTime *timestamp, uint64_t *number)
 {
   SsTime end = bench->now + time;
-  uint8_t *bytes = g_malloc0 (FRAME_LEN);
+  uint8_t *bytes = g_malloc0 (bench->frame_len);
 
   while (bench->now < end) {
     SsFrame frame = {
-      .data = g_bytes_new (bytes, FRAME_LEN),
+      .data = g_bytes_new (bytes, bench->frame_len),
       .timestamp = *timestamp,
       .duration = 4096,
       .number = (*number)++,
@@ -363,28 +391,6 @@ broadcast (Bench *bench, SsTime time, SsTime *timestamp, uint64_t *number)
     run_until (bench, bench->now + FRAME_TIME);
   }
   g_free (bytes);
-}
-
-/* Seal and sendmmsg of n packets of len bytes, and nothing else. */
-static SsTime
-measure_floor (Bench *bench, uint64_t n, size_t len)
-{
-  static uint8_t plain[SS_DATAGRAM_MAX];
-  uint8_t nonce[12] = { 0 }, key[32] = { 1 };
-  size_t body = len - crypto_aead_chacha20poly1305_ietf_ABYTES - 13;
-  SsTime start = cpu_now ();
-
-  for (uint64_t i = 0; i < n; i++) {
-    memcpy (nonce, &i, sizeof i);
-    crypto_aead_chacha20poly1305_ietf_encrypt (
-        bench->batch[bench->n_batch] + 13, NULL, plain, body, NULL, 0, NULL,
-        nonce, key);
-    batch_add (bench, len);
-    if (bench->n_batch == BATCH)
-      send_batch (bench);
-  }
-  send_batch (bench);
-  return cpu_now () - start;
 }
 
 static void
@@ -410,20 +416,23 @@ main (int argc, char **argv)
   unsigned listeners = argc > 1 ? (unsigned) atoi (argv[1]) : 30;
   unsigned seconds = argc > 2 ? (unsigned) atoi (argv[2]) : 30;
   unsigned wanted = argc > 3 ? (unsigned) atoi (argv[3]) : 1;
+  unsigned kbits = argc > 4 ? (unsigned) atoi (argv[4]) : KBITS_DEFAULT;
   static Bench bench;
   uint8_t seed[SS_SEED_LEN] = { 7 };
   SsSigner signer;
   SsTime timestamp = 0;
   uint64_t number = 0;
 
-  if (listeners < 1 || listeners > LISTENERS_MAX || seconds < 1) {
+  if (listeners < 1 || listeners > LISTENERS_MAX || seconds < 1
+      || kbits < 1) {
     fprintf (stderr,
-             "usage: forwarding [1-%d listeners] [seconds] [stripes]\n",
+             "usage: forwarding [1-%d listeners] [seconds] [stripes] [kbit/s]\n",
              LISTENERS_MAX);
     return 2;
   }
   if (sodium_init () < 0)
     return 1;
+  bench.frame_len = (size_t) (FRAME_TIME * kbits / 8 / SS_MSEC);
   g_queue_init (&bench.queue);
   bench.now = SS_SEC;
   open_sockets (&bench);
@@ -438,12 +447,12 @@ main (int argc, char **argv)
   g_assert (bench.sent > 0);
 
   size_t mean = bench.sent_bytes / bench.sent;
-  SsTime floor_time = measure_floor (&bench, bench.sent, mean);
   double sent = (double) bench.sent;
   double cost = (double) (bench.input + bench.tick + bench.output + bench.send)
                 / sent;
-  double floor_cost = (double) floor_time / sent;
-  printf ("relay: %u stripes rooted, %u listeners\n", rooted, listeners);
+  double floor_cost = (double) bench.floor / sent;
+  printf ("relay: %u stripes rooted, %u listeners, %u kbit/s\n", rooted,
+          listeners, kbits);
   printf ("datagrams received            %" G_GUINT64_FORMAT "\n",
           bench.received);
   printf ("datagrams forwarded           %" G_GUINT64_FORMAT
