@@ -43,7 +43,7 @@ ss_family_free (SsFamily *family)
     ss_parent_retire (group, group->has_parent ? &group->parent : NULL);
     ss_join_leave_parent (group);
     ss_group_drop (group);
-    group->family = scribe->adopted;
+    group->family = scribe->adopted; /* this one is going */
   }
   ss_scribe_exit (scribe);
   g_ptr_array_remove (scribe->families, family);
@@ -197,6 +197,7 @@ ss_group_free (SsGroup *group)
   free_array (group->wants);
   free_array (group->askers);
   free_array (group->outbox);
+  ss_ordered_free (group->ordered);
   if (group->info)
     g_bytes_unref (group->info);
   g_free (group->path);
@@ -265,17 +266,18 @@ ss_group_leave (SsGroup *group)
 }
 
 SsGroup *
-ss_group_adopt (SsScribe *scribe, const SsId *id, const uint8_t *info,
-                size_t info_len, bool is_root)
+ss_group_adopt (SsScribe *scribe, const SsId *id, const SsWireBytes *info,
+                bool is_root, bool is_ordered)
 {
   if (scribe->groups->len >= SS_SCRIBE_GROUPS_MAX || scribe->is_leaving
       || ss_group_by_tag (scribe, id->b))
     return NULL;
-  SsGroup *group = ss_group_new (scribe, scribe->adopted, id);
+  SsGroup *group = ss_group_new (
+      scribe, is_ordered ? scribe->adopted_ordered : scribe->adopted, id);
   void *user = NULL;
   if (!scribe->app.adopt
-      || !scribe->app.adopt (scribe->app_user, id, info, info_len, is_root,
-                             group, &user)) {
+      || !scribe->app.adopt (scribe->app_user, id, info->data, info->len,
+                             is_root, group, &user)) {
     if (!group->is_dead)
       ss_group_drop (group);
     return NULL;
@@ -284,9 +286,29 @@ ss_group_adopt (SsScribe *scribe, const SsId *id, const uint8_t *info,
     return NULL;
   if (user)
     group->user = user;
-  if (group->family == scribe->adopted)
-    group->info = g_bytes_new (info, info_len);
+  if (!ss_group_has_own_family (group))
+    group->info = g_bytes_new (info->data, info->len);
   return group;
+}
+
+bool
+ss_group_has_own_family (const SsGroup *group)
+{
+  return group->family != group->scribe->adopted
+         && group->family != group->scribe->adopted_ordered;
+}
+
+bool
+ss_group_is_ordered (const SsGroup *group)
+{
+  return group->family->config.mode == SS_GROUP_ORDERED;
+}
+
+bool
+ss_group_is_closest (const SsGroup *group)
+{
+  return ss_kbr_is_root (group->scribe->kbr, &group->id,
+                         !ss_group_is_ordered (group));
 }
 
 void
@@ -404,6 +426,7 @@ ss_group_arm (SsGroup *group)
   if (group->is_dead)
     return;
   SsTime at = MIN (ss_want_deadline (group), ss_publish_deadline (group));
+  at = MIN (at, ss_ordered_deadline (group));
   at = MIN (at, MIN (group->find_next, group->root_check));
   if (group->join)
     at = MIN (at, group->join->answer_by);
@@ -450,6 +473,8 @@ ss_group_timer (SsGroup *group)
     ss_publish_due (group);
   if (!group->is_dead)
     ss_want_due (group);
+  if (!group->is_dead)
+    ss_ordered_due (group);
   ss_group_settle (group);
   ss_group_arm (group);
 }
@@ -459,7 +484,7 @@ ss_group_know_source (SsGroup *group, const SsPeerRecord *record)
 {
   if (group->family->has_source || group->family->config.is_source)
     return;
-  if (group->family == group->scribe->adopted)
+  if (!ss_group_has_own_family (group))
     return; /* it is shared by strangers */
   SsContact source = ss_contact_from_record (record);
   ss_family_set_source (group->family, &source);

@@ -194,8 +194,13 @@ void
 ss_join_become_root (SsGroup *group)
 {
   ss_join_cancel (group);
-  if (group->is_root)
+  if (group->is_root) {
+    /* Its own JOIN came back: the closer one was not in the ring yet, or is
+     * suspected. */
+    group->root_check = group->scribe->env->now + SS_ROOT_CHECK;
+    ss_group_arm (group);
     return;
+  }
   bool had_parent = group->has_parent;
   if (had_parent)
     ss_join_leave_parent (group);
@@ -203,7 +208,7 @@ ss_join_become_root (SsGroup *group)
   group->has_root = false;
   /* The overlay says so because another node suspects a closer one. If that
    * lives, this node will be its child. */
-  if (!ss_kbr_is_root (group->scribe->kbr, &group->id, true))
+  if (!ss_group_is_closest (group))
     group->root_check = group->scribe->env->now + SS_ROOT_CHECK;
   ss_group_set_path (group, NULL, 0);
   if (group->idle_since >= 0)
@@ -213,6 +218,8 @@ ss_join_become_root (SsGroup *group)
     tell_parent (group);
   if (group->is_dead)
     return;
+  if (ss_group_is_ordered (group))
+    ss_ordered_become_root (group);
   ss_parent_serve_pending (group);
   ss_group_arm (group);
 }
@@ -233,7 +240,7 @@ void
 ss_join_check_root (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
-  bool may_be = ss_kbr_is_root (scribe->kbr, &group->id, true);
+  bool may_be = ss_group_is_closest (group);
   if (scribe->is_leaving)
     return;
   if (!group->is_root) {
@@ -387,7 +394,11 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
     if (group->is_dead)
       return;
     ss_want_reparented (group);
+    if (ss_group_is_ordered (group))
+      ss_ordered_reparented (group);
   }
+  if (group->has_root)
+    ss_ordered_flush (group);
   ss_parent_serve_pending (group);
   ss_group_arm (group);
 }

@@ -203,8 +203,9 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
     group->has_newest = group->is_hearsay = true;
     group->newest = join->newest;
   }
-  ss_live_catch_up (group, joiner, join->flags & SS_JOIN_HAVE, join->newest,
-                    join->mask);
+  if (!ss_group_is_ordered (group)) /* there the child asks */
+    ss_live_catch_up (group, joiner, join->flags & SS_JOIN_HAVE,
+                      join->newest, join->mask);
   ss_group_arm (group);
 }
 
@@ -283,8 +284,9 @@ group_for (SsScribe *scribe, const SsMsgScribeJoin *message, SsJoinWay way)
 {
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (!group && way != SS_JOIN_DIRECT)
-    group = ss_group_adopt (scribe, &message->group, message->info.data,
-                            message->info.len, way == SS_JOIN_DELIVERED);
+    group = ss_group_adopt (scribe, &message->group, &message->info,
+                            way == SS_JOIN_DELIVERED,
+                            message->flags & SS_JOIN_ORDERED);
   if (group && message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
   return group;
@@ -339,8 +341,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     .flags = message->flags,
   };
   if (way == SS_JOIN_DELIVERED && !group->is_root
-      && (!group->has_parent
-          || ss_kbr_is_root (scribe->kbr, &group->id, true)))
+      && (!group->has_parent || ss_group_is_closest (group)))
     ss_join_become_root (group);
   if (group->is_dead)
     return true;
@@ -474,6 +475,7 @@ ss_parent_retire (SsGroup *group, const SsContact *successor)
   SsScribe *scribe = group->scribe;
   if (group->is_root && successor) {
     SsMsgScribeHandover handover = { .group = group->id };
+    handover.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
     if (group->family->has_source)
       handover.n_source
         = ss_peers_put (handover.source, 0, 1, &group->family->source);

@@ -106,8 +106,8 @@ find_closer (SsGroup *group, SsContact *ret_node)
   return false;
 }
 
-static void
-find_root (SsGroup *group)
+void
+ss_publish_find_root (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
   SsTime wait = MIN (SS_FIND_WAIT << MIN (group->find_tries, 4),
@@ -118,11 +118,19 @@ find_root (SsGroup *group)
     group->find_tries++;
   SsMsgScribeFindRoot message
     = { .group = group->id, .nonce = group->find_nonce };
+  message.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
   ss_group_info (group, &message.info);
   uint8_t data[SS_MSG_SCRIBE_FIND_ROOT_MAX];
   size_t len = ss_msg_scribe_find_root_encode (&message, data, sizeof data);
   ss_kbr_route (scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
-                SS_ROUTE_PROVISIONAL, data, len);
+                ss_group_is_ordered (group) ? 0 : SS_ROUTE_PROVISIONAL, data,
+                len);
+}
+
+bool
+ss_publish_is_finding (const SsGroup *group)
+{
+  return group->find_next != SS_NEVER;
 }
 
 /* This node is the root: what was on its way to another goes down here. */
@@ -157,7 +165,7 @@ flush (SsGroup *group)
     has_to = group->has_root && ss_scribe_usable (scribe, &group->root);
     to = group->root;
     if (!has_to && group->find_next == SS_NEVER)
-      find_root (group);
+      ss_publish_find_root (group);
   } else {
     has_to = find_closer (group, &to);
     if (!has_to) { /* whoever is left does without it */
@@ -265,9 +273,10 @@ ss_publish_due (SsGroup *group)
   }
   if (now >= group->find_next) {
     group->find_next = SS_NEVER;
-    if (group->family->config.is_source && !group->is_root
-        && !group->has_root)
-      find_root (group);
+    bool is_needed = group->family->config.is_source
+                     || (group->ordered && group->ordered->submissions->len);
+    if (is_needed && !group->is_root && !group->has_root)
+      ss_publish_find_root (group);
   }
   if (is_waiting)
     flush (group);
@@ -297,7 +306,10 @@ ss_publish_root_known (SsGroup *group, const SsContact *root)
   group->has_root = true;
   group->find_next = SS_NEVER;
   group->find_tries = 0;
-  flush (group);
+  if (ss_group_is_ordered (group))
+    ss_ordered_flush (group);
+  else
+    flush (group);
   ss_group_arm (group);
 }
 
@@ -315,7 +327,7 @@ ss_publish_root_lost (SsGroup *group)
   }
   if (group->family->config.is_source && !group->is_root
       && group->find_next == SS_NEVER)
-    find_root (group);
+    ss_publish_find_root (group);
   ss_group_arm (group);
 }
 
@@ -336,9 +348,10 @@ ss_publish_peer_lost (SsScribe *scribe, const SsContact *peer)
       if (entry->for_deputy)
         remove_at (group, i);
     }
-    bool is_root = group->has_root && ss_contact_equal (&group->root, peer)
-                   && group->family->config.is_source;
-    if (is_root || is_affected)
+    bool is_root = group->has_root && ss_contact_equal (&group->root, peer);
+    if (is_root && ss_group_is_ordered (group))
+      ss_ordered_root_lost (group);
+    else if (is_affected || (is_root && group->family->config.is_source))
       ss_publish_root_lost (group);
     if (is_affected && !group->family->config.is_source)
       flush (group);
@@ -352,6 +365,8 @@ ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
 {
   SsScribe *scribe = group->scribe;
   unsigned index = 0;
+  if (ss_ordered_outcome (group, to, token, outcome))
+    return;
   while (index < outbox_len (group)
          && outgoing_at (group, index)->token != token)
     index++;
@@ -389,24 +404,24 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
     if (group) {
       ss_join_become_root (group);
       flush_as_root (group);
+      ss_ordered_flush (group);
     }
     return;
   }
   if (scribe->is_leaving)
     return; /* asked again, the next one will answer */
   if (!group)
-    group = ss_group_adopt (scribe, &message->group, message->info.data,
-                            message->info.len, true);
+    group = ss_group_adopt (scribe, &message->group, &message->info, true,
+                            message->flags & SS_JOIN_ORDERED);
   if (!group)
     return;
-  if (!group->family->has_source && group->family != scribe->adopted
-      && !group->family->config.is_source)
+  if (!group->family->has_source && ss_group_has_own_family (group)
+      && !group->family->config.is_source && !ss_group_is_ordered (group))
     ss_family_set_source (group->family, from);
   if (!group->is_root
-      && (!group->has_parent
-          || ss_kbr_is_root (scribe->kbr, &group->id, true)))
+      && (!group->has_parent || ss_group_is_closest (group)))
     ss_join_become_root (group);
-  if (group->is_dead)
+  if (group->is_dead || (ss_group_is_ordered (group) && !group->is_root))
     return;
   SsMsgScribeRootIs answer = { .nonce = message->nonce };
   memcpy (answer.tag, group->id.b, SS_TAG_LEN);
@@ -452,7 +467,8 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
                             const SsMsgScribeNotRoot *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group || !group->family->config.is_source)
+  if (!group
+      || (!group->family->config.is_source && !ss_group_is_ordered (group)))
     return;
   bool is_root = group->has_root && ss_contact_equal (&group->root, from);
   if (message->flags & SS_NOT_ROOT_LOST) {
@@ -467,7 +483,7 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
   if (!is_root)
     return;
   SsContact root;
-  if (message->n_root > 0) {
+  if (message->n_root > 0 && !ss_group_is_ordered (group)) {
     root = ss_contact_from_record (&message->root[0]);
     if (ss_scribe_usable (scribe, &root)) {
       ss_publish_root_known (group, &root);
@@ -476,7 +492,10 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
     if (!(message->flags & SS_NOT_ROOT_LOST))
       return; /* it thinks of one that is suspected here */
   }
-  ss_publish_root_lost (group);
+  if (ss_group_is_ordered (group))
+    ss_ordered_root_lost (group);
+  else
+    ss_publish_root_lost (group);
 }
 
 void
@@ -520,18 +539,19 @@ ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (scribe->is_leaving)
     return;
-  bool is_known = false;
+  bool is_replica = message->flags & SS_JOIN_REPLICA;
+  bool is_known = is_replica;
   if (group) {
-    is_known = !ss_group_in_tree (group)
-               || (group->has_root && ss_contact_equal (&group->root, from))
-               || (group->has_parent
-                   && ss_contact_equal (&group->parent, from));
+    is_known |= !ss_group_in_tree (group)
+                || (group->has_root && ss_contact_equal (&group->root, from))
+                || (group->has_parent
+                    && ss_contact_equal (&group->parent, from));
   } else {
-    group = ss_group_adopt (scribe, &message->group, message->info.data,
-                            message->info.len, true);
+    group = ss_group_adopt (scribe, &message->group, &message->info, true,
+                            message->flags & SS_JOIN_ORDERED);
     is_known = group != NULL;
   }
-  if (!is_known)
+  if (!is_known || is_replica)
     return;
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);

@@ -22,6 +22,8 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
   scribe->leave_until = SS_NEVER;
   SsFamilyConfig config = { .mode = SS_GROUP_LIVE };
   scribe->adopted = ss_family_make (scribe, &config);
+  config.mode = SS_GROUP_ORDERED;
+  scribe->adopted_ordered = ss_family_make (scribe, &config);
   ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
   ss_kbr_register (kbr, SS_PROTOCOL_SCRIBE, &kbr_app, scribe);
   return scribe;
@@ -40,6 +42,7 @@ ss_scribe_free (SsScribe *scribe)
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
   g_free (scribe->adopted);
+  g_free (scribe->adopted_ordered);
   for (unsigned i = 0; i < scribe->neighbours->len; i++)
     g_free (g_ptr_array_index (scribe->neighbours, i));
   g_ptr_array_free (scribe->groups, TRUE);
@@ -310,7 +313,20 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_NOT_ROOT, scribe_not_root, SsMsgScribeNotRoot, \
        ss_publish_handle_not_root) \
   ROW (SCRIBE_HANDOVER, scribe_handover, SsMsgScribeHandover, \
-       ss_publish_handle_handover)
+       ss_publish_handle_handover) \
+  ROW (SCRIBE_SUBMIT, scribe_submit, SsMsgScribeSubmit, \
+       ss_ordered_handle_submit) \
+  ROW (SCRIBE_MESSAGE, scribe_message, SsMsgScribeMessage, \
+       ss_log_handle_message) \
+  ROW (SCRIBE_REPLICATE, scribe_replicate, SsMsgScribeReplicate, \
+       ss_ordered_handle_replicate) \
+  ROW (SCRIBE_REPLICA_ACK, scribe_replica_ack, SsMsgScribeReplicaAck, \
+       ss_ordered_handle_replica_ack) \
+  ROW (SCRIBE_STORED, scribe_stored, SsMsgScribeStored, \
+       ss_ordered_handle_stored) \
+  ROW (SCRIBE_SYNC, scribe_sync, SsMsgScribeSync, ss_log_handle_sync) \
+  ROW (SCRIBE_FETCH, scribe_fetch, SsMsgScribeFetch, ss_log_handle_fetch) \
+  ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_log_handle_gone)
 
 /* False: not decodable. */
 static bool

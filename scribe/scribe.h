@@ -21,6 +21,7 @@
 #include "overlay/kbr.h"
 
 #define SS_SCRIBE_PACKET_MAX 1180 /* one packet, all of it */
+#define SS_SCRIBE_MESSAGE_MAX 1150 /* one message of an ordered group */
 #define SS_SCRIBE_INFO_MAX   192
 #define SS_SCRIBE_WANT_MAX   16   /* sequences in one request */
 
@@ -135,7 +136,8 @@ void ss_group_reset (SsGroup *group, uint32_t first_sequence);
 GBytes *ss_group_history (const SsGroup *group, uint32_t sequence); /* borrowed */
 
 /* ordered: multicast in this node's name; kept until the root reports it
- * stored on min (3, ring size) nodes. False: too many outstanding. */
+ * stored on min (3, ring size) nodes. False: too many outstanding. A member
+ * gets its own messages back in order, like everybody's. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
 
 const SsId *ss_group_id (const SsGroup *group);

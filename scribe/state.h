@@ -9,6 +9,8 @@
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
  *   want.c     overdue packets: asking and answering
+ *   ordered.c  ordered mode: sources, the root, its replicas
+ *   log.c      ordered mode: logs in order, gaps, agreement with others
  *
  * Reentrancy: every upcall into the application may open, leave, inject,
  * want and the like. Loops over groups therefore go by id (ss_group_after),
@@ -34,6 +36,13 @@
 #define SS_FAMILY_ASK_MAX        64 /* neighbours considered for a question */
 #define SS_ANSWER_RATE           512 /* packets a second for one asker */
 #define SS_ANSWER_BURST          256
+
+#define SS_ORDERED_SOURCES_MAX   256 /* in one group */
+#define SS_ORDERED_LOG_MAX       256 /* messages kept of one source */
+#define SS_ORDERED_AHEAD_MAX     128 /* kept ahead of a gap */
+#define SS_ORDERED_OUT_MAX       64  /* messages not stored yet */
+#define SS_ORDERED_REPLICAS      3   /* the root included */
+#define SS_ORDERED_FETCH_MAX     16  /* messages asked for at once */
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL (5 * SS_SEC)
@@ -61,6 +70,10 @@
 #define SS_FIND_WAIT_MAX      (1 * SS_SEC)
 #define SS_SILENCE_MIN        (250 * SS_MSEC)
 #define SS_GAP_AGE            (3 * SS_SEC) /* older gaps are nobody's wish */
+#define SS_ORDERED_RETRY      (1 * SS_SEC) /* unstored, or not replicated */
+#define SS_ORDERED_GAP        (100 * SS_MSEC) /* then a gap is asked for */
+#define SS_ORDERED_SYNC       (10 * SS_SEC) /* between root and replicas */
+#define SS_ORDERED_SYNC_FIRST (500 * SS_MSEC) /* a new root's patience */
 #define SS_LOAD_REPEAT        (50 * SS_MSEC)
 #define SS_LEAVE_REPEAT       (500 * SS_MSEC)
 
@@ -70,7 +83,15 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
   SS_JOIN_RETRY = 4,
   SS_JOIN_ORDERED = 8,
   SS_JOIN_SHED = 16,
+  SS_JOIN_REPLICA = 32,
 };
+enum { /* SsMsgScribeSync.flags */
+  SS_SYNC_ASK = 1,
+  SS_SYNC_ANSWER = 2,
+  SS_SYNC_MORE = 4,
+  SS_SYNC_UNKNOWN = 8,
+};
+enum { SS_REPLICA_UNKNOWN = 1 };
 enum { SS_KEEPALIVE_MORE = 1 };
 enum { SS_WANT_FETCH = 1 };
 enum { SS_NOT_ROOT_LOST = 1 };
@@ -153,6 +174,59 @@ typedef struct {
   SsTime time;
 } SsHistorySlot;
 
+typedef struct {
+  uint32_t sequence;
+  GBytes *data;
+} SsLogEntry;
+
+/* What a node knows of one source of an ordered group. Everything below
+ * `next` has been handed on; what is above waits for a gap to close. */
+typedef struct {
+  SsId id;
+  uint32_t epoch, next;
+  uint32_t deliver_from; /* older ones are not for this node's application */
+  uint32_t known_end;    /* there is everything below this, somewhere */
+  uint32_t told_end;     /* and somebody has said to hold it */
+  uint32_t oldest;       /* at the root: the source's oldest not stored */
+  GArray *entries;       /* SsLogEntry, by sequence */
+  bool has_contact, has_teller;
+  SsContact contact; /* at the root: the source itself */
+  SsContact teller;  /* who is known to have what is missing */
+  SsTime fetch_at;   /* SS_NEVER: no gap */
+  SsTime used;
+  uint8_t fetches;
+} SsSourceLog;
+
+/* At the root: not yet on enough nodes. */
+typedef struct {
+  SsId source;
+  uint32_t epoch, sequence;
+  unsigned n_acked;
+  SsId acked[SS_ORDERED_REPLICAS - 1];
+  SsTime retry;
+} SsUnstored;
+
+/* At the source. */
+typedef struct {
+  uint32_t sequence;
+  GBytes *data;
+  uint64_t token; /* 0: not on its way */
+  uint8_t late;
+  SsTime retry;
+} SsSubmission;
+
+typedef struct {
+  GPtrArray *logs;      /* SsSourceLog, by source */
+  GArray *unstored;     /* SsUnstored, oldest first */
+  GArray *submissions;  /* SsSubmission, by sequence */
+  uint32_t epoch, sequence; /* of this node's own messages */
+  bool is_synced;       /* knows where the sources stand */
+  bool is_ready;        /* root: knows what the replicas hold */
+  unsigned n_awaited;   /* root, not ready: their answers */
+  bool is_asking;       /* child: the new parent has not said how far it is */
+  SsTime sync_at;       /* agreement with replicas, or with a new parent */
+} SsOrdered;
+
 struct SsFamily {
   SsScribe *scribe;
   SsFamilyConfig config;
@@ -188,6 +262,7 @@ struct SsGroup {
   GArray *wants;       /* SsWant, by sequence; or NULL */
   GArray *askers;      /* SsAsker, in order of asking; or NULL */
   GArray *outbox;      /* SsOutgoing, by sequence; or NULL */
+  SsOrdered *ordered;  /* NULL: live, or nothing yet */
   SsHistorySlot *slots; /* ring: sequence modulo n_slots */
   uint32_t n_slots, sweep;
   SsTimer timer;
@@ -203,6 +278,7 @@ struct SsScribe {
   GPtrArray *neighbours; /* SsNeighbour, by id */
   GPtrArray *dead;       /* groups to be freed */
   SsFamily *adopted;     /* of groups that the application gave none */
+  SsFamily *adopted_ordered;
   SsTimer timer;
   unsigned depth; /* of nested entries */
   uint16_t tokens;
@@ -248,8 +324,15 @@ SsGroup *ss_group_by_tag_number (const SsScribe *scribe, uint64_t tag);
 /* The first group with an id greater than *id, or the first if id is NULL. */
 SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 /* Asks the application; NULL if it will not carry the group. */
-SsGroup *ss_group_adopt (SsScribe *scribe, const SsId *id, const uint8_t *info,
-                         size_t info_len, bool is_root);
+SsGroup *ss_group_adopt (SsScribe *scribe, const SsId *id,
+                         const SsWireBytes *info, bool is_root,
+                         bool is_ordered);
+bool ss_group_is_ordered (const SsGroup *group);
+/* Does the overlay say that this node is the group's root? Ordered groups
+ * wait until a closer node is declared dead. */
+bool ss_group_is_closest (const SsGroup *group);
+/* Can strangers' groups be told from the application's own? */
+bool ss_group_has_own_family (const SsGroup *group);
 void ss_group_info (const SsGroup *group, SsWireBytes *ret_info);
 unsigned ss_group_child_count (const SsGroup *group); /* shed ones included */
 SsChild *ss_group_child_at (const SsGroup *group, unsigned index);
@@ -358,6 +441,62 @@ void ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
 void ss_publish_clear (SsGroup *group);
 void ss_publish_send_not_root (SsGroup *group, const SsContact *to,
                                const SsContact *root);
+
+void ss_publish_find_root (SsGroup *group);
+bool ss_publish_is_finding (const SsGroup *group);
+
+/* ordered.c */
+SsOrdered *ss_ordered_get (SsGroup *group);
+void   ss_ordered_free (SsOrdered *ordered);
+void   ss_ordered_flush (SsGroup *group); /* to a root that is known now */
+void   ss_ordered_root_lost (SsGroup *group);
+void   ss_ordered_become_root (SsGroup *group);
+void   ss_ordered_reparented (SsGroup *group);
+void   ss_ordered_due (SsGroup *group);
+SsTime ss_ordered_deadline (const SsGroup *group);
+bool   ss_ordered_outcome (SsGroup *group, const SsContact *to, uint64_t token,
+                           SsKbrOutcome outcome);
+/* The root has put a message in its log: it goes to the replicas. */
+void ss_ordered_replicate (SsGroup *group, const SsSourceLog *log,
+                           uint32_t sequence, GBytes *data);
+void ss_ordered_handle_submit (SsScribe *scribe, const SsContact *from,
+                               const SsMsgScribeSubmit *message);
+void ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
+                                  const SsMsgScribeReplicate *message);
+void ss_ordered_handle_replica_ack (SsScribe *scribe, const SsContact *from,
+                                    const SsMsgScribeReplicaAck *message);
+void ss_ordered_handle_stored (SsScribe *scribe, const SsContact *from,
+                               const SsMsgScribeStored *message);
+
+/* log.c */
+bool ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
+                  const SsGroup *group, const SsSourceLog *log,
+                  uint32_t sequence, GBytes *data);
+SsSourceLog *ss_log_find (const SsGroup *group, const SsId *source);
+/* NULL: too many sources, or an epoch that is over. A new log, or a log of a
+ * new epoch, begins at `next`. */
+SsSourceLog *ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch,
+                         uint32_t next);
+void ss_log_free (gpointer log);
+GBytes *ss_log_entry (const SsSourceLog *log, uint32_t sequence);
+/* Takes a message in; hands on what is in order. */
+void ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence,
+                 GBytes *data);
+void ss_log_sync (SsGroup *group, const SsContact *to, uint8_t flags);
+void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
+/* What nobody holds any more is passed over, at the root. */
+void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
+void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */
+void ss_log_due (SsGroup *group);
+SsTime ss_log_deadline (const SsGroup *group);
+void ss_log_handle_message (SsScribe *scribe, const SsContact *from,
+                            const SsMsgScribeMessage *message);
+void ss_log_handle_sync (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeSync *message);
+void ss_log_handle_fetch (SsScribe *scribe, const SsContact *from,
+                          const SsMsgScribeFetch *message);
+void ss_log_handle_gone (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeGone *message);
 
 /* live.c */
 /* One packet from a peer; true if it is good (new, or had). */

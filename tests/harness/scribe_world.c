@@ -71,6 +71,9 @@ struct Node {
   SsTime got[NUMBERS_MAX]; /* arrival of each number; 0: not */
   bool wanted[NUMBERS_MAX];
   SsTime next_tick;
+  uint16_t sent[WORLD_STRIPES];
+  uint16_t heard_first[WORLD_STRIPES][WORLD_NODES_MAX];
+  uint16_t heard_next[WORLD_STRIPES][WORLD_NODES_MAX];
   uint64_t packets_sent, control_bytes;
 };
 
@@ -722,8 +725,27 @@ app_abandoned (void *user, SsGroup *group)
   node->groups[stripe_of (group)] = NULL;
 }
 
+static void
+app_message (void *user, SsGroup *group, const SsId *source,
+             uint32_t sequence, const uint8_t *data, size_t len)
+{
+  Node *node = user;
+  unsigned stripe = stripe_of (group);
+  unsigned from = world_node_of (node->world, source), number;
+  g_assert_cmpuint (from, <, node->world->options.n);
+  g_assert_cmpuint (len, >=, sizeof number);
+  memcpy (&number, data, sizeof number);
+  g_assert_cmpuint (number, ==, sequence);
+  if (node->heard_next[stripe][from] == 0)
+    node->heard_first[stripe][from] = (uint16_t) number;
+  else
+    g_assert_cmpuint (number, ==, node->heard_next[stripe][from]);
+  node->heard_next[stripe][from] = (uint16_t) (number + 1);
+}
+
 static const SsScribeApp app_double = {
   .packet = app_packet,
+  .message = app_message,
   .adopt = app_adopt,
   .abandoned = app_abandoned,
 };
@@ -857,7 +879,8 @@ node_new (World *world, unsigned index)
     .info = "hello",
     .info_len = 5,
     .children_max = world->options.children_max,
-    .is_source = index == 0,
+    .mode = world->options.is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
+    .is_source = index == 0 && !world->options.is_ordered,
     .volunteer = index >= world->options.n - world->options.n_relays,
   };
   node->family = ss_family_new (node->scribe, &config);
@@ -884,7 +907,7 @@ world_new (const WorldOptions *options)
   for (unsigned i = 0; i < options->n; i++)
     world->nodes[i] = node_new (world, i);
   Node *source = world->nodes[0];
-  for (unsigned i = 0; i < WORLD_STRIPES; i++)
+  for (unsigned i = 0; i < WORLD_STRIPES && !options->is_ordered; i++)
     source->groups[i]
       = ss_group_open (source->family, &world->groups[i], source);
   return world;
@@ -922,7 +945,8 @@ world_join (World *world, unsigned index)
   node->is_joined = true;
   node->joined_at = world->published;
   node->next_tick = world->now;
-  ss_family_set_source (node->family, &world->nodes[0]->contact);
+  if (!world->options.is_ordered)
+    ss_family_set_source (node->family, &world->nodes[0]->contact);
   for (unsigned i = 0; i < WORLD_STRIPES; i++) {
     node->groups[i] = ss_group_open (node->family, &world->groups[i], node);
     ss_group_join (node->groups[i]);
@@ -934,6 +958,37 @@ world_publish (World *world, bool is_on)
 {
   world->is_publishing = is_on;
   world->next_packet = world->now;
+}
+
+bool
+world_multicast (World *world, unsigned index, unsigned stripe)
+{
+  Node *node = world->nodes[index];
+  node->env.now = world->now;
+  unsigned number = node->sent[stripe] + 1u;
+  uint8_t data[64] = { 0 };
+  memcpy (data, &number, sizeof number);
+  if (!ss_group_multicast (node->groups[stripe], data, 4 + number % 60))
+    return false;
+  node->sent[stripe]++;
+  return true;
+}
+
+unsigned
+world_sent (const World *world, unsigned node, unsigned stripe)
+{
+  return world->nodes[node]->sent[stripe];
+}
+
+unsigned
+world_heard (const World *world, unsigned index, unsigned source,
+             unsigned stripe, unsigned *ret_first)
+{
+  const Node *node = world->nodes[index];
+  *ret_first = node->heard_first[stripe][source];
+  return node->heard_next[stripe][source] == 0
+             ? 0
+             : node->heard_next[stripe][source] - *ret_first;
 }
 
 void
@@ -1190,7 +1245,7 @@ check_place (const World *world, unsigned index, unsigned stripe)
 char *
 world_check_trees (const World *world)
 {
-  for (unsigned i = 1; i < world->options.n; i++) {
+  for (unsigned i = 0; i < world->options.n; i++) {
     if (!world->nodes[i]->is_alive || !world->nodes[i]->is_joined)
       continue;
     for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {

@@ -19,6 +19,7 @@ typedef struct {
   SsTime packet_gap;     /* 0: 60 ms */
   SsTime latency;        /* 0: 1500 ms */
   unsigned n_relays;     /* the last nodes neither join nor ask */
+  bool is_ordered;       /* the groups are; node 0 is like the others */
 } WorldOptions;
 
 typedef struct World World;
@@ -37,6 +38,16 @@ void   world_forgive (World *world, unsigned node);
 void   world_leave (World *world, unsigned node); /* orderly, then gone */
 /* A node that is in no ring yet enters it (all nodes do at first). */
 void   world_set_in_ring (World *world, unsigned node, bool is_in);
+
+/* Ordered: one message of a node; its number from 1 is in it. False: too
+ * many outstanding. */
+bool     world_multicast (World *world, unsigned node, unsigned stripe);
+/* How many a node has sent in a group, how many of them another has been
+ * given, and which was the first of these. Anything out of order or twice
+ * is an error in itself. */
+unsigned world_sent (const World *world, unsigned node, unsigned stripe);
+unsigned world_heard (const World *world, unsigned node, unsigned source,
+                      unsigned stripe, unsigned *ret_first);
 
 unsigned world_n_alive (const World *world);
 bool     world_is_joined (const World *world, unsigned node);

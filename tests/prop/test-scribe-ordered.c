@@ -1,0 +1,243 @@
+/* Properties of Scribe's ordered mode: first in, first out for each source,
+ * exactly once, through deaths, takeovers, loss and newcomers. The harness
+ * asserts order and uniqueness at every single message. */
+#include <glib.h>
+
+#include "tests/harness/scribe_world.h"
+
+#define GROUPS 4 /* of the 16 that all nodes join */
+
+static World *
+start (unsigned n, uint64_t seed, double loss)
+{
+  WorldOptions options = {
+    .seed = seed,
+    .n = n,
+    .delay = 2 * SS_MSEC,
+    .loss = loss,
+    .detours = 20,
+    .is_ordered = true,
+  };
+  World *world = world_new (&options);
+  for (unsigned i = 0; i < n; i++)
+    world_join (world, i);
+  world_run (world, 2 * SS_SEC);
+  return world;
+}
+
+/* Everybody that lives talks, in an order drawn from rng. */
+static void
+talk (World *world, SsRng *rng, unsigned n, unsigned messages, SsTime gap)
+{
+  for (unsigned i = 0; i < messages; i++) {
+    unsigned node = (unsigned) ss_rng_below (rng, n);
+    unsigned stripe = (unsigned) ss_rng_below (rng, GROUPS);
+    if (world_is_alive (world, node) && world_is_joined (world, node))
+      world_multicast (world, node, stripe);
+    world_run (world, gap);
+  }
+}
+
+/* Every live node that was there from the start has every message of every
+ * live source, and of dead ones as many as all others have. */
+static void
+assert_all_heard (const World *world, unsigned n, unsigned from_start,
+                  const char *where, uint64_t seed)
+{
+  for (unsigned stripe = 0; stripe < GROUPS; stripe++)
+    for (unsigned source = 0; source < n; source++) {
+      unsigned expected = world_sent (world, source, stripe), first;
+      if (!world_is_alive (world, source)) {
+        expected = 0;
+        for (unsigned i = 0; i < from_start; i++)
+          if (world_is_alive (world, i))
+            expected = MAX (expected, world_heard (world, i, source, stripe,
+                                                   &first));
+      }
+      for (unsigned i = 0; i < from_start; i++) {
+        if (!world_is_alive (world, i))
+          continue;
+        unsigned heard = world_heard (world, i, source, stripe, &first);
+        if (heard != expected || (heard > 0 && first != 1))
+          g_test_message ("%s, seed %" G_GUINT64_FORMAT ": group %u: node %u "
+                          "has %u from %u of %u messages of %u",
+                          where, seed, stripe, i, heard, first, expected,
+                          source);
+        g_assert_cmpuint (heard, ==, expected);
+        g_assert_true (heard == 0 || first == 1);
+      }
+    }
+}
+
+static void
+test_quiet (void)
+{
+  static const unsigned sizes[] = { 1, 2, 3, 5, 12 };
+  for (unsigned s = 0; s < G_N_ELEMENTS (sizes); s++)
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+      SsRng rng;
+      ss_rng_init_number (&rng, seed);
+      World *world = start (sizes[s], seed, 0);
+      talk (world, &rng, sizes[s], 100, 20 * SS_MSEC);
+      world_run (world, SS_SEC);
+      assert_all_heard (world, sizes[s], sizes[s], "quiet", seed);
+      world_free (world);
+    }
+}
+
+/* More than the source may have outstanding: refused, never dropped. */
+static void
+test_burst (void)
+{
+  World *world = start (6, 1, 0.05);
+  unsigned refused = 0;
+  for (unsigned i = 0; i < 400; i++) {
+    refused += !world_multicast (world, 3, 1);
+    if (i % 20 == 0)
+      world_run (world, 30 * SS_MSEC);
+  }
+  g_assert_cmpuint (refused, >, 0);
+  world_run (world, 10 * SS_SEC);
+  assert_all_heard (world, 6, 6, "burst", 1);
+  world_free (world);
+}
+
+static void
+test_lossy (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (10, seed, 0.05);
+    talk (world, &rng, 10, 300, 10 * SS_MSEC);
+    world_run (world, 10 * SS_SEC);
+    assert_all_heard (world, 10, 10, "lossy", seed);
+    world_free (world);
+  }
+}
+
+/* One node after the other dies, roots first, while all talk. */
+static void
+test_deaths (void)
+{
+  uint64_t seeds = g_test_slow () ? 60 : 8;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    const unsigned n = 9;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, seed % 2 ? 0 : 0.02);
+    for (unsigned round = 0; round < 4; round++) {
+      talk (world, &rng, n, 40, 15 * SS_MSEC);
+      unsigned victim = world_true_root (world, round);
+      world_kill (world, victim);
+      talk (world, &rng, n, 80, 50 * SS_MSEC);
+      world_run (world, 8 * SS_SEC);
+    }
+    assert_all_heard (world, n, n, "deaths", seed);
+    world_free (world);
+  }
+}
+
+/* The root and the node that would follow it die together: the third has all
+ * that any source has been told is stored. */
+static void
+test_two_deaths (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    const unsigned n = 8;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, 0);
+    talk (world, &rng, n, 60, 15 * SS_MSEC);
+    unsigned root = world_true_root (world, 0);
+    world_kill (world, root);
+    world_kill (world, world_true_root (world, 0));
+    talk (world, &rng, n, 60, 50 * SS_MSEC);
+    world_run (world, 10 * SS_SEC);
+    assert_all_heard (world, n, n, "two deaths", seed);
+    world_free (world);
+  }
+}
+
+/* A root that is cut off, replaced, and comes back with its own logs. */
+static void
+test_return (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    const unsigned n = 7;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, 0);
+    talk (world, &rng, n, 60, 15 * SS_MSEC);
+    unsigned root = world_true_root (world, 0);
+    world_kill (world, root);
+    talk (world, &rng, n, 60, 60 * SS_MSEC);
+    world_run (world, 2 * SS_SEC);
+    world_revive (world, root);
+    talk (world, &rng, n, 60, 30 * SS_MSEC);
+    world_run (world, 15 * SS_SEC);
+    assert_all_heard (world, n, n, "return", seed);
+    world_free (world);
+  }
+}
+
+/* Newcomers begin with what is current; a node closer to a group than its
+ * root takes over without a gap; a node that leaves leaves none. */
+static void
+test_comings_and_goings (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    const unsigned n = 10, old = 6;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    WorldOptions options = {
+      .seed = seed,
+      .n = n,
+      .delay = 2 * SS_MSEC,
+      .is_ordered = true,
+    };
+    World *world = world_new (&options);
+    for (unsigned i = 0; i < old; i++)
+      world_join (world, i);
+    for (unsigned i = old; i < n; i++)
+      world_set_in_ring (world, i, false);
+    world_run (world, 2 * SS_SEC);
+    talk (world, &rng, old, 60, 15 * SS_MSEC);
+    for (unsigned i = old; i < n; i++) {
+      world_set_in_ring (world, i, true);
+      world_join (world, i);
+      talk (world, &rng, old, 40, 15 * SS_MSEC);
+    }
+    world_run (world, 5 * SS_SEC);
+    assert_all_heard (world, n, old, "came", seed);
+    for (unsigned i = old; i < n; i++)
+      for (unsigned stripe = 0; stripe < GROUPS; stripe++)
+        for (unsigned source = 0; source < old; source++) {
+          unsigned first, sent = world_sent (world, source, stripe);
+          unsigned heard = world_heard (world, i, source, stripe, &first);
+          g_assert_true (heard == 0 || first + heard - 1 == sent);
+        }
+    world_leave (world, 0);
+    talk (world, &rng, old, 60, 15 * SS_MSEC);
+    world_leave (world, n - 1);
+    talk (world, &rng, old, 60, 15 * SS_MSEC);
+    world_run (world, 5 * SS_SEC);
+    assert_all_heard (world, n, old, "left", seed);
+    world_free (world);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/ordered/quiet", test_quiet);
+  g_test_add_func ("/scribe/ordered/burst", test_burst);
+  g_test_add_func ("/scribe/ordered/lossy", test_lossy);
+  g_test_add_func ("/scribe/ordered/deaths", test_deaths);
+  g_test_add_func ("/scribe/ordered/two-deaths", test_two_deaths);
+  g_test_add_func ("/scribe/ordered/return", test_return);
+  g_test_add_func ("/scribe/ordered/comings-and-goings",
+                   test_comings_and_goings);
+  return g_test_run ();
+}
