@@ -386,7 +386,7 @@ class Stage:
             path = os.path.join(self.build, folder, name)
             if os.path.exists(path):
                 return path
-        raise Skip(f"{name} is not built")
+        raise Failure(f"{name} is not built")
 
     def start(self, program, *args, name=None, stdin=None, output=None,
               with_stats=True, env=None):
@@ -455,36 +455,75 @@ def handle_signals():
         signal.signal(number, leave)
 
 
-def run_tests(tests):
-    """Runs functions that take a build directory (the last argument of the
-    command line; names before it choose tests), as TAP; the exit status."""
+def run_test(test, build):
+    """Whether it did not fail, and the line and remarks that say so; the
+    line lacks its number."""
+    name = test.__name__.replace("_", "-")
+    verdict, remarks = "ok", ""
+    start = time.monotonic()
+    try:
+        test(build)
+    except Skip as reason:
+        name += f" # SKIP {reason}"
+    except Failure as failure:
+        verdict, remarks = "not ok", str(failure)
+    except Exception:  # a fault of the test's is a failure too
+        verdict, remarks = "not ok", traceback.format_exc()
+    remarks += f"\n{test.__name__}: {time.monotonic() - start:.1f} s"
+    return f"{verdict}|{name}", remarks.strip()
+
+
+def print_test(number, line, remarks):
+    verdict, _, name = line.partition("|")
+    print(f"{verdict} {number} {name}")
+    for remark in remarks.splitlines():
+        print(f"# {remark}")
+    sys.stdout.flush()
+    return verdict == "ok"
+
+
+def run_at_once(tests, build, at_once):
+    """Each in a process of its own, some at a time: they mostly wait."""
+    running = []
+    verdicts = []
+    try:
+        for number in range(len(tests)):
+            while len(running) < min(number + at_once, len(tests)):
+                name = tests[len(running)].__name__
+                running.append(subprocess.Popen(
+                    [sys.executable, sys.argv[0], "--bare", name, build],
+                    stdout=subprocess.PIPE, text=True))
+            said = running[number].communicate()[0]
+            line, _, remarks = said.partition("\n")
+            verdicts.append(print_test(
+                number + 1, line or f"not ok|{tests[number].__name__}",
+                remarks))
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    return verdicts
+
+
+def run_tests(tests, at_once=1):
+    """Runs functions that take a build directory, as TAP; the exit status.
+    The command line: TEST... BUILD."""
     handle_signals()
-    build, chosen = sys.argv[-1], sys.argv[1:-1]
+    names, build = sys.argv[1:-1], sys.argv[-1]
     if len(sys.argv) < 2 or not os.path.isdir(build):
         print(f"usage: {os.path.basename(sys.argv[0])} [TEST...] BUILD",
               file=sys.stderr)
         return 2
-    tests = [test for test in tests
-             if not chosen or test.__name__ in chosen]
-    failed = False
+    if names[:1] == ["--bare"]:
+        wanted = [test for test in tests if test.__name__ == names[1]]
+        print(*run_test(wanted[0], build), sep="\n")
+        return 0
+    tests = [test for test in tests if not names or test.__name__ in names]
     print(f"1..{len(tests)}", flush=True)
-    for number, test in enumerate(tests, 1):
-        name = test.__name__.replace("_", "-")
-        start = time.monotonic()
-        try:
-            test(build)
-            print(f"ok {number} {name}")
-        except Skip as reason:
-            print(f"ok {number} {name} # SKIP {reason}")
-        except Failure as failure:
-            failed = True
-            print(f"not ok {number} {name}")
-            for line in str(failure).splitlines():
-                print(f"# {line}")
-        except Exception:  # a fault of the test's is a failure too
-            failed = True
-            print(f"not ok {number} {name}")
-            for line in traceback.format_exc().splitlines():
-                print(f"# {line}")
-        print(f"# {name}: {time.monotonic() - start:.1f} s", flush=True)
-    return 1 if failed else 0
+    if at_once > 1:
+        verdicts = run_at_once(tests, build, at_once)
+    else:
+        verdicts = [print_test(number, *run_test(test, build))
+                    for number, test in enumerate(tests, 1)]
+    return 0 if all(verdicts) else 1

@@ -247,7 +247,7 @@ def measure(options):
             namespace = Namespace(stage)
         # Air before the first listener has tuned in, and after the last
         # measurement.
-        length = options.seconds + SETTLE_SECONDS + 8 + math.ceil(
+        length = options.seconds + SETTLE_SECONDS + 6 + math.ceil(
             options.listeners * options.stagger / 1000)
         source = make_source(options.build,
                              "flac" if options.flac else "opus", length)

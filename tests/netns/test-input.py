@@ -472,4 +472,4 @@ if __name__ == "__main__":
         sources_that_cannot_be_read, truncated_ogg, full_disk,
         reader_goes_away, slow_reader, port_in_use, hosts_that_do_not_answer,
         nobody_broadcasts, realms, foreign_runtime_directory,
-        dead_local_entries, random_datagrams, hostile_copies]))
+        dead_local_entries, random_datagrams, hostile_copies], at_once=3))

@@ -171,4 +171,4 @@ def frozen_broadcaster(build):
 
 if __name__ == "__main__":
     sys.exit(run_tests([another_key, same_key_twice, killed_and_back,
-                        frozen_broadcaster]))
+                        frozen_broadcaster], at_once=3))

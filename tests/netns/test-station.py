@@ -410,4 +410,4 @@ if __name__ == "__main__":
     sys.exit(run_tests([
         two_terminals, late_and_buffered, several_sources, loop_and_duration,
         transcoded, by_key, signals, second_signal_kills, statistics,
-        identity_is_kept, bootstraps, over_ipv6, upload_cap]))
+        identity_is_kept, bootstraps, over_ipv6, upload_cap], at_once=3))
