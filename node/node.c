@@ -382,7 +382,7 @@ ss_node_set_state (SsNode *node)
   if (node->leave != SS_LEAVE_NO)
     state = SS_NODE_LEAVING;
   else if (ss_kbr_is_ready (node->kbr))
-    state = ss_kbr_neighbor_set (node->kbr, &neighbour, 1) > 0
+    state = ss_pastry_leaf_set (node->pastry, &neighbour, 1) > 0
                 ? SS_NODE_JOINED
                 : SS_NODE_ALONE;
   else if (node->bootstrap.n > 0)
