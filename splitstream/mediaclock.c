@@ -18,17 +18,6 @@ ss_media_clock_init (SsMediaClock *clock, SsTime latency)
     clock->steps[i].least = SS_NEVER;
 }
 
-void
-ss_media_clock_hint (SsMediaClock *clock, SsTime now, SsTime media_time)
-{
-  if (clock->is_measured || clock->is_fixed)
-    return;
-  clock->base = now - media_time;
-  clock->last_departure = media_time;
-  clock->has_departure = true;
-  clock->is_set = true;
-}
-
 static SsTime
 window_least (const SsMediaClock *clock)
 {
@@ -36,6 +25,19 @@ window_least (const SsMediaClock *clock)
   for (unsigned i = 0; i < SS_CLOCK_STEPS; i++)
     least = MIN (least, clock->steps[i].least);
   return least;
+}
+
+void
+ss_media_clock_hint (SsMediaClock *clock, SsTime now, SsTime media_time)
+{
+  if (clock->is_fixed)
+    return;
+  if (!clock->is_set || now - media_time < clock->base)
+    clock->base = now - media_time;
+  clock->is_set = true;
+  if (!clock->has_departure)
+    clock->last_departure = media_time;
+  clock->has_departure = true;
 }
 
 /* A step is over: was all of it far from the base? Then what came before it
@@ -78,13 +80,12 @@ ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
   if (!clock->is_measured) {
     clock->is_measured = true;
     clock->steps[clock->step].start = now;
-    /* After a hint the first packet is one way among others; the hint holds
-     * if it is better. */
-    if (!clock->is_set || difference < clock->base || !clock->is_fixed)
-      clock->base = difference;
-    clock->is_set = true;
     clock->adjusted_at = now;
   }
+  /* The first packets may be old ones that a new parent catches up with. */
+  if (!clock->is_fixed && (!clock->is_set || difference < clock->base))
+    clock->base = difference;
+  clock->is_set = true;
   if (now - clock->steps[clock->step].start >= SS_CLOCK_STEP) {
     end_step (clock);
     clock->step = (clock->step + 1) % SS_CLOCK_STEPS;
@@ -93,8 +94,6 @@ ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
   }
   clock->steps[clock->step].least
     = MIN (clock->steps[clock->step].least, difference);
-  if (!clock->is_fixed)
-    clock->base = window_least (clock);
   smooth (&clock->stripes[stripe], difference - window_least (clock));
 }
 
@@ -116,10 +115,16 @@ ss_media_clock_base (SsMediaClock *clock, SsTime now)
 {
   if (!clock->is_measured)
     return clock->base;
-  SsTime step = (now - clock->adjusted_at) * SS_CLOCK_SLEW_PER_MILLE / 1000;
+  if (!clock->is_fixed) {
+    clock->adjusted_at = now;
+    return clock->base;
+  }
+  SsTime error = ss_media_clock_measured (clock) - clock->base;
+  int per_mille = ABS (error) > SS_CLOCK_OFF ? SS_CLOCK_SLEW_FAST_PER_MILLE
+                                             : SS_CLOCK_SLEW_PER_MILLE;
+  SsTime step = (now - clock->adjusted_at) * per_mille / 1000;
   if (step <= 0)
     return clock->base;
-  SsTime error = ss_media_clock_measured (clock) - clock->base;
   clock->base += CLAMP (error, -step, step);
   clock->adjusted_at = now;
   return clock->base;

@@ -19,8 +19,12 @@
 #define SS_CLOCK_STEPS 6
 #define SS_CLOCK_STEP  (2 * SS_SEC)
 /* How fast the base in use moves: 1 ms/s, five times the drift of bad
- * crystals, and far below what is audible. */
-#define SS_CLOCK_SLEW_PER_MILLE 1
+ * crystals, and far below what is audible; 5 ms/s, a twelfth of a semitone if
+ * anybody resampled it, as long as it is off by more than SS_CLOCK_OFF: who
+ * tuned in by a neighbour's word. */
+#define SS_CLOCK_SLEW_PER_MILLE      1
+#define SS_CLOCK_SLEW_FAST_PER_MILLE 5
+#define SS_CLOCK_OFF                 (20 * SS_MSEC)
 /* If a whole step's packets come this share of the latency later than the
  * base says, then the stream has really been delayed: the base jumps. */
 #define SS_CLOCK_JUMP_DIVISOR 3
@@ -45,8 +49,8 @@ typedef struct {
 } SsMediaClock;
 
 void ss_media_clock_init (SsMediaClock *clock, SsTime latency);
-/* Another node's word: media time `media_time` reaches this node at `now`.
- * Counts until a packet says better. */
+/* Another node's word: media time `media_time` is here at `now`. The best of
+ * several counts, until the clock is fixed. */
 void ss_media_clock_hint (SsMediaClock *clock, SsTime now, SsTime media_time);
 /* A packet has come down its tree. */
 void ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,

@@ -59,6 +59,7 @@ ss_reorder_start (SsReorder *reorder, SsTime now)
   }
   reorder->is_started = true;
   ss_reorder_advance (reorder, candidate);
+  ss_reorder_hurry_burst (reorder, now);
   ss_media_clock_fix (reorder->clock);
 }
 

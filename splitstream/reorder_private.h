@@ -81,6 +81,7 @@ ss_reorder_at (SsReorder *reorder, SsTime deadline)
 
 /* reorder.c */
 void ss_reorder_advance (SsReorder *reorder, uint64_t next);
+void ss_reorder_hurry_burst (SsReorder *reorder, SsTime now);
 
 /* playout.c */
 void ss_reorder_start (SsReorder *reorder, SsTime now);

@@ -273,7 +273,8 @@ put (SsRows *rows, const uint8_t *data, size_t len, uint32_t duration)
 {
   Filling *filling = &rows->filling;
   g_assert (filling->n < FRAMES_MAX);
-  memcpy (filling->payload + filling->len, data, len);
+  if (len > 0)
+    memcpy (filling->payload + filling->len, data, len);
   filling->len += len;
   filling->lens[filling->n] = (uint16_t) len;
   filling->durations[filling->n++] = duration;

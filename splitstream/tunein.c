@@ -280,7 +280,7 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
 
 static void
 send_packet (SsSplitStream *splitstream, const SsBurst *burst,
-             uint64_t number, GBytes *bytes)
+             uint64_t number, SsTime media_time, GBytes *bytes)
 {
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
@@ -289,6 +289,7 @@ send_packet (SsSplitStream *splitstream, const SsBurst *burst,
   SsMsgTuneInPacket message = {
     .station = burst->station->group_id,
     .number = (uint32_t) number,
+    .media_time = (uint64_t) MAX (media_time / SS_USEC, 0),
     .packet = { .data = data, .len = (uint16_t) len },
   };
   uint8_t buf[SS_MSG_TUNE_IN_PACKET_MAX];
@@ -306,13 +307,14 @@ ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
   uint64_t end;
   if (station == NULL)
     return;
-  if (where_we_are (station, &media_time, &end))
-    burst->end = end;
+  if (!where_we_are (station, &media_time, &end))
+    end = 0; /* no longer */
+  burst->end = end;
   unsigned n_sent = 0;
   while (n_sent < burst->per_step && burst->next < burst->end) {
     GBytes *bytes = find_packet (station, burst->next);
     if (bytes != NULL) {
-      send_packet (splitstream, burst, burst->next, bytes);
+      send_packet (splitstream, burst, burst->next, media_time, bytes);
       n_sent++;
     }
     burst->next++;
@@ -349,6 +351,18 @@ find_asker (SsSplitStream *splitstream, const SsContact *from, const SsId *id)
       || !ss_contact_equal (from, &station->tune.peer))
     return NULL;
   return station;
+}
+
+/* The peer's word on the media time, as if that came by way of it: late
+ * rather than early, and corrected by what comes down the trees. If it was
+ * held up, the next one says better. */
+static void
+set_clock (SsStation *station, uint64_t media_time_us)
+{
+  SsTime media_time
+    = (SsTime) MIN (media_time_us, (uint64_t) (SS_NEVER / SS_SEC)) * SS_USEC;
+  ss_media_clock_hint (&station->current->clock, station->owner->env->now,
+                       media_time);
 }
 
 void
@@ -389,13 +403,7 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
   tune->is_answered = true;
   SsTime paced = station->current->latency / SS_BURST_SPEED;
   tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
-  SsTime rtt = ss_kbr_rtt (splitstream->kbr, &from->id);
-  if (rtt == SS_NEVER || rtt > now - tune->asked)
-    rtt = now - tune->asked;
-  SsTime media_time
-    = (SsTime) MIN (message.media_time, (uint64_t) (SS_NEVER / SS_SEC))
-      * SS_USEC;
-  ss_media_clock_hint (&station->current->clock, now, media_time + rtt / 2);
+  set_clock (station, message.media_time);
   ss_reorder_expect (station->current->reorder, message.first, message.newest,
                      tune->deadline);
 }
@@ -415,10 +423,15 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
   unsigned n_columns = SS_STRIPES - station->current->n_parity;
   SsStripe *stripe = &station->stripes[message.number % n_columns];
   uint32_t sequence = message.number / n_columns;
+  set_clock (station, message.media_time);
+  ss_reorder_expect_burst (station->current->reorder, splitstream->env->now,
+                           message.number);
   GBytes *bytes = g_bytes_new (message.packet.data, message.packet.len);
   if (ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
         == SS_PACKET_NEW
       && stripe->group != NULL)
     ss_group_inject (stripe->group, sequence, bytes, true);
   g_bytes_unref (bytes);
+  ss_reorder_burst_is_at (station->current->reorder, splitstream->env->now,
+                          message.number);
 }

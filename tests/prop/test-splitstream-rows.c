@@ -25,7 +25,8 @@ static void
 check_pattern (GBytes **data, unsigned k, GBytes **shards, unsigned m,
                unsigned lost)
 {
-  GBytes *some[SS_ROW_MAX], *some_shards[SS_PARITY_MAX];
+  GBytes *some[SS_ROW_MAX] = { NULL };
+  GBytes *some_shards[SS_PARITY_MAX] = { NULL };
   for (unsigned i = 0; i < k; i++)
     some[i] = (lost >> i & 1) != 0 ? NULL : data[i];
   for (unsigned j = 0; j < m; j++)
