@@ -143,9 +143,8 @@ ss_group_after (const SsScribe *scribe, const SsId *id)
         index++;
     }
   }
-  return index < scribe->groups->len
-             ? g_ptr_array_index (scribe->groups, index)
-             : NULL;
+  return index < scribe->groups->len ? g_ptr_array_index (scribe->groups, index)
+                                     : NULL;
 }
 
 SsGroup *

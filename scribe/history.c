@@ -84,8 +84,7 @@ ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet)
   group->has_first = true;
   /* Two slots a packet: what is over age goes within half a round. */
   for (unsigned i = 0; i < 2; i++) {
-    SsHistorySlot *swept
-      = &group->slots[group->sweep++ & (group->n_slots - 1)];
+    SsHistorySlot *swept = &group->slots[group->sweep++ & (group->n_slots - 1)];
     if (is_old (group, swept))
       empty (swept);
   }

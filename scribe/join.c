@@ -28,8 +28,8 @@ ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
   join->shed = true;
   join->lost = ss_prefix_of (&group->parent.id); /* not to be sent back */
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
-    join->candidates[join->n_candidates++]
-      = ss_contact_from_record (&candidates[i]);
+    join->candidates[join->n_candidates++] =
+        ss_contact_from_record (&candidates[i]);
   send_join (group);
 }
 
@@ -69,8 +69,7 @@ answer_wait (SsGroup *group, const SsContact *to)
   if (join->tries > 2)
     wait <<= MIN (join->tries - 2, 6);
   wait = MIN (wait, is_live ? SS_JOIN_WAIT_LIVE : SS_JOIN_WAIT_MAX);
-  return wait
-         + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
+  return wait + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
 }
 
 static void
@@ -95,8 +94,7 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->mask = ss_history_mask (group);
   }
   message->load = (uint16_t) MIN (family->n_children, UINT16_MAX);
-  message->load_max
-    = (uint16_t) MIN (family->config.children_max, UINT16_MAX);
+  message->load_max = (uint16_t) MIN (family->config.children_max, UINT16_MAX);
   message->lost = join->lost;
   message->n_source = 0;
   if (family->has_source)
@@ -123,8 +121,8 @@ send_join (SsGroup *group)
   uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
   size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
   g_assert (len > 0);
-  join->answer_by
-    = scribe->env->now + answer_wait (group, is_direct ? &to : NULL);
+  join->answer_by =
+      scribe->env->now + answer_wait (group, is_direct ? &to : NULL);
   join->asked = is_direct ? to.id : (SsId){ { 0 } };
   if (join->tries < UINT8_MAX)
     join->tries++;
@@ -134,11 +132,10 @@ send_join (SsGroup *group)
   if (is_direct)
     ss_scribe_send (scribe, &to, data, len);
   else
-    ss_kbr_route (scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
-                  group->family->config.mode == SS_GROUP_LIVE
-                      ? SS_ROUTE_PROVISIONAL
-                      : 0,
-                  data, len);
+    ss_kbr_route (
+        scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
+        group->family->config.mode == SS_GROUP_LIVE ? SS_ROUTE_PROVISIONAL : 0,
+        data, len);
 }
 
 static void
@@ -283,8 +280,8 @@ ss_join_recovered (SsScribe *scribe, const SsContact *peer)
     at = group->id;
     if (group->family->config.is_source)
       ss_group_arm (group); /* it may have a child too many now */
-    if (group->join && group->has_parent
-        && !group->join->shed && ss_contact_equal (&group->parent, peer)
+    if (group->join && group->has_parent && !group->join->shed
+        && ss_contact_equal (&group->parent, peer)
         && group->join->lost == ss_prefix_of (&peer->id))
       ss_join_cancel (group);
   }
@@ -320,8 +317,8 @@ know_root (SsGroup *group, const SsContact *parent, const SsPeerRecord *root,
 }
 
 static bool
-path_is_good (const SsGroup *group, const SsContact *from,
-              const uint32_t *path, unsigned n_path)
+path_is_good (const SsGroup *group, const SsContact *from, const uint32_t *path,
+              unsigned n_path)
 {
   uint32_t self = ss_prefix_of (ss_scribe_self (group->scribe));
   if (n_path == 0 || n_path >= SS_GROUP_DEPTH_MAX
@@ -338,8 +335,8 @@ set_parent (SsGroup *group, const SsContact *parent)
 {
   SsScribe *scribe = group->scribe;
   ss_join_cancel (group);
-  bool is_new = !group->has_parent
-                || !ss_contact_equal (&group->parent, parent);
+  bool is_new =
+      !group->has_parent || !ss_contact_equal (&group->parent, parent);
   if (is_new && group->has_parent)
     ss_join_send_leave (group, &group->parent);
   if (is_new && group->n_path > 0) {
@@ -420,16 +417,15 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
-  if (message->n_candidates == 0
-      && join->next_candidate == join->n_candidates)
+  if (message->n_candidates == 0 && join->next_candidate == join->n_candidates)
     failed_once (join); /* nobody left to ask but the root */
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
   if (message->n_candidates > 0) {
     join->n_candidates = join->next_candidate = 0;
     for (unsigned i = 0; i < message->n_candidates; i++)
-      join->candidates[join->n_candidates++]
-        = ss_contact_from_record (&message->candidates[i]);
+      join->candidates[join->n_candidates++] =
+          ss_contact_from_record (&message->candidates[i]);
   }
   if (join->failures > SS_JOIN_FAILURES_FAST
       || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
@@ -442,8 +438,7 @@ ss_join_handle_path (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribePath *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group || !group->has_parent
-      || !ss_contact_equal (&group->parent, from))
+  if (!group || !group->has_parent || !ss_contact_equal (&group->parent, from))
     return;
   if (!path_is_good (group, from, message->path, message->n_path)) {
     ss_count (scribe->env, SCRIBE_LOOPS);

@@ -23,8 +23,8 @@ ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
                              packet, &how);
       ss_count (scribe->env, SCRIBE_FORWARDED);
     } else if (ss_scribe_usable (scribe, &to)) {
-      ss_publish_add (group, sequence, packet, scribe->env->now + SS_SEC,
-                      true, &to);
+      ss_publish_add (group, sequence, packet, scribe->env->now + SS_SEC, true,
+                      &to);
       ss_count (scribe->env, SCRIBE_FORWARDED);
     }
   }
@@ -64,12 +64,12 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
   const uint8_t *had = packet ? g_bytes_get_data (packet, &had_len) : NULL;
   bool is_same = packet && had_len == bytes->len
                  && memcmp (had, bytes->data, had_len) == 0;
-  packet
-    = is_same ? g_bytes_ref (packet) : g_bytes_new (bytes->data, bytes->len);
+  packet =
+      is_same ? g_bytes_ref (packet) : g_bytes_new (bytes->data, bytes->len);
   SsPacketVerdict verdict = is_same ? SS_PACKET_DUPLICATE : SS_PACKET_NEW;
   if (scribe->app.packet)
-    verdict = scribe->app.packet (group->user, group, sequence, packet, from,
-                                  via);
+    verdict =
+        scribe->app.packet (group->user, group, sequence, packet, from, via);
   if (!group->is_dead) {
     switch (verdict) {
     case SS_PACKET_NEW:
@@ -136,8 +136,8 @@ void
 ss_live_handle_deputy (SsScribe *scribe, const SsContact *from,
                        const SsMsgScribeDeputy *message)
 {
-  SsMsgScribeData data
-    = { .sequence = message->sequence, .packet = message->packet };
+  SsMsgScribeData data = { .sequence = message->sequence,
+                           .packet = message->packet };
   memcpy (data.tag, message->tag, SS_TAG_LEN);
   ss_live_handle_data (scribe, from, &data, SS_VIA_TREE);
 }
@@ -154,8 +154,7 @@ ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
   if (group->newest >= SS_GROUP_CATCH_UP_MAX)
     from = MAX (from, group->newest - SS_GROUP_CATCH_UP_MAX);
   for (uint32_t i = from; i <= group->newest; i++) {
-    bool is_had = i == newest
-                  || (i < newest && (mask >> (newest - 1 - i) & 1));
+    bool is_had = i == newest || (i < newest && (mask >> (newest - 1 - i) & 1));
     GBytes *packet = is_had ? NULL : ss_history_find (group, i);
     if (!packet)
       continue;

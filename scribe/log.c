@@ -138,8 +138,9 @@ ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
              const SsGroup *group, const SsSourceLog *log, uint32_t sequence,
              GBytes *data)
 {
-  SsMsgScribeMessage message
-    = { .source = log->id, .epoch = log->epoch, .sequence = sequence };
+  SsMsgScribeMessage message = { .source = log->id,
+                                 .epoch = log->epoch,
+                                 .sequence = sequence };
   memcpy (message.tag, group->id.b, SS_TAG_LEN);
   uint8_t head[64];
   size_t len = ss_msg_scribe_message_encode (&message, head, sizeof head);
@@ -197,8 +198,7 @@ advance (SsGroup *group, SsSourceLog *log)
     const uint8_t *bytes = g_bytes_get_data (data, &len);
     if (group->is_member && sequence >= log->deliver_from
         && scribe->app.message)
-      scribe->app.message (group->user, group, &log->id, sequence, bytes,
-                           len);
+      scribe->app.message (group->user, group, &log->id, sequence, bytes, len);
     g_bytes_unref (data);
   }
   if (!group->is_dead) {
@@ -268,10 +268,9 @@ ss_log_sync (SsGroup *group, const SsContact *to, uint8_t flags)
     sync.sources[at] = log->id;
     sync.epochs[at] = log->epoch;
     sync.nexts[at] = log->next;
-    sync.firsts[at]
-      = log->entries->len > 0
-            ? MIN (log->next, entry_at (log, 0)->sequence)
-            : log->next;
+    sync.firsts[at] = log->entries->len > 0
+                          ? MIN (log->next, entry_at (log, 0)->sequence)
+                          : log->next;
     bool is_last = i + 1 == ordered->logs->len;
     if (!is_last && sync.n_sources == G_N_ELEMENTS (sync.sources)) {
       sync.flags = flags | SS_SYNC_MORE;
@@ -296,8 +295,7 @@ compare_source (SsGroup *group, const SsContact *from,
   SsSourceLog *log = ss_log_find (group, source);
   if (log && log->epoch == epoch && !ordered->is_synced && is_parent)
     log->next = log->deliver_from = next; /* the parent's word counts */
-  if (log && (log->epoch > epoch
-              || (log->epoch == epoch && log->next > next)))
+  if (log && (log->epoch > epoch || (log->epoch == epoch && log->next > next)))
     return true;
   bool is_new = !log || log->epoch < epoch;
   /* A newcomer starts where the tree is; a root wants the history too. */
@@ -464,10 +462,11 @@ fetch (SsGroup *group, SsSourceLog *log)
   log->fetch_at = now + MIN (wait << MIN (log->fetches, 3), SS_ORDERED_RETRY);
   if (log->fetches < UINT8_MAX)
     log->fetches++;
-  SsMsgScribeFetch message
-    = { .source = log->id, .epoch = log->epoch, .first = log->next };
-  message.count
-    = (uint8_t) MIN (log->known_end - log->next, SS_ORDERED_FETCH_MAX);
+  SsMsgScribeFetch message = { .source = log->id,
+                               .epoch = log->epoch,
+                               .first = log->next };
+  message.count =
+      (uint8_t) MIN (log->known_end - log->next, SS_ORDERED_FETCH_MAX);
   memcpy (message.tag, group->id.b, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_FETCH_MAX];
   size_t len = ss_msg_scribe_fetch_encode (&message, data, sizeof data);
@@ -478,8 +477,7 @@ void
 ss_log_due (SsGroup *group)
 {
   SsTime now = group->scribe->env->now;
-  for (unsigned i = 0; !group->is_dead && i < group->ordered->logs->len;
-       i++) {
+  for (unsigned i = 0; !group->is_dead && i < group->ordered->logs->len; i++) {
     SsSourceLog *log = g_ptr_array_index (group->ordered->logs, i);
     if (log->fetch_at > now)
       continue;
@@ -513,8 +511,8 @@ ss_log_handle_message (SsScribe *scribe, const SsContact *from,
   SsOrdered *ordered = ss_ordered_get (group);
   bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
   SsSourceLog *log = ss_log_find (group, &message->source);
-  bool is_asked = log && log->epoch == message->epoch
-                  && log->next < log->known_end;
+  bool is_asked =
+      log && log->epoch == message->epoch && log->next < log->known_end;
   if (message->sequence == 0 || (!is_parent && !group->join && !is_asked))
     return;
   /* One that was not there when this node came begins with 1; before that is
@@ -552,8 +550,9 @@ ss_log_handle_fetch (SsScribe *scribe, const SsContact *from,
     return;
   uint32_t first = entry_at (log, 0)->sequence;
   if (message->first < first) {
-    SsMsgScribeGone gone
-      = { .source = log->id, .epoch = log->epoch, .first = first };
+    SsMsgScribeGone gone = { .source = log->id,
+                             .epoch = log->epoch,
+                             .first = first };
     memcpy (gone.tag, group->id.b, SS_TAG_LEN);
     uint8_t data[SS_MSG_SCRIBE_GONE_MAX];
     size_t len = ss_msg_scribe_gone_encode (&gone, data, sizeof data);

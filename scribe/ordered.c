@@ -44,8 +44,7 @@ ss_ordered_free (SsOrdered *ordered)
   if (!ordered)
     return;
   for (unsigned i = 0; i < ordered->submissions->len; i++)
-    g_bytes_unref (
-        g_array_index (ordered->submissions, SsSubmission, i).data);
+    g_bytes_unref (g_array_index (ordered->submissions, SsSubmission, i).data);
   g_ptr_array_free (ordered->logs, TRUE);
   g_array_free (ordered->unstored, TRUE);
   g_array_free (ordered->submissions, TRUE);
@@ -66,8 +65,8 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
     return false;
   ss_scribe_enter (scribe);
   if (ordered->epoch == 0)
-    ordered->epoch = (uint32_t) ((scribe->env->now + scribe->env->wall_offset)
-                                 / SS_SEC);
+    ordered->epoch =
+        (uint32_t) ((scribe->env->now + scribe->env->wall_offset) / SS_SEC);
   SsSubmission submission = {
     .sequence = ++ordered->sequence,
     .data = g_bytes_new (data, len),
@@ -129,8 +128,8 @@ accept (SsGroup *group, const SsContact *source, uint32_t epoch,
         uint32_t sequence, uint32_t oldest, GBytes *data)
 {
   SsOrdered *ordered = group->ordered;
-  SsSourceLog *log
-    = ss_log_get (group, &source->id, epoch, ordered->is_ready ? oldest : 1);
+  SsSourceLog *log =
+      ss_log_get (group, &source->id, epoch, ordered->is_ready ? oldest : 1);
   if (!log)
     return;
   log->contact = *source;
@@ -288,8 +287,8 @@ replicate_once (SsGroup *group, SsUnstored *unstored, const SsSourceLog *log,
 {
   SsScribe *scribe = group->scribe;
   SsContact near[SS_ORDERED_REPLICAS + 2];
-  unsigned n = ss_kbr_replica_set (scribe->kbr, &group->id, near,
-                                   G_N_ELEMENTS (near));
+  unsigned n =
+      ss_kbr_replica_set (scribe->kbr, &group->id, near, G_N_ELEMENTS (near));
   unsigned others = 0;
   unstored->retry = scribe->env->now + SS_ORDERED_RETRY;
   for (unsigned i = 0; i < n && others < SS_ORDERED_REPLICAS - 1; i++) {
@@ -304,12 +303,13 @@ replicate_once (SsGroup *group, SsUnstored *unstored, const SsSourceLog *log,
 }
 
 void
-ss_ordered_replicate (SsGroup *group, const SsSourceLog *log,
-                      uint32_t sequence, GBytes *data)
+ss_ordered_replicate (SsGroup *group, const SsSourceLog *log, uint32_t sequence,
+                      GBytes *data)
 {
   SsOrdered *ordered = group->ordered;
-  SsUnstored unstored
-    = { .source = log->id, .epoch = log->epoch, .sequence = sequence };
+  SsUnstored unstored = { .source = log->id,
+                          .epoch = log->epoch,
+                          .sequence = sequence };
   if (replicate_once (group, &unstored, log, data)) {
     say_stored (group, log, sequence);
     return;
@@ -369,8 +369,8 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
     SsOrdered *ordered = ss_ordered_get (group);
     ordered->is_synced |= !is_in_tree && !group->join;
     /* A replica begins where it becomes one; SYNC brings what was before. */
-    SsSourceLog *log
-      = ss_log_get (group, &message->source, message->epoch,
+    SsSourceLog *log =
+        ss_log_get (group, &message->source, message->epoch,
                     is_in_tree && ordered->is_synced ? 1 : message->sequence);
     if (!log)
       return;
@@ -412,8 +412,8 @@ ss_ordered_handle_replica_ack (SsScribe *scribe, const SsContact *from,
   } else if (!has_acked (unstored, &from->id)
              && unstored->n_acked < SS_ORDERED_REPLICAS - 1) {
     unstored->acked[unstored->n_acked++] = from->id;
-    unsigned ring
-      = MIN (SS_ORDERED_REPLICAS,
+    unsigned ring =
+        MIN (SS_ORDERED_REPLICAS,
              ss_kbr_replica_set (scribe->kbr, &group->id,
                                  (SsContact[SS_ORDERED_REPLICAS]){ 0 },
                                  SS_ORDERED_REPLICAS));
@@ -431,8 +431,8 @@ sync_replicas (SsGroup *group)
   SsScribe *scribe = group->scribe;
   SsContact near[SS_ORDERED_REPLICAS];
   unsigned asked = 0;
-  unsigned n = ss_kbr_replica_set (scribe->kbr, &group->id, near,
-                                   SS_ORDERED_REPLICAS);
+  unsigned n =
+      ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_ORDERED_REPLICAS);
   for (unsigned i = 0; i < n; i++) {
     if (!ss_scribe_usable (scribe, &near[i]))
       continue;
@@ -483,8 +483,7 @@ void
 ss_ordered_answered (SsGroup *group)
 {
   SsOrdered *ordered = ss_ordered_get (group);
-  if (ordered->n_awaited > 0 && --ordered->n_awaited == 0
-      && !ordered->is_ready)
+  if (ordered->n_awaited > 0 && --ordered->n_awaited == 0 && !ordered->is_ready)
     be_ready (group);
 }
 
@@ -500,8 +499,7 @@ retry_unstored (SsGroup *group)
     GBytes *data = log && log->epoch == unstored->epoch
                        ? ss_log_entry (log, unstored->sequence)
                        : NULL;
-    if (data && group->is_root
-        && !replicate_once (group, unstored, log, data))
+    if (data && group->is_root && !replicate_once (group, unstored, log, data))
       continue;
     uint32_t sequence = unstored->sequence;
     g_array_remove_index (group->ordered->unstored, i);

@@ -45,8 +45,8 @@ send_ack (SsGroup *group, const SsContact *joiner, uint32_t nonce)
   memcpy (ack.path, group->path, group->n_path * sizeof *group->path);
   ack.n_root = put_root (group, ack.root);
   if (group->family->config.is_source)
-    ack.n_source = ss_peers_put (ack.source, 0, 1,
-                                 ss_kbr_self (group->scribe->kbr));
+    ack.n_source =
+        ss_peers_put (ack.source, 0, 1, ss_kbr_self (group->scribe->kbr));
   else if (group->family->has_source)
     ack.n_source = ss_peers_put (ack.source, 0, 1, &group->family->source);
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
@@ -61,8 +61,8 @@ send_redirect (SsScribe *scribe, const SsId *group_id, const SsContact *to,
   SsMsgScribeRedirect redirect = { .nonce = nonce };
   memcpy (redirect.tag, group_id->b, SS_TAG_LEN);
   for (unsigned i = 0; i < n; i++)
-    redirect.n_candidates
-      = ss_peers_put (redirect.candidates, redirect.n_candidates,
+    redirect.n_candidates =
+        ss_peers_put (redirect.candidates, redirect.n_candidates,
                       SS_REDIRECT_MAX, &candidates[i]);
   uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
   size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
@@ -204,8 +204,8 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
     group->newest = join->newest;
   }
   if (!ss_group_is_ordered (group)) /* there the child asks */
-    ss_live_catch_up (group, joiner, join->flags & SS_JOIN_HAVE,
-                      join->newest, join->mask);
+    ss_live_catch_up (group, joiner, join->flags & SS_JOIN_HAVE, join->newest,
+                      join->mask);
   ss_group_arm (group);
 }
 
@@ -223,8 +223,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
     return true;
   }
   SsContact candidates[SS_REDIRECT_MAX];
-  unsigned n
-    = choose_candidates (group, &joiner->id, join->lost, candidates);
+  unsigned n = choose_candidates (group, &joiner->id, join->lost, candidates);
   if (n == 0 && group->is_root) {
     /* A source whose deputy the joiner takes for dead, or a root without
      * children that is full elsewhere: better over the bound than lost. */
@@ -239,8 +238,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   if (n == 0 && group->has_parent)
     ss_neighbour_tell_load (scribe, &group->parent);
   /* Whoever is named is likely to have one more. */
-  SsNeighbour *first = n > 0 ? ss_neighbour_find (scribe, &candidates[0].id)
-                             : NULL;
+  SsNeighbour *first =
+      n > 0 ? ss_neighbour_find (scribe, &candidates[0].id) : NULL;
   if (first && first->load < UINT16_MAX)
     first->load++;
   ss_count (scribe->env, SCRIBE_REDIRECTS);
@@ -269,10 +268,9 @@ ss_parent_serve_pending (SsGroup *group)
          && ss_group_in_tree (group)) {
     SsPendingJoin join = g_array_index (group->pending, SsPendingJoin, 0);
     g_array_remove_index (group->pending, 0);
-    bool is_above
-      = ss_group_on_path (group, &join.joiner.id)
-        || (group->has_parent
-            && ss_contact_equal (&group->parent, &join.joiner));
+    bool is_above = ss_group_on_path (group, &join.joiner.id)
+                    || (group->has_parent
+                        && ss_contact_equal (&group->parent, &join.joiner));
     if (!is_above)
       take_or_redirect (group, &join, SS_JOIN_DIRECT);
   }
@@ -404,8 +402,7 @@ find_deputy (const SsGroup *group, unsigned *ret_n)
   *ret_n = 0;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);
-    if (child->shed_until
-        || !ss_scribe_usable (group->scribe, &child->contact))
+    if (child->shed_until || !ss_scribe_usable (group->scribe, &child->contact))
       continue;
     ++*ret_n;
     if (!deputy || child->since < deputy->since)
@@ -455,8 +452,8 @@ ss_parent_due (SsGroup *group)
     shed_surplus (group);
   for (unsigned i = ss_group_child_count (group); i-- > 0;) {
     const SsChild *child = ss_group_child_at (group, i);
-    SsTime end = child->shed_until ? child->shed_until
-                                   : child->heard + SS_CHILD_SILENT;
+    SsTime end =
+        child->shed_until ? child->shed_until : child->heard + SS_CHILD_SILENT;
     if (now < end)
       continue;
     SsId id = child->contact.id;
@@ -477,8 +474,8 @@ ss_parent_retire (SsGroup *group, const SsContact *successor)
     SsMsgScribeHandover handover = { .group = group->id };
     handover.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
     if (group->family->has_source)
-      handover.n_source
-        = ss_peers_put (handover.source, 0, 1, &group->family->source);
+      handover.n_source =
+          ss_peers_put (handover.source, 0, 1, &group->family->source);
     ss_group_info (group, &handover.info);
     uint8_t data[SS_MSG_SCRIBE_HANDOVER_MAX];
     size_t len = ss_msg_scribe_handover_encode (&handover, data, sizeof data);

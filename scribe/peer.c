@@ -94,15 +94,14 @@ ss_neighbour_load (SsScribe *scribe, const SsContact *contact, uint16_t load,
 #define BURST       (5 * SS_MSEC)
 #define PAUSE_DECAY 32 /* how many packets a long pause is remembered */
 /* Of a parent with rarer packets the other stripes tell sooner. */
-#define PAUSE_MAX   (400 * SS_MSEC)
+#define PAUSE_MAX (400 * SS_MSEC)
 
 static SsTime
 silence_of (const SsNeighbour *neighbour)
 {
   if (neighbour->pause == 0 || neighbour->pause > PAUSE_MAX)
     return SS_NEVER / 2;
-  return MAX (SS_SILENCE_MIN,
-              neighbour->pause * 3 / 2 + 100 * SS_MSEC);
+  return MAX (SS_SILENCE_MIN, neighbour->pause * 3 / 2 + 100 * SS_MSEC);
 }
 
 void
@@ -157,10 +156,9 @@ static bool
 send_tags (SsScribe *scribe, SsNeighbour *neighbour,
            SsMsgScribeKeepalive *message, const SsFamily *family)
 {
-  message->load
-    = family ? (uint16_t) MIN (family->n_children, UINT16_MAX) : 0;
-  message->load_max
-    = family ? (uint16_t) MIN (family->config.children_max, UINT16_MAX) : 0;
+  message->load = family ? (uint16_t) MIN (family->n_children, UINT16_MAX) : 0;
+  message->load_max =
+      family ? (uint16_t) MIN (family->config.children_max, UINT16_MAX) : 0;
   uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
   size_t len = ss_msg_scribe_keepalive_encode (message, data, sizeof data);
   SsKbrSend how = {
@@ -287,8 +285,7 @@ ss_neighbour_sweep (SsScribe *scribe)
       }
       continue;
     }
-    if (at->data >= 0 && !at->is_silent
-        && now >= at->data + silence_of (at)) {
+    if (at->data >= 0 && !at->is_silent && now >= at->data + silence_of (at)) {
       at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
@@ -407,8 +404,7 @@ ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
     if (group->has_root)
       n = add_unique (scribe, &group->root, list, n);
     for (unsigned i = 0; i < ss_group_child_count (group); i++)
-      n = add_unique (scribe, &ss_group_child_at (group, i)->contact, list,
-                      n);
+      n = add_unique (scribe, &ss_group_child_at (group, i)->contact, list, n);
   }
   for (unsigned i = 1; i < n; i++) {
     SsContact moved = list[i];

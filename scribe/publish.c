@@ -57,8 +57,8 @@ send_entry (SsGroup *group, SsOutgoing *entry, const SsContact *to)
     .token = entry->token,
     .expires = entry->give_up,
   };
-  uint8_t type
-    = entry->for_deputy ? SS_MSG_SCRIBE_DEPUTY : SS_MSG_SCRIBE_PUBLISH;
+  uint8_t type =
+      entry->for_deputy ? SS_MSG_SCRIBE_DEPUTY : SS_MSG_SCRIBE_PUBLISH;
   if (!ss_scribe_send_packet (scribe, to, type, group, entry->sequence,
                               entry->packet, &how))
     entry->token = 0;
@@ -92,11 +92,11 @@ find_closer (SsGroup *group, SsContact *ret_node)
 {
   SsScribe *scribe = group->scribe;
   SsContact near[SS_REDIRECT_MAX];
-  unsigned n
-    = ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_REDIRECT_MAX);
+  unsigned n =
+      ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_REDIRECT_MAX);
   for (unsigned i = 0; i < n; i++) {
-    bool is_closer
-      = scribe->is_leaving
+    bool is_closer =
+        scribe->is_leaving
         || ss_id_closer (&group->id, &near[i].id, ss_scribe_self (scribe));
     if (is_closer && ss_scribe_usable (scribe, &near[i])) {
       *ret_node = near[i];
@@ -110,14 +110,14 @@ void
 ss_publish_find_root (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
-  SsTime wait = MIN (SS_FIND_WAIT << MIN (group->find_tries, 4),
-                     SS_FIND_WAIT_MAX);
+  SsTime wait =
+      MIN (SS_FIND_WAIT << MIN (group->find_tries, 4), SS_FIND_WAIT_MAX);
   group->find_next = scribe->env->now + wait;
   group->find_nonce = ss_scribe_nonce (scribe);
   if (group->find_tries < UINT8_MAX)
     group->find_tries++;
-  SsMsgScribeFindRoot message
-    = { .group = group->id, .nonce = group->find_nonce };
+  SsMsgScribeFindRoot message = { .group = group->id,
+                                  .nonce = group->find_nonce };
   message.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
   ss_group_info (group, &message.info);
   uint8_t data[SS_MSG_SCRIBE_FIND_ROOT_MAX];
@@ -418,8 +418,7 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
   if (!group->family->has_source && ss_group_has_own_family (group)
       && !group->family->config.is_source && !ss_group_is_ordered (group))
     ss_family_set_source (group->family, from);
-  if (!group->is_root
-      && (!group->has_parent || ss_group_is_closest (group)))
+  if (!group->is_root && (!group->has_parent || ss_group_is_closest (group)))
     ss_join_become_root (group);
   if (group->is_dead || (ss_group_is_ordered (group) && !group->is_root))
     return;
@@ -526,8 +525,8 @@ ss_publish_handle (SsScribe *scribe, const SsContact *from,
   }
   GBytes *packet = ss_history_find (group, message->sequence);
   if (was_new && packet && !ss_contact_equal (&closer, from))
-    ss_publish_add (group, message->sequence, packet,
-                    scribe->env->now + SS_SEC, false, &closer);
+    ss_publish_add (group, message->sequence, packet, scribe->env->now + SS_SEC,
+                    false, &closer);
   if (!ss_contact_equal (&closer, from))
     send_not_root (scribe, message->tag, from, 0, message->sequence, &closer);
 }
@@ -542,10 +541,10 @@ ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
   bool is_replica = message->flags & SS_JOIN_REPLICA;
   bool is_known = is_replica;
   if (group) {
-    is_known |= !ss_group_in_tree (group)
-                || (group->has_root && ss_contact_equal (&group->root, from))
-                || (group->has_parent
-                    && ss_contact_equal (&group->parent, from));
+    is_known |=
+        !ss_group_in_tree (group)
+        || (group->has_root && ss_contact_equal (&group->root, from))
+        || (group->has_parent && ss_contact_equal (&group->parent, from));
   } else {
     group = ss_group_adopt (scribe, &message->group, &message->info, true,
                             message->flags & SS_JOIN_ORDERED);

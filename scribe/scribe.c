@@ -84,8 +84,8 @@ ss_scribe_leave_all (SsScribe *scribe)
     if (group->has_parent) {
       successor = &group->parent;
     } else if (group->is_root) {
-      unsigned n
-        = ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_REDIRECT_MAX);
+      unsigned n =
+          ss_kbr_replica_set (scribe->kbr, &group->id, near, SS_REDIRECT_MAX);
       for (unsigned i = 0; i < n && !successor; i++)
         if (ss_scribe_usable (scribe, &near[i]))
           successor = &near[i];
@@ -139,8 +139,8 @@ ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
 
 bool
 ss_scribe_send_packet (SsScribe *scribe, const SsContact *to, uint8_t type,
-                       const SsGroup *group, uint32_t sequence,
-                       GBytes *packet, const SsKbrSend *how)
+                       const SsGroup *group, uint32_t sequence, GBytes *packet,
+                       const SsKbrSend *how)
 {
   /* The four kinds of packet message differ in their code alone. */
   SsMsgScribeData message = { .sequence = sequence };
@@ -214,8 +214,8 @@ kbr_forward (void *app, const SsKbrMessage *message, const SsContact *next)
       || !ss_id_equal (&join.group, &message->key))
     return true; /* the last node counts it */
   ss_scribe_enter (scribe);
-  bool taken = ss_parent_handle_join (scribe, &message->source, &join,
-                                      SS_JOIN_ON_WAY);
+  bool taken =
+      ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_ON_WAY);
   ss_scribe_exit (scribe);
   return !taken;
 }
@@ -230,8 +230,7 @@ kbr_deliver (void *app, const SsKbrMessage *message)
   if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_JOIN
       && ss_msg_scribe_join_decode (message->data, message->len, &join)
       && ss_id_equal (&join.group, &message->key))
-    ss_parent_handle_join (scribe, &message->source, &join,
-                           SS_JOIN_DELIVERED);
+    ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_DELIVERED);
   else if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_FIND_ROOT
            && ss_msg_scribe_find_root_decode (message->data, message->len,
                                               &find_root)
@@ -290,17 +289,14 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
 
 /* One row for each message that is sent directly. */
 #define DIRECT_MESSAGES(ROW) \
-  ROW (SCRIBE_PUBLISH, scribe_publish, SsMsgScribePublish, \
-       ss_publish_handle) \
-  ROW (SCRIBE_DEPUTY, scribe_deputy, SsMsgScribeDeputy, \
-       ss_live_handle_deputy) \
+  ROW (SCRIBE_PUBLISH, scribe_publish, SsMsgScribePublish, ss_publish_handle) \
+  ROW (SCRIBE_DEPUTY, scribe_deputy, SsMsgScribeDeputy, ss_live_handle_deputy) \
   ROW (SCRIBE_JOIN_ACK, scribe_join_ack, SsMsgScribeJoinAck, \
        ss_join_handle_ack) \
   ROW (SCRIBE_REDIRECT, scribe_redirect, SsMsgScribeRedirect, \
        ss_join_handle_redirect) \
   ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_join_handle_path) \
-  ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, \
-       ss_parent_handle_leave) \
+  ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, ss_parent_handle_leave) \
   ROW (SCRIBE_KEEPALIVE, scribe_keepalive, SsMsgScribeKeepalive, \
        ss_neighbour_handle_keepalive) \
   ROW (SCRIBE_NOT_SERVED, scribe_not_served, SsMsgScribeNotServed, \
@@ -345,8 +341,8 @@ dispatch (SsScribe *scribe, const SsContact *from, const uint8_t *data,
     SsMsgScribeRepair repair;
     if (!ss_msg_scribe_repair_decode (data, len, &repair))
       return false;
-    SsMsgScribeData message
-      = { .sequence = repair.sequence, .packet = repair.packet };
+    SsMsgScribeData message = { .sequence = repair.sequence,
+                                .packet = repair.packet };
     memcpy (message.tag, repair.tag, SS_TAG_LEN);
     ss_live_handle_data (scribe, from, &message, SS_VIA_REPAIR);
     return true;

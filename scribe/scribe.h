@@ -20,10 +20,10 @@
 #include "base/env.h"
 #include "overlay/kbr.h"
 
-#define SS_SCRIBE_PACKET_MAX 1180 /* one packet, all of it */
+#define SS_SCRIBE_PACKET_MAX  1180 /* one packet, all of it */
 #define SS_SCRIBE_MESSAGE_MAX 1150 /* one message of an ordered group */
-#define SS_SCRIBE_INFO_MAX   192
-#define SS_SCRIBE_WANT_MAX   16   /* sequences in one request */
+#define SS_SCRIBE_INFO_MAX    192
+#define SS_SCRIBE_WANT_MAX    16 /* sequences in one request */
 
 typedef struct SsScribe SsScribe;
 typedef struct SsFamily SsFamily;
@@ -39,8 +39,8 @@ typedef enum {
 } SsPacketVerdict;
 
 typedef enum {
-  SS_VIA_TREE,    /* from the parent, or from the source to a root */
-  SS_VIA_REPAIR,  /* asked for */
+  SS_VIA_TREE,   /* from the parent, or from the source to a root */
+  SS_VIA_REPAIR, /* asked for */
 } SsPacketVia;
 
 typedef struct {
@@ -77,41 +77,41 @@ typedef struct {
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;
-  bool volunteer;         /* a relay: becomes a forwarder on a JOIN's path */
-  unsigned history_max;   /* packets kept per group; 0: SS_GROUP_HISTORY */
-  SsTime history_time;    /* and no older than this */
+  bool volunteer;       /* a relay: becomes a forwarder on a JOIN's path */
+  unsigned history_max; /* packets kept per group; 0: SS_GROUP_HISTORY */
+  SsTime history_time;  /* and no older than this */
 } SsFamilyConfig;
 
-#define SS_FAMILY_CHILDREN 32  /* 2 x 16: twice the stream's rate */
+#define SS_FAMILY_CHILDREN 32 /* 2 x 16: twice the stream's rate */
 #define SS_GROUP_HISTORY   128
 
 SsScribe *ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app,
                          void *app_user);
-void      ss_scribe_free (SsScribe *scribe);
-void      ss_scribe_timer (SsScribe *scribe, SsTimer *timer);
+void ss_scribe_free (SsScribe *scribe);
+void ss_scribe_timer (SsScribe *scribe, SsTimer *timer);
 /* Leaves every group in an orderly way: parents and children are told, each
  * child being given this node's parent to go to. */
-void      ss_scribe_leave_all (SsScribe *scribe);
+void ss_scribe_leave_all (SsScribe *scribe);
 
 SsFamily *ss_family_new (SsScribe *scribe, const SsFamilyConfig *config);
-void      ss_family_free (SsFamily *family); /* leaves its groups */
-void      ss_family_set_source (SsFamily *family, const SsContact *source);
+void ss_family_free (SsFamily *family); /* leaves its groups */
+void ss_family_set_source (SsFamily *family, const SsContact *source);
 /* Children in all groups of the family, and the bound. */
-unsigned  ss_family_n_children (const SsFamily *family);
-unsigned  ss_family_children_max (const SsFamily *family);
+unsigned ss_family_n_children (const SsFamily *family);
+unsigned ss_family_children_max (const SsFamily *family);
 /* Tree neighbours (parents, children, roots) in any group of the family, no
  * suspects, nearest first, each once. For questions that any member answers. */
-unsigned  ss_family_neighbours (const SsFamily *family,
-                                SsContact *ret_contacts, unsigned max);
+unsigned ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
+                               unsigned max);
 /* Fetches per second, retransmissions sent and the like are in counters. */
 
 /* The group of this id in the family; made on first call (a local reference
  * to it, no traffic). user goes to the upcalls. */
 SsGroup *ss_group_open (SsFamily *family, const SsId *id, void *user);
 SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
-void     ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
-void     ss_group_join (SsGroup *group);  /* become a member: join the tree */
-void     ss_group_leave (SsGroup *group); /* stay forwarder while needed */
+void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
+void ss_group_join (SsGroup *group);  /* become a member: join the tree */
+void ss_group_leave (SsGroup *group); /* stay forwarder while needed */
 
 /* live, source: hands the packet to the group's root, which acknowledges once
  * it has sent it on; sent again, to the successor if need be, until
@@ -133,7 +133,8 @@ void ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
 void ss_group_unwant (SsGroup *group, uint32_t sequence);
 /* live: packets below are of an old session or past: forget, restart. */
 void ss_group_reset (SsGroup *group, uint32_t first_sequence);
-GBytes *ss_group_history (const SsGroup *group, uint32_t sequence); /* borrowed */
+GBytes *ss_group_history (const SsGroup *group,
+                          uint32_t sequence); /* borrowed */
 
 /* ordered: multicast in this node's name; kept until the root reports it
  * stored on min (3, ring size) nodes. False: too many outstanding. A member
@@ -141,14 +142,14 @@ GBytes *ss_group_history (const SsGroup *group, uint32_t sequence); /* borrowed 
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
 
 const SsId *ss_group_id (const SsGroup *group);
-void       *ss_group_user (const SsGroup *group);
-bool        ss_group_is_root (const SsGroup *group);
-bool        ss_group_is_member (const SsGroup *group);
-bool        ss_group_in_tree (const SsGroup *group); /* root, or has a parent */
+void *ss_group_user (const SsGroup *group);
+bool ss_group_is_root (const SsGroup *group);
+bool ss_group_is_member (const SsGroup *group);
+bool ss_group_in_tree (const SsGroup *group); /* root, or has a parent */
 /* NULL: none. */
 const SsContact *ss_group_parent (const SsGroup *group);
 const SsContact *ss_group_root (const SsGroup *group); /* last known */
-unsigned    ss_group_n_children (const SsGroup *group);
-unsigned    ss_group_children (const SsGroup *group, SsContact *ret, unsigned max);
-unsigned    ss_group_depth (const SsGroup *group); /* root: 0 */
-unsigned    ss_group_n_reparented (const SsGroup *group);
+unsigned ss_group_n_children (const SsGroup *group);
+unsigned ss_group_children (const SsGroup *group, SsContact *ret, unsigned max);
+unsigned ss_group_depth (const SsGroup *group); /* root: 0 */
+unsigned ss_group_n_reparented (const SsGroup *group);

@@ -25,24 +25,24 @@
 /* Bounds. */
 #define SS_SCRIBE_GROUPS_MAX     8192 /* groups on one node */
 #define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
-#define SS_GROUP_HARD_FACTOR     4  /* children at most, over children_max */
-#define SS_GROUP_WANTS_MAX       64 /* sequences wanted at once in a group */
-#define SS_GROUP_ASKERS_MAX      64 /* peers to be answered later */
-#define SS_GROUP_PENDING_MAX     16 /* JOINs that wait for this node's own */
-#define SS_GROUP_OUTBOX_MAX      256 /* packets not acknowledged by a root */
-#define SS_GROUP_CATCH_UP_MAX    64 /* packets sent to a new child */
+#define SS_GROUP_HARD_FACTOR     4    /* children at most, over children_max */
+#define SS_GROUP_WANTS_MAX       64   /* sequences wanted at once in a group */
+#define SS_GROUP_ASKERS_MAX      64   /* peers to be answered later */
+#define SS_GROUP_PENDING_MAX     16   /* JOINs that wait for this node's own */
+#define SS_GROUP_OUTBOX_MAX      256  /* packets not acknowledged by a root */
+#define SS_GROUP_CATCH_UP_MAX    64   /* packets sent to a new child */
 #define SS_GROUP_DEPTH_MAX       40
 #define SS_REDIRECT_MAX          4
-#define SS_FAMILY_ASK_MAX        64 /* neighbours considered for a question */
+#define SS_FAMILY_ASK_MAX        64  /* neighbours considered for a question */
 #define SS_ANSWER_RATE           512 /* packets a second for one asker */
 #define SS_ANSWER_BURST          256
 
-#define SS_ORDERED_SOURCES_MAX   256 /* in one group */
-#define SS_ORDERED_LOG_MAX       256 /* messages kept of one source */
-#define SS_ORDERED_AHEAD_MAX     128 /* kept ahead of a gap */
-#define SS_ORDERED_OUT_MAX       64  /* messages not stored yet */
-#define SS_ORDERED_REPLICAS      3   /* the root included */
-#define SS_ORDERED_FETCH_MAX     16  /* messages asked for at once */
+#define SS_ORDERED_SOURCES_MAX 256 /* in one group */
+#define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
+#define SS_ORDERED_AHEAD_MAX   128 /* kept ahead of a gap */
+#define SS_ORDERED_OUT_MAX     64  /* messages not stored yet */
+#define SS_ORDERED_REPLICAS    3   /* the root included */
+#define SS_ORDERED_FETCH_MAX   16  /* messages asked for at once */
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL (5 * SS_SEC)
@@ -52,44 +52,44 @@
 #define SS_JOIN_SLACK         (100 * SS_MSEC)
 #define SS_JOIN_WAIT_MAX      (5 * SS_SEC)
 #define SS_JOIN_WAIT_LIVE     (1 * SS_SEC) /* while a stream is missed */
-#define SS_JOIN_FAILURES_MUST 3 /* then the root must take it */
-#define SS_JOIN_FAILURES_FAST 8 /* then refusals are not answered at once */
+#define SS_JOIN_FAILURES_MUST 3            /* then the root must take it */
+#define SS_JOIN_FAILURES_FAST 8  /* then refusals are not answered at once */
 #define SS_JOIN_REDIRECTS_MAX 16 /* then the next one must take it */
 #define SS_JOIN_WAIT_FIRST    (200 * SS_MSEC) /* for a routed JOIN's answer */
 #define SS_PENDING_TIME       (1 * SS_SEC)
 #define SS_SURPLUS_TIME       (1 * SS_SEC) /* a source has two children */
 #define SS_SHED_TIME          (5 * SS_SEC) /* a shed child is served so long */
 #define SS_LEAVE_TIME         (500 * SS_MSEC)
-#define SS_ROOT_CHECK         (300 * SS_MSEC) /* a root by hearsay asks itself */
+#define SS_ROOT_CHECK         (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME      (10 * SS_SEC)
 #define SS_WANT_WAIT_MIN      (60 * SS_MSEC)
 #define SS_WANT_WAIT_MAX      (500 * SS_MSEC)
 #define SS_WANT_OTHERS_TIME   (1500 * SS_MSEC) /* a want in another's name */
-#define SS_ROOT_SILENT        (300 * SS_MSEC) /* then a root is suspected */
+#define SS_ROOT_SILENT        (300 * SS_MSEC)  /* then a root is suspected */
 #define SS_FIND_WAIT          (100 * SS_MSEC)
 #define SS_FIND_WAIT_MAX      (1 * SS_SEC)
 #define SS_SILENCE_MIN        (250 * SS_MSEC)
-#define SS_GAP_AGE            (3 * SS_SEC) /* older gaps are nobody's wish */
-#define SS_ORDERED_RETRY      (1 * SS_SEC) /* unstored, or not replicated */
+#define SS_GAP_AGE            (3 * SS_SEC)    /* older gaps are nobody's wish */
+#define SS_ORDERED_RETRY      (1 * SS_SEC)    /* unstored, or not replicated */
 #define SS_ORDERED_GAP        (100 * SS_MSEC) /* then a gap is asked for */
-#define SS_ORDERED_SYNC       (10 * SS_SEC) /* between root and replicas */
+#define SS_ORDERED_SYNC       (10 * SS_SEC)   /* between root and replicas */
 #define SS_ORDERED_SYNC_FIRST (500 * SS_MSEC) /* a new root's patience */
 #define SS_LOAD_REPEAT        (50 * SS_MSEC)
 #define SS_LEAVE_REPEAT       (500 * SS_MSEC)
 
 enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
-  SS_JOIN_HAVE = 1,
-  SS_JOIN_MUST = 2,
-  SS_JOIN_RETRY = 4,
-  SS_JOIN_ORDERED = 8,
-  SS_JOIN_SHED = 16,
-  SS_JOIN_REPLICA = 32,
+       SS_JOIN_HAVE = 1,
+       SS_JOIN_MUST = 2,
+       SS_JOIN_RETRY = 4,
+       SS_JOIN_ORDERED = 8,
+       SS_JOIN_SHED = 16,
+       SS_JOIN_REPLICA = 32,
 };
 enum { /* SsMsgScribeSync.flags */
-  SS_SYNC_ASK = 1,
-  SS_SYNC_ANSWER = 2,
-  SS_SYNC_MORE = 4,
-  SS_SYNC_UNKNOWN = 8,
+       SS_SYNC_ASK = 1,
+       SS_SYNC_ANSWER = 2,
+       SS_SYNC_MORE = 4,
+       SS_SYNC_UNKNOWN = 8,
 };
 enum { SS_REPLICA_UNKNOWN = 1 };
 enum { SS_KEEPALIVE_MORE = 1 };
@@ -143,13 +143,13 @@ typedef struct {
 
 typedef struct {
   uint32_t sequence;
-  uint8_t stage;   /* whom was asked last */
+  uint8_t stage; /* whom was asked last */
   uint8_t rounds;
   uint8_t n_asked; /* answers that may still come */
   bool is_own;     /* the application's: says `missed` */
   bool is_silent;  /* the parent let the last request pass in silence */
   SsTime deadline, next;
-  SsTime asked;    /* the parent, last; -1: not since it was judged */
+  SsTime asked; /* the parent, last; -1: not since it was judged */
 } SsWant;
 
 typedef struct {
@@ -161,7 +161,7 @@ typedef struct {
 typedef struct {
   uint32_t sequence;
   GBytes *packet;
-  uint64_t token;  /* 0: not sent */
+  uint64_t token; /* 0: not sent */
   SsId to;
   SsTime first, give_up;
   uint8_t late;
@@ -216,15 +216,15 @@ typedef struct {
 } SsSubmission;
 
 typedef struct {
-  GPtrArray *logs;      /* SsSourceLog, by source */
-  GArray *unstored;     /* SsUnstored, oldest first */
-  GArray *submissions;  /* SsSubmission, by sequence */
+  GPtrArray *logs;          /* SsSourceLog, by source */
+  GArray *unstored;         /* SsUnstored, oldest first */
+  GArray *submissions;      /* SsSubmission, by sequence */
   uint32_t epoch, sequence; /* of this node's own messages */
-  bool is_synced;       /* knows where the sources stand */
-  bool is_ready;        /* root: knows what the replicas hold */
-  unsigned n_awaited;   /* root, not ready: their answers */
-  bool is_asking;       /* child: the new parent has not said how far it is */
-  SsTime sync_at;       /* agreement with replicas, or with a new parent */
+  bool is_synced;           /* knows where the sources stand */
+  bool is_ready;            /* root: knows what the replicas hold */
+  unsigned n_awaited;       /* root, not ready: their answers */
+  bool is_asking; /* child: the new parent has not said how far it is */
+  SsTime sync_at; /* agreement with replicas, or with a new parent */
 } SsOrdered;
 
 struct SsFamily {
@@ -241,28 +241,28 @@ struct SsGroup {
   SsId id;
   void *user;
   GBytes *info; /* of an adopted group without a family of its own */
-  bool is_open;  /* the application holds it */
+  bool is_open; /* the application holds it */
   bool is_member;
   bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
-  bool is_hearsay; /* newest is a child's word */
+  bool is_hearsay;        /* newest is a child's word */
   uint32_t newest, first; /* sequences: greatest seen; of interest from */
   uint32_t n_reparented;
   SsContact parent, root;
-  SsTime idle_since;   /* no child since; -1: has some */
-  SsTime root_until;   /* handed over: root although a closer node is left */
-  SsTime root_check;   /* root on another's word: look again; SS_NEVER: no */
-  SsTime find_next;    /* FIND_ROOT again; SS_NEVER: not looking */
+  SsTime idle_since; /* no child since; -1: has some */
+  SsTime root_until; /* handed over: root although a closer node is left */
+  SsTime root_check; /* root on another's word: look again; SS_NEVER: no */
+  SsTime find_next;  /* FIND_ROOT again; SS_NEVER: not looking */
   uint32_t find_nonce;
   uint8_t find_tries;
-  uint8_t n_path;      /* of path: nodes from the root to this one */
+  uint8_t n_path; /* of path: nodes from the root to this one */
   uint32_t *path;
-  SsJoin *join;        /* NULL: not joining */
-  GArray *children;    /* SsChild, by id; NULL: none */
-  GArray *pending;     /* SsPendingJoin, in order of coming; or NULL */
-  GArray *wants;       /* SsWant, by sequence; or NULL */
-  GArray *askers;      /* SsAsker, in order of asking; or NULL */
-  GArray *outbox;      /* SsOutgoing, by sequence; or NULL */
-  SsOrdered *ordered;  /* NULL: live, or nothing yet */
+  SsJoin *join;         /* NULL: not joining */
+  GArray *children;     /* SsChild, by id; NULL: none */
+  GArray *pending;      /* SsPendingJoin, in order of coming; or NULL */
+  GArray *wants;        /* SsWant, by sequence; or NULL */
+  GArray *askers;       /* SsAsker, in order of asking; or NULL */
+  GArray *outbox;       /* SsOutgoing, by sequence; or NULL */
+  SsOrdered *ordered;   /* NULL: live, or nothing yet */
   SsHistorySlot *slots; /* ring: sequence modulo n_slots */
   uint32_t n_slots, sweep;
   SsTimer timer;
@@ -273,7 +273,7 @@ struct SsScribe {
   SsKbr *kbr;
   SsScribeApp app;
   void *app_user;
-  GPtrArray *groups;     /* SsGroup, by id */
+  GPtrArray *groups; /* SsGroup, by id */
   GPtrArray *families;
   GPtrArray *neighbours; /* SsNeighbour, by id */
   GPtrArray *dead;       /* groups to be freed */
@@ -297,12 +297,11 @@ void ss_scribe_exit (SsScribe *scribe);
 const SsId *ss_scribe_self (const SsScribe *scribe);
 bool ss_scribe_usable (const SsScribe *scribe, const SsContact *peer);
 /* A reliable control message. */
-bool ss_scribe_send (SsScribe *scribe, const SsContact *to,
-                     const uint8_t *data, size_t len);
-bool ss_scribe_send_packet (SsScribe *scribe, const SsContact *to,
-                            uint8_t type, const SsGroup *group,
-                            uint32_t sequence, GBytes *packet,
-                            const SsKbrSend *how);
+bool ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
+                     size_t len);
+bool ss_scribe_send_packet (SsScribe *scribe, const SsContact *to, uint8_t type,
+                            const SsGroup *group, uint32_t sequence,
+                            GBytes *packet, const SsKbrSend *how);
 SsTime ss_scribe_rto (SsScribe *scribe, const SsId *peer);
 uint32_t ss_scribe_nonce (SsScribe *scribe);
 uint64_t ss_scribe_token (SsScribe *scribe, const SsGroup *group);
@@ -317,9 +316,10 @@ uint16_t ss_peers_put (SsPeerRecord *ret_records, uint16_t n, unsigned max,
 uint32_t ss_prefix_of (const SsId *id);
 uint64_t ss_tag_number (const SsId *id);
 SsGroup *ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id);
-void     ss_group_drop (SsGroup *group); /* out of all tables; freed later */
-void     ss_group_free (SsGroup *group);
-SsGroup *ss_group_by_tag (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN]);
+void ss_group_drop (SsGroup *group); /* out of all tables; freed later */
+void ss_group_free (SsGroup *group);
+SsGroup *ss_group_by_tag (const SsScribe *scribe,
+                          const uint8_t tag[SS_TAG_LEN]);
 SsGroup *ss_group_by_tag_number (const SsScribe *scribe, uint64_t tag);
 /* The first group with an id greater than *id, or the first if id is NULL. */
 SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
@@ -338,8 +338,8 @@ unsigned ss_group_child_count (const SsGroup *group); /* shed ones included */
 SsChild *ss_group_child_at (const SsGroup *group, unsigned index);
 SsChild *ss_group_child_find (const SsGroup *group, const SsId *id);
 SsChild *ss_group_child_add (SsGroup *group, const SsContact *contact);
-void     ss_group_child_remove (SsGroup *group, const SsId *id);
-void     ss_group_child_shed (SsGroup *group, SsChild *child);
+void ss_group_child_remove (SsGroup *group, const SsId *id);
+void ss_group_child_shed (SsGroup *group, SsChild *child);
 /* Drops the group if nothing needs it. */
 void ss_group_settle (SsGroup *group);
 void ss_group_arm (SsGroup *group); /* its timer, to its earliest deadline */
@@ -351,8 +351,8 @@ SsFamily *ss_family_make (SsScribe *scribe, const SsFamilyConfig *config);
 
 /* history.c */
 GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);
-void    ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet);
-void    ss_history_clear (SsGroup *group);
+void ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet);
+void ss_history_clear (SsGroup *group);
 /* Bit i: have, or do not miss, newest - 1 - i. */
 uint32_t ss_history_mask (const SsGroup *group);
 
@@ -369,8 +369,8 @@ void ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,
                                      const SsMsgScribeNotServed *message);
 void ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
                            SsKbrOutcome outcome);
-int  ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
-                                    const SsId *b);
+int ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
+                                   const SsId *b);
 /* A LEAVE to a node that takes this one for its child; not often. */
 void ss_neighbour_leave (SsGroup *group, const SsContact *to);
 /* Asks whether it lives, if it has not been heard just now. */
@@ -387,7 +387,7 @@ void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
 void ss_join_cancel (SsGroup *group);
 void ss_join_due (SsGroup *group); /* answer_by has come */
 void ss_join_become_root (SsGroup *group);
-void ss_join_lose_parent (SsGroup *group); /* dead or gone: join again */
+void ss_join_lose_parent (SsGroup *group);  /* dead or gone: join again */
 void ss_join_leave_parent (SsGroup *group); /* tells it */
 void ss_join_send_leave (SsGroup *group, const SsContact *to);
 void ss_join_check_root (SsGroup *group);
@@ -447,15 +447,15 @@ bool ss_publish_is_finding (const SsGroup *group);
 
 /* ordered.c */
 SsOrdered *ss_ordered_get (SsGroup *group);
-void   ss_ordered_free (SsOrdered *ordered);
-void   ss_ordered_flush (SsGroup *group); /* to a root that is known now */
-void   ss_ordered_root_lost (SsGroup *group);
-void   ss_ordered_become_root (SsGroup *group);
-void   ss_ordered_reparented (SsGroup *group);
-void   ss_ordered_due (SsGroup *group);
+void ss_ordered_free (SsOrdered *ordered);
+void ss_ordered_flush (SsGroup *group); /* to a root that is known now */
+void ss_ordered_root_lost (SsGroup *group);
+void ss_ordered_become_root (SsGroup *group);
+void ss_ordered_reparented (SsGroup *group);
+void ss_ordered_due (SsGroup *group);
 SsTime ss_ordered_deadline (const SsGroup *group);
-bool   ss_ordered_outcome (SsGroup *group, const SsContact *to, uint64_t token,
-                           SsKbrOutcome outcome);
+bool ss_ordered_outcome (SsGroup *group, const SsContact *to, uint64_t token,
+                         SsKbrOutcome outcome);
 /* The root has put a message in its log: it goes to the replicas. */
 void ss_ordered_replicate (SsGroup *group, const SsSourceLog *log,
                            uint32_t sequence, GBytes *data);

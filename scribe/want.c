@@ -11,10 +11,10 @@
 
 #include "scribe/state.h"
 
-#define OTHERS     2 /* members asked at once */
-#define REQUESTS   12 /* different peers asked in one go */
-#define AHEAD_MAX  1024 /* how far from the newest a stranger may ask */
-#define URGENT     (400 * SS_MSEC) /* then the source is asked directly */
+#define OTHERS    2    /* members asked at once */
+#define REQUESTS  12   /* different peers asked in one go */
+#define AHEAD_MAX 1024 /* how far from the newest a stranger may ask */
+#define URGENT    (400 * SS_MSEC) /* then the source is asked directly */
 
 typedef struct {
   SsContact to;
@@ -117,8 +117,8 @@ ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
     g_array_remove_index (group->askers, i);
     if (ss_group_child_find (group, &asker.contact.id))
       continue; /* it went down the tree */
-    ss_scribe_send_packet (scribe, &asker.contact, SS_MSG_SCRIBE_REPAIR,
-                           group, sequence, packet, &how);
+    ss_scribe_send_packet (scribe, &asker.contact, SS_MSG_SCRIBE_REPAIR, group,
+                           sequence, packet, &how);
     ss_count (scribe->env, SCRIBE_REPAIRS);
   }
 }
@@ -144,13 +144,11 @@ static void
 send_request (SsGroup *group, Request *request)
 {
   uint8_t data[SS_MSG_SCRIBE_WANT_MAX];
-  size_t len
-    = ss_msg_scribe_want_encode (&request->message, data, sizeof data);
+  size_t len = ss_msg_scribe_want_encode (&request->message, data, sizeof data);
   SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
-  ss_kbr_send (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &request->to, &how,
-               data, len, NULL);
-  ss_count_add (group->scribe->env, SCRIBE_WANTS,
-                request->message.n_sequences);
+  ss_kbr_send (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &request->to, &how, data,
+               len, NULL);
+  ss_count_add (group->scribe->env, SCRIBE_WANTS, request->message.n_sequences);
   request->message.n_sequences = 0;
 }
 
@@ -167,17 +165,14 @@ ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
   if (!request && requests->n < REQUESTS) {
     request = &requests->requests[requests->n++];
     request->to = *to;
-    request->message
-      = (SsMsgScribeWant){ .flags = fetch ? SS_WANT_FETCH : 0 };
+    request->message = (SsMsgScribeWant){ .flags = fetch ? SS_WANT_FETCH : 0 };
     memcpy (request->message.tag, group->id.b, SS_TAG_LEN);
   }
   if (!request)
     return; /* at the next turn */
-  request->message.sequences[request->message.n_sequences++]
-    = want->sequence;
+  request->message.sequences[request->message.n_sequences++] = want->sequence;
   want->n_asked++;
-  SsTime wait = MAX (ss_scribe_rto (group->scribe, &to->id),
-                     SS_WANT_WAIT_MIN)
+  SsTime wait = MAX (ss_scribe_rto (group->scribe, &to->id), SS_WANT_WAIT_MIN)
                 * 3 / 2 * (1 + want->rounds);
   wait = MIN (wait, SS_WANT_WAIT_MAX);
   want->next = MAX (want->next, group->scribe->env->now + wait);
@@ -215,10 +210,10 @@ ask_source (SsGroup *group, Requests *requests, SsWant *want)
 {
   SsScribe *scribe = group->scribe;
   const SsFamily *family = group->family;
-  bool has_source
-    = family->has_source && ss_scribe_usable (scribe, &family->source);
-  bool is_urgent = want->rounds > 0
-                   || want->deadline - scribe->env->now < URGENT;
+  bool has_source =
+      family->has_source && ss_scribe_usable (scribe, &family->source);
+  bool is_urgent =
+      want->rounds > 0 || want->deadline - scribe->env->now < URGENT;
   if (!group->is_root && group->has_root
       && ss_scribe_usable (scribe, &group->root)
       && !(has_source && is_urgent && want->rounds > 1))
@@ -376,8 +371,7 @@ remember (SsGroup *group, const SsContact *from, uint32_t sequence)
     group->askers = g_array_new (FALSE, FALSE, sizeof (SsAsker));
   for (unsigned i = 0; i < group->askers->len; i++) {
     const SsAsker *asker = &g_array_index (group->askers, SsAsker, i);
-    if (asker->sequence == sequence
-        && ss_contact_equal (&asker->contact, from))
+    if (asker->sequence == sequence && ss_contact_equal (&asker->contact, from))
       return;
   }
   if (group->askers->len >= SS_GROUP_ASKERS_MAX)
@@ -388,8 +382,7 @@ remember (SsGroup *group, const SsContact *from, uint32_t sequence)
 
 /* Missing here too: fetched for a child, or by the root for anybody. */
 static void
-fetch_for (SsGroup *group, const SsContact *from, uint32_t sequence,
-           bool fetch)
+fetch_for (SsGroup *group, const SsContact *from, uint32_t sequence, bool fetch)
 {
   if (group->family->config.is_source || !ss_group_in_tree (group)
       || !is_plausible (group, sequence))
@@ -397,8 +390,8 @@ fetch_for (SsGroup *group, const SsContact *from, uint32_t sequence,
   bool is_child = ss_group_child_find (group, &from->id) != NULL;
   if (fetch && (is_child || group->is_root)) {
     bool is_known = find_want (group, sequence) != NULL;
-    ss_want_add (group, sequence,
-                 group->scribe->env->now + SS_WANT_OTHERS_TIME, false);
+    ss_want_add (group, sequence, group->scribe->env->now + SS_WANT_OTHERS_TIME,
+                 false);
     SsWant *want = find_want (group, sequence);
     if (want && !is_known && group->is_root)
       want->stage = SS_ASK_SOURCE; /* who asks a root has asked others */

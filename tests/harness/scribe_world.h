@@ -26,22 +26,22 @@ typedef struct World World;
 typedef struct Node Node;
 
 World *world_new (const WorldOptions *options);
-void   world_free (World *world);
+void world_free (World *world);
 SsTime world_now (const World *world);
-void   world_run (World *world, SsTime duration);
-void   world_join (World *world, unsigned node); /* all stripes */
-void   world_publish (World *world, bool is_on);
-void   world_kill (World *world, unsigned node); /* silence */
-void   world_revive (World *world, unsigned node);
+void world_run (World *world, SsTime duration);
+void world_join (World *world, unsigned node); /* all stripes */
+void world_publish (World *world, bool is_on);
+void world_kill (World *world, unsigned node); /* silence */
+void world_revive (World *world, unsigned node);
 /* What it missed until now does not count. */
-void   world_forgive (World *world, unsigned node);
-void   world_leave (World *world, unsigned node); /* orderly, then gone */
+void world_forgive (World *world, unsigned node);
+void world_leave (World *world, unsigned node); /* orderly, then gone */
 /* A node that is in no ring yet enters it (all nodes do at first). */
-void   world_set_in_ring (World *world, unsigned node, bool is_in);
+void world_set_in_ring (World *world, unsigned node, bool is_in);
 
 /* Ordered: one message of a node; its number from 1 is in it. False: too
  * many outstanding. */
-bool     world_multicast (World *world, unsigned node, unsigned stripe);
+bool world_multicast (World *world, unsigned node, unsigned stripe);
 /* How many a node has sent in a group, how many of them another has been
  * given, and which was the first of these. Anything out of order or twice
  * is an error in itself. */
@@ -50,8 +50,8 @@ unsigned world_heard (const World *world, unsigned node, unsigned source,
                       unsigned stripe, unsigned *ret_first);
 
 unsigned world_n_alive (const World *world);
-bool     world_is_joined (const World *world, unsigned node);
-bool     world_is_alive (const World *world, unsigned node);
+bool world_is_joined (const World *world, unsigned node);
+bool world_is_alive (const World *world, unsigned node);
 SsScribe *world_scribe (const World *world, unsigned node);
 SsGroup *world_group (const World *world, unsigned node, unsigned stripe);
 SsFamily *world_family (const World *world, unsigned node);
@@ -65,12 +65,12 @@ unsigned world_node_of (const World *world, const SsId *id);
 unsigned world_lost (const World *world, unsigned node);
 unsigned world_received (const World *world, unsigned node);
 unsigned world_published (const World *world);
-SsTime   world_latest (const World *world, unsigned node); /* worst delay */
+SsTime world_latest (const World *world, unsigned node); /* worst delay */
 /* Packet messages that a node sent, and bytes of all others (link overhead
  * included), since world_reset_counts. */
 uint64_t world_packets_sent (const World *world, unsigned node);
 uint64_t world_control_bytes (const World *world, unsigned node);
-void     world_reset_counts (World *world);
+void world_reset_counts (World *world);
 
 /* Every live member is in every tree, trees have one root and no cycle and
  * parents know their children. Text says what is wrong; NULL: all is well. */

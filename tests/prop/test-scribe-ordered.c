@@ -51,8 +51,8 @@ assert_all_heard (const World *world, unsigned n, unsigned from_start,
         expected = 0;
         for (unsigned i = 0; i < from_start; i++)
           if (world_is_alive (world, i))
-            expected = MAX (expected, world_heard (world, i, source, stripe,
-                                                   &first));
+            expected =
+                MAX (expected, world_heard (world, i, source, stripe, &first));
       }
       for (unsigned i = 0; i < from_start; i++) {
         if (!world_is_alive (world, i))

@@ -73,8 +73,8 @@ test_trees (void)
       world_run (world, 5 * SS_SEC);
       assert_trees (world, "joined", seed);
       if (world_fan_out_max (world) > SS_FAMILY_CHILDREN)
-        g_test_message ("n %u seed %" G_GUINT64_FORMAT ": fan-out %u",
-                        sizes[s], seed, world_fan_out_max (world));
+        g_test_message ("n %u seed %" G_GUINT64_FORMAT ": fan-out %u", sizes[s],
+                        seed, world_fan_out_max (world));
       g_assert_cmpuint (world_fan_out_max (world), <=,
                         SS_FAMILY_CHILDREN + SS_FAMILY_CHILDREN / 8);
       g_assert_cmpuint (lost_by_all (world, sizes[s]), ==, 0);
@@ -97,8 +97,8 @@ kill_each (unsigned n, uint64_t seeds, double loss, SsTime delay)
       world_run (world, 8 * SS_SEC);
       unsigned lost = lost_by_all (world, n);
       if (lost)
-        g_test_message ("n %u seed %" G_GUINT64_FORMAT " victim %u lost %u",
-                        n, seed, victim, lost);
+        g_test_message ("n %u seed %" G_GUINT64_FORMAT " victim %u lost %u", n,
+                        seed, victim, lost);
       g_assert_cmpuint (lost, ==, 0);
       SsTime latest = 0;
       uint64_t sent = world_packets_sent (world, 0);
@@ -174,11 +174,10 @@ steady (unsigned n, double loss, SsTime delay, double copies_max)
     world_run (world, seconds * SS_SEC);
     unsigned published = world_published (world) - before;
     copies += (double) world_packets_sent (world, 0) / published / seeds;
-    source_control
-      += (double) world_control_bytes (world, 0) / seconds / seeds;
+    source_control += (double) world_control_bytes (world, 0) / seconds / seeds;
     for (unsigned i = 1; i < n; i++)
-      control_max = MAX (control_max,
-                         (double) world_control_bytes (world, i) / seconds);
+      control_max =
+          MAX (control_max, (double) world_control_bytes (world, i) / seconds);
     g_assert_cmpuint (lost_by_all (world, n), ==, 0);
     assert_trees (world, "steady", seed);
     world_free (world);
