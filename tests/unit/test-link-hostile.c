@@ -5,6 +5,7 @@
 #include "overlay/link/cookie.h"
 #include "overlay/link/link.h"
 #include "overlay/link/messages.h"
+#include "overlay/link/sealer.h"
 #include "tests/unit/link_net.h"
 
 static const SsLinkSend plain = { .protocol = 3, .class = SS_CLASS_MEDIA };
@@ -54,6 +55,7 @@ test_replay (void)
   g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1);
   g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
   g_assert_cmpuint (n_dropped (net, 0) + n_dropped (net, 1), ==, 3 * n_records);
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_RESPONSE), ==, 1);
   /* Nobody was disturbed. */
   SsLinkSend how = { .protocol = 3, .reliable = true, .token = 2 };
   net_send (net, 0, 1, &how, "three");
@@ -216,6 +218,45 @@ test_stolen_key (void)
   net_free (net);
 }
 
+/* Nor may one speak under a key that is not that of one's handshake. */
+static void
+test_borrowed_key (void)
+{
+  for (unsigned borrowed = 0; borrowed < 2; borrowed++) {
+    LinkNet *net = net_new (5, 3);
+    SsContact b = net_contact (net, 1);
+    SsContact claimed = net_contact (net, borrowed ? 2 : 0);
+    SsMsgLinkHello hello = { .timestamp = 1, .key = claimed.key };
+    uint8_t payload[SS_MSG_LINK_HELLO_MAX], key[32];
+    uint8_t noise[sizeof payload + SS_SEALER_INITIATION_OVERHEAD];
+    size_t len = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
+    const SsLinkConfig *config = &net->endpoints[0].config;
+    SsSealer *sealer = ss_sealer_new (config->identity_seed, config->realm_key,
+                                      SS_LINK_VERSION);
+    SsSealerHandshake *handshake =
+        ss_sealer_initiate (sealer, &b.key, &net->rng, payload, len, noise);
+    g_assert_nonnull (handshake);
+    SsMsgLinkInitiation message = {
+      .sender = 1,
+      .noise = { noise, (uint16_t) (len + SS_SEALER_INITIATION_OVERHEAD) },
+    };
+    NetDatagram datagram = { .from = net->endpoints[0].addr, .to = b.addr };
+    datagram.len = ss_msg_link_initiation_encode (&message, datagram.data,
+                                                  sizeof datagram.data);
+    ss_mac_key (SS_MAC_FIRST, config->realm_key, &b.key, key);
+    ss_mac (key, sizeof key, datagram.data, datagram.len - 2 * SS_MAC_LEN,
+            datagram.data + datagram.len - 2 * SS_MAC_LEN);
+    net_deliver (net, &datagram);
+    g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_RESPONSE), ==,
+                      borrowed ? 0 : 1);
+    g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_HANDSHAKES_REFUSED),
+                      ==, borrowed ? 1 : 0);
+    ss_sealer_handshake_free (handshake);
+    ss_sealer_free (sealer);
+    net_free (net);
+  }
+}
+
 /* An identity that cost no work is refused. */
 static void
 test_no_work (void)
@@ -308,10 +349,16 @@ test_cookie_binding (void)
   g_assert_false (ss_cookie_make (&cookies, &rng, now, &a, 1, back));
 }
 
+typedef struct {
+  LinkNet *net;
+  bool spoil_mac;
+} Answerer;
+
 static bool
 answer_other_version (void *user, NetDatagram *datagram)
 {
-  LinkNet *net = user;
+  const Answerer *answerer = user;
+  LinkNet *net = answerer->net;
   SsMsgLinkAsk ask;
   if (!ss_msg_link_ask_decode (datagram->data, datagram->len, &ask))
     return true;
@@ -329,6 +376,8 @@ answer_other_version (void *user, NetDatagram *datagram)
   ss_mac_key (SS_MAC_ASK, realm, NULL, key);
   ss_mac (key, sizeof key, reply.data, reply.len - SS_MAC_LEN,
           reply.data + reply.len - SS_MAC_LEN);
+  if (answerer->spoil_mac)
+    reply.data[reply.len - 1] ^= 1;
   net->filter = NULL;
   net_deliver (net, &reply);
   return false;
@@ -339,13 +388,22 @@ test_other_version (void)
 {
   LinkNet *net = net_new (8, 2);
   SsContact b = net_contact (net, 1);
+  Answerer answerer = { .net = net };
   net->filter = answer_other_version;
-  net->filter_user = net;
+  net->filter_user = &answerer;
   ss_link_ask (net->endpoints[0].link, &b.addr);
   net_run (net, 1 * SS_SEC);
   g_assert_cmpuint (net->endpoints[0].n_identified, ==, 1);
   g_assert_cmpstr (net->endpoints[0].identified_text, ==,
                    "peer speaks version 7, this node 1");
+
+  /* Who has not the realm key is not believed; the question is repeated. */
+  answerer.spoil_mac = true;
+  net->filter = answer_other_version;
+  ss_link_ask (net->endpoints[0].link, &b.addr);
+  net_run (net, 2 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].n_identified, ==, 2);
+  g_assert_null (net->endpoints[0].identified_text);
   net_free (net);
 }
 
@@ -414,6 +472,72 @@ test_rekey_one_way (void)
   }
 }
 
+static bool
+drop_initiations (void *user, NetDatagram *datagram)
+{
+  const SsAddr *from = user;
+  return datagram->data[0] != SS_MSG_LINK_INITIATION
+         || !ss_addr_equal (&datagram->from, from);
+}
+
+/* If the initiator's attempts never arrive, the responder renews in time. */
+static void
+test_rekey_by_responder (void)
+{
+  LinkNet *net = net_new (20, 2);
+  exchange (net);
+  net->filter = drop_initiations;
+  net->filter_user = &net->endpoints[0].addr;
+  for (unsigned i = 0; i < 1000; i++) {
+    net_send (net, 0, 1, &plain, "x");
+    net_send (net, 1, 0, &plain, "x");
+    net_run (net, net->now + 500 * SS_MSEC);
+  }
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1001);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1001);
+  net_free (net);
+}
+
+typedef struct {
+  SsAddr from;
+  bool answered; /* the handshake that replaces the keys */
+  unsigned n;    /* still to be dropped */
+} DropAfterAnswer;
+
+static bool
+drop_after_answer (void *user, NetDatagram *datagram)
+{
+  DropAfterAnswer *drop = user;
+  drop->answered |= datagram->data[0] == SS_MSG_LINK_RESPONSE;
+  if (!drop->answered || drop->n == 0
+      || !ss_addr_equal (&datagram->from, &drop->from))
+    return true;
+  drop->n--;
+  return false;
+}
+
+/* The initiator has new keys, but all that could say so is lost; it has
+ * nothing more to say, and the responder goes on with the old ones. */
+static void
+test_rekey_unconfirmed (void)
+{
+  LinkNet *net = net_new (21, 2);
+  DropAfterAnswer drop = { .from = net->endpoints[0].addr, .n = 3 };
+  exchange (net);
+  net->filter = drop_after_answer;
+  net->filter_user = &drop;
+  unsigned before = net->endpoints[0].messages->len;
+  for (unsigned i = 0; i < 600; i++) {
+    net_send (net, 1, 0, &plain, "x");
+    net_run (net, net->now + 250 * SS_MSEC);
+  }
+  g_assert_true (drop.answered);
+  g_assert_cmpuint (drop.n, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, before + 600);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 2);
+  net_free (net);
+}
+
 /* A quiet session is spent after a while; the next message makes another. */
 static void
 test_spent (void)
@@ -460,12 +584,15 @@ main (int argc, char **argv)
   g_test_add_func ("/link/truncate", test_truncate);
   g_test_add_func ("/link/wrong-realm", test_wrong_realm);
   g_test_add_func ("/link/stolen-key", test_stolen_key);
+  g_test_add_func ("/link/borrowed-key", test_borrowed_key);
   g_test_add_func ("/link/no-work", test_no_work);
   g_test_add_func ("/link/cookie", test_cookie);
   g_test_add_func ("/link/cookie-binding", test_cookie_binding);
   g_test_add_func ("/link/other-version", test_other_version);
   g_test_add_func ("/link/rekey", test_rekey);
   g_test_add_func ("/link/rekey-one-way", test_rekey_one_way);
+  g_test_add_func ("/link/rekey-by-responder", test_rekey_by_responder);
+  g_test_add_func ("/link/rekey-unconfirmed", test_rekey_unconfirmed);
   g_test_add_func ("/link/spent", test_spent);
   g_test_add_func ("/link/timestamp", test_timestamp);
   return g_test_run ();

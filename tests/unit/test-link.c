@@ -195,6 +195,114 @@ test_late_then_failed (void)
   net_free (net);
 }
 
+typedef struct {
+  SsAddr from;
+  size_t len;
+  unsigned n;
+} Drop;
+
+/* Drops the first n datagrams of this length from there. */
+static bool
+drop_some (void *user, NetDatagram *datagram)
+{
+  Drop *drop = user;
+  if (drop->n == 0 || datagram->len != drop->len
+      || !ss_addr_equal (&datagram->from, &drop->from))
+    return true;
+  drop->n--;
+  return false;
+}
+
+/* Karn: an ack after a second sending says nothing of the time. */
+static void
+test_karn (void)
+{
+  LinkNet *net = connected (5);
+  SsContact b = net_contact (net, 1);
+  Drop drop = {
+    .from = net->endpoints[0].addr,
+    .len = SS_LINK_OVERHEAD + 3 + 1,
+    .n = 1,
+  };
+  net->filter = drop_some;
+  net->filter_user = &drop;
+  SsTime rtt = ss_link_rtt (net->endpoints[0].link, &b.id);
+  SsLinkSend how = reliable (1);
+  net_send (net, 0, 1, &how, "x");
+  net->delay = 25 * SS_MSEC;
+  net_run (net, net->now + 5 * SS_SEC);
+  g_assert_cmpuint (drop.n, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==, rtt);
+  how.token = 2;
+  net_send (net, 0, 1, &how, "yy");
+  net_run (net, net->now + 5 * SS_SEC);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==,
+                   (7 * rtt + 50 * SS_MSEC) / 8);
+  net_free (net);
+}
+
+static void
+test_rto_floor (void)
+{
+  LinkNet *net = net_new (6, 2);
+  SsContact b = net_contact (net, 1);
+  net->delay = 50 * SS_USEC;
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==,
+                   100 * SS_USEC);
+  g_assert_cmpint (ss_link_rto (net->endpoints[0].link, &b.id), ==,
+                   50 * SS_MSEC);
+  net_free (net);
+}
+
+/* A message that is lost again and again, while hundreds pass it by, is not
+ * taken for a duplicate when it comes. */
+static void
+test_straggler (void)
+{
+  LinkNet *net = connected (7);
+  Drop drop = {
+    .from = net->endpoints[0].addr,
+    .len = SS_LINK_OVERHEAD + 3 + 1190,
+    .n = 6,
+  };
+  net->filter = drop_some;
+  net->filter_user = &drop;
+  g_autofree char *first = g_strnfill (1190, 'f');
+  g_autofree char *other = g_strnfill (1000, 'o');
+  SsLinkSend how = reliable (1);
+  how.tries_max = 20;
+  net_send (net, 0, 1, &how, first);
+  for (unsigned i = 0; i < 500; i++) {
+    how.token = 2 + i;
+    g_assert_true (net_send (net, 0, 1, &how, other));
+  }
+  net_run (net, net->now + 20 * SS_SEC);
+  g_assert_cmpuint (drop.n, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 501);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 501);
+  net_free (net);
+}
+
+/* The responder learns of the session although the initiator's message has
+ * expired meanwhile. */
+static void
+test_nothing_to_say (void)
+{
+  LinkNet *net = net_new (8, 2);
+  SsContact a = net_contact (net, 0);
+  SsLinkSend how = plain;
+  how.expires = 15 * SS_MSEC;
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 0);
+  g_assert_true (ss_link_has_session (net->endpoints[1].link, &a.id));
+  g_assert_cmpuint (net->sent->len, ==, 3);
+  net_free (net);
+}
+
 static void
 test_backoff_cap (void)
 {
@@ -369,6 +477,37 @@ test_simultaneous (void)
     }
     g_assert_cmpuint (net->endpoints[0].messages->len, ==, 61);
     g_assert_cmpuint (net->endpoints[1].messages->len, ==, 61);
+    net_free (net);
+  }
+}
+
+/* Both open at once, and much is lost: they still agree on one session. */
+static void
+test_simultaneous_loss (void)
+{
+  for (uint64_t seed = 0; seed < 200; seed++) {
+    LinkNet *net = net_new (seed, 2);
+    SsLinkSend how = reliable (1);
+    how.tries_max = 20;
+    net->jitter = 40 * SS_MSEC;
+    net->loss = 0.4;
+    net_send (net, 0, 1, &how, "from 0");
+    net_send (net, 1, 0, &how, "from 1");
+    net_run (net, 3 * SS_SEC);
+    net->loss = 0;
+    net_run (net, 8 * SS_SEC);
+    /* Those that could not meet were given up; the others stay together. */
+    unsigned n[2] = { net->endpoints[0].messages->len,
+                      net->endpoints[1].messages->len };
+    for (unsigned i = 0; i < 40; i++) {
+      net_send (net, 0, 1, &plain, "later");
+      net_send (net, 1, 0, &plain, "later");
+      net_run (net, net->now + 1 * SS_SEC);
+    }
+    if (net->endpoints[0].acked->len + net->endpoints[1].acked->len == 2) {
+      g_assert_cmpuint (net->endpoints[0].messages->len, ==, n[0] + 40);
+      g_assert_cmpuint (net->endpoints[1].messages->len, ==, n[1] + 40);
+    }
     net_free (net);
   }
 }
@@ -747,6 +886,10 @@ main (int argc, char **argv)
   g_test_add_func ("/link/packing", test_packing);
   g_test_add_func ("/link/precedence", test_precedence);
   g_test_add_func ("/link/late-then-failed", test_late_then_failed);
+  g_test_add_func ("/link/karn", test_karn);
+  g_test_add_func ("/link/rto-floor", test_rto_floor);
+  g_test_add_func ("/link/straggler", test_straggler);
+  g_test_add_func ("/link/nothing-to-say", test_nothing_to_say);
   g_test_add_func ("/link/backoff-cap", test_backoff_cap);
   g_test_add_func ("/link/cancel", test_cancel);
   g_test_add_func ("/link/unreachable", test_unreachable);
@@ -754,6 +897,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/media-queue", test_media_queue);
   g_test_add_func ("/link/expiry", test_expiry);
   g_test_add_func ("/link/simultaneous", test_simultaneous);
+  g_test_add_func ("/link/simultaneous-loss", test_simultaneous_loss);
   g_test_add_func ("/link/restart", test_restart);
   g_test_add_func ("/link/close", test_close);
   g_test_add_func ("/link/reopen", test_reopen);
