@@ -49,5 +49,7 @@ void ss_scenario_mass_death (SsSimRun *run);
 void ss_scenario_root_deaths (SsSimRun *run);
 void ss_scenario_small_rings (SsSimRun *run);
 void ss_scenario_kill_any (SsSimRun *run);
+void ss_scenario_leave (SsSimRun *run);
+void ss_scenario_freeze (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);
 void ss_scenario_restart (SsSimRun *run);

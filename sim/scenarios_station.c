@@ -8,6 +8,11 @@
 #define DEATH_PAUSE (4 * SS_SEC) /* between one death and the next */
 #define WHOLE_TIME  (20 * SS_SEC)
 #define SILENT_TIME (3 * SS_SEC) /* until listeners say that it is silent */
+#define LEAVE_PAUSE (1500 * SS_MSEC)
+#define FREEZES     6
+#define THAW_TIME   (6 * SS_SEC) /* until a sleeper hears again */
+#define RETURN_TIME (60 * SS_SEC)
+#define THAW_FRAMES 250          /* behind the source then, at most */
 
 static void
 report_trees (SsWorld *world, bool must_be_right)
@@ -261,6 +266,80 @@ ss_scenario_kill_any (SsSimRun *run)
   }
   ss_world_row (world, "died, one after the other", "%u", n_members - 1);
   ss_world_run (world, CALM_TIME);
+  wait_trees (world);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+}
+
+/* Everybody but the publisher leaves in an orderly way. */
+void
+ss_scenario_leave (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+
+  if (!ss_sim_start_station (world, run->options->nodes, 3 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  unsigned n_members = world->members->len, n_left = 0;
+
+  for (unsigned i = 0; i < n_members; i++) {
+    if ((int) i == world->publisher)
+      continue;
+    ss_world_leave (world, i);
+    ss_world_add (world, false, true);
+    ss_world_run (world, LEAVE_PAUSE);
+    n_left += !ss_world_member (world, i)->is_up;
+  }
+  ss_world_row (world, "left, in time", "%u  %u", n_members - 1, n_left);
+  if (n_left != n_members - 1)
+    ss_world_fail (world, "%u nodes did not get away",
+                   n_members - 1 - n_left);
+  ss_world_run (world, CALM_TIME);
+  wait_trees (world);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+}
+
+/* Nodes sleep (SIGSTOP, a lid that is closed) and wake: nobody else is to
+ * notice, and they are to find back. */
+void
+ss_scenario_freeze (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+
+  if (!ss_sim_start_station (world, run->options->nodes, 3 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  for (unsigned i = 0; i < FREEZES; i++) {
+    unsigned index = ss_world_pick (world);
+    SsHearing *hearing = ss_world_member (world, index)->hearing;
+
+    ss_network_freeze (world->network, index);
+    ss_world_run (world, run->options->duration);
+    ss_network_thaw (world->network, index);
+    ss_world_run (world, THAW_TIME);
+    /* What the sleeper missed is forgiven. */
+    if (hearing != NULL) {
+      if (hearing->next + THAW_FRAMES
+          < world->epochs[world->epoch].n_frames)
+        ss_world_fail (world, "node %u does not hear again", index);
+      hearing->n_lost = 0;
+      hearing->lost_at = -1;
+    }
+  }
+  SsTime woke = ss_world_now (world);
+
+  while (ss_oracle_leaf_sets (world, false) > 0
+         && ss_world_now (world) < woke + RETURN_TIME)
+    ss_world_run (world, SS_SEC);
+  ss_world_row (world, "leaf sets right again after", "%.0f s",
+                (double) (ss_world_now (world) - woke + THAW_TIME)
+                    / (double) SS_SEC);
+  ss_oracle_leaf_sets (world, true);
   wait_trees (world);
   ss_sim_finish_station (world);
   ss_sim_report_listeners (world);

@@ -146,13 +146,16 @@ choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
   for (unsigned i = 0; i < BOOTSTRAPS; i++) {
     unsigned from = (unsigned) ss_rng_below (&world->rng, n_members);
 
-    /* The next that is in the ring. */
+    /* The next that is in the ring, another than the first. */
     for (unsigned j = 0; j < n_members; j++) {
       unsigned index = (from + j) % n_members;
       const SsMember *member = ss_world_member (world, index);
 
-      if (member->is_up && member->ready_at >= 0) {
-        ret_addrs[n++] = ss_network_addr (index);
+      SsAddr addr = ss_network_addr (index);
+
+      if (member->is_up && member->ready_at >= 0
+          && (n == 0 || !ss_addr_equal (&addr, &ret_addrs[0]))) {
+        ret_addrs[n++] = addr;
         break;
       }
     }
