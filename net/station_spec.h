@@ -25,5 +25,5 @@ char *ss_station_uri (const char *name, const SsId *fingerprint);
 
 /* The name in Unicode's NFC, so that what looks alike is alike; free with
  * g_free. NULL with error for what cannot be a name: empty, longer than
- * SS_STATION_NAME_MAX bytes, not UTF-8, or with controls, '@', '/', '?', '#'. */
+ * SS_STATION_NAME_MAX bytes, not UTF-8, with controls or one of @ / ? #. */
 char *ss_station_name_check (const char *text, GError **error);
