@@ -13,6 +13,7 @@ static void drop_ask (SsPastry *pastry, SsAsk *ask);
 static bool send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags);
 static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
                    const SsLeafsetArc *arc);
+static void offer (SsPastry *pastry, const SsContact *peer);
 static void put_out (SsPastry *pastry, const SsContact *out,
                      const SsLeafsetArc *arc);
 static void tell_side (SsPastry *pastry, const SsContact *to,
@@ -22,13 +23,15 @@ static void note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
                             SsLeafsetSide side, const uint64_t *known,
                             unsigned n_known);
 static void take_strangers (SsPastry *pastry, const SsMsgLeafSet *message);
+static void approach (SsPastry *pastry, const SsContact *from,
+                      const SsMsgLeafSet *message);
 static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
                              const SsLeafsetArc *arc);
 static unsigned reach_across (const SsPastry *pastry,
                               const SsMsgLeafSet *message,
                               const SsContact *from);
-static bool is_solid (const SsPastry *pastry);
-static bool has_candidates (const SsPastry *pastry);
+static bool is_solid (const SsPastry *pastry, const SsContact *asker);
+static bool has_candidates (const SsPastry *pastry, const SsContact *but);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
 static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
 
@@ -137,6 +140,8 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
 {
   bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
   bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE, NULL);
+  if (!joining)
+    offer (pastry, from);
   ss_pastry_tell_leaves (pastry, from, message->nonce, 0, message->known,
                          message->n_known);
   /* One who is new here and has a leaf set may know others who are. A joiner
@@ -181,8 +186,11 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     return;
   }
   admit (pastry, from, reach | ask->reach, &arc);
+  if ((message->flags & SS_LEAF_SET_ACTIVE) != 0)
+    offer (pastry, from);
   bool news = take_candidates (pastry, message, &arc);
   take_strangers (pastry, message);
+  approach (pastry, from, message);
   /* The list of those asked may have grown, and moved. */
   ask = find_ask (pastry, &from->id);
   if (ask == NULL)
@@ -206,8 +214,10 @@ ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
   };
   if (leafset->whole)
     message.flags |= SS_LEAF_SET_WHOLE;
-  if (is_solid (pastry))
+  if (is_solid (pastry, to))
     message.flags |= SS_LEAF_SET_SOLID;
+  if (pastry->state == SS_PASTRY_ACTIVE)
+    message.flags |= SS_LEAF_SET_ACTIVE;
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
     tell_side (pastry, to, &message, side, known, n_known);
 }
@@ -278,8 +288,6 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
 {
   bool evicted;
   SsContact out;
-  ss_table_offer (&pastry->table, peer,
-                  ss_link_rtt (pastry->link, &peer->id));
   bool was_whole = pastry->leafset.whole;
   bool entered = ss_leafset_insert (&pastry->leafset, peer, reach, &evicted,
                                     &out);
@@ -296,13 +304,21 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
   return true;
 }
 
+/* Only active nodes are for the routing table: one that joins would hold
+ * what is routed through it, perhaps the very ENTER that it waits for. */
+static void
+offer (SsPastry *pastry, const SsContact *peer)
+{
+  ss_table_offer (&pastry->table, peer,
+                  ss_link_rtt (pastry->link, &peer->id));
+}
+
 /* A full side has put one out; in a small ring he belongs to the other. If
  * that cannot be told yet, those who are being asked, and leave him out of
  * their answers because he was known, prove nothing. */
 static void
 put_out (SsPastry *pastry, const SsContact *out, const SsLeafsetArc *arc)
 {
-  ss_table_offer (&pastry->table, out, SS_NEVER);
   if (ss_leafset_is_complete (&pastry->leafset))
     return;
   bool evicted;
@@ -333,7 +349,7 @@ tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
       message->peers[message->n_peers++] = ss_pastry_record (leaf);
   }
   message->n_strangers = 0;
-  if (is_solid (pastry))
+  if (is_solid (pastry, to))
     note_strangers (pastry, message, side, known, n_known);
   uint8_t buf[SS_MSG_LEAF_SET_MAX];
   size_t len = ss_msg_leaf_set_encode (message, buf, sizeof buf);
@@ -379,6 +395,28 @@ take_strangers (SsPastry *pastry, const SsMsgLeafSet *message)
   }
 }
 
+/* A side that is empty is looked for from node to node: each tells of some
+ * that are nearer, until one knows the part of the ring around this one. */
+static void
+approach (SsPastry *pastry, const SsContact *from, const SsMsgLeafSet *message)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  for (unsigned side = 0; leafset->n > 0 && side < SS_LEAFSET_N_SIDES; side++) {
+    if (leafset->whole || ss_leafset_count (leafset, side) > 0)
+      continue;
+    SsContact best = *from;
+    for (unsigned i = 0; i < message->n_peers; i++) {
+      SsContact contact = ss_contact_from_record (&message->peers[i]);
+      if (!ss_pastry_is_self (pastry, &contact.id)
+          && !ss_pastry_is_dead (pastry, &contact.id)
+          && ss_leafset_is_nearer (leafset, side, &contact.id, &best.id))
+        best = contact;
+    }
+    if (!ss_id_equal (&best.id, &from->id))
+      ss_pastry_ask (pastry, &best, SS_LEAFSET_REACH_NONE, 0);
+  }
+}
+
 /* True if somebody in it was not known: then what was told proves nothing
  * yet about the rest of the ring. */
 static bool
@@ -399,7 +437,6 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
     if (may_unwhole)
       ss_leafset_set_whole (&pastry->leafset, false);
     unsigned reach = ss_leafset_reach (&pastry->leafset, arc, &contact.id);
-    ss_table_offer (&pastry->table, &contact, SS_NEVER);
     bool inside = ss_leafset_would_accept (&pastry->leafset, &contact.id,
                                            SS_LEAFSET_REACH_NONE);
     if (inside
@@ -411,21 +448,23 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
 }
 
 /* Has the stretch that the leaf set spans no holes? It may have, in a node
- * that joins, while candidates have not answered. */
+ * that joins, while candidates have not answered. Whoever wants to know does
+ * not count: he knows of himself. */
 static bool
-is_solid (const SsPastry *pastry)
+is_solid (const SsPastry *pastry, const SsContact *asker)
 {
   return pastry->state == SS_PASTRY_ACTIVE
-         || (pastry->leafset.n > 0 && !has_candidates (pastry));
+         || (pastry->leafset.n > 0 && !has_candidates (pastry, asker));
 }
 
 /* Is anybody asked who is not a leaf? */
 static bool
-has_candidates (const SsPastry *pastry)
+has_candidates (const SsPastry *pastry, const SsContact *but)
 {
   for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
     const SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
-    if (ss_leafset_find (&pastry->leafset, &ask->contact.id) == NULL)
+    if (ss_leafset_find (&pastry->leafset, &ask->contact.id) == NULL
+        && (but == NULL || !ss_id_equal (&ask->contact.id, &but->id)))
       return true;
   }
   return false;
@@ -482,7 +521,7 @@ answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc)
 
   /* With nobody unknown in the part that lies beyond both ends, the leaf set
    * is the ring. */
-  if (!pastry->leafset.whole && !news && !has_candidates (pastry)
+  if (!pastry->leafset.whole && !news && !has_candidates (pastry, NULL)
       && ss_leafset_find (&pastry->leafset, &id) != NULL
       && ss_leafset_is_closed_by (&pastry->leafset, arc))
     ss_leafset_set_whole (&pastry->leafset, true);

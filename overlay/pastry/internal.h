@@ -82,7 +82,12 @@ enum {
   SS_LEAF_PROBE_MUTUAL = 2,
   SS_LEAF_PROBE_RETURN = 4,
 };
-enum { SS_LEAF_SET_WHOLE = 1, SS_LEAF_SET_SOLID = 2, SS_LEAF_SET_ENTER = 4 };
+enum {
+  SS_LEAF_SET_WHOLE = 1,
+  SS_LEAF_SET_SOLID = 2,
+  SS_LEAF_SET_ENTER = 4,
+  SS_LEAF_SET_ACTIVE = 8,
+};
 
 /* A message on its way through this node. */
 typedef struct {

@@ -192,6 +192,14 @@ ss_leafset_covers (const SsLeafset *leafset, const SsId *key)
   return ss_id_compare (&key_offset, &to_offset) <= 0;
 }
 
+bool
+ss_leafset_is_nearer (const SsLeafset *leafset, SsLeafsetSide side,
+                      const SsId *a, const SsId *b)
+{
+  int order = compare_offset (leafset, a, b);
+  return side == SS_LEAFSET_RIGHT ? order < 0 : order > 0;
+}
+
 unsigned
 ss_leafset_reach (const SsLeafset *leafset, const SsLeafsetArc *arc,
                   const SsId *id)

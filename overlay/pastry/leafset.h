@@ -68,6 +68,10 @@ bool ss_leafset_is_complete (const SsLeafset *leafset);
 /* Does key lie within the stretch known? */
 bool ss_leafset_covers (const SsLeafset *leafset, const SsId *key);
 
+/* Is a nearer to the owner than b in the direction of that side? */
+bool ss_leafset_is_nearer (const SsLeafset *leafset, SsLeafsetSide side,
+                           const SsId *a, const SsId *b);
+
 /* What somebody told: all nodes of the arc from `from` clockwise to `to`. */
 typedef struct {
   SsId from, to;

@@ -314,21 +314,16 @@ repair_target (const SsPastry *pastry, SsLeafsetSide side)
       return leaf;
   }
   const SsContact *best = NULL;
-  SsId best_distance = { 0 };
   unsigned n_table = ss_table_n_entries (&pastry->table);
   for (unsigned i = 0; i < leafset->n + n_table; i++) {
     const SsContact *contact
-        = i < leafset->n ? &leafset->leaves[i]
-                         : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
-    if (ss_pastry_is_suspected (pastry, &contact->id))
-      continue;
-    SsId distance = side == SS_LEAFSET_LEFT
-                        ? ss_id_subtract (&leafset->self, &contact->id)
-                        : ss_id_subtract (&contact->id, &leafset->self);
-    if (best == NULL || ss_id_compare (&distance, &best_distance) < 0) {
+        = i < leafset->n
+              ? &leafset->leaves[i]
+              : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
+    if (!ss_pastry_is_suspected (pastry, &contact->id)
+        && (best == NULL
+            || ss_leafset_is_nearer (leafset, side, &contact->id, &best->id)))
       best = contact;
-      best_distance = distance;
-    }
   }
   return best;
 }
