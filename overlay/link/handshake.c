@@ -235,15 +235,14 @@ ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
   unsigned tries = handshake->tries;
   unsigned tries_max =
       ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES : CONFIRMED_TRIES;
-  if (tries >= tries_max) {
+  if (tries >= tries_max
+      || link->env->now - handshake->started >= HANDSHAKE_TIME_MAX) {
     give_up (link, peer);
     return;
   }
-  if (tries > 0) {
-    tell_late (link, peer, tries);
-    if (ss_link_is_dead (peer) || !peer->work->handshake)
-      return;
-  }
+  tell_late (link, peer, tries);
+  if (ss_link_is_dead (peer) || !peer->work->handshake)
+    return;
   send_initiation (link, peer);
 }
 

@@ -42,6 +42,7 @@ typedef enum {
 #define RTO_BACKOFF_MAX    (500 * SS_MSEC)
 #define RTO_CEILING        (3 * SS_SEC)
 #define HANDSHAKE_WAIT_MAX (1 * SS_SEC)    /* between two initiations */
+#define HANDSHAKE_TIME_MAX (10 * SS_SEC)   /* waits for its turn included */
 #define HALF_OPEN_LIFETIME (15 * SS_SEC)   /* a responder's wait for data */
 #define PREVIOUS_LIFETIME  (15 * SS_SEC)   /* a replaced session still reads */
 #define NEXT_LIFETIME      (180 * SS_SEC)  /* an unconfirmed one */

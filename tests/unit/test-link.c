@@ -406,6 +406,28 @@ test_one_address_many_ports (void)
   }
 }
 
+/* Behind one public address they take turns, a second each, and those whose
+ * turn does not come are told so. */
+static void
+test_turns (void)
+{
+  LinkNet *net = net_new (9, 2);
+  SsContact contact = net_contact (net, 1);
+  for (unsigned i = 0; i < 30; i++) {
+    SsLinkSend how = reliable (i + 1);
+    contact.id.b[0] = (uint8_t) i;
+    contact.addr = ss_addr_v4 (0x08080808, (uint16_t) (5000 + i));
+    ss_link_send (net->endpoints[0].link, &contact, &how, (const uint8_t *) "x",
+                  1, NULL);
+  }
+  net_run (net, 15 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 30);
+  g_assert_cmpuint (net->endpoints[0].late->len, >=, 30);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), >=, 10);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), <=, 15);
+  net_free (net);
+}
+
 static void
 test_media_queue (void)
 {
@@ -894,6 +916,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/cancel", test_cancel);
   g_test_add_func ("/link/unreachable", test_unreachable);
   g_test_add_func ("/link/one-address-many-ports", test_one_address_many_ports);
+  g_test_add_func ("/link/turns", test_turns);
   g_test_add_func ("/link/media-queue", test_media_queue);
   g_test_add_func ("/link/expiry", test_expiry);
   g_test_add_func ("/link/simultaneous", test_simultaneous);
