@@ -203,6 +203,8 @@ ss_join_become_root (SsGroup *group)
     ss_join_leave_parent (group);
   group->is_root = true;
   group->has_root = false;
+  ss_debug (group->scribe->env, "group %08x: is its root",
+            ss_prefix_of (&group->id));
   /* The overlay says so because another node suspects a closer one. If that
    * lives, this node will be its child. */
   if (!ss_group_is_closest (group))
@@ -228,6 +230,8 @@ ss_join_lose_parent (SsGroup *group)
     return;
   SsContact lost = group->parent;
   group->has_parent = false;
+  ss_debug (group->scribe->env, "group %08x: parent %08x is lost",
+            ss_prefix_of (&group->id), ss_prefix_of (&lost.id));
   tell_parent (group);
   if (!group->is_dead)
     ss_join_start (group, &lost);
@@ -381,8 +385,12 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
   }
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
-  if (is_awaited)
+  if (is_awaited) {
     set_parent (group, from);
+    ss_debug (scribe->env, "group %08x: parent %08x, depth %u",
+              ss_prefix_of (&group->id), ss_prefix_of (&from->id),
+              message->n_path);
+  }
   know_root (group, from, message->root, message->n_root, message->n_path);
   ss_group_set_path (group, message->path, message->n_path);
   ss_parent_send_path (group);

@@ -183,6 +183,7 @@ ss_scribe_suspect (SsScribe *scribe, const SsContact *peer)
 {
   ss_count (scribe->env, SCRIBE_SUSPECTS);
   SsContact copy = *peer; /* it may sit in what the update frees */
+  ss_debug (scribe->env, "%08x is silent", ss_prefix_of (&copy.id));
   ss_kbr_suspect (scribe->kbr, &copy);
   if (!ss_kbr_is_suspected (scribe->kbr, &copy.id))
     return; /* heard from this moment, or not known to the overlay */

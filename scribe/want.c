@@ -295,6 +295,8 @@ drop_overdue (SsGroup *group)
     g_array_remove_index (group->wants, i);
     if (want.is_own) {
       ss_count (scribe->env, SCRIBE_MISSED);
+      ss_debug (scribe->env, "group %08x: %u did not come, asked %u times",
+                ss_prefix_of (&group->id), want.sequence, want.rounds);
       if (scribe->app.missed)
         scribe->app.missed (group->user, group, want.sequence);
     }
