@@ -58,6 +58,24 @@ is_old (const SsGroup *group, const SsHistorySlot *slot)
          && slot->time + time_max < group->scribe->env->now;
 }
 
+/* Remembers that it was here, longer than the packet itself. */
+static void
+note_seen (SsGroup *group, uint32_t sequence)
+{
+  if (!group->has_newest || group->is_hearsay) {
+    group->newest = sequence;
+    group->seen = 0;
+  } else if (sequence > group->newest) {
+    uint32_t by = sequence - group->newest;
+    group->seen = by > 32 ? 0 : (uint32_t) ((uint64_t) group->seen << by);
+    if (by <= 32)
+      group->seen |= (uint32_t) 1 << (by - 1);
+    group->newest = sequence;
+  } else if (sequence < group->newest && group->newest - sequence <= 32) {
+    group->seen |= (uint32_t) 1 << (group->newest - 1 - sequence);
+  }
+}
+
 void
 ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet)
 {
@@ -69,19 +87,18 @@ ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet)
     grow (group);
     slot = slot_of (group, sequence);
   }
+  note_seen (group, sequence);
+  group->has_newest = true;
+  group->is_hearsay = false;
+  if (!group->has_first)
+    group->first = sequence;
+  group->has_first = true;
   SsHistorySlot *taken = slot_of (group, sequence);
   if (taken->packet && taken->sequence > sequence)
     return; /* too old to be worth a newer one's place */
   g_bytes_ref (packet);
   empty (taken);
   *taken = (SsHistorySlot){ sequence, packet, group->scribe->env->now };
-  if (!group->has_newest || group->is_hearsay || sequence > group->newest)
-    group->newest = sequence;
-  group->has_newest = true;
-  group->is_hearsay = false;
-  if (!group->has_first)
-    group->first = sequence;
-  group->has_first = true;
   /* Two slots a packet: what is over age goes within half a round. */
   for (unsigned i = 0; i < 2; i++) {
     SsHistorySlot *swept = &group->slots[group->sweep++ & (group->n_slots - 1)];
@@ -106,15 +123,18 @@ ss_history_mask (const SsGroup *group)
   uint32_t mask = UINT32_MAX;
   SsTime now = group->scribe->env->now;
   /* A gap counts while what followed it is young. */
-  for (unsigned i = 0; i < 32 && group->n_slots > 0; i++) {
+  bool is_here = group->has_newest && !group->is_hearsay;
+  for (unsigned i = 0; i < 32 && is_here; i++) {
     uint32_t next = group->newest - i;
     if (next <= group->first)
       break;
-    const SsHistorySlot *after = slot_of (group, next);
-    if (after->packet && after->sequence == next
-        && after->time + SS_GAP_AGE < now)
+    bool next_was_here = i == 0 || (group->seen >> (i - 1) & 1);
+    const SsHistorySlot *slot = slot_of (group, next);
+    bool is_young = slot->packet && slot->sequence == next
+                    && slot->time + SS_GAP_AGE >= now;
+    if (next_was_here && !is_young)
       break;
-    if (!ss_history_find (group, next - 1))
+    if (!(group->seen >> i & 1))
       mask &= ~((uint32_t) 1 << i);
   }
   return mask;

@@ -246,6 +246,7 @@ struct SsGroup {
   bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
   bool is_hearsay;        /* newest is a child's word */
   uint32_t newest, first; /* sequences: greatest seen; of interest from */
+  uint32_t seen;          /* bit i: newest - 1 - i has been here */
   uint32_t n_reparented;
   SsContact parent, root;
   SsTime idle_since; /* no child since; -1: has some */

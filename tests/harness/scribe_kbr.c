@@ -61,7 +61,7 @@ transmit (World *world, Event event)
 static SsTime
 rto_of (const Node *node, unsigned to)
 {
-  if (!node->views[to].is_met)
+  if (to >= node->world->options.n || !node->views[to].is_met)
     return RTO_FIRST;
   return MAX (RTO_FLOOR, 3 * delay_between (node->world, node->index, to));
 }
@@ -235,7 +235,8 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   Node *node = (Node *) kbr;
   World *world = node->world;
   unsigned peer = world_node_of (world, &to->id);
-  g_assert_cmpuint (peer, <, world->options.n);
+  if (peer >= world->options.n)
+    return true; /* made up by a hostile node: never answers */
   gsize body_len = 0;
   const void *body_data = body ? g_bytes_get_data (body, &body_len) : NULL;
   if (peer == node->index || head_len + body_len > SS_KBR_DIRECT_MAX)
@@ -345,14 +346,18 @@ static void
 fake_suspect (SsKbr *kbr, const SsContact *peer)
 {
   Node *node = (Node *) kbr;
-  suspect (node, world_node_of (node->world, &peer->id));
+  unsigned index = world_node_of (node->world, &peer->id);
+  if (index < node->world->options.n)
+    suspect (node, index);
 }
 
-static View *
+static const View *
 view_of (SsKbr *kbr, const SsId *peer)
 {
+  static const View nobody = { 0 };
   Node *node = (Node *) kbr;
-  return &node->views[world_node_of (node->world, peer)];
+  unsigned index = world_node_of (node->world, peer);
+  return index < node->world->options.n ? &node->views[index] : &nobody;
 }
 
 static bool
@@ -367,7 +372,7 @@ fake_rtt (SsKbr *kbr, const SsId *peer)
 {
   Node *node = (Node *) kbr;
   unsigned index = world_node_of (node->world, peer);
-  return node->views[index].is_met
+  return view_of (kbr, peer)->is_met
              ? 2 * delay_between (node->world, node->index, index)
              : SS_NEVER;
 }

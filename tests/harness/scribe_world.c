@@ -338,6 +338,37 @@ world_heard (const World *world, unsigned index, unsigned source,
 }
 
 void
+world_inject (World *world, unsigned from, unsigned to, const SsId *key,
+              const uint8_t *data, size_t len)
+{
+  Node *node = world->nodes[to];
+  const SsContact *sender = &world->nodes[from]->contact;
+  node->env.now = world->now;
+  if (!key) {
+    node->app->direct (node->app_user, sender, data, len);
+    return;
+  }
+  SsKbrMessage message = {
+    .key = *key,
+    .source = *sender,
+    .previous = *sender,
+    .hops = 1,
+    .data = data,
+    .len = len,
+  };
+  if (len % 2 == 0)
+    node->app->deliver (node->app_user, &message);
+  else
+    node->app->forward (node->app_user, &message, sender);
+}
+
+const SsId *
+world_group_id (const World *world, unsigned stripe)
+{
+  return &world->groups[stripe];
+}
+
+void
 world_kill (World *world, unsigned index)
 {
   world->nodes[index]->is_alive = false;
@@ -356,6 +387,13 @@ world_revive (World *world, unsigned index)
     node->env.now = world->now;
     scribe_world_hear (node, index);
   }
+}
+
+void
+world_forget_groups (World *world, unsigned index)
+{
+  world->nodes[index]->is_joined = false;
+  memset (world->nodes[index]->groups, 0, sizeof world->nodes[index]->groups);
 }
 
 void
@@ -439,6 +477,7 @@ world_node_id (const World *world, unsigned node)
   return &world->nodes[node]->contact.id;
 }
 
+/* A contact that is made up is nobody: WORLD_NODES_MAX or more. */
 unsigned
 world_node_of (const World *world, const SsId *id)
 {

@@ -33,6 +33,8 @@ void world_join (World *world, unsigned node); /* all stripes */
 void world_publish (World *world, bool is_on);
 void world_kill (World *world, unsigned node); /* silence */
 void world_revive (World *world, unsigned node);
+/* It plays no more and asks for nothing. */
+void world_forget_groups (World *world, unsigned node);
 /* What it missed until now does not count. */
 void world_forgive (World *world, unsigned node);
 void world_leave (World *world, unsigned node); /* orderly, then gone */
@@ -48,6 +50,12 @@ bool world_multicast (World *world, unsigned node, unsigned stripe);
 unsigned world_sent (const World *world, unsigned node, unsigned stripe);
 unsigned world_heard (const World *world, unsigned node, unsigned source,
                       unsigned stripe, unsigned *ret_first);
+
+/* Hands a message to a node as if another had sent it: directly, or, with a
+ * key, as routed to it. */
+void world_inject (World *world, unsigned from, unsigned to, const SsId *key,
+                   const uint8_t *data, size_t len);
+const SsId *world_group_id (const World *world, unsigned stripe);
 
 unsigned world_n_alive (const World *world);
 bool world_is_joined (const World *world, unsigned node);

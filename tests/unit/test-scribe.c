@@ -1,0 +1,318 @@
+/* Scribe's parts one by one: histories, answer rates, neighbours, tags; and
+ * what it does with messages that no honest node sends. */
+#include <glib.h>
+#include <string.h>
+
+#include "scribe/state.h"
+#include "tests/harness/scribe_world.h"
+
+static World *
+make_world (unsigned n, bool is_ordered)
+{
+  WorldOptions options = {
+    .seed = 7,
+    .n = n,
+    .delay = SS_MSEC,
+    .is_ordered = is_ordered,
+  };
+  return world_new (&options);
+}
+
+static GBytes *
+packet_of (uint32_t sequence)
+{
+  return g_bytes_new (&sequence, sizeof sequence);
+}
+
+static void
+put (SsGroup *group, uint32_t sequence)
+{
+  GBytes *packet = packet_of (sequence);
+  ss_history_put (group, sequence, packet);
+  g_bytes_unref (packet);
+}
+
+/* The history against a table of what a ring of that size must hold. */
+static void
+test_history (void)
+{
+  for (uint64_t seed = 1; seed <= 50; seed++) {
+    World *world = make_world (2, false);
+    SsGroup *group = world_group (world, 0, 0);
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    bool had[2000] = { false };
+    uint32_t at = 100, newest = 0;
+    for (unsigned i = 0; i < 600; i++) {
+      at += (uint32_t) ss_rng_below (&rng, 4);
+      uint32_t sequence = at - (uint32_t) ss_rng_below (&rng, 20);
+      put (group, sequence);
+      had[sequence] = true;
+      newest = MAX (newest, sequence);
+      g_assert_true (group->has_newest);
+      g_assert_cmpuint (group->newest, ==, newest);
+      g_assert_cmpuint (group->n_slots, <=, SS_GROUP_HISTORY);
+      uint32_t mask = ss_history_mask (group);
+      for (uint32_t k = newest - 60; k <= newest; k++) {
+        GBytes *packet = ss_group_history (group, k);
+        g_assert_true ((packet != NULL) == had[k]);
+        if (packet)
+          g_assert_cmpmem (g_bytes_get_data (packet, NULL), 4, &k, 4);
+        if (k < newest && newest - 1 - k < 32 && k >= group->first)
+          g_assert_true ((mask >> (newest - 1 - k) & 1) == had[k]);
+      }
+    }
+    world_free (world);
+  }
+}
+
+static void
+test_history_age (void)
+{
+  World *world = make_world (2, false);
+  SsGroup *group = world_group (world, 0, 0);
+  group->family->config.history_time = SS_SEC;
+  for (uint32_t i = 1; i <= 1000; i++) {
+    group->scribe->env->now += 100 * SS_MSEC;
+    put (group, i);
+  }
+  g_assert_nonnull (ss_group_history (group, 1000));
+  g_assert_nonnull (ss_group_history (group, 992));
+  /* The ring did not grow to its bound for packets that had aged. */
+  g_assert_cmpuint (group->n_slots, <=, 16);
+  /* Old gaps are nobody's wish. */
+  ss_group_reset (group, 0);
+  put (group, 10);
+  group->scribe->env->now += 10 * SS_SEC;
+  put (group, 14);
+  g_assert_cmphex (ss_history_mask (group), ==, ~7u);
+  group->scribe->env->now += 10 * SS_SEC;
+  g_assert_cmphex (ss_history_mask (group), ==, UINT32_MAX);
+  ss_group_reset (group, 0);
+  g_assert_null (ss_group_history (group, 14));
+  g_assert_false (group->has_newest);
+  world_free (world);
+}
+
+static void
+test_answer_rate (void)
+{
+  World *world = make_world (2, false);
+  SsScribe *scribe = world_scribe (world, 0);
+  SsContact peer = { .flags = 0 };
+  unsigned n = 0;
+  while (ss_neighbour_may_answer (scribe, &peer))
+    n++;
+  g_assert_cmpuint (n, ==, SS_ANSWER_BURST);
+  scribe->env->now += SS_SEC / 4;
+  for (n = 0; ss_neighbour_may_answer (scribe, &peer);)
+    n++;
+  g_assert_cmpuint (n, >=, SS_ANSWER_RATE / 4 - 1);
+  g_assert_cmpuint (n, <=, SS_ANSWER_RATE / 4 + 1);
+  world_free (world);
+}
+
+/* The table of neighbours is bounded, sorted and forgets who is of no use. */
+static void
+test_neighbours (void)
+{
+  World *world = make_world (2, false);
+  SsScribe *scribe = world_scribe (world, 0);
+  SsRng rng;
+  ss_rng_init_number (&rng, 1);
+  for (unsigned i = 0; i < 3 * SS_SCRIBE_NEIGHBOURS_MAX; i++) {
+    SsContact peer = { .flags = 0 };
+    ss_rng_bytes (&rng, peer.id.b, SS_ID_LEN);
+    scribe->env->now += SS_USEC;
+    SsNeighbour *made = ss_neighbour_get (scribe, &peer);
+    g_assert_true (ss_neighbour_find (scribe, &peer.id) == made);
+  }
+  g_assert_cmpuint (scribe->neighbours->len, ==, SS_SCRIBE_NEIGHBOURS_MAX);
+  for (unsigned i = 1; i < scribe->neighbours->len; i++) {
+    const SsNeighbour *a = g_ptr_array_index (scribe->neighbours, i - 1);
+    const SsNeighbour *b = g_ptr_array_index (scribe->neighbours, i);
+    g_assert_cmpint (ss_id_compare (&a->contact.id, &b->contact.id), <, 0);
+  }
+  scribe->env->now += SS_PEER_FORGET + SS_SEC;
+  ss_neighbour_sweep (scribe);
+  g_assert_cmpuint (scribe->neighbours->len, ==, 0);
+  world_free (world);
+}
+
+static void
+test_tags (void)
+{
+  World *world = make_world (3, false);
+  SsScribe *scribe = world_scribe (world, 0);
+  for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+    const SsId *id = world_group_id (world, i);
+    SsGroup *group = ss_scribe_find (scribe, id);
+    g_assert_true (ss_group_by_tag (scribe, id->b) == group);
+    g_assert_true (ss_group_by_tag_number (scribe, ss_tag_number (id))
+                   == group);
+  }
+  /* A group whose tag is taken is not carried. */
+  SsId other = *world_group_id (world, 3);
+  other.b[19] ^= 1;
+  SsWireBytes info = { (const uint8_t *) "hello", 5 };
+  g_assert_null (ss_group_adopt (scribe, &other, &info, true, false));
+  world_free (world);
+}
+
+/* A GBytes that is published is not copied, and goes when it is acked. */
+static void
+test_outbox (void)
+{
+  World *world = make_world (3, false);
+  for (unsigned i = 1; i < 3; i++)
+    world_join (world, i);
+  world_run (world, SS_SEC);
+  SsScribe *scribe = world_scribe (world, 0);
+  world_publish (world, true);
+  world_run (world, 5 * SS_SEC);
+  world_publish (world, false);
+  world_run (world, SS_SEC);
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    g_assert_true (!group->outbox || group->outbox->len == 0);
+  /* Nobody lives: what cannot be handed over is given up in time. */
+  world_kill (world, 1);
+  world_kill (world, 2);
+  world_publish (world, true);
+  world_run (world, 10 * SS_SEC);
+  world_publish (world, false);
+  world_run (world, 3 * SS_SEC);
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    g_assert_true (!group->outbox || group->outbox->len == 0);
+  world_free (world);
+}
+
+/* Valid messages of every type with random contents, but of real groups, and
+ * random bytes, all from a node of the ring that is in no tree: listeners
+ * hear everything meanwhile, and all bounds hold. */
+static void
+hostile (uint64_t seed, bool is_ordered)
+{
+  const unsigned n = 6, evil = n - 1;
+  WorldOptions options = {
+    .seed = seed,
+    .n = n,
+    .delay = SS_MSEC,
+    .is_ordered = is_ordered,
+  };
+  World *world = world_new (&options);
+  for (unsigned i = is_ordered ? 0 : 1; i < evil; i++)
+    world_join (world, i);
+  world_run (world, SS_SEC);
+  world_publish (world, !is_ordered);
+  SsRng rng;
+  ss_rng_init_number (&rng, seed);
+  for (unsigned i = 0; i < 3000; i++) {
+    unsigned type =
+        (unsigned) ss_rng_below (&rng, ss_wire_protocol_scribe.n_messages);
+    const SsWireMessage *schema = ss_wire_protocol_scribe.schemas[type]();
+    uint8_t storage[2048], data[2048];
+    void *message = g_malloc (schema->struct_size);
+    ss_wire_generate (schema, &rng, message, storage);
+    size_t len = ss_wire_encode (schema, message, data, sizeof data);
+    g_free (message);
+    const SsId *group =
+        world_group_id (world, (unsigned) ss_rng_below (&rng, 16));
+    bool is_routed =
+        data[0] == SS_MSG_SCRIBE_JOIN || data[0] == SS_MSG_SCRIBE_FIND_ROOT;
+    /* Tags and group ids come first in all messages that have one. */
+    if (len > SS_TAG_LEN)
+      memcpy (data + 1, group->b,
+              is_routed || data[0] == SS_MSG_SCRIBE_HANDOVER ? SS_ID_LEN
+                                                             : SS_TAG_LEN);
+    if (i % 10 == 0)
+      ss_rng_bytes (&rng, data, len);
+    unsigned to = (unsigned) ss_rng_below (&rng, evil);
+    if (len <= SS_KBR_DIRECT_MAX)
+      world_inject (world, evil, to, is_routed && i % 2 ? group : NULL, data,
+                    len);
+    world_run (world, 3 * SS_MSEC);
+  }
+  world_run (world, 20 * SS_SEC);
+  for (unsigned i = 1; i < evil && !is_ordered; i++) {
+    g_assert_cmpuint (world_received (world, i), >, 0);
+    g_assert_cmpuint (world_lost (world, i), ==, 0);
+  }
+  for (unsigned i = 0; i < evil; i++) {
+    SsScribe *scribe = world_scribe (world, i);
+    g_assert_cmpuint (scribe->groups->len, <=, WORLD_STRIPES);
+    for (SsGroup *group = ss_group_after (scribe, NULL); group;
+         group = ss_group_after (scribe, &group->id)) {
+      g_assert_true (!group->wants || group->wants->len <= SS_GROUP_WANTS_MAX);
+      g_assert_true (!group->askers
+                     || group->askers->len <= SS_GROUP_ASKERS_MAX);
+      g_assert_true (!group->pending
+                     || group->pending->len <= SS_GROUP_PENDING_MAX);
+    }
+  }
+  world_free (world);
+}
+
+static void
+test_hostile (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++)
+    hostile (seed, false);
+}
+
+static void
+test_hostile_ordered (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++)
+    hostile (seed, true);
+}
+
+/* An application that opens, joins, leaves and frees in any order. */
+static void
+test_open_and_leave (void)
+{
+  World *world = make_world (4, false);
+  for (unsigned i = 1; i < 4; i++)
+    world_join (world, i);
+  world_run (world, SS_SEC);
+  SsScribe *scribe = world_scribe (world, 2);
+  for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+    SsGroup *group = world_group (world, 2, i);
+    g_assert_true (ss_group_in_tree (group));
+    g_assert_true (ss_group_is_member (group));
+    bool stays = ss_group_is_root (group) || ss_group_n_children (group) > 0;
+    ss_group_leave (group);
+    group = ss_scribe_find (scribe, world_group_id (world, i));
+    g_assert_true ((group != NULL) == stays);
+  }
+  world_forget_groups (world, 2);
+  world_run (world, 2 * SS_GROUP_IDLE + SS_SEC);
+  for (unsigned i = 1; i < 4; i += 2)
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++)
+      g_assert_true (ss_group_in_tree (world_group (world, i, stripe)));
+  SsFamily *family = world_family (world, 3);
+  SsId id = { { 0x12, 0x34 } };
+  SsGroup *group = ss_group_open (family, &id, NULL);
+  g_assert_true (ss_group_open (family, &id, NULL) == group);
+  g_assert_false (ss_group_is_member (group));
+  ss_group_join (group);
+  ss_group_leave (group);
+  world_free (world);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/history", test_history);
+  g_test_add_func ("/scribe/history-age", test_history_age);
+  g_test_add_func ("/scribe/answer-rate", test_answer_rate);
+  g_test_add_func ("/scribe/neighbours", test_neighbours);
+  g_test_add_func ("/scribe/tags", test_tags);
+  g_test_add_func ("/scribe/outbox", test_outbox);
+  g_test_add_func ("/scribe/hostile", test_hostile);
+  g_test_add_func ("/scribe/hostile-ordered", test_hostile_ordered);
+  g_test_add_func ("/scribe/open-and-leave", test_open_and_leave);
+  return g_test_run ();
+}
