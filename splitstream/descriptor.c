@@ -59,8 +59,8 @@ ss_descriptor_encode (const SsDescriptor *descriptor, uint8_t *ret, size_t cap)
   message.publisher_flags = descriptor->publisher.flags;
   for (unsigned i = 0; i < descriptor->publisher.n_addrs; i++)
     if (ss_addr_is_set (&descriptor->publisher.addrs[i]))
-      message.publisher_addrs[message.n_publisher_addrs++]
-        = descriptor->publisher.addrs[i];
+      message.publisher_addrs[message.n_publisher_addrs++] =
+          descriptor->publisher.addrs[i];
   return ss_msg_station_descriptor_encode (&message, ret, cap);
 }
 
@@ -68,8 +68,8 @@ ss_descriptor_encode (const SsDescriptor *descriptor, uint8_t *ret, size_t cap)
 static bool
 copy_text (const SsWireBytes *text, char *ret_text, size_t cap)
 {
-  if (text->len >= cap || (text->len > 0
-                           && memchr (text->data, 0, text->len) != NULL)
+  if (text->len >= cap
+      || (text->len > 0 && memchr (text->data, 0, text->len) != NULL)
       || !g_utf8_validate ((const char *) text->data, text->len, NULL))
     return false;
   if (text->len > 0)
@@ -147,8 +147,7 @@ ss_descriptor_decode (const uint8_t *data, size_t len, SsDescriptor *ret)
   if (!ss_msg_station_descriptor_decode (data, len, &message)
       || !copy_text (&message.name, descriptor.params.name,
                      sizeof descriptor.params.name)
-      || !copy_text (&message.title, descriptor.title,
-                     sizeof descriptor.title)
+      || !copy_text (&message.title, descriptor.title, sizeof descriptor.title)
       || !copy_text (&message.description, descriptor.description,
                      sizeof descriptor.description)
       || !copy_headers (&message, &descriptor))

@@ -38,10 +38,9 @@ choose_version (const SsStation *station, SsTime *ret_again)
   if (version != 0
       && ss_header_store_find (&reception->headers, version) == NULL) {
     /* Who plays already may still get them in the stream. */
-    SsTime at = reception->missing_since
-                + (ss_reorder_is_started (reception->reorder)
-                     ? SS_FETCH_DELAY
-                     : 0);
+    SsTime at =
+        reception->missing_since
+        + (ss_reorder_is_started (reception->reorder) ? SS_FETCH_DELAY : 0);
     if (now >= at)
       return version;
     *ret_again = at;
@@ -86,8 +85,7 @@ ask (SsStation *station, uint8_t version)
   SsContact peers[PEERS_MAX];
   unsigned attempt = fetch->version == version ? fetch->attempt + 1 : 0;
   ss_fetch_cancel (station);
-  unsigned n
-    = ss_station_peers (station, NULL, 0, false, peers, PEERS_MAX - 1);
+  unsigned n = ss_station_peers (station, NULL, 0, false, peers, PEERS_MAX - 1);
   /* The publisher at the end of each round. */
   if (n == 0 || attempt % (n + 1) == n)
     n = ss_station_peers (station, NULL, 0, true, peers, PEERS_MAX);
@@ -131,8 +129,8 @@ ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
     ss_count (splitstream->env, MESSAGES_MALFORMED);
     return;
   }
-  const SsStation *station
-    = ss_splitstream_find (splitstream, &question.station);
+  const SsStation *station =
+      ss_splitstream_find (splitstream, &question.station);
   GBytes *bytes = NULL;
   if (station != NULL && station->session == question.session) {
     const SsHeaderStore *store = &station->headers;
@@ -147,8 +145,8 @@ ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
     .chunk = question.chunk,
   };
   size_t all_len = 0;
-  const uint8_t *all
-    = bytes != NULL ? g_bytes_get_data (bytes, &all_len) : NULL;
+  const uint8_t *all =
+      bytes != NULL ? g_bytes_get_data (bytes, &all_len) : NULL;
   unsigned count = MIN (question.count, CHUNKS_AT_A_TIME);
   message.len = (uint32_t) all_len;
   for (unsigned i = 0; i < MAX (count, 1); i++) {
@@ -157,8 +155,8 @@ ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
       break;
     if (offset < all_len) {
       message.data.data = all + offset;
-      message.data.len
-        = (uint16_t) MIN (all_len - offset, (size_t) SS_HEADER_CHUNK_LEN);
+      message.data.len =
+          (uint16_t) MIN (all_len - offset, (size_t) SS_HEADER_CHUNK_LEN);
     } else {
       message.len = 0;
     }
@@ -209,10 +207,10 @@ ss_fetch_chunk (SsSplitStream *splitstream, const SsContact *from,
                           splitstream->env->now);
   if (ref == NULL || message.len != ref->len) {
     /* Not here: another is asked, but not as fast as answers come. */
-    fetch->deadline = splitstream->env->now
-                      + (fetch->attempt < SS_TUNE_IN_QUICK_MAX
-                           ? SS_TUNE_IN_PAUSE
-                           : SS_TUNE_IN_RETRY);
+    fetch->deadline =
+        splitstream->env->now
+        + (fetch->attempt < SS_TUNE_IN_QUICK_MAX ? SS_TUNE_IN_PAUSE
+                                                 : SS_TUNE_IN_RETRY);
     return;
   }
   /* In order only: one that overtook another comes again. */

@@ -23,11 +23,11 @@ ss_headers_serialise (const SsCodecHeaders *headers)
     message.lengths[message.n_lengths++] = (uint16_t) len;
     g_byte_array_append (all, data, (unsigned) len);
   }
-  message.packets
-    = (SsWireBytes){ .data = all->data, .len = (uint16_t) all->len };
+  message.packets =
+      (SsWireBytes){ .data = all->data, .len = (uint16_t) all->len };
   uint8_t *buf = g_malloc (SS_MSG_CODEC_HEADERS_MAX);
-  size_t len = ss_msg_codec_headers_encode (&message, buf,
-                                            SS_MSG_CODEC_HEADERS_MAX);
+  size_t len =
+      ss_msg_codec_headers_encode (&message, buf, SS_MSG_CODEC_HEADERS_MAX);
   g_assert (len > 0);
   g_byte_array_unref (all);
   GBytes *bytes = g_bytes_new (buf, len);
@@ -39,8 +39,8 @@ SsCodecHeaders *
 ss_headers_parse (const uint8_t *data, size_t len)
 {
   SsMsgCodecHeaders message;
-  if (!ss_msg_codec_headers_decode (data, len, &message)
-      || message.version == 0 || message.clock_rate == 0)
+  if (!ss_msg_codec_headers_decode (data, len, &message) || message.version == 0
+      || message.clock_rate == 0)
     return NULL;
   size_t left = message.packets.len;
   for (unsigned i = 0; i < message.n_lengths; i++) {
@@ -121,9 +121,9 @@ ss_header_store_add (SsHeaderStore *store, GBytes *bytes)
          && is_newer (store->versions[place - 1].headers->version,
                       headers->version))
     place--;
-  bool is_known = place > 0
-                  && store->versions[place - 1].headers->version
-                       == headers->version;
+  bool is_known =
+      place > 0
+      && store->versions[place - 1].headers->version == headers->version;
   if (is_known || (place == 0 && store->n == SS_HEADER_REFS_MAX)) {
     ss_codec_headers_free (headers);
     return false;

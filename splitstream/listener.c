@@ -43,8 +43,7 @@ on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
 static void
 take_found (SsStation *station)
 {
-  for (unsigned i = 0; station->found != NULL && i < station->found->len;
-       i++) {
+  for (unsigned i = 0; station->found != NULL && i < station->found->len; i++) {
     SsFound *found = &g_array_index (station->found, SsFound, i);
     ss_station_packet (found->stripe, found->sequence, found->bytes,
                        SS_REORDER_REPAIR);
@@ -77,8 +76,8 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   if (packet->session != reception->session
       || packet->parity_count != reception->n_parity
-      || !ss_packet_verify (&station->tops, &station->params.key,
-                            stripe->index, sequence, packet, data, len))
+      || !ss_packet_verify (&station->tops, &station->params.key, stripe->index,
+                            sequence, packet, data, len))
     return false;
   if ((packet->flags & SS_PACKET_FLAG_HEADERS) != 0)
     reception->has_rebuilt_headers = true;
@@ -94,8 +93,8 @@ static uint32_t
 on_clock_rate (void *user, uint8_t version)
 {
   SsReception *reception = user;
-  const SsCodecHeaders *headers
-    = ss_header_store_find (&reception->headers, version);
+  const SsCodecHeaders *headers =
+      ss_header_store_find (&reception->headers, version);
   if (headers != NULL)
     return headers->clock_rate;
   if (reception->missing_version != version) {
@@ -112,8 +111,8 @@ on_frame (void *user, const SsFrame *frame)
   SsStation *station = reception->station;
   const SsStationUpcalls *upcalls = &station->owner->upcalls;
   if (reception->announced != frame->header_version) {
-    const SsCodecHeaders *headers
-      = ss_header_store_find (&reception->headers, frame->header_version);
+    const SsCodecHeaders *headers =
+        ss_header_store_find (&reception->headers, frame->header_version);
     g_assert (headers != NULL);
     reception->announced = frame->header_version;
     if (upcalls->headers != NULL)
@@ -172,8 +171,8 @@ ss_reception_free (SsReception *reception)
 static SsStation *
 find_or_make (SsSplitStream *splitstream, const SsDescriptor *descriptor)
 {
-  SsId group_id = ss_station_group_id (&descriptor->params.key,
-                                       descriptor->params.name);
+  SsId group_id =
+      ss_station_group_id (&descriptor->params.key, descriptor->params.name);
   SsStation *station = ss_splitstream_find (splitstream, &group_id);
   if (station != NULL && station->params.salt != descriptor->params.salt) {
     g_assert (station->role == SS_ROLE_RELAY);
@@ -181,8 +180,7 @@ find_or_make (SsSplitStream *splitstream, const SsDescriptor *descriptor)
     station = NULL;
   }
   if (station == NULL)
-    return ss_station_new (splitstream, &descriptor->params,
-                           SS_ROLE_LISTENER);
+    return ss_station_new (splitstream, &descriptor->params, SS_ROLE_LISTENER);
   g_assert (station->role == SS_ROLE_RELAY);
   station->role = SS_ROLE_LISTENER;
   for (unsigned i = 0; i < SS_STRIPES; i++)
@@ -196,8 +194,7 @@ join_stripes (SsStation *station)
   if (station->family == NULL)
     ss_station_open_family (station);
   if (station->descriptor.publisher.n_addrs > 0) {
-    SsContact source
-      = ss_contact_from_record (&station->descriptor.publisher);
+    SsContact source = ss_contact_from_record (&station->descriptor.publisher);
     ss_family_set_source (station->family, &source);
   }
   ss_station_open_stripes (station);
@@ -303,8 +300,8 @@ ss_listener_packet (SsStation *station, const SsStripe *stripe,
 {
   SsReception *reception = station->current;
   SsTime now = station->owner->env->now;
-  SsTime departure
-    = ss_packet_departure (packet->departure, reception->clock.last_departure);
+  SsTime departure =
+      ss_packet_departure (packet->departure, reception->clock.last_departure);
   if (via == SS_REORDER_TREE)
     ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
   unsigned n_columns = SS_STRIPES - reception->n_parity;
@@ -349,8 +346,7 @@ watch_silence (SsStation *station)
   if (is_silent != station->is_silent) {
     station->is_silent = is_silent;
     if (station->owner->upcalls.silent != NULL)
-      station->owner->upcalls.silent (station->owner->user, station,
-                                      is_silent);
+      station->owner->upcalls.silent (station->owner->user, station, is_silent);
   }
   return is_silent || has_end ? SS_NEVER : since + SS_STATION_SILENCE;
 }

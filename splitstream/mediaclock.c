@@ -92,8 +92,8 @@ ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
     clock->steps[clock->step].start = now;
     clock->steps[clock->step].least = SS_NEVER;
   }
-  clock->steps[clock->step].least
-    = MIN (clock->steps[clock->step].least, difference);
+  clock->steps[clock->step].least =
+      MIN (clock->steps[clock->step].least, difference);
   smooth (&clock->stripes[stripe], difference - window_least (clock));
 }
 

@@ -2,5 +2,5 @@
 #pragma once
 
 #define SS_WIRE_PROTOCOL splitstream
-#define SS_WIRE_DEF "splitstream/messages.def"
+#define SS_WIRE_DEF      "splitstream/messages.def"
 #include "base/wire_declare.h"

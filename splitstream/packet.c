@@ -63,9 +63,10 @@ parse_frames (const SsMsgMediaData *message, SsPacket *packet)
     /* Headers, a beacon, or the end's mark. */
     bool has_payload = (packet->flags & SS_PACKET_FLAG_HEADERS) != 0;
     return message->n_lengths == 0 && !is_long
-           && (has_payload || (message->payload.len == 0
-                               && (packet->flags & SS_PACKET_FLAG_TAIL) == 0
-                               && (packet->flags & SS_PACKET_FLAG_HEAD) == 0));
+           && (has_payload
+               || (message->payload.len == 0
+                   && (packet->flags & SS_PACKET_FLAG_TAIL) == 0
+                   && (packet->flags & SS_PACKET_FLAG_HEAD) == 0));
   }
   if ((packet->flags & (SS_PACKET_FLAG_HEADERS | SS_PACKET_FLAG_END)) != 0)
     return false;
@@ -78,10 +79,9 @@ parse_frames (const SsMsgMediaData *message, SsPacket *packet)
     return false;
   for (unsigned i = 0; i < packet->n_frames; i++) {
     unsigned k = MIN (i, n_durations - 1);
-    packet->durations[i] = is_long
-                             ? (uint32_t) message->durations[2 * k] << 16
-                                 | message->durations[2 * k + 1]
-                             : message->durations[k];
+    packet->durations[i] = is_long ? (uint32_t) message->durations[2 * k] << 16
+                                         | message->durations[2 * k + 1]
+                                   : message->durations[k];
   }
   size_t left = message->payload.len;
   for (unsigned i = 0; i + 1 < packet->n_frames; i++) {
@@ -152,8 +152,7 @@ parse_parity (const uint8_t *data, size_t len, SsPacket *ret_packet)
   ret_packet->n_data = message.n_data;
   ret_packet->payload = message.shard;
   return message.parity >= 1 && message.parity <= SS_PARITY_MAX
-         && message.n_data >= 1
-         && message.n_data <= SS_STRIPES - message.parity
+         && message.n_data >= 1 && message.n_data <= SS_STRIPES - message.parity
          && parse_path (message.signature, message.leaf, message.path,
                         message.n_path, ret_packet);
 }
@@ -280,17 +279,16 @@ ss_packet_verify (SsPacketTops *tops, const SsKey *key, unsigned stripe,
                   const uint8_t *data, size_t len)
 {
   g_assert (packet->signed_offset <= len);
-  SsMerkleNode leaf
-    = hash_leaf (key, stripe, sequence, data[0], data + packet->signed_offset,
+  SsMerkleNode leaf =
+      hash_leaf (key, stripe, sequence, data[0], data + packet->signed_offset,
                  len - packet->signed_offset);
-  SsMerkleNode top
-    = ss_merkle_climb (&leaf, packet->leaf, packet->path, packet->depth);
+  SsMerkleNode top =
+      ss_merkle_climb (&leaf, packet->leaf, packet->path, packet->depth);
   for (unsigned i = 0; i < SS_PACKET_TOPS; i++)
     if (tops->tops[i].used
         && memcmp (tops->tops[i].top.b, top.b, sizeof top.b) == 0
-        && memcmp (tops->tops[i].signature, packet->signature,
-                   SS_SIGNATURE_LEN)
-             == 0)
+        && memcmp (tops->tops[i].signature, packet->signature, SS_SIGNATURE_LEN)
+               == 0)
       return true;
   uint8_t text[sizeof context - 1 + SS_MERKLE_NODE_LEN];
   signed_text (&top, text);

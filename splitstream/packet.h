@@ -25,7 +25,7 @@
 /* Packets under one signature; the path is at most 4 nodes. */
 #define SS_PACKET_BURST_MAX 16
 /* All of a draft: leaves room for the path. */
-#define SS_PACKET_DRAFT_MAX (SS_PACKET_DATA_MAX - 4 * SS_MERKLE_NODE_LEN)
+#define SS_PACKET_DRAFT_MAX  (SS_PACKET_DATA_MAX - 4 * SS_MERKLE_NODE_LEN)
 #define SS_PACKET_FRAMES_MAX 255
 /* The longest frame: it may take many packets. */
 #define SS_FRAME_BYTES_MAX (256 * 1024)
@@ -70,8 +70,8 @@ typedef struct {
 /* Times. The one nearest to `near` is taken. */
 uint32_t ss_packet_departure_to_wire (SsTime media_time);
 uint32_t ss_packet_timestamp_to_wire (SsTime media_time);
-SsTime   ss_packet_departure (uint32_t wire, SsTime near);
-SsTime   ss_packet_timestamp (uint32_t wire, SsTime near);
+SsTime ss_packet_departure (uint32_t wire, SsTime near);
+SsTime ss_packet_timestamp (uint32_t wire, SsTime near);
 
 /* Strict: false for anything that ss_packet_sign would not have made. */
 bool ss_packet_parse (const uint8_t *data, size_t len, SsPacket *ret_packet);

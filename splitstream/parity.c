@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-  LENGTH_LEN = 2,        /* of the length before each packet */
-  TABLE_LEN = 32,        /* ISA-L's, for one coefficient */
+  LENGTH_LEN = 2, /* of the length before each packet */
+  TABLE_LEN = 32, /* ISA-L's, for one coefficient */
   SHARD_MAX = SS_SCRIBE_PACKET_MAX + LENGTH_LEN,
 };
 
@@ -57,8 +57,8 @@ ss_parity_encode (GBytes *const *data, unsigned n_data, unsigned n_parity,
   gf_gen_cauchy1_matrix (matrix, (int) (n_data + n_parity), (int) n_data);
   ec_init_tables ((int) n_data, (int) n_parity, matrix + n_data * n_data,
                   tables);
-  ec_encode_data ((int) shard_len, (int) n_data, (int) n_parity, tables,
-                  places, places + n_data);
+  ec_encode_data ((int) shard_len, (int) n_data, (int) n_parity, tables, places,
+                  places + n_data);
   for (unsigned i = 0; i < n_parity; i++)
     ret_shards[i] = g_bytes_new (shards[n_data + i], shard_len);
 }
@@ -139,8 +139,8 @@ ss_parity_rebuild (GBytes **data, unsigned n_data, GBytes *const *shards,
     if (chosen[i] < n_data)
       lay_out (data[chosen[i]], in[i], shard_len);
     else
-      memcpy (in[i],
-              g_bytes_get_data (shards[chosen[i] - n_data], NULL), shard_len);
+      memcpy (in[i], g_bytes_get_data (shards[chosen[i] - n_data], NULL),
+              shard_len);
   }
   for (unsigned i = 0; i < n_missing; i++)
     out_places[i] = out[i];

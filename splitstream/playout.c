@@ -11,8 +11,7 @@
 static uint64_t
 find_start (SsReorder *reorder, SsTime now)
 {
-  SsTime slack
-    = MIN (reorder->latency / SS_REORDER_SLACK_DIVISOR, SLACK_MAX);
+  SsTime slack = MIN (reorder->latency / SS_REORDER_SLACK_DIVISOR, SLACK_MAX);
   SsTime late = now - MAX (START_LATE, reorder->latency / 25);
   uint64_t candidate = reorder->end;
   SsTime candidate_due = SS_NEVER;
@@ -28,8 +27,7 @@ find_start (SsReorder *reorder, SsTime now)
     /* Packets are missing between this one and the candidate: when would the
      * first of them be due? */
     if (candidate < reorder->end && candidate > n + 1
-        && due + (candidate_due - due) / (SsTime) (candidate - n)
-             < now + slack)
+        && due + (candidate_due - due) / (SsTime) (candidate - n) < now + slack)
       break;
     candidate = n;
     candidate_due = due;
@@ -49,9 +47,8 @@ ss_reorder_start (SsReorder *reorder, SsTime now)
     ss_reorder_at (reorder, due);
     return;
   }
-  bool has_frames = (slot->flags
-                     & (SS_PACKET_FLAG_HEADERS | SS_PACKET_FLAG_END))
-                    == 0;
+  bool has_frames =
+      (slot->flags & (SS_PACKET_FLAG_HEADERS | SS_PACKET_FLAG_END)) == 0;
   if (has_frames && slot->version != 0
       && reorder->calls.clock_rate (reorder->user, slot->version) == 0) {
     ss_reorder_at (reorder, now + START_LATE);
@@ -110,8 +107,8 @@ static void
 take_part (SsReorder *reorder, SsTime now, GBytes *bytes)
 {
   const SsPacket *packet = &reorder->current;
-  bool is_tail
-    = reorder->part == 0 && (packet->flags & SS_PACKET_FLAG_TAIL) != 0;
+  bool is_tail =
+      reorder->part == 0 && (packet->flags & SS_PACKET_FLAG_TAIL) != 0;
   bool is_head = reorder->part + 1 == packet->n_frames
                  && (packet->flags & SS_PACKET_FLAG_HEAD) != 0;
   uint64_t number = (uint64_t) packet->frame_number + reorder->part;
@@ -119,8 +116,9 @@ take_part (SsReorder *reorder, SsTime now, GBytes *bytes)
   const uint8_t *data = packet->payload.data + reorder->part_offset;
   if (!is_tail)
     drop_partial (reorder);
-  if (is_tail && (reorder->partial == NULL || reorder->partial_number != number
-                  || reorder->partial->len + len > SS_FRAME_BYTES_MAX)) {
+  if (is_tail
+      && (reorder->partial == NULL || reorder->partial_number != number
+          || reorder->partial->len + len > SS_FRAME_BYTES_MAX)) {
     drop_partial (reorder); /* its beginning is lost */
     return;
   }
@@ -137,8 +135,8 @@ take_part (SsReorder *reorder, SsTime now, GBytes *bytes)
     frame = g_byte_array_free_to_bytes (reorder->partial);
     reorder->partial = NULL;
   } else {
-    size_t offset
-      = (size_t) (data - (const uint8_t *) g_bytes_get_data (bytes, NULL));
+    size_t offset =
+        (size_t) (data - (const uint8_t *) g_bytes_get_data (bytes, NULL));
     frame = g_bytes_new_from_bytes (bytes, offset, len);
   }
   give_out (reorder, now, frame, number);
@@ -174,8 +172,7 @@ play_packet (SsReorder *reorder, SsTime now)
     drop_partial (reorder);
     return true;
   }
-  uint32_t rate
-    = reorder->calls.clock_rate (reorder->user, slot->version);
+  uint32_t rate = reorder->calls.clock_rate (reorder->user, slot->version);
   while (reorder->part < reorder->current.n_frames) {
     SsTime due = reorder->part_time + reorder->clock->base + reorder->latency;
     if (now < due) {
@@ -191,8 +188,8 @@ play_packet (SsReorder *reorder, SsTime now)
     }
     take_part (reorder, now, slot->packet);
     reorder->part_offset += reorder->current.lens[reorder->part];
-    reorder->part_time
-      += (SsTime) reorder->current.durations[reorder->part] * SS_SEC / rate;
+    reorder->part_time +=
+        (SsTime) reorder->current.durations[reorder->part] * SS_SEC / rate;
     reorder->part++;
   }
   return true;
@@ -210,9 +207,8 @@ pass_gap (SsReorder *reorder, SsTime now)
   if (later == reorder->end)
     return false;
   SsTime noticed = ss_reorder_slot (reorder, reorder->next)->noticed;
-  SsTime at
-    = MAX (ss_reorder_due (reorder, ss_reorder_slot (reorder, later)),
-           noticed + reorder->latency / SS_REORDER_GRACE_DIVISOR);
+  SsTime at = MAX (ss_reorder_due (reorder, ss_reorder_slot (reorder, later)),
+                   noticed + reorder->latency / SS_REORDER_GRACE_DIVISOR);
   if (now < at) {
     ss_reorder_at (reorder, at);
     return false;

@@ -19,27 +19,27 @@
 
 /* Bounds. */
 #define SS_STATIONS_RELAYED_MAX 64
-#define SS_BURSTS_MAX           8  /* tune-ins served at a time */
-#define SS_SEEN_WORDS           4  /* of 64 sequences, per stripe */
+#define SS_BURSTS_MAX           8 /* tune-ins served at a time */
+#define SS_SEEN_WORDS           4 /* of 64 sequences, per stripe */
 #define SS_TUNE_IN_TRIED_MAX    16
 #define SS_TUNE_IN_NEIGHBOURS   8
 #define SS_TUNE_IN_OTHERS_MAX   3
 #define SS_STATION_HISTORY_MAX  1024
 
 /* Times. */
-#define SS_BURST_STEP         (20 * SS_MSEC)
-#define SS_BURST_SPEED        4 /* times the stream's own */
-#define SS_TUNE_IN_WAIT_MIN   (150 * SS_MSEC)
-#define SS_TUNE_IN_PATIENCE   (300 * SS_MSEC) /* then the publisher too */
-#define SS_TUNE_IN_PAUSE     (10 * SS_MSEC)  /* between the first questions */
-#define SS_TUNE_IN_QUICK_MAX 8               /* so many of them */
-#define SS_TUNE_IN_RETRY      (100 * SS_MSEC)
-#define SS_TUNE_IN_TIME       (8 * SS_SEC) /* then no longer */
-#define SS_FETCH_WAIT_MIN     (150 * SS_MSEC)
-#define SS_FETCH_DELAY        (200 * SS_MSEC) /* the stream may bring them */
-#define SS_FETCH_RETRY        (500 * SS_MSEC)
+#define SS_BURST_STEP               (20 * SS_MSEC)
+#define SS_BURST_SPEED              4 /* times the stream's own */
+#define SS_TUNE_IN_WAIT_MIN         (150 * SS_MSEC)
+#define SS_TUNE_IN_PATIENCE         (300 * SS_MSEC) /* then the publisher too */
+#define SS_TUNE_IN_PAUSE            (10 * SS_MSEC)  /* between the first */
+#define SS_TUNE_IN_QUICK_MAX        8               /* so many of them */
+#define SS_TUNE_IN_RETRY            (100 * SS_MSEC)
+#define SS_TUNE_IN_TIME             (8 * SS_SEC) /* then no longer */
+#define SS_FETCH_WAIT_MIN           (150 * SS_MSEC)
+#define SS_FETCH_DELAY              (200 * SS_MSEC) /* if the stream may */
+#define SS_FETCH_RETRY              (500 * SS_MSEC)
 #define SS_NEED_DESCRIPTOR_INTERVAL (1 * SS_SEC)
-#define SS_PUBLISH_SLACK      (1 * SS_SEC)
+#define SS_PUBLISH_SLACK            (1 * SS_SEC)
 
 typedef enum {
   SS_SPLITSTREAM_TIMER_STATION,
@@ -77,7 +77,7 @@ typedef struct {
   bool is_done;
   SsTime started, deadline; /* deadline: of the answer, or to try again */
   bool is_asked;
-  bool is_answered;         /* packets are coming from `peer` */
+  bool is_answered; /* packets are coming from `peer` */
   SsContact peer;
   SsTime asked;
   unsigned n_tried, n_others;
@@ -116,7 +116,7 @@ struct SsStation {
   SsTimer timer;
   bool is_silent, is_ended;
   uint64_t packets_received, packets_duplicate, packets_retransmitted,
-    packets_rejected;
+      packets_rejected;
   SsTime last_tree; /* newest packet down a tree; -1: none yet */
 
   /* publisher */
@@ -164,17 +164,16 @@ struct SsSplitStream {
 };
 
 /* descriptor.c */
-bool   ss_station_params_decode (const uint8_t *data, size_t len,
-                                 SsStationParams *ret_params);
+bool ss_station_params_decode (const uint8_t *data, size_t len,
+                               SsStationParams *ret_params);
 size_t ss_station_params_encode (const SsStationParams *params, uint8_t *ret,
                                  size_t cap);
 
 /* splitstream.c */
 SsStation *ss_splitstream_find (const SsSplitStream *splitstream,
                                 const SsId *group_id);
-void       ss_splitstream_send (SsSplitStream *splitstream,
-                                const SsContact *to, const uint8_t *data,
-                                size_t len, bool reliable);
+void ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
+                          const uint8_t *data, size_t len, bool reliable);
 
 /* station.c */
 SsStation *ss_station_new (SsSplitStream *owner, const SsStationParams *params,
@@ -192,31 +191,31 @@ void ss_station_start_session (SsStation *station, uint32_t session,
 
 /* publisher.c */
 SsTime ss_publisher_run (SsStation *station); /* returns its deadline */
-void   ss_publisher_clear (SsStation *station);
+void ss_publisher_clear (SsStation *station);
 
 /* listener.c */
 SsReception *ss_reception_new (SsStation *station, uint32_t session,
                                unsigned n_parity);
-void   ss_reception_free (SsReception *reception);
+void ss_reception_free (SsReception *reception);
 SsTime ss_listener_run (SsStation *station);
-void   ss_listener_packet (SsStation *station, const SsStripe *stripe,
-                           uint32_t sequence, const SsPacket *packet,
-                           GBytes *bytes, SsReorderVia via);
-void   ss_listener_session (SsStation *station, unsigned n_parity);
-void   ss_listener_clear (SsStation *station);
-void   ss_listener_need_descriptor (SsStation *station);
+void ss_listener_packet (SsStation *station, const SsStripe *stripe,
+                         uint32_t sequence, const SsPacket *packet,
+                         GBytes *bytes, SsReorderVia via);
+void ss_listener_session (SsStation *station, unsigned n_parity);
+void ss_listener_clear (SsStation *station);
+void ss_listener_need_descriptor (SsStation *station);
 
 /* tunein.c */
-void   ss_tune_in_start (SsStation *station);
+void ss_tune_in_start (SsStation *station);
 SsTime ss_tune_in_run (SsStation *station);
-void   ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
-                         const uint8_t *data, size_t len);
-void   ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
-                            const uint8_t *data, size_t len);
-void   ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
+void ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
+                       const uint8_t *data, size_t len);
+void ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
                           const uint8_t *data, size_t len);
-void   ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
-void   ss_burst_cancel (SsStation *station);
+void ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
+                        const uint8_t *data, size_t len);
+void ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
+void ss_burst_cancel (SsStation *station);
 /* Whom to ask, best first: neighbours in the trees, and at last, if
  * with_publisher, who broadcasts. Without those in tried. */
 unsigned ss_station_peers (const SsStation *station, const SsId *tried,
@@ -225,8 +224,8 @@ unsigned ss_station_peers (const SsStation *station, const SsId *tried,
 
 /* fetch.c */
 SsTime ss_fetch_run (SsStation *station);
-void   ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
-                       const uint8_t *data, size_t len);
-void   ss_fetch_chunk (SsSplitStream *splitstream, const SsContact *from,
-                       const uint8_t *data, size_t len);
-void   ss_fetch_cancel (SsStation *station);
+void ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
+                     const uint8_t *data, size_t len);
+void ss_fetch_chunk (SsSplitStream *splitstream, const SsContact *from,
+                     const uint8_t *data, size_t len);
+void ss_fetch_cancel (SsStation *station);

@@ -34,8 +34,8 @@ ss_station_publish (SsSplitStream *splitstream, const SsStationParams *params,
   if (description != NULL)
     g_strlcpy (descriptor->description, description,
                sizeof descriptor->description);
-  station->rows = ss_rows_new (&station->signer, session, params->parity,
-                               params->latency);
+  station->rows =
+      ss_rows_new (&station->signer, session, params->parity, params->latency);
   ss_station_open_family (station);
   ss_family_set_source (station->family, ss_kbr_self (splitstream->kbr));
   ss_station_open_stripes (station);
@@ -83,8 +83,8 @@ ss_publisher_run (SsStation *station)
     return SS_NEVER;
   SsTime media_now = station->owner->env->now - station->origin;
   ss_rows_run (station->rows, media_now);
-  SsTime beacon
-    = ss_rows_last_departure (station->rows) + beacon_interval (station);
+  SsTime beacon =
+      ss_rows_last_departure (station->rows) + beacon_interval (station);
   if (media_now >= beacon) {
     ss_rows_push_beacon (station->rows, media_now);
     beacon = media_now + beacon_interval (station);
@@ -98,8 +98,8 @@ static void
 push_version (SsStation *station, uint8_t version)
 {
   GBytes *bytes = ss_header_store_bytes (&station->headers, version);
-  const SsCodecHeaders *headers
-    = ss_header_store_find (&station->headers, version);
+  const SsCodecHeaders *headers =
+      ss_header_store_find (&station->headers, version);
   ss_rows_push_headers (station->rows,
                         station->owner->env->now - station->origin, version,
                         headers->clock_rate, bytes);
@@ -116,8 +116,8 @@ describe (SsStation *station, const SsHeaderRef *ref)
              descriptor->n_headers * sizeof descriptor->headers[0]);
   }
   descriptor->headers[descriptor->n_headers++] = *ref;
-  descriptor->publisher
-    = ss_contact_to_record (ss_kbr_self (station->owner->kbr));
+  descriptor->publisher =
+      ss_contact_to_record (ss_kbr_self (station->owner->kbr));
   if (station->owner->upcalls.descriptor != NULL)
     station->owner->upcalls.descriptor (station->owner->user, station,
                                         descriptor);
@@ -130,9 +130,8 @@ ss_station_push_headers (SsStation *station, const SsCodecHeaders *headers)
   if (station->is_ended)
     return;
   SsCodecHeaders *copy = ss_codec_headers_copy (headers);
-  station->version = station->version == UINT8_MAX
-                       ? 1
-                       : (uint8_t) (station->version + 1);
+  station->version =
+      station->version == UINT8_MAX ? 1 : (uint8_t) (station->version + 1);
   copy->version = station->version;
   GBytes *bytes = ss_headers_serialise (copy);
   if (bytes == NULL || !ss_header_store_add (&station->headers, bytes)) {

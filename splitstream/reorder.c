@@ -183,8 +183,7 @@ restart (SsReorder *reorder, uint64_t number)
 static bool
 extend_down (SsReorder *reorder, SsTime now, uint64_t number)
 {
-  if (reorder->is_started
-      || reorder->end - number > SS_REORDER_MISSING_MAX)
+  if (reorder->is_started || reorder->end - number > SS_REORDER_MISSING_MAX)
     return false;
   grow (reorder, reorder->end - number);
   uint64_t first = reorder->first;
@@ -229,18 +228,17 @@ reach (SsReorder *reorder, SsTime now, uint64_t number)
 static void
 expect_before (SsReorder *reorder, uint64_t number, SsTime departure)
 {
-  SsTime expected
-    = departure + ss_media_clock_measured (reorder->clock);
+  SsTime expected = departure + ss_media_clock_measured (reorder->clock);
   for (uint64_t n = number; n > reorder->next;) {
     SsReorderSlot *slot = ss_reorder_slot (reorder, --n);
     if (slot->packet != NULL)
       return;
     if (!slot->is_in_burst)
-      slot->want_at
-        = MIN (slot->want_at,
+      slot->want_at =
+          MIN (slot->want_at,
                expected
-                 + ss_media_clock_allowance (
-                   reorder->clock, (unsigned) (n % reorder->n_columns)));
+                   + ss_media_clock_allowance (
+                       reorder->clock, (unsigned) (n % reorder->n_columns)));
   }
 }
 
@@ -265,8 +263,8 @@ set_end (SsReorder *reorder, uint64_t end_number)
   reorder->has_end = true;
   reorder->end_number = end_number;
   while (reorder->missing->len > 0) {
-    uint64_t number = g_array_index (reorder->missing, uint64_t,
-                                     reorder->missing->len - 1);
+    uint64_t number =
+        g_array_index (reorder->missing, uint64_t, reorder->missing->len - 1);
     if (number < end_number)
       break;
     no_longer_missing (reorder, number);
@@ -286,8 +284,8 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
     no_longer_missing (reorder, number);
   memset (slot, 0, sizeof *slot);
   slot->packet = g_bytes_ref (bytes);
-  slot->departure
-    = ss_packet_departure (packet->departure, reorder->clock->last_departure);
+  slot->departure =
+      ss_packet_departure (packet->departure, reorder->clock->last_departure);
   slot->timestamp = ss_packet_timestamp (packet->timestamp, slot->departure);
   slot->frame_number = packet->frame_number;
   slot->row_low = packet->row_low;
@@ -355,14 +353,13 @@ note_row (SsReorder *reorder, uint32_t row_number, const SsPacket *packet)
   unsigned i = reorder->rows->len;
   while (i > 0
          && g_array_index (reorder->rows, SsReorderRow, i - 1).row
-              >= row_number)
+                >= row_number)
     i--;
   if (i < reorder->rows->len
       && g_array_index (reorder->rows, SsReorderRow, i).row == row_number) {
     SsReorderRow *row = &g_array_index (reorder->rows, SsReorderRow, i);
-    return row->first == packet->first && row->n_data == packet->n_data
-             ? row
-             : NULL;
+    return row->first == packet->first && row->n_data == packet->n_data ? row
+                                                                        : NULL;
   }
   if (reorder->rows->len >= SS_REORDER_ROWS_MAX)
     return NULL;
@@ -375,8 +372,7 @@ note_row (SsReorder *reorder, uint32_t row_number, const SsPacket *packet)
 
 void
 ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
-                          unsigned index, const SsPacket *packet,
-                          GBytes *bytes)
+                          unsigned index, const SsPacket *packet, GBytes *bytes)
 {
   g_assert (index < reorder->n_parity);
   if (!reorder->has_row || row_number > reorder->last_row) {
@@ -388,20 +384,19 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
       || packet->n_data > reorder->n_columns)
     return;
   /* A row's parity tells of its last packets, too. */
-  SsTime departure
-    = ss_packet_departure (packet->departure, reorder->clock->last_departure);
+  SsTime departure =
+      ss_packet_departure (packet->departure, reorder->clock->last_departure);
   if (!reach (reorder, now, end - 1))
     return;
   expect_before (reorder, end, departure);
   SsReorderRow *row = note_row (reorder, row_number, packet);
   if (row == NULL || row->shards[index] != NULL)
     return;
-  row->shards[index]
-    = g_bytes_new_from_bytes (bytes,
-                              (size_t) (packet->payload.data
-                                        - (const uint8_t *)
-                                          g_bytes_get_data (bytes, NULL)),
-                              packet->payload.len);
+  row->shards[index] = g_bytes_new_from_bytes (
+      bytes,
+      (size_t) (packet->payload.data
+                - (const uint8_t *) g_bytes_get_data (bytes, NULL)),
+      packet->payload.len);
   for (uint64_t n = MAX (row->first, reorder->next); n < end; n++) {
     const SsReorderSlot *slot = ss_reorder_slot (reorder, n);
     if (slot->packet == NULL && slot->want_at <= now) {
@@ -425,19 +420,6 @@ ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
     spare (reorder, g_array_index (reorder->missing, uint64_t, i));
 }
 
-void
-ss_reorder_expect_burst (SsReorder *reorder, SsTime now, uint64_t number)
-{
-  for (unsigned i = 0; i < reorder->missing->len; i++) {
-    uint64_t missing = g_array_index (reorder->missing, uint64_t, i);
-    SsReorderSlot *slot = ss_reorder_slot (reorder, missing);
-    if (missing >= number)
-      return;
-    if (slot->is_in_burst)
-      slot->want_at = MIN (slot->want_at, now + BURST_MARGIN);
-  }
-}
-
 /* It has started to play: a burst must keep ahead of it. */
 void
 ss_reorder_hurry_burst (SsReorder *reorder, SsTime now)
@@ -445,7 +427,7 @@ ss_reorder_hurry_burst (SsReorder *reorder, SsTime now)
   SsTime at = now + BURST_MARGIN;
   for (unsigned i = 0; i < reorder->missing->len; i++) {
     SsReorderSlot *slot = ss_reorder_slot (
-      reorder, g_array_index (reorder->missing, uint64_t, i));
+        reorder, g_array_index (reorder->missing, uint64_t, i));
     at += BURST_MARGIN;
     slot->want_at = MIN (slot->want_at, at);
   }
@@ -559,8 +541,7 @@ chase (SsReorder *reorder, SsTime now)
   for (unsigned i = 0; i < reorder->missing->len;) {
     uint64_t number = g_array_index (reorder->missing, uint64_t, i);
     if (ss_reorder_slot (reorder, number)->want_at > now) {
-      ss_reorder_at (reorder,
-                     ss_reorder_slot (reorder, number)->want_at);
+      ss_reorder_at (reorder, ss_reorder_slot (reorder, number)->want_at);
       i++;
       continue;
     }

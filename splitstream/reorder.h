@@ -72,9 +72,9 @@ typedef struct SsReorder SsReorder;
 SsReorder *ss_reorder_new (SsMediaClock *clock, unsigned n_parity,
                            SsTime latency, const SsReorderCalls *calls,
                            void *user);
-void       ss_reorder_free (SsReorder *reorder);
+void ss_reorder_free (SsReorder *reorder);
 
-/* A verified packet. The bytes are referenced. */
+/* A verified packet, parsed from bytes, which are referenced. */
 void ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
                         const SsPacket *packet, GBytes *bytes,
                         SsReorderVia via);
@@ -88,29 +88,26 @@ void ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
 /* The burst has come to this number, whether that packet was here already or
  * not: what it should have brought before is lost. */
 void ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number);
-/* Of those, number has come, or come again: those before it are lost. */
-void ss_reorder_expect_burst (SsReorder *reorder, SsTime now,
-                              uint64_t number);
 /* What is missing from `number` on is missed, too. Only before the start. */
 void ss_reorder_reach_down (SsReorder *reorder, SsTime now, uint64_t number);
 /* Does what is due. To be called after each change and at the deadline. */
-void   ss_reorder_run (SsReorder *reorder, SsTime now);
+void ss_reorder_run (SsReorder *reorder, SsTime now);
 SsTime ss_reorder_deadline (const SsReorder *reorder); /* as of the last run */
 
-bool     ss_reorder_has (const SsReorder *reorder, uint64_t number);
+bool ss_reorder_has (const SsReorder *reorder, uint64_t number);
 /* Is it here, and a part of codec headers? */
-bool     ss_reorder_is_headers (const SsReorder *reorder, uint64_t number,
-                                uint8_t *ret_version);
-GBytes  *ss_reorder_packet (const SsReorder *reorder, uint64_t number);
+bool ss_reorder_is_headers (const SsReorder *reorder, uint64_t number,
+                            uint8_t *ret_version);
+GBytes *ss_reorder_packet (const SsReorder *reorder, uint64_t number);
 /* The window's packets: [next, end) are to be played. */
 uint64_t ss_reorder_next (const SsReorder *reorder);
 uint64_t ss_reorder_end (const SsReorder *reorder);
-bool     ss_reorder_is_started (const SsReorder *reorder);
-bool     ss_reorder_is_empty (const SsReorder *reorder); /* nothing to play */
+bool ss_reorder_is_started (const SsReorder *reorder);
+bool ss_reorder_is_empty (const SsReorder *reorder); /* nothing to play */
 /* The end's mark has come, and everything before it is out or lost. */
-bool     ss_reorder_is_ended (const SsReorder *reorder);
-bool     ss_reorder_has_end (const SsReorder *reorder); /* its mark has come */
+bool ss_reorder_is_ended (const SsReorder *reorder);
+bool ss_reorder_has_end (const SsReorder *reorder); /* its mark has come */
 /* Rows that are complete here: played, or given up, to their end. */
 uint64_t ss_reorder_n_rows (const SsReorder *reorder);
-SsTime   ss_reorder_buffered (const SsReorder *reorder, SsTime now);
+SsTime ss_reorder_buffered (const SsReorder *reorder, SsTime now);
 const SsReorderStats *ss_reorder_stats (const SsReorder *reorder);

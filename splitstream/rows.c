@@ -36,8 +36,8 @@ struct SsRows {
   uint64_t next_number, next_frame;
   /* The open row. */
   uint64_t row, row_first;
-  unsigned n_in_row;  /* drafted */
-  unsigned n_kept;    /* signed, for the parity */
+  unsigned n_in_row; /* drafted */
+  unsigned n_kept;   /* signed, for the parity */
   GBytes *kept[SS_ROW_MAX];
   SsTime row_start, last_departure;
   /* Of this burst. */
@@ -119,8 +119,8 @@ room (const Filling *filling, uint32_t duration)
   unsigned n_written = n;
   if (filling->n > 0 && filling->durations[filling->n - 1] == duration)
     n_written = n_durations (filling);
-  size_t len
-    = packet_len (n, n_written, is_long (filling, duration), filling->len);
+  size_t len =
+      packet_len (n, n_written, is_long (filling, duration), filling->len);
   return len < SS_PACKET_DRAFT_MAX ? SS_PACKET_DRAFT_MAX - len : 0;
 }
 
@@ -138,10 +138,10 @@ list_frames (const Filling *filling, SsMsgMediaData *message)
   unsigned n = filling->n > 0 ? n_durations (filling) : 0;
   for (unsigned i = 0; i < n; i++) {
     if (pairs)
-      message->durations[message->n_durations++]
-        = (uint16_t) (filling->durations[i] >> 16);
-    message->durations[message->n_durations++]
-      = (uint16_t) filling->durations[i];
+      message->durations[message->n_durations++] =
+          (uint16_t) (filling->durations[i] >> 16);
+    message->durations[message->n_durations++] =
+        (uint16_t) filling->durations[i];
   }
 }
 
@@ -157,17 +157,16 @@ leave (SsRows *rows, SsTime media_now)
   SsMsgMediaData message;
   memset (&message, 0, sizeof message);
   message.session = rows->session;
-  message.place
-    = (uint16_t) ((rows->row & 0xfff) << 4 | rows->n_in_row);
-  message.flags = (uint8_t) (filling->flags
-                             | rows->n_parity << SS_PACKET_PARITY_SHIFT);
+  message.place = (uint16_t) ((rows->row & 0xfff) << 4 | rows->n_in_row);
+  message.flags =
+      (uint8_t) (filling->flags | rows->n_parity << SS_PACKET_PARITY_SHIFT);
   message.header_version = filling->version;
   message.departure = ss_packet_departure_to_wire (media_now);
   message.timestamp = ss_packet_timestamp_to_wire (filling->timestamp);
   message.frame_number = (uint32_t) filling->frame_number;
   list_frames (filling, &message);
-  message.payload = (SsWireBytes) { .data = filling->payload,
-                                    .len = (uint16_t) filling->len };
+  message.payload =
+      (SsWireBytes){ .data = filling->payload, .len = (uint16_t) filling->len };
   SsPacketDraft draft = {
     .draft = ss_packet_draft_data (&message),
     .stripe = (uint8_t) (rows->next_number % rows->n_columns),
@@ -223,8 +222,7 @@ close_row (SsRows *rows, SsTime media_now)
       };
       g_bytes_unref (shards[j]);
     }
-    ss_packet_sign (&rows->signer, drafts, rows->n_parity,
-                    SS_PACKET_BURST_MAX);
+    ss_packet_sign (&rows->signer, drafts, rows->n_parity, SS_PACKET_BURST_MAX);
     for (unsigned j = 0; j < rows->n_parity; j++)
       make_ready (rows, &drafts[j]);
   }

@@ -31,7 +31,7 @@ typedef struct {
 /* The signer is copied. */
 SsRows *ss_rows_new (const SsSigner *signer, uint32_t session,
                      unsigned n_parity, SsTime latency);
-void    ss_rows_free (SsRows *rows);
+void ss_rows_free (SsRows *rows);
 
 /* A new header version; media_now is the media time at which it is pushed. */
 void ss_rows_push_headers (SsRows *rows, SsTime media_now, uint8_t version,
@@ -44,7 +44,7 @@ void ss_rows_push_beacon (SsRows *rows, SsTime media_now);
 void ss_rows_end (SsRows *rows, SsTime media_now);
 /* When the next packet or row is due; SS_NEVER: nothing is held. */
 SsTime ss_rows_deadline (const SsRows *rows);
-void   ss_rows_run (SsRows *rows, SsTime media_now);
+void ss_rows_run (SsRows *rows, SsTime media_now);
 /* Takes the next packet out, in the order of leaving. */
 bool ss_rows_pop (SsRows *rows, SsRowsPacket *ret_packet);
 
@@ -52,4 +52,4 @@ uint64_t ss_rows_n_rows (const SsRows *rows);   /* closed */
 uint64_t ss_rows_n_data (const SsRows *rows);   /* data packets left */
 uint64_t ss_rows_n_frames (const SsRows *rows); /* pushed */
 /* When a packet left last, as media time; -1: none yet. */
-SsTime   ss_rows_last_departure (const SsRows *rows);
+SsTime ss_rows_last_departure (const SsRows *rows);

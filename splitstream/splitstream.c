@@ -41,8 +41,8 @@ n_relayed (const SsSplitStream *splitstream)
 /* Carry this group? Members of the station do, and relays and roots if the
  * id follows from the key; for only then can its packets be verified. */
 static bool
-on_adopt (void *app, const SsId *group_id, const uint8_t *info,
-          size_t info_len, bool is_root, SsGroup *group, void **ret_group_user)
+on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
+          bool is_root, SsGroup *group, void **ret_group_user)
 {
   SsSplitStream *splitstream = app;
   SsStationParams params;

@@ -52,8 +52,8 @@ ss_station_open_stripes (SsStation *station)
     SsStripe *stripe = &station->stripes[i];
     if (stripe->group != NULL)
       continue;
-    SsId id = ss_station_stripe_id (&station->group_id, station->params.salt,
-                                    i);
+    SsId id =
+        ss_station_stripe_id (&station->group_id, station->params.salt, i);
     stripe->group = ss_group_open (station->family, &id, stripe);
   }
 }
@@ -185,8 +185,7 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   SsPacket packet;
-  if (!ss_packet_parse (data, len, &packet)
-      || !is_in_place (stripe, &packet)) {
+  if (!ss_packet_parse (data, len, &packet) || !is_in_place (stripe, &packet)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;
   }

@@ -22,7 +22,11 @@
 typedef struct SsSplitStream SsSplitStream;
 typedef struct SsStation SsStation;
 
-typedef enum { SS_ROLE_PUBLISHER, SS_ROLE_LISTENER, SS_ROLE_RELAY } SsStationRole;
+typedef enum {
+  SS_ROLE_PUBLISHER,
+  SS_ROLE_LISTENER,
+  SS_ROLE_RELAY
+} SsStationRole;
 
 /* What a JOIN carries (Scribe's info), so that any node can check that a
  * stripe's id belongs to the key, and then verify packets. */
@@ -30,21 +34,22 @@ typedef struct {
   SsKey key;
   char name[SS_STATION_NAME_MAX + 1];
   uint64_t salt;
-  uint8_t parity;    /* m: stripes 16-m.. carry parity */
+  uint8_t parity; /* m: stripes 16-m.. carry parity */
   SsTime latency;
 } SsStationParams;
 
 /* groupId = BLAKE2b-160 (fingerprint || name). */
 SsId ss_station_group_id (const SsKey *key, const char *name);
-SsId ss_station_stripe_id (const SsId *group_id, uint64_t salt, unsigned stripe);
+SsId ss_station_stripe_id (const SsId *group_id, uint64_t salt,
+                           unsigned stripe);
 
 /* One version of codec headers as the descriptor names it. */
 typedef struct {
   uint8_t version;
   SsCodec codec;
   uint32_t clock_rate;
-  uint32_t len;      /* of the serialised headers */
-  SsId hash;         /* BLAKE2b-160 of them */
+  uint32_t len; /* of the serialised headers */
+  SsId hash;    /* BLAKE2b-160 of them */
 } SsHeaderRef;
 
 #define SS_HEADER_REFS_MAX 4 /* the newest versions, newest last */
@@ -52,19 +57,21 @@ typedef struct {
 /* The descriptor of a station: signed by its key, in the store. */
 typedef struct {
   SsStationParams params;
-  uint32_t session;       /* UNIX seconds of the start; only grows */
+  uint32_t session;                  /* UNIX seconds of the start; only grows */
   char title[129], description[257]; /* UTF-8, cut */
   unsigned n_headers;
   SsHeaderRef headers[SS_HEADER_REFS_MAX];
   SsPeerRecord publisher; /* whom a second broadcaster asks if it lives */
 } SsDescriptor;
 
-size_t ss_descriptor_encode (const SsDescriptor *descriptor, uint8_t *ret, size_t cap);
-bool   ss_descriptor_decode (const uint8_t *data, size_t len, SsDescriptor *ret);
+size_t ss_descriptor_encode (const SsDescriptor *descriptor, uint8_t *ret,
+                             size_t cap);
+bool ss_descriptor_decode (const uint8_t *data, size_t len, SsDescriptor *ret);
 
 typedef struct {
   /* listener: codec headers of a version, before its first frame. Borrowed. */
-  void (*headers) (void *user, SsStation *station, const SsCodecHeaders *headers);
+  void (*headers) (void *user, SsStation *station,
+                   const SsCodecHeaders *headers);
   /* listener: a frame whose time has come, in order. Borrowed. */
   void (*frame) (void *user, SsStation *station, const SsFrame *frame);
   /* listener: nothing new from the publisher for SS_STATION_SILENCE (true),
@@ -88,7 +95,8 @@ void ss_splitstream_free (SsSplitStream *splitstream);
 void ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer);
 /* splitstream owns the node's SsScribe; its timers come through here. */
 void ss_splitstream_scribe_timer (SsSplitStream *splitstream, SsTimer *timer);
-void ss_splitstream_leave (SsSplitStream *splitstream); /* orderly, all groups */
+void
+ss_splitstream_leave (SsSplitStream *splitstream); /* orderly, all groups */
 
 /* publisher. session: see SsDescriptor. */
 SsStation *ss_station_publish (SsSplitStream *splitstream,
@@ -97,7 +105,8 @@ SsStation *ss_station_publish (SsSplitStream *splitstream,
                                uint32_t session, const char *title,
                                const char *description);
 /* Starts a new header version (copied); its frames follow. */
-void ss_station_push_headers (SsStation *station, const SsCodecHeaders *headers);
+void ss_station_push_headers (SsStation *station,
+                              const SsCodecHeaders *headers);
 /* A frame at its source time (= now); version and number are filled in here;
  * its data is referenced. Larger frames than a packet are split. */
 void ss_station_push_frame (SsStation *station, const SsFrame *frame);
@@ -109,17 +118,18 @@ bool ss_station_is_drained (const SsStation *station);
 /* listener. buffer: added to the station's latency. */
 SsStation *ss_station_listen (SsSplitStream *splitstream,
                               const SsDescriptor *descriptor, SsTime buffer);
-void ss_station_set_descriptor (SsStation *station, const SsDescriptor *descriptor);
+void ss_station_set_descriptor (SsStation *station,
+                                const SsDescriptor *descriptor);
 void ss_station_close (SsStation *station); /* leaves the groups */
 
 SsSplitStream *ss_station_splitstream (const SsStation *station);
 
 typedef struct {
-  SsContact parent;    /* key all zero: none */
+  SsContact parent; /* key all zero: none */
   SsContact root;
   bool in_tree, is_root;
   unsigned children;
-  SsTime lag;          /* smoothed delay behind the quickest stripe */
+  SsTime lag; /* smoothed delay behind the quickest stripe */
   uint64_t received, lost, reparented;
 } SsStripeStats;
 
@@ -127,19 +137,20 @@ typedef struct {
   SsStationParams params;
   SsStationRole role;
   uint32_t session;
-  uint64_t rows;                 /* rows completed */
-  uint64_t packets_sent;         /* publisher: data and parity packets */
-  uint64_t payload_bytes;        /* codec payload bytes in or out */
+  uint64_t rows;          /* rows completed */
+  uint64_t packets_sent;  /* publisher: data and parity packets */
+  uint64_t payload_bytes; /* codec payload bytes in or out */
   uint64_t packets_received, packets_duplicate, packets_retransmitted,
       packets_from_parity, packets_lost, packets_rejected;
   uint64_t frames_out, frames_lost;
-  SsTime tune_in;                /* listen call to first frame; -1: not yet */
-  SsTime latency;                /* source time to output, as estimated */
-  SsTime buffered;               /* playable ahead */
+  SsTime tune_in;  /* listen call to first frame; -1: not yet */
+  SsTime latency;  /* source time to output, as estimated */
+  SsTime buffered; /* playable ahead */
   bool silent, ended;
   SsStripeStats stripes[SS_STRIPES];
 } SsStationStats;
 
 void ss_station_stats (const SsStation *station, SsStationStats *ret_stats);
 unsigned ss_splitstream_n_stations (const SsSplitStream *splitstream);
-SsStation *ss_splitstream_station (const SsSplitStream *splitstream, unsigned i);
+SsStation *ss_splitstream_station (const SsSplitStream *splitstream,
+                                   unsigned i);

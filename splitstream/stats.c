@@ -11,11 +11,10 @@ describe_stripe (const SsStation *station, const SsStripe *stripe,
   ret_stats->received = stripe->received;
   ret_stats->lost = station->past.stripes_lost[stripe->index];
   if (station->current != NULL) {
-    ret_stats->lag
-      = ss_media_clock_lag (&station->current->clock, stripe->index);
-    ret_stats->lost
-      += ss_reorder_stats (station->current->reorder)
-           ->stripes_lost[stripe->index];
+    ret_stats->lag =
+        ss_media_clock_lag (&station->current->clock, stripe->index);
+    ret_stats->lost += ss_reorder_stats (station->current->reorder)
+                           ->stripes_lost[stripe->index];
   }
   if (group == NULL)
     return;
@@ -45,8 +44,7 @@ describe_listener (const SsStation *station, SsStationStats *stats)
   stats->frames_out = past->frames_out + now->frames_out;
   stats->frames_lost = past->frames_lost + now->frames_lost;
   if (station->draining != NULL) {
-    const SsReorderStats *old
-      = ss_reorder_stats (station->draining->reorder);
+    const SsReorderStats *old = ss_reorder_stats (station->draining->reorder);
     stats->payload_bytes += old->payload_bytes;
     stats->packets_from_parity += old->packets_rebuilt;
     stats->packets_lost += old->packets_lost;

@@ -25,9 +25,8 @@ is_among (const SsId *id, const SsId *ids, unsigned n)
 }
 
 unsigned
-ss_station_peers (const SsStation *station, const SsId *tried,
-                  unsigned n_tried, bool with_publisher,
-                  SsContact *ret_contacts, unsigned max)
+ss_station_peers (const SsStation *station, const SsId *tried, unsigned n_tried,
+                  bool with_publisher, SsContact *ret_contacts, unsigned max)
 {
   SsContact neighbours[SS_TUNE_IN_NEIGHBOURS + 1];
   const SsPeerRecord *record = &station->descriptor.publisher;
@@ -60,12 +59,10 @@ ss_tune_in_start (SsStation *station)
 
 /* The next one to ask, among neighbours, those they named, the publisher. */
 static bool
-choose_peer (const SsStation *station, bool with_publisher,
-             SsContact *ret_peer)
+choose_peer (const SsStation *station, bool with_publisher, SsContact *ret_peer)
 {
   const SsTuneIn *tune = &station->tune;
-  if (ss_station_peers (station, tune->tried, tune->n_tried, false, ret_peer,
-                        1)
+  if (ss_station_peers (station, tune->tried, tune->n_tried, false, ret_peer, 1)
       > 0)
     return true;
   for (unsigned i = 0; i < tune->n_others; i++)
@@ -73,8 +70,8 @@ choose_peer (const SsStation *station, bool with_publisher,
       *ret_peer = tune->others[i];
       return true;
     }
-  return ss_station_peers (station, tune->tried, tune->n_tried,
-                           with_publisher, ret_peer, 1)
+  return ss_station_peers (station, tune->tried, tune->n_tried, with_publisher,
+                           ret_peer, 1)
          > 0;
 }
 
@@ -178,8 +175,8 @@ find_oldest (const SsStation *station, SsTime media_time, SsTime reach,
 {
   uint64_t oldest = end;
   unsigned gap = 0;
-  for (uint64_t n = end; n > 0 && gap < GAP_MAX
-                         && end - n < SS_REORDER_MISSING_MAX;) {
+  for (uint64_t n = end;
+       n > 0 && gap < GAP_MAX && end - n < SS_REORDER_MISSING_MAX;) {
     GBytes *bytes = find_packet (station, --n);
     SsPacket packet;
     gap++;
@@ -190,8 +187,7 @@ find_oldest (const SsStation *station, SsTime media_time, SsTime reach,
     if (!ss_packet_parse (data, len, &packet) || packet.is_parity
         || packet.session != station->session)
       continue;
-    if (ss_packet_timestamp (packet.timestamp, media_time) + reach
-        < media_time)
+    if (ss_packet_timestamp (packet.timestamp, media_time) + reach < media_time)
       break;
     gap = 0;
     oldest = n;
@@ -209,8 +205,8 @@ answer (SsSplitStream *splitstream, const SsContact *to,
                                    G_N_ELEMENTS (others));
     for (unsigned i = 0; i < n; i++)
       if (ss_addr_is_set (&others[i].addr))
-        message->others[message->n_others++]
-          = ss_contact_to_record (&others[i]);
+        message->others[message->n_others++] =
+            ss_contact_to_record (&others[i]);
   }
   uint8_t buf[SS_MSG_TUNE_IN_ANSWER_MAX];
   size_t len = ss_msg_tune_in_answer_encode (message, buf, sizeof buf);
@@ -271,16 +267,16 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
   burst->session = station->session;
   burst->next = oldest;
   burst->end = end;
-  burst->per_step
-    = 1
+  burst->per_step =
+      1
       + (unsigned) ((end - oldest) * SS_BURST_SPEED * SS_BURST_STEP
                     / MAX (reach, SS_LATENCY_MIN));
   ss_burst_step (splitstream, burst);
 }
 
 static void
-send_packet (SsSplitStream *splitstream, const SsBurst *burst,
-             uint64_t number, SsTime media_time, GBytes *bytes)
+send_packet (SsSplitStream *splitstream, const SsBurst *burst, uint64_t number,
+             SsTime media_time, GBytes *bytes)
 {
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
@@ -359,8 +355,8 @@ find_asker (SsSplitStream *splitstream, const SsContact *from, const SsId *id)
 static void
 set_clock (SsStation *station, uint64_t media_time_us)
 {
-  SsTime media_time
-    = (SsTime) MIN (media_time_us, (uint64_t) (SS_NEVER / SS_SEC)) * SS_USEC;
+  SsTime media_time =
+      (SsTime) MIN (media_time_us, (uint64_t) (SS_NEVER / SS_SEC)) * SS_USEC;
   ss_media_clock_hint (&station->current->clock, station->owner->env->now,
                        media_time);
 }
@@ -379,8 +375,7 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
     return;
   SsTuneIn *tune = &station->tune;
   SsTime now = splitstream->env->now;
-  if (message.status != ANSWER_PACKETS
-      || message.session != station->session) {
+  if (message.status != ANSWER_PACKETS || message.session != station->session) {
     for (unsigned i = 0; i < message.n_others; i++) {
       SsContact other = ss_contact_from_record (&message.others[i]);
       if (!is_among (&other.id, tune->tried, tune->n_tried)
@@ -391,10 +386,10 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
     tune->is_asked = false;
     /* Not at once: where nobody has anything yet, as at a station's start,
      * questions would chase answers as fast as the network carries them. */
-    tune->deadline = tune->asked
-                     + (tune->n_asked <= SS_TUNE_IN_QUICK_MAX
-                            ? SS_TUNE_IN_PAUSE
-                            : SS_TUNE_IN_RETRY);
+    tune->deadline =
+        tune->asked
+        + (tune->n_asked <= SS_TUNE_IN_QUICK_MAX ? SS_TUNE_IN_PAUSE
+                                                 : SS_TUNE_IN_RETRY);
     tune->deadline = MAX (tune->deadline, now);
     ss_timers_arm_earliest (&splitstream->env->timers, &station->timer,
                             tune->deadline);
@@ -424,11 +419,9 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
   SsStripe *stripe = &station->stripes[message.number % n_columns];
   uint32_t sequence = message.number / n_columns;
   set_clock (station, message.media_time);
-  ss_reorder_expect_burst (station->current->reorder, splitstream->env->now,
-                           message.number);
   GBytes *bytes = g_bytes_new (message.packet.data, message.packet.len);
   if (ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
-        == SS_PACKET_NEW
+          == SS_PACKET_NEW
       && stripe->group != NULL)
     ss_group_inject (stripe->group, sequence, bytes, true);
   g_bytes_unref (bytes);

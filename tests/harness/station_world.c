@@ -181,8 +181,7 @@ ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
   unsigned n = 0;
   for (unsigned i = 0; i < world->n_nodes && n < max; i++) {
     StationNode *node = world->nodes[i];
-    if (node != family->scribe->node && node->is_alive
-        && node->station != NULL)
+    if (node != family->scribe->node && node->is_alive && node->station != NULL)
       ret_contacts[n++] = node->self;
   }
   return n;
@@ -205,8 +204,8 @@ make_group (SsScribe *scribe, const SsId *id)
   SsGroup *group = g_new0 (SsGroup, 1);
   group->scribe = scribe;
   group->id = *id;
-  group->history = g_hash_table_new_full (NULL, NULL, NULL,
-                                          (GDestroyNotify) g_bytes_unref);
+  group->history =
+      g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_bytes_unref);
   group->wanted = g_hash_table_new (NULL, NULL);
   g_ptr_array_add (scribe->groups, group);
   return group;
@@ -279,7 +278,7 @@ ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
 {
   StationNode *node = group->scribe->node;
   g_assert_false (
-    g_hash_table_contains (group->history, GUINT_TO_POINTER (sequence)));
+      g_hash_table_contains (group->history, GUINT_TO_POINTER (sequence)));
   node->n_wants++;
   g_hash_table_add (group->wanted, GUINT_TO_POINTER (sequence));
   schedule (node->world,
@@ -355,8 +354,7 @@ ss_group_n_reparented (const SsGroup *group)
 /* The overlay's. */
 
 static void
-fake_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app,
-               void *user)
+fake_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
 {
   StationNode *node = (StationNode *) (void *) kbr;
   g_assert_cmpint (protocol, ==, SS_PROTOCOL_SPLITSTREAM);
@@ -515,8 +513,8 @@ station_world_add (StationWorld *world, bool is_relay)
   node->self.id = ss_id_of_key (&node->self.key);
   node->self.addr = ss_addr_v4 (0x0a000001 + node->index, 16160);
   node->frames = g_array_new (FALSE, FALSE, sizeof (StationFrame));
-  node->splitstream = ss_splitstream_new (&node->env, &node->kbr, is_relay,
-                                          &upcalls, node);
+  node->splitstream =
+      ss_splitstream_new (&node->env, &node->kbr, is_relay, &upcalls, node);
   return node;
 }
 
@@ -563,8 +561,8 @@ give_packet (StationNode *node, SsGroup *group, uint32_t sequence,
              GBytes *bytes, const SsContact *from, SsPacketVia via)
 {
   SsScribe *scribe = group->scribe;
-  SsPacketVerdict verdict = scribe->app->packet (group->user, group, sequence,
-                                                 bytes, from, via);
+  SsPacketVerdict verdict =
+      scribe->app->packet (group->user, group, sequence, bytes, from, via);
   if (verdict == SS_PACKET_NEW) {
     keep (group, sequence, bytes);
     g_hash_table_remove (group->wanted, GUINT_TO_POINTER (sequence));
@@ -596,10 +594,8 @@ find_packet (StationWorld *world, const SsId *id, uint32_t sequence)
   for (unsigned i = 0; i < world->n_nodes; i++) {
     if (!world->nodes[i]->is_alive)
       continue;
-    SsGroup *group
-      = ss_scribe_find (world->nodes[i]->splitstream->scribe, id);
-    GBytes *bytes
-      = group != NULL ? ss_group_history (group, sequence) : NULL;
+    SsGroup *group = ss_scribe_find (world->nodes[i]->splitstream->scribe, id);
+    GBytes *bytes = group != NULL ? ss_group_history (group, sequence) : NULL;
     if (bytes != NULL)
       return bytes;
   }
@@ -642,8 +638,7 @@ handle (StationWorld *world, const Event *event)
     node->app->direct (node->app_user, from, data, len);
     return;
   }
-  SsGroup *group
-    = ss_scribe_find (node->splitstream->scribe, &event->group);
+  SsGroup *group = ss_scribe_find (node->splitstream->scribe, &event->group);
   if (group == NULL)
     return;
   if (event->kind == EVENT_WANT) {
@@ -679,16 +674,16 @@ station_world_run (StationWorld *world, SsTime duration)
       StationNode *node = world->nodes[i];
       if (!node->is_alive)
         continue;
-      SsTime deadline
-        = world_time (node, ss_timers_deadline (&node->env.timers));
+      SsTime deadline =
+          world_time (node, ss_timers_deadline (&node->env.timers));
       if (deadline < at) {
         at = deadline;
         first = node;
       }
     }
     GSequenceIter *iter = g_sequence_get_begin_iter (world->events);
-    const Event *event
-      = g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
+    const Event *event =
+        g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
     if (event != NULL && event->at <= at) {
       if (event->at > end)
         break;

@@ -12,9 +12,9 @@ typedef struct StationWorld StationWorld;
 typedef struct StationNode StationNode;
 
 typedef struct {
-  SsTime delay, jitter; /* one way */
-  double loss;          /* of packets on the trees */
-  double want_loss;     /* of asked ones; 1: they never come */
+  SsTime delay, jitter;  /* one way */
+  double loss;           /* of packets on the trees */
+  double want_loss;      /* of asked ones; 1: they never come */
   unsigned loss_stripes; /* bits: only these lose; 0: all */
 } StationWorldOptions;
 
@@ -45,7 +45,7 @@ struct StationNode {
   /* what came of it */
   GArray *frames; /* StationFrame */
   unsigned n_headers;
-  uint32_t session; /* that frames come of */
+  uint32_t session;        /* that frames come of */
   SsCodecHeaders *headers; /* the newest */
   unsigned n_silent, n_speaks, n_ended, n_need, n_descriptor;
   SsTime silent_at;
@@ -70,16 +70,16 @@ struct StationWorld {
 
 StationWorld *station_world_new (uint64_t seed,
                                  const StationWorldOptions *options);
-void          station_world_free (StationWorld *world);
-StationNode  *station_world_add (StationWorld *world, bool is_relay);
-void          station_world_kill (StationNode *node);
-void          station_world_run (StationWorld *world, SsTime duration);
+void station_world_free (StationWorld *world);
+StationNode *station_world_add (StationWorld *world, bool is_relay);
+void station_world_kill (StationNode *node);
+void station_world_run (StationWorld *world, SsTime duration);
 /* Sets the node's clock to the world's, before a call into it. */
-void          station_node_wake (StationNode *node);
+void station_node_wake (StationNode *node);
 /* Gives a node a packet as if from its parent. */
-void          station_node_feed (StationNode *node, unsigned stripe,
-                                 uint32_t sequence, GBytes *packet);
+void station_node_feed (StationNode *node, unsigned stripe, uint32_t sequence,
+                        GBytes *packet);
 /* A packet in the history of a node's group, or NULL. */
-GBytes       *station_node_history (StationNode *node, unsigned stripe,
-                                    uint32_t sequence);
-SsTime        station_node_time (const StationNode *node);
+GBytes *station_node_history (StationNode *node, unsigned stripe,
+                              uint32_t sequence);
+SsTime station_node_time (const StationNode *node);

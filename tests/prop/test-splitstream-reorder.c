@@ -73,8 +73,8 @@ on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
   Trial *trial = user;
   trial->n_wants++;
   g_assert_cmpint (deadline, >, trial->now - trial->latency);
-  GBytes *bytes
-    = g_hash_table_lookup (trial->packets, packet_key (stripe, sequence));
+  GBytes *bytes =
+      g_hash_table_lookup (trial->packets, packet_key (stripe, sequence));
   if (bytes == NULL || ss_rng_unit (&trial->rng) < trial->repair_loss)
     return;
   schedule (trial, trial->now + 2 * trial->delay + 5 * SS_MSEC, stripe,
@@ -101,8 +101,8 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
 {
   Trial *trial = user;
   GBytes *sent = g_hash_table_lookup (
-    trial->packets, packet_key ((unsigned) (number % trial->n_columns),
-                                (uint32_t) (number / trial->n_columns)));
+      trial->packets, packet_key ((unsigned) (number % trial->n_columns),
+                                  (uint32_t) (number / trial->n_columns)));
   g_assert_nonnull (sent);
   g_assert_true (g_bytes_equal (sent, bytes));
   note_available (trial, packet);
@@ -136,8 +136,8 @@ on_frame (void *user, const SsFrame *frame)
                    frame->timestamp + trial->clock.base + trial->latency);
 }
 
-static const SsReorderCalls calls
-  = { on_want, on_unwant, on_verify, on_clock_rate, on_frame };
+static const SsReorderCalls calls = { on_want, on_unwant, on_verify,
+                                      on_clock_rate, on_frame };
 
 /* What the rows give out goes on its way. */
 static void
@@ -151,12 +151,11 @@ send (Trial *trial, SsRows *rows, SsTime departure)
     unsigned n = 1 + (ss_rng_below (&trial->rng, 20) == 0);
     for (unsigned i = 0; i < n; i++)
       if (ss_rng_unit (&trial->rng) >= trial->loss)
-        schedule (trial,
-                  departure + trial->delay
-                    + (SsTime) (ss_rng_unit (&trial->rng)
-                                * (double) trial->jitter),
-                  packet.stripe, packet.sequence, packet.packet,
-                  SS_REORDER_TREE);
+        schedule (
+            trial,
+            departure + trial->delay
+                + (SsTime) (ss_rng_unit (&trial->rng) * (double) trial->jitter),
+            packet.stripe, packet.sequence, packet.packet, SS_REORDER_TREE);
   }
 }
 
@@ -202,8 +201,8 @@ take_arrival (Trial *trial, const Arrival *arrival)
   const uint8_t *data = g_bytes_get_data (arrival->bytes, &len);
   SsPacket packet;
   g_assert_true (ss_packet_parse (data, len, &packet));
-  SsTime departure
-    = ss_packet_departure (packet.departure, trial->clock.last_departure);
+  SsTime departure =
+      ss_packet_departure (packet.departure, trial->clock.last_departure);
   if (arrival->via == SS_REORDER_TREE)
     ss_media_clock_arrival (&trial->clock, trial->now, arrival->stripe,
                             departure);
@@ -213,8 +212,8 @@ take_arrival (Trial *trial, const Arrival *arrival)
                               arrival->bytes);
     return;
   }
-  uint64_t number
-    = (uint64_t) arrival->sequence * trial->n_columns + arrival->stripe;
+  uint64_t number =
+      (uint64_t) arrival->sequence * trial->n_columns + arrival->stripe;
   if (!ss_reorder_has (trial->reorder, number))
     note_available (trial, &packet);
   ss_reorder_insert (trial->reorder, trial->now, number, &packet,
@@ -228,8 +227,8 @@ play (Trial *trial)
   for (;;) {
     SsTime deadline = ss_reorder_deadline (trial->reorder);
     GSequenceIter *iter = g_sequence_get_begin_iter (trial->arrivals);
-    const Arrival *next
-      = g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
+    const Arrival *next =
+        g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
     if (next == NULL && deadline == SS_NEVER)
       return;
     if (next != NULL && next->at <= deadline) {
@@ -268,11 +267,11 @@ begin (Trial *trial, uint64_t seed)
   for (unsigned i = 0; i <= N_FRAMES; i++)
     trial->out[i] = trial->available[i] = -1;
   trial->arrivals = g_sequence_new (free_arrival);
-  trial->packets = g_hash_table_new_full (NULL, NULL, NULL,
-                                          (GDestroyNotify) g_bytes_unref);
+  trial->packets =
+      g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_bytes_unref);
   ss_media_clock_init (&trial->clock, trial->latency);
-  trial->reorder = ss_reorder_new (&trial->clock, trial->m, trial->latency,
-                                   &calls, trial);
+  trial->reorder =
+      ss_reorder_new (&trial->clock, trial->m, trial->latency, &calls, trial);
 }
 
 static void
@@ -299,8 +298,8 @@ check (const Trial *trial)
   /* Nothing but losses at the start delays it by more than a row. */
   g_assert_cmpuint (trial->first_out, <, 60);
   for (uint64_t i = trial->first_out; i < N_FRAMES; i++) {
-    SsTime due = (SsTime) i * FRAME_MS * SS_MSEC + trial->clock.base
-                 + trial->latency;
+    SsTime due =
+        (SsTime) i * FRAME_MS * SS_MSEC + trial->clock.base + trial->latency;
     if (trial->repair_loss == 0
         && 4 * trial->delay + trial->jitter < trial->latency / 4)
       g_assert_cmpint (trial->out[i], >=, 0);
@@ -351,8 +350,8 @@ test_parity_alone (void)
     trial->latency = SS_LATENCY_DEFAULT;
     ss_reorder_free (trial->reorder);
     ss_media_clock_init (&trial->clock, trial->latency);
-    trial->reorder = ss_reorder_new (&trial->clock, trial->m, trial->latency,
-                                     &calls, trial);
+    trial->reorder =
+        ss_reorder_new (&trial->clock, trial->m, trial->latency, &calls, trial);
     make_stream (trial, 400);
     /* All of m data stripes is lost. */
     GSequenceIter *iter = g_sequence_get_begin_iter (trial->arrivals);
@@ -393,7 +392,8 @@ test_stall (void)
       if (arrival->at > 8 * SS_SEC && arrival->at < 13 * SS_SEC) {
         Arrival *copy = g_memdup2 (arrival, sizeof *arrival);
         g_bytes_ref (copy->bytes);
-        copy->at = 13 * SS_SEC + (SsTime) ss_rng_below (&trial->rng, 5) * SS_MSEC;
+        copy->at =
+            13 * SS_SEC + (SsTime) ss_rng_below (&trial->rng, 5) * SS_MSEC;
         g_sequence_insert_sorted (stalled, copy, compare, NULL);
         g_sequence_remove (iter);
       }
@@ -425,8 +425,7 @@ test_clock (void)
     for (unsigned i = 0; i < 10000; i++) {
       SsTime departure = (SsTime) i * 60 * SS_MSEC;
       SsTime now = departure + departure / 1000000 * ppm + 5 * SS_SEC
-                   + 20 * SS_MSEC
-                   + (SsTime) ss_rng_below (&rng, 10) * SS_MSEC;
+                   + 20 * SS_MSEC + (SsTime) ss_rng_below (&rng, 10) * SS_MSEC;
       ss_media_clock_arrival (&clock, now, i % 16, departure);
       SsTime base = ss_media_clock_base (&clock, now);
       SsTime truth = 5 * SS_SEC + 20 * SS_MSEC + departure / 1000000 * ppm;

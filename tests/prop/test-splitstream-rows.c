@@ -80,14 +80,13 @@ test_nonsense (void)
     bool was_here[SS_ROW_MAX];
     for (unsigned i = 0; i < k; i++) {
       was_here[i] = ss_rng_below (&rng, 3) > 0;
-      data[i] = was_here[i]
-                  ? random_bytes (&rng, 1 + ss_rng_below (&rng, 1180))
-                  : NULL;
+      data[i] = was_here[i] ? random_bytes (&rng, 1 + ss_rng_below (&rng, 1180))
+                            : NULL;
     }
     for (unsigned j = 0; j < m; j++)
       shards[j] = ss_rng_below (&rng, 4) > 0
-                    ? random_bytes (&rng, ss_rng_below (&rng, 1300))
-                    : NULL;
+                      ? random_bytes (&rng, ss_rng_below (&rng, 1300))
+                      : NULL;
     ss_parity_rebuild (data, k, shards, m);
     for (unsigned i = 0; i < k; i++)
       if (data[i] != NULL)
@@ -145,10 +144,10 @@ check_frames (const Stream *stream, uint32_t rate)
     parse (g_ptr_array_index (stream->data, n), &packet);
     size_t offset = 0;
     SsTime time = ss_packet_timestamp (
-      packet.timestamp, ss_packet_departure (packet.departure, 0));
+        packet.timestamp, ss_packet_departure (packet.departure, 0));
     for (unsigned i = 0; i < packet.n_frames; i++) {
-      bool is_head = i + 1 == packet.n_frames
-                     && (packet.flags & SS_PACKET_FLAG_HEAD) != 0;
+      bool is_head =
+          i + 1 == packet.n_frames && (packet.flags & SS_PACKET_FLAG_HEAD) != 0;
       g_assert_cmpuint (packet.frame_number + i, ==, next);
       if (partial == NULL)
         partial = g_byte_array_new ();
@@ -167,7 +166,7 @@ check_frames (const Stream *stream, uint32_t rate)
       GBytes *frame = g_byte_array_free_to_bytes (partial);
       partial = NULL;
       g_assert_true (
-        g_bytes_equal (frame, g_ptr_array_index (stream->frames, next)));
+          g_bytes_equal (frame, g_ptr_array_index (stream->frames, next)));
       g_bytes_unref (frame);
       next++;
     }
@@ -238,8 +237,8 @@ check_stream (uint64_t seed)
   SsTime now = 0;
   for (unsigned i = 0; i < 400; i++) {
     uint32_t duration = ss_rng_below (&rng, 20) == 0
-                          ? (uint32_t) ss_rng_below (&rng, 100000)
-                          : 960;
+                            ? (uint32_t) ss_rng_below (&rng, 100000)
+                            : 960;
     SsFrame frame = {
       .data = random_bytes (&rng, ss_rng_below (&rng, len_max)),
       .header_version = 1,

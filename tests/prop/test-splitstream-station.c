@@ -72,8 +72,8 @@ go_on_air (Show *show, size_t header_len)
   show->publisher = station_world_add (show->world, false);
   show->world->publisher = show->publisher;
   station_node_wake (show->publisher);
-  show->publisher->station
-    = ss_station_publish (show->publisher->splitstream, &show->params,
+  show->publisher->station =
+      ss_station_publish (show->publisher->splitstream, &show->params,
                           show->seed, show->session, "title", "text");
   show->version = 0;
   push_headers (show, header_len);
@@ -95,8 +95,8 @@ tune_in (Show *show, SsTime buffer)
 {
   StationNode *node = station_world_add (show->world, false);
   station_node_wake (node);
-  node->station = ss_station_listen (
-    node->splitstream, &show->publisher->descriptor, buffer);
+  node->station = ss_station_listen (node->splitstream,
+                                     &show->publisher->descriptor, buffer);
   return node;
 }
 
@@ -111,8 +111,7 @@ play (Show *show, SsTime duration)
   while (world->now < end) {
     g_assert_cmpuint (show->n_pushed, <, FRAMES_MAX);
     size_t len = show->len_min
-                 + ss_rng_below (&show->rng,
-                                 show->len_max - show->len_min + 1);
+                 + ss_rng_below (&show->rng, show->len_max - show->len_min + 1);
     uint8_t *data = g_malloc (len);
     ss_rng_bytes (&show->rng, data, len);
     SsFrame frame = {
@@ -135,8 +134,7 @@ check_frames (const Show *show, const StationNode *node, SsTime buffer,
 {
   int64_t last = -1, first = -1;
   for (unsigned i = 0; i < node->frames->len; i++) {
-    const StationFrame *frame
-      = &g_array_index (node->frames, StationFrame, i);
+    const StationFrame *frame = &g_array_index (node->frames, StationFrame, i);
     if (frame->session != show->session)
       continue;
     g_assert_cmpint ((int64_t) frame->number, >, last);
@@ -165,8 +163,7 @@ check_whole (const Show *show, const StationNode *node)
   unsigned n = 0;
   int64_t first = -1, last = -1;
   for (unsigned i = 0; i < node->frames->len; i++) {
-    const StationFrame *frame
-      = &g_array_index (node->frames, StationFrame, i);
+    const StationFrame *frame = &g_array_index (node->frames, StationFrame, i);
     if (frame->session != show->session)
       continue;
     n++;
@@ -203,9 +200,9 @@ test_plain (void)
     end_show (show);
     for (unsigned i = 0; i < 3; i++) {
       SsStationStats stats;
-      g_assert_cmpint (check_frames (show, nodes[i], i * 100 * SS_MSEC,
-                                     10 * SS_MSEC),
-                       ==, 0);
+      g_assert_cmpint (
+          check_frames (show, nodes[i], i * 100 * SS_MSEC, 10 * SS_MSEC), ==,
+          0);
       check_whole (show, nodes[i]);
       ss_station_stats (nodes[i]->station, &stats);
       g_assert_cmpuint (nodes[i]->n_ended, ==, 1);
@@ -213,8 +210,8 @@ test_plain (void)
       g_assert_cmpuint (nodes[i]->n_headers, ==, 1);
       g_assert_cmpuint (nodes[i]->n_wants, ==, 0);
       g_assert_cmpuint (nodes[i]->n_need, ==, 0);
-      g_assert_true (g_bytes_equal (nodes[i]->headers->packets[0],
-                                    show->header_packet));
+      g_assert_true (
+          g_bytes_equal (nodes[i]->headers->packets[0], show->header_packet));
       g_assert_cmpuint (stats.frames_out, ==, show->n_pushed);
       g_assert_cmpuint (stats.packets_lost, ==, 0);
       g_assert_cmpuint (stats.packets_from_parity, ==, 0);
@@ -234,8 +231,8 @@ test_loss (void)
                                     .jitter = 10 * SS_MSEC,
                                     .loss = 0.02 * (double) (1 + seed % 4),
                                     .want_loss = 0.1 };
-    Show *show = show_new (seed, &options, (unsigned) (seed % 5),
-                           SS_LATENCY_DEFAULT);
+    Show *show =
+        show_new (seed, &options, (unsigned) (seed % 5), SS_LATENCY_DEFAULT);
     go_on_air (show, 300);
     StationNode *first = tune_in (show, 0), *second = tune_in (show, 0);
     play (show, 20 * SS_SEC);
@@ -254,10 +251,9 @@ test_loss (void)
 static void
 test_parity_alone (void)
 {
-  StationWorldOptions options = { .delay = 15 * SS_MSEC,
-                                  .loss = 1,
-                                  .want_loss = 1,
-                                  .loss_stripes = 1 << 4 };
+  StationWorldOptions options = {
+    .delay = 15 * SS_MSEC, .loss = 1, .want_loss = 1, .loss_stripes = 1 << 4
+  };
   Show *show = show_new (5, &options, 1, SS_LATENCY_DEFAULT);
   go_on_air (show, 300);
   StationNode *node = tune_in (show, 0);
@@ -277,8 +273,8 @@ test_stalls (void)
 {
   for (uint64_t seed = 1; seed <= 8; seed++) {
     StationWorldOptions options = { .delay = 15 * SS_MSEC };
-    Show *show = show_new (seed, &options, (unsigned) (seed % 2),
-                           SS_LATENCY_DEFAULT);
+    Show *show =
+        show_new (seed, &options, (unsigned) (seed % 2), SS_LATENCY_DEFAULT);
     go_on_air (show, 300);
     StationNode *node = tune_in (show, 0);
     play (show, 4 * SS_SEC);
@@ -314,21 +310,20 @@ test_late (void)
     end_show (show);
     for (unsigned i = 0; i < 4; i++) {
       SsStationStats stats;
-      g_assert_cmpint (check_frames (show, nodes[i],
-                                     i == 3 ? 500 * SS_MSEC : 0,
+      g_assert_cmpint (check_frames (show, nodes[i], i == 3 ? 500 * SS_MSEC : 0,
                                      50 * SS_MSEC),
                        >, 0);
       check_whole (show, nodes[i]);
       ss_station_stats (nodes[i]->station, &stats);
-      g_test_message ("seed %u listener %u: tune-in %d ms", (unsigned) seed,
-                      i, (int) (stats.tune_in / SS_MSEC));
+      g_test_message ("seed %u listener %u: tune-in %d ms", (unsigned) seed, i,
+                      (int) (stats.tune_in / SS_MSEC));
       g_assert_cmpint (stats.tune_in, >=, 0);
       g_assert_cmpint (stats.tune_in, <,
                        i == 0 ? 800 * SS_MSEC : 450 * SS_MSEC);
       g_assert_cmpuint (nodes[i]->n_headers, ==, 1);
-      g_assert_cmpint (
-        g_array_index (nodes[i]->frames, StationFrame, 0).at - listened[i],
-        <, SS_SEC);
+      g_assert_cmpint (g_array_index (nodes[i]->frames, StationFrame, 0).at
+                           - listened[i],
+                       <, SS_SEC);
     }
     show_free (show);
   }
@@ -361,8 +356,8 @@ test_header_change (void)
     check_whole (show, between);
     check_frames (show, late, 0, 50 * SS_MSEC);
     check_whole (show, late);
-    g_assert_true (g_bytes_equal (late->headers->packets[0],
-                                  show->header_packet));
+    g_assert_true (
+        g_bytes_equal (late->headers->packets[0], show->header_packet));
     show_free (show);
   }
 }
@@ -489,8 +484,8 @@ test_pause (void)
 static void
 test_latencies (void)
 {
-  static const SsTime latencies[]
-    = { SS_LATENCY_MIN, 500 * SS_MSEC, 5 * SS_SEC, SS_LATENCY_MAX };
+  static const SsTime latencies[] = { SS_LATENCY_MIN, 500 * SS_MSEC, 5 * SS_SEC,
+                                      SS_LATENCY_MAX };
   for (unsigned i = 0; i < G_N_ELEMENTS (latencies); i++) {
     StationWorldOptions options = { .delay = 5 * SS_MSEC,
                                     .jitter = 2 * SS_MSEC,
@@ -526,8 +521,7 @@ test_forged (void)
     play (show, 20 * SS_MSEC);
     unsigned stripe = (unsigned) ss_rng_below (&show->rng, SS_STRIPES);
     uint32_t sequence = (uint32_t) ss_rng_below (&show->rng, 5);
-    GBytes *bytes
-      = station_node_history (show->publisher, stripe, sequence);
+    GBytes *bytes = station_node_history (show->publisher, stripe, sequence);
     if (bytes == NULL)
       continue;
     size_t len;
@@ -538,8 +532,7 @@ test_forged (void)
     /* As a packet that has not come yet. */
     station_node_feed (node, stripe, sequence + 1000, forged);
     station_node_feed (node, stripe, sequence + 1000, bytes);
-    station_node_feed (node, (stripe + 1) % SS_STRIPES, sequence + 1000,
-                       bytes);
+    station_node_feed (node, (stripe + 1) % SS_STRIPES, sequence + 1000, bytes);
     g_bytes_unref (forged);
     n_forged += 3;
   }
@@ -566,8 +559,8 @@ test_fuzz_direct (void)
   play (show, 2 * SS_SEC);
   for (unsigned i = 0; i < 4000; i++) {
     const SsWireProtocol *protocol = &ss_wire_protocol_splitstream;
-    const SsWireMessage *schema
-      = protocol->schemas[ss_rng_below (&show->rng, protocol->n_messages)]();
+    const SsWireMessage *schema =
+        protocol->schemas[ss_rng_below (&show->rng, protocol->n_messages)]();
     if (schema->max_len > 1190)
       continue;
     void *message = g_malloc0 (schema->struct_size);
@@ -577,13 +570,12 @@ test_fuzz_direct (void)
     /* The station's id follows the type in all that is sent directly. */
     if (len > 1 + SS_ID_LEN && ss_rng_below (&show->rng, 4) > 0)
       memcpy (buf + 1, node->station->group_id.b, SS_ID_LEN);
-    StationNode *to
-      = ss_rng_below (&show->rng, 2) == 0 ? node : show->publisher;
+    StationNode *to =
+        ss_rng_below (&show->rng, 2) == 0 ? node : show->publisher;
     station_node_wake (to);
     to->app->direct (to->app_user,
-                     ss_rng_below (&show->rng, 2) == 0
-                       ? &stranger->self
-                       : &show->publisher->self,
+                     ss_rng_below (&show->rng, 2) == 0 ? &stranger->self
+                                                       : &show->publisher->self,
                      buf, len);
     g_free (message);
     if (i % 40 == 0)
@@ -606,8 +598,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/stalls", test_stalls);
   g_test_add_func ("/splitstream/station/late", test_late);
   g_test_add_func ("/splitstream/station/header-change", test_header_change);
-  g_test_add_func ("/splitstream/station/session-change",
-                   test_session_change);
+  g_test_add_func ("/splitstream/station/session-change", test_session_change);
   g_test_add_func ("/splitstream/station/drift", test_drift);
   g_test_add_func ("/splitstream/station/long-frames", test_long_frames);
   g_test_add_func ("/splitstream/station/pause", test_pause);

@@ -75,23 +75,17 @@ test_bursts (void)
       const uint8_t *data = g_bytes_get_data (drafts[i].draft, &len);
       SsPacketTops none = { .next = 0 };
       g_assert_cmpuint (len, <=, SS_PACKET_DATA_MAX);
-      g_assert_true (
-        accepts (&tops, &signer.key, STRIPE, i, data, len));
-      g_assert_true (
-        accepts (&none, &signer.key, STRIPE, i, data, len));
-      g_assert_false (
-        accepts (&tops, &signer.key, STRIPE + 1, i, data, len));
-      g_assert_false (
-        accepts (&tops, &signer.key, STRIPE, i + 1, data, len));
-      g_assert_false (
-        accepts (&none, &other.key, STRIPE, i, data, len));
+      g_assert_true (accepts (&tops, &signer.key, STRIPE, i, data, len));
+      g_assert_true (accepts (&none, &signer.key, STRIPE, i, data, len));
+      g_assert_false (accepts (&tops, &signer.key, STRIPE + 1, i, data, len));
+      g_assert_false (accepts (&tops, &signer.key, STRIPE, i + 1, data, len));
+      g_assert_false (accepts (&none, &other.key, STRIPE, i, data, len));
       g_bytes_unref (drafts[i].draft);
     }
   }
   /* One signature checked for a whole burst. */
   SsPacketDraft drafts[SS_PACKET_BURST_MAX];
-  make_burst (&rng, &signer, drafts, SS_PACKET_BURST_MAX,
-              SS_PACKET_BURST_MAX);
+  make_burst (&rng, &signer, drafts, SS_PACKET_BURST_MAX, SS_PACKET_BURST_MAX);
   SsPacketTops tops = { .next = 0 };
   for (unsigned i = 0; i < SS_PACKET_BURST_MAX; i++) {
     size_t len;
@@ -126,10 +120,8 @@ test_bit_flips (void)
         changed[bit / 8] ^= (uint8_t) (1 << bit % 8);
         /* Whoever has seen the burst's top is as strict as who has not. */
         SsPacketTops none = { .next = 0 };
-        g_assert_false (
-          accepts (&tops, &signer.key, STRIPE, i, changed, len));
-        g_assert_false (
-          accepts (&none, &signer.key, STRIPE, i, changed, len));
+        g_assert_false (accepts (&tops, &signer.key, STRIPE, i, changed, len));
+        g_assert_false (accepts (&none, &signer.key, STRIPE, i, changed, len));
       }
       for (size_t cut = 0; cut < len; cut++)
         g_assert_false (accepts (&tops, &signer.key, STRIPE, i, data, cut));
@@ -194,8 +186,8 @@ test_times (void)
     SsTime time = (SsTime) ss_rng_below (&rng, 400 * 86400) * SS_SEC
                   + (SsTime) ss_rng_below (&rng, SS_SEC);
     SsTime off = (SsTime) ss_rng_below (&rng, 3600) * SS_SEC - 1800 * SS_SEC;
-    SsTime departure = ss_packet_departure (
-      ss_packet_departure_to_wire (time), MAX (time + off, 0));
+    SsTime departure = ss_packet_departure (ss_packet_departure_to_wire (time),
+                                            MAX (time + off, 0));
     g_assert_cmpint (departure, <=, time);
     g_assert_cmpint (departure, >, time - 256 * SS_USEC);
     g_assert_cmpint (ss_packet_timestamp (ss_packet_timestamp_to_wire (time),
@@ -227,14 +219,14 @@ test_headers (void)
   ss_rng_init_number (&rng, 6);
   SsHeaderStore store = { .n = 0 };
   for (unsigned version = 1; version <= 6; version++) {
-    SsCodecHeaders *headers
-      = make_headers (&rng, (uint8_t) version, version * 3000);
+    SsCodecHeaders *headers =
+        make_headers (&rng, (uint8_t) version, version * 3000);
     GBytes *bytes = ss_headers_serialise (headers);
     g_assert_nonnull (bytes);
     g_assert_true (ss_header_store_add (&store, bytes));
     g_assert_false (ss_header_store_add (&store, bytes));
-    const SsCodecHeaders *found
-      = ss_header_store_find (&store, (uint8_t) version);
+    const SsCodecHeaders *found =
+        ss_header_store_find (&store, (uint8_t) version);
     g_assert_cmpuint (found->n_packets, ==, 3);
     g_assert_cmpuint (found->clock_rate, ==, 44100);
     for (unsigned i = 0; i < 3; i++)
@@ -270,8 +262,9 @@ test_descriptor (void)
   memset (descriptor.description, 'd', sizeof descriptor.description - 1);
   descriptor.n_headers = SS_HEADER_REFS_MAX;
   for (unsigned i = 0; i < SS_HEADER_REFS_MAX; i++)
-    descriptor.headers[i]
-      = (SsHeaderRef){ (uint8_t) (i + 1), SS_CODEC_OPUS, 48000, 100, { { 4 } } };
+    descriptor.headers[i] = (SsHeaderRef){
+      (uint8_t) (i + 1), SS_CODEC_OPUS, 48000, 100, { { 4 } }
+    };
   descriptor.publisher.n_addrs = 1;
   descriptor.publisher.addrs[0] = ss_addr_v4 (0x7f000001, 16160);
   uint8_t buf[2000], again[2000];
