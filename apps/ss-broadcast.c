@@ -86,10 +86,11 @@ int
 main (int argc, char **argv)
 {
   Typed typed = { .parity = 1 };
+  /* Names are taken as they are, in UTF-8, whatever the locale. */
   const GOptionEntry entries[] = {
-    { "group", 0, 0, G_OPTION_ARG_STRING, &typed.group, NULL, NULL },
-    { "title", 0, 0, G_OPTION_ARG_STRING, &typed.title, NULL, NULL },
-    { "description", 0, 0, G_OPTION_ARG_STRING, &typed.description, NULL,
+    { "group", 0, 0, G_OPTION_ARG_FILENAME, &typed.group, NULL, NULL },
+    { "title", 0, 0, G_OPTION_ARG_FILENAME, &typed.title, NULL, NULL },
+    { "description", 0, 0, G_OPTION_ARG_FILENAME, &typed.description, NULL,
       NULL },
     { "loop", 0, 0, G_OPTION_ARG_NONE, &typed.loop, NULL, NULL },
     { "bitrate", 0, 0, G_OPTION_ARG_STRING, &typed.bitrate, NULL, NULL },
