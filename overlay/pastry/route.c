@@ -37,6 +37,7 @@ static bool ask_forward (SsPastry *pastry, SsRoute *route,
 static void deliver (SsPastry *pastry, SsRoute *route, bool provisional);
 static void send_on (SsPastry *pastry, SsRoute *route, const SsContact *next);
 static void hold (SsPastry *pastry, SsRoute *route);
+static void hold_enter (SsPastry *pastry, SsRoute *route);
 static void fill_message (const SsRoute *route, bool provisional,
                           SsKbrMessage *ret_message);
 static bool was_seen (SsPastry *pastry, const SsRoute *route);
@@ -74,7 +75,8 @@ ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact, bool rows)
       = { .nonce = pastry->nonce, .flags = rows ? SS_ENTER_ROWS : 0 };
   size_t len = ss_msg_enter_encode (&enter, buf, sizeof buf);
   SsRoute *route = make_route (pastry, SS_PROTOCOL_OVERLAY,
-                               &ss_pastry_self (pastry)->id, 0, buf, len);
+                               &ss_pastry_self (pastry)->id,
+                               SS_ROUTED_PROVISIONAL, buf, len);
   send_on (pastry, route, contact);
 }
 
@@ -268,13 +270,10 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     return;
   }
   if (hop.what == HOP_NONE || !ss_pastry_is_ready (pastry)) {
-    /* Two that join may hold each other's ENTER: let them meet. */
-    SsContact source = route->source;
-    bool enter = route->header.protocol == SS_PROTOCOL_OVERLAY;
-    hold (pastry, route);
-    if (enter && pastry->state == SS_PASTRY_JOINING)
-      ss_pastry_ask (pastry, &source, SS_LEAFSET_REACH_NONE,
-                     SS_LEAF_PROBE_MUTUAL);
+    if (route->header.protocol == SS_PROTOCOL_OVERLAY)
+      hold_enter (pastry, route);
+    else
+      hold (pastry, route);
     return;
   }
   if (hop.is_blocked) {
@@ -513,6 +512,25 @@ hold (SsPastry *pastry, SsRoute *route)
   if (route->since == 0)
     route->since = ss_pastry_env (pastry)->now;
   g_ptr_array_add (pastry->held, route);
+}
+
+/* An ENTER at a node that joins itself. Two of them may hold each other's:
+ * one who knows nobody yet sends it back, one who does makes himself known. */
+static void
+hold_enter (SsPastry *pastry, SsRoute *route)
+{
+  SsContact source = route->source, previous = route->previous;
+  bool direct = ss_id_equal (&previous.id, &source.id);
+  if (pastry->state == SS_PASTRY_JOINING && pastry->leafset.n == 0
+      && !direct) {
+    avoid (route, &ss_pastry_self (pastry)->id);
+    send_on (pastry, route, &previous);
+    return;
+  }
+  hold (pastry, route);
+  if (pastry->state == SS_PASTRY_JOINING)
+    ss_pastry_ask (pastry, &source, SS_LEAFSET_REACH_NONE,
+                   SS_LEAF_PROBE_MUTUAL);
 }
 
 static void
