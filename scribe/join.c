@@ -72,6 +72,15 @@ answer_wait (SsGroup *group, const SsContact *to)
   return wait + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
 }
 
+/* How often it may be turned away before it has to be taken: who has lost its
+ * parent has less time. */
+static uint8_t
+failures_max (const SsJoin *join)
+{
+  return join->lost && !join->shed ? SS_JOIN_FAILURES_ORPHAN
+                                   : SS_JOIN_FAILURES_MUST;
+}
+
 static void
 fill_join (SsGroup *group, SsMsgScribeJoin *message)
 {
@@ -80,7 +89,7 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   message->group = group->id;
   message->nonce = join->nonce;
   message->flags = 0;
-  if (join->failures >= SS_JOIN_FAILURES_MUST)
+  if (join->failures >= failures_max (join))
     message->flags |= SS_JOIN_MUST;
   if (join->tries > 0)
     message->flags |= SS_JOIN_RETRY;

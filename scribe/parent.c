@@ -151,10 +151,41 @@ may_shed (const SsGroup *group, const SsGroup *other)
          && ss_group_n_children (other) > 1;
 }
 
-/* Sheds a child of another stripe, so that there is room for one in `group`:
- * the one that shares the least with its stripe. */
+static void
+shed (SsGroup *group, SsChild *child)
+{
+  SsContact candidates[SS_REDIRECT_MAX];
+  SsContact leaver = child->contact;
+  ss_group_child_shed (group, child);
+  unsigned n = choose_candidates (group, &leaver.id, 0, candidates);
+  if (n < SS_REDIRECT_MAX && group->has_parent)
+    candidates[n++] = group->parent;
+  send_redirect (group->scribe, &group->id, &leaver, 0, candidates, n);
+  ss_group_arm (group);
+}
+
+/* Of a group's children the one that shares the least with the group's id,
+ * if that is less than `shares`. */
+static SsChild *
+find_distant (SsGroup *group, unsigned shares)
+{
+  SsChild *victim = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    unsigned its = ss_id_shared_digits (&child->contact.id, &group->id);
+    if (child->shed_until || its >= shares)
+      continue;
+    victim = child;
+    shares = its;
+  }
+  return victim;
+}
+
+/* Sheds a child so that there is room for one in `group`: of another stripe,
+ * or else of this one, if the joiner shares more with it. So a stripe's own
+ * nodes rise in its tree. */
 static bool
-shed_for (SsGroup *group)
+shed_for (SsGroup *group, const SsId *joiner)
 {
   SsScribe *scribe = group->scribe;
   unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
@@ -163,31 +194,24 @@ shed_for (SsGroup *group)
     return false;
   SsGroup *from = NULL;
   SsChild *victim = NULL;
-  unsigned victim_shares = SS_ID_DIGITS + 1;
+  unsigned shares = SS_ID_DIGITS + 1;
   for (SsGroup *other = ss_group_after (scribe, NULL); other;
        other = ss_group_after (scribe, &other->id)) {
-    for (unsigned i = 0;
-         may_shed (group, other) && i < ss_group_child_count (other); i++) {
-      SsChild *child = ss_group_child_at (other, i);
-      unsigned shares = ss_id_shared_digits (&child->contact.id, &other->id);
-      if (child->shed_until || shares >= victim_shares)
-        continue;
-      from = other;
-      victim = child;
-      victim_shares = shares;
-    }
+    SsChild *child =
+        may_shed (group, other) ? find_distant (other, shares) : NULL;
+    if (!child)
+      continue;
+    from = other;
+    victim = child;
+    shares = ss_id_shared_digits (&child->contact.id, &other->id);
   }
-  if (!victim)
-    return false;
-  SsContact candidates[SS_REDIRECT_MAX];
-  SsContact leaver = victim->contact;
-  unsigned n = choose_candidates (from, &leaver.id, 0, candidates);
-  if (n < SS_REDIRECT_MAX && from->has_parent)
-    candidates[n++] = from->parent;
-  ss_group_child_shed (from, victim);
-  send_redirect (scribe, &from->id, &leaver, 0, candidates, n);
-  ss_group_arm (from);
-  return true;
+  if (!victim) {
+    from = group;
+    victim = find_distant (group, ss_id_shared_digits (joiner, &group->id));
+  }
+  if (victim)
+    shed (from, victim);
+  return victim != NULL;
 }
 
 static void
@@ -218,7 +242,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   if (is_child || has_room (group, join->flags & SS_JOIN_MUST)
-      || shed_for (group)) {
+      || shed_for (group, &joiner->id)) {
     take (group, joiner, join);
     return true;
   }

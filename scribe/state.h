@@ -45,37 +45,38 @@
 #define SS_ORDERED_FETCH_MAX   16  /* messages asked for at once */
 
 /* Times. */
-#define SS_KEEPALIVE_INTERVAL (5 * SS_SEC)
-#define SS_CHILD_SILENT       (3 * SS_KEEPALIVE_INTERVAL)
-#define SS_PEER_FORGET        (60 * SS_SEC)
-#define SS_GROUP_IDLE         (30 * SS_SEC) /* a forwarder without children */
-#define SS_JOIN_SLACK         (100 * SS_MSEC)
-#define SS_JOIN_WAIT_MAX      (5 * SS_SEC)
-#define SS_JOIN_WAIT_LIVE     (1 * SS_SEC) /* while a stream is missed */
-#define SS_JOIN_FAILURES_MUST 3            /* then the root must take it */
-#define SS_JOIN_FAILURES_FAST 8  /* then refusals are not answered at once */
-#define SS_JOIN_REDIRECTS_MAX 16 /* then the next one must take it */
-#define SS_JOIN_WAIT_FIRST    (200 * SS_MSEC) /* for a routed JOIN's answer */
-#define SS_PENDING_TIME       (1 * SS_SEC)
-#define SS_SURPLUS_TIME       (1 * SS_SEC) /* a source has two children */
-#define SS_SHED_TIME          (5 * SS_SEC) /* a shed child is served so long */
-#define SS_LEAVE_TIME         (500 * SS_MSEC)
-#define SS_ROOT_CHECK         (300 * SS_MSEC) /* of a root by hearsay */
-#define SS_HANDOVER_TIME      (10 * SS_SEC)
-#define SS_WANT_WAIT_MIN      (60 * SS_MSEC)
-#define SS_WANT_WAIT_MAX      (500 * SS_MSEC)
-#define SS_WANT_OTHERS_TIME   (1500 * SS_MSEC) /* a want in another's name */
-#define SS_ROOT_SILENT        (300 * SS_MSEC)  /* then a root is suspected */
-#define SS_FIND_WAIT          (100 * SS_MSEC)
-#define SS_FIND_WAIT_MAX      (1 * SS_SEC)
-#define SS_SILENCE_MIN        (250 * SS_MSEC)
-#define SS_GAP_AGE            (3 * SS_SEC)    /* older gaps are nobody's wish */
-#define SS_ORDERED_RETRY      (1 * SS_SEC)    /* unstored, or not replicated */
-#define SS_ORDERED_GAP        (100 * SS_MSEC) /* then a gap is asked for */
-#define SS_ORDERED_SYNC       (10 * SS_SEC)   /* between root and replicas */
-#define SS_ORDERED_SYNC_FIRST (500 * SS_MSEC) /* a new root's patience */
-#define SS_LOAD_REPEAT        (50 * SS_MSEC)
-#define SS_LEAVE_REPEAT       (500 * SS_MSEC)
+#define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
+#define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
+#define SS_PEER_FORGET          (60 * SS_SEC)
+#define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
+#define SS_JOIN_SLACK           (100 * SS_MSEC)
+#define SS_JOIN_WAIT_MAX        (5 * SS_SEC)
+#define SS_JOIN_WAIT_LIVE       (1 * SS_SEC) /* while a stream is missed */
+#define SS_JOIN_FAILURES_MUST   6            /* then it must be taken */
+#define SS_JOIN_FAILURES_ORPHAN 3            /* if it has lost its parent */
+#define SS_JOIN_FAILURES_FAST   8  /* then refusals are not answered at once */
+#define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
+#define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
+#define SS_PENDING_TIME         (1 * SS_SEC)
+#define SS_SURPLUS_TIME         (1 * SS_SEC) /* a source has two children */
+#define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served so long */
+#define SS_LEAVE_TIME           (500 * SS_MSEC)
+#define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
+#define SS_HANDOVER_TIME        (10 * SS_SEC)
+#define SS_WANT_WAIT_MIN        (60 * SS_MSEC)
+#define SS_WANT_WAIT_MAX        (500 * SS_MSEC)
+#define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
+#define SS_ROOT_SILENT          (300 * SS_MSEC)  /* then a root is suspected */
+#define SS_FIND_WAIT            (100 * SS_MSEC)
+#define SS_FIND_WAIT_MAX        (1 * SS_SEC)
+#define SS_SILENCE_MIN          (250 * SS_MSEC)
+#define SS_GAP_AGE              (3 * SS_SEC) /* older gaps are nobody's wish */
+#define SS_ORDERED_RETRY        (1 * SS_SEC) /* unstored, or not replicated */
+#define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */
+#define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
+#define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
+#define SS_LOAD_REPEAT          (50 * SS_MSEC)
+#define SS_LEAVE_REPEAT         (500 * SS_MSEC)
 
 enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_HAVE = 1,

@@ -148,14 +148,21 @@ route_on (Node *node, Event event)
   unsigned next = closest (node, &event.key, false, &event);
   if (next == WORLD_NODES_MAX)
     return;
-  bool has_detour = event.hops == 0 && next != node->index
-                    && ss_rng_below (&world->rng, 100) < world->options.detours;
-  if (has_detour) {
+  if (event.hops < 3 && next != node->index
+      && ss_rng_below (&world->rng, 100) < world->options.detours) {
+    /* As prefix routing would: any node that shares more with the key. */
     unsigned other = (unsigned) ss_rng_below (&world->rng, world->options.n);
-    const View *view = &node->views[other];
-    if (world->nodes[other]->is_in_ring && !view->is_suspect && !view->is_dead
-        && other != node->index)
-      next = other;
+    unsigned shares = ss_id_shared_digits (&node->contact.id, &event.key);
+    for (unsigned i = 0; i < world->options.n; i++) {
+      unsigned at = (other + i) % world->options.n;
+      const View *view = &node->views[at];
+      if (ss_id_shared_digits (&world->nodes[at]->contact.id, &event.key)
+              <= shares
+          || !world->nodes[at]->is_in_ring || view->is_suspect || view->is_dead)
+        continue;
+      next = at;
+      break;
+    }
   }
   gsize len;
   const uint8_t *data = g_bytes_get_data (event.bytes, &len);

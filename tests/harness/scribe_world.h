@@ -6,7 +6,7 @@
 
 #include "scribe/scribe.h"
 
-#define WORLD_NODES_MAX 128
+#define WORLD_NODES_MAX 512
 #define WORLD_STRIPES   16
 
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
   unsigned n;            /* nodes; 0 is the source */
   SsTime delay;          /* one way, at least; up to twice of it */
   double loss;           /* of each datagram */
-  unsigned detours;      /* per cent of routed messages with an extra hop */
+  unsigned detours;      /* per cent of hops that go by prefix */
   unsigned children_max; /* 0: the default */
   SsTime packet_gap;     /* 0: 60 ms */
   SsTime latency;        /* 0: 1500 ms */
