@@ -20,17 +20,20 @@
 /* Bounds. */
 #define SS_STATIONS_RELAYED_MAX 64
 #define SS_BURSTS_MAX           8 /* tune-ins served at a time */
+/* The publisher gives a start to so many at a time, who serve the others. */
+#define SS_BURSTS_PUBLISHER_MAX 2
 #define SS_SEEN_WORDS           4 /* of 64 sequences, per stripe */
 #define SS_TUNE_IN_TRIED_MAX    16
 #define SS_TUNE_IN_NEIGHBOURS   8
 #define SS_TUNE_IN_OTHERS_MAX   3
+#define SS_TUNE_IN_ENOUGH       3 /* asked in vain: now the publisher */
 #define SS_STATION_HISTORY_MAX  1024
 
 /* Times. */
 #define SS_BURST_STEP               (20 * SS_MSEC)
 #define SS_BURST_SPEED              4 /* times the stream's own */
 #define SS_TUNE_IN_WAIT_MIN         (150 * SS_MSEC)
-#define SS_TUNE_IN_PATIENCE         (300 * SS_MSEC) /* then the publisher too */
+#define SS_TUNE_IN_PATIENCE         (150 * SS_MSEC) /* then the publisher too */
 #define SS_TUNE_IN_PAUSE            (10 * SS_MSEC)  /* between the first */
 #define SS_TUNE_IN_QUICK_MAX        8               /* so many of them */
 #define SS_TUNE_IN_RETRY            (100 * SS_MSEC)
@@ -78,6 +81,7 @@ typedef struct {
   SsTime started, deadline; /* deadline: of the answer, or to try again */
   bool is_asked;
   bool is_answered; /* packets are coming from `peer` */
+  bool is_referred; /* by one that is busy, to `others` */
   SsContact peer;
   SsTime asked;
   unsigned n_tried, n_others;

@@ -57,22 +57,43 @@ ss_tune_in_start (SsStation *station)
   station->tune = (SsTuneIn){ .started = station->owner->env->now };
 }
 
-/* The next one to ask, among neighbours, those they named, the publisher. */
 static bool
-choose_peer (const SsStation *station, bool with_publisher, SsContact *ret_peer)
+choose_other (const SsTuneIn *tune, SsContact *ret_peer)
 {
-  const SsTuneIn *tune = &station->tune;
-  if (ss_station_peers (station, tune->tried, tune->n_tried, false, ret_peer, 1)
-      > 0)
-    return true;
   for (unsigned i = 0; i < tune->n_others; i++)
     if (!is_among (&tune->others[i].id, tune->tried, tune->n_tried)) {
       *ret_peer = tune->others[i];
       return true;
     }
-  return ss_station_peers (station, tune->tried, tune->n_tried, with_publisher,
-                           ret_peer, 1)
-         > 0;
+  return false;
+}
+
+/* The next one to ask, among neighbours, those they named, the publisher.
+ * Whom one that is busy named goes first: they are being served. After a few
+ * that have nothing the publisher's turn comes, for at a station's start, or
+ * in a crowd of newcomers, nobody has. */
+static bool
+choose_peer (const SsStation *station, bool with_publisher, SsContact *ret_peer)
+{
+  const SsTuneIn *tune = &station->tune;
+  const SsId *tried = tune->tried;
+  unsigned n_tried = tune->n_tried;
+  SsContact peers[SS_TUNE_IN_NEIGHBOURS + 1];
+  if (tune->is_referred && choose_other (tune, ret_peer))
+    return true;
+  unsigned n = ss_station_peers (station, tried, n_tried, with_publisher, peers,
+                                 G_N_ELEMENTS (peers));
+  unsigned n_others = ss_station_peers (station, tried, n_tried, false, peers,
+                                        G_N_ELEMENTS (peers) - 1);
+  bool has_publisher = n > n_others;
+  if (n_others > 0 && !(has_publisher && tune->n_asked >= SS_TUNE_IN_ENOUGH)) {
+    *ret_peer = peers[0];
+    return true;
+  }
+  if (!has_publisher)
+    return choose_other (tune, ret_peer);
+  *ret_peer = ss_contact_from_record (&station->descriptor.publisher);
+  return true;
 }
 
 static SsTime
@@ -195,36 +216,53 @@ find_oldest (const SsStation *station, SsTime media_time, SsTime reach,
   return oldest;
 }
 
+/* Who may know more: those that are being served, then neighbours. */
+static void
+name_others (const SsSplitStream *splitstream, const SsStation *station,
+             const SsContact *to, SsMsgTuneInAnswer *message)
+{
+  SsContact others[SS_TUNE_IN_OTHERS_MAX];
+  unsigned n = 0;
+  for (unsigned i = 0; i < SS_BURSTS_MAX && n < SS_TUNE_IN_OTHERS_MAX; i++) {
+    const SsBurst *burst = &splitstream->bursts[i];
+    if (burst->station == station && !ss_contact_equal (&burst->to, to))
+      others[n++] = burst->to;
+  }
+  n += ss_station_peers (station, &to->id, 1, false, others + n,
+                         SS_TUNE_IN_OTHERS_MAX - n);
+  for (unsigned i = 0; i < n; i++)
+    if (ss_addr_is_set (&others[i].addr))
+      message->others[message->n_others++] = ss_contact_to_record (&others[i]);
+}
+
 static void
 answer (SsSplitStream *splitstream, const SsContact *to,
         SsMsgTuneInAnswer *message, const SsStation *station)
 {
-  if (message->status != ANSWER_PACKETS && station != NULL) {
-    SsContact others[SS_TUNE_IN_OTHERS_MAX];
-    unsigned n = ss_station_peers (station, &to->id, 1, false, others,
-                                   G_N_ELEMENTS (others));
-    for (unsigned i = 0; i < n; i++)
-      if (ss_addr_is_set (&others[i].addr))
-        message->others[message->n_others++] =
-            ss_contact_to_record (&others[i]);
-  }
+  if (message->status != ANSWER_PACKETS && station != NULL)
+    name_others (splitstream, station, to, message);
   uint8_t buf[SS_MSG_TUNE_IN_ANSWER_MAX];
   size_t len = ss_msg_tune_in_answer_encode (message, buf, sizeof buf);
   ss_splitstream_send (splitstream, to, buf, len, true);
 }
 
+/* A place for serving `to`; NULL: too many are served already. */
 static SsBurst *
 find_burst (SsSplitStream *splitstream, const SsStation *station,
             const SsContact *to)
 {
   SsBurst *unused = NULL;
+  unsigned n = 0;
   for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
     SsBurst *burst = &splitstream->bursts[i];
+    n += burst->station == station;
     if (burst->station == station && ss_contact_equal (&burst->to, to))
       return burst;
     if (burst->station == NULL && unused == NULL)
       unused = burst;
   }
+  if (station->role == SS_ROLE_PUBLISHER && n >= SS_BURSTS_PUBLISHER_MAX)
+    return NULL;
   return unused;
 }
 
@@ -376,6 +414,12 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
   SsTuneIn *tune = &station->tune;
   SsTime now = splitstream->env->now;
   if (message.status != ANSWER_PACKETS || message.session != station->session) {
+    if (message.status == ANSWER_BUSY) {
+      tune->is_referred = true;
+      tune->n_others = 0;
+      tune->tried[0] = from->id;
+      tune->n_tried = 1;
+    }
     for (unsigned i = 0; i < message.n_others; i++) {
       SsContact other = ss_contact_from_record (&message.others[i]);
       if (!is_among (&other.id, tune->tried, tune->n_tried)

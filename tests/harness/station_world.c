@@ -373,6 +373,8 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   g_assert_null (body);
   if (head[0] == SS_MSG_TUNE_IN)
     node->n_tune_ins++;
+  if (head[0] == SS_MSG_TUNE_IN_PACKET)
+    node->n_given++;
   if (!how->reliable && ss_rng_unit (&world->rng) < world->options.loss)
     return true;
   GBytes *bytes = g_bytes_new (head, head_len);

@@ -50,7 +50,7 @@ struct StationNode {
   unsigned n_silent, n_speaks, n_ended, n_need, n_descriptor;
   SsTime silent_at;
   SsDescriptor descriptor; /* publisher: the newest */
-  unsigned n_wants, n_rejected, n_tune_ins;
+  unsigned n_wants, n_rejected, n_tune_ins, n_given;
   /* The stripes whose packets it does not get, until. */
   uint32_t stalled;
   SsTime stalled_until;

@@ -329,6 +329,39 @@ test_late (void)
   }
 }
 
+/* Many come at the same moment, and there is only the publisher: it gives a
+ * start to a few, and they to the others. */
+static void
+test_crowd (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    StationWorldOptions options = { .delay = 10 * SS_MSEC,
+                                    .jitter = 5 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.02 : 0 };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    go_on_air (show, 300);
+    play (show, 4 * SS_SEC);
+    StationNode *nodes[12];
+    for (unsigned i = 0; i < G_N_ELEMENTS (nodes); i++)
+      nodes[i] = tune_in (show, 0);
+    play (show, 5 * SS_SEC);
+    end_show (show);
+    for (unsigned i = 0; i < G_N_ELEMENTS (nodes); i++) {
+      SsStationStats stats;
+      check_frames (show, nodes[i], 0, 50 * SS_MSEC);
+      check_whole (show, nodes[i]);
+      ss_station_stats (nodes[i]->station, &stats);
+      g_test_message ("listener %u: %d ms after %u questions", i,
+                      (int) (stats.tune_in / SS_MSEC), nodes[i]->n_tune_ins);
+      g_assert_cmpint (stats.tune_in, <, 900 * SS_MSEC);
+    }
+    /* 25 packets are a start. */
+    g_test_message ("the publisher gave %u packets", show->publisher->n_given);
+    g_assert_cmpuint (show->publisher->n_given, <, 100);
+    show_free (show);
+  }
+}
+
 /* The format changes; headers are long; somebody comes later. */
 static void
 test_header_change (void)
@@ -597,6 +630,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/station/stalls", test_stalls);
   g_test_add_func ("/splitstream/station/late", test_late);
+  g_test_add_func ("/splitstream/station/crowd", test_crowd);
   g_test_add_func ("/splitstream/station/header-change", test_header_change);
   g_test_add_func ("/splitstream/station/session-change", test_session_change);
   g_test_add_func ("/splitstream/station/drift", test_drift);
