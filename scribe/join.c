@@ -105,6 +105,10 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   message->load = (uint16_t) MIN (family->n_children, UINT16_MAX);
   message->load_max = (uint16_t) MIN (family->config.children_max, UINT16_MAX);
   message->lost = join->lost;
+  message->n_full = 0;
+  for (unsigned i = 0; i < SS_REDIRECT_MAX; i++)
+    if (join->full[i])
+      message->full[message->n_full++] = join->full[i];
   message->n_source = 0;
   if (family->has_source)
     message->n_source = ss_peers_put (message->source, 0, 1, &family->source);

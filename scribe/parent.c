@@ -69,6 +69,13 @@ send_redirect (SsScribe *scribe, const SsId *group_id, const SsContact *to,
   ss_scribe_send (scribe, to, data, len);
 }
 
+static bool
+is_full (const SsScribe *scribe, const SsId *peer)
+{
+  const SsNeighbour *at = ss_neighbour_find (scribe, peer);
+  return at && at->load_max > 0 && at->load >= at->load_max;
+}
+
 /* Is candidate a a better parent than b for a child of this group? Room
  * first; then whose own stripe it is, which keeps the trees disjoint; then
  * the load over all stripes, the distance and the id. */
@@ -77,8 +84,8 @@ is_better (SsGroup *group, const SsContact *a, const SsContact *b)
 {
   const SsNeighbour *na = ss_neighbour_find (group->scribe, &a->id);
   const SsNeighbour *nb = ss_neighbour_find (group->scribe, &b->id);
-  bool full_a = na && na->load_max > 0 && na->load >= na->load_max;
-  bool full_b = nb && nb->load_max > 0 && nb->load >= nb->load_max;
+  bool full_a = is_full (group->scribe, &a->id);
+  bool full_b = is_full (group->scribe, &b->id);
   if (full_a != full_b)
     return full_b;
   unsigned digit = ss_id_digit (&group->id, 0);
@@ -248,6 +255,14 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   }
   SsContact candidates[SS_REDIRECT_MAX];
   unsigned n = choose_candidates (group, &joiner->id, join->lost, candidates);
+  if (n > 0 && is_full (scribe, &candidates[0].id)
+      && !is_full (scribe, &joiner->id)) {
+    /* None of the children has room for one more: they had better be the
+     * joiner's. */
+    take (group, joiner, join);
+    shed (group, ss_group_child_find (group, &candidates[0].id));
+    return true;
+  }
   if (n == 0 && group->is_root) {
     /* A source whose deputy the joiner takes for dead, or a root without
      * children that is full elsewhere: better over the bound than lost. */
@@ -259,8 +274,6 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   }
   if (n == 0 && way == SS_JOIN_ON_WAY)
     return false;
-  if (n == 0 && group->has_parent)
-    ss_neighbour_tell_load (scribe, &group->parent);
   /* Whoever is named is likely to have one more. */
   SsNeighbour *first =
       n > 0 ? ss_neighbour_find (scribe, &candidates[0].id) : NULL;
@@ -353,6 +366,8 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   ss_neighbour_load (scribe, joiner, message->load, message->load_max);
   if (message->lost && !(message->flags & SS_JOIN_SHED))
     ss_neighbour_hint (scribe, message->lost);
+  for (unsigned i = 0; i < message->n_full; i++)
+    ss_neighbour_mark_full (scribe, message->full[i]);
   SsPendingJoin join = {
     .joiner = *joiner,
     .until = scribe->env->now + SS_PENDING_TIME,

@@ -194,14 +194,14 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
   neighbour->probing = send_tags (scribe, neighbour, &message, family);
 }
 
-/* A parent has sent a JOIN here for which there is no room. */
 void
-ss_neighbour_tell_load (SsScribe *scribe, const SsContact *parent)
+ss_neighbour_mark_full (SsScribe *scribe, uint32_t prefix)
 {
-  SsNeighbour *neighbour = ss_neighbour_find (scribe, &parent->id);
-  if (neighbour && !neighbour->probing
-      && scribe->env->now - neighbour->keepalive >= SS_LOAD_REPEAT)
-    send_keepalive (scribe, neighbour, false);
+  for (unsigned i = 0; i < scribe->neighbours->len; i++) {
+    SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    if (ss_prefix_of (&at->contact.id) == prefix)
+      at->load = MAX (at->load, at->load_max);
+  }
 }
 
 void

@@ -82,7 +82,7 @@ typedef struct {
   SsTime history_time;  /* and no older than this */
 } SsFamilyConfig;
 
-#define SS_FAMILY_CHILDREN 32 /* 2 x 16: twice the stream's rate */
+#define SS_FAMILY_CHILDREN 30 /* twice the rate of a stream of 15 + 1 */
 #define SS_GROUP_HISTORY   128
 
 SsScribe *ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app,

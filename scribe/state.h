@@ -75,7 +75,6 @@
 #define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */
 #define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
 #define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
-#define SS_LOAD_REPEAT          (50 * SS_MSEC)
 #define SS_LEAVE_REPEAT         (500 * SS_MSEC)
 
 enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
@@ -137,8 +136,9 @@ typedef struct {
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
   bool shed;
   uint32_t lost;
-  SsId asked;       /* the node asked directly; zero: routed */
-  SsTime answer_by; /* then try again */
+  uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
+  SsId asked;                     /* the node asked directly; zero: routed */
+  SsTime answer_by;               /* then try again */
   SsContact candidates[SS_REDIRECT_MAX];
 } SsJoin;
 
@@ -377,7 +377,8 @@ int ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
 void ss_neighbour_leave (SsGroup *group, const SsContact *to);
 /* Asks whether it lives, if it has not been heard just now. */
 void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
-void ss_neighbour_tell_load (SsScribe *scribe, const SsContact *parent);
+/* A joiner says that this one has no room. */
+void ss_neighbour_mark_full (SsScribe *scribe, uint32_t prefix);
 void ss_neighbour_hint (SsScribe *scribe, uint32_t prefix);
 void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
                         uint16_t load, uint16_t load_max);

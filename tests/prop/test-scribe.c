@@ -75,8 +75,7 @@ test_trees (void)
       if (world_fan_out_max (world) > SS_FAMILY_CHILDREN)
         g_test_message ("n %u seed %" G_GUINT64_FORMAT ": fan-out %u", sizes[s],
                         seed, world_fan_out_max (world));
-      g_assert_cmpuint (world_fan_out_max (world), <=,
-                        SS_FAMILY_CHILDREN + SS_FAMILY_CHILDREN / 8);
+      g_assert_cmpuint (world_fan_out_max (world), <=, SS_FAMILY_CHILDREN);
       g_assert_cmpuint (lost_by_all (world, sizes[s]), ==, 0);
       world_free (world);
     }
