@@ -20,14 +20,14 @@
 /* Bounds. */
 #define SS_STATIONS_RELAYED_MAX 64
 #define SS_BURSTS_MAX           8 /* tune-ins served at a time */
-/* The publisher gives a start to so many at a time, who serve the others. */
-#define SS_BURSTS_PUBLISHER_MAX 2
-#define SS_SEEN_WORDS           4 /* of 64 sequences, per stripe */
-#define SS_TUNE_IN_TRIED_MAX    16
-#define SS_TUNE_IN_NEIGHBOURS   8
-#define SS_TUNE_IN_OTHERS_MAX   3
-#define SS_TUNE_IN_ENOUGH       3 /* asked in vain: now the publisher */
-#define SS_STATION_HISTORY_MAX  1024
+/* The publisher gives a start to so many newcomers in SS_SERVED_TIME. */
+#define SS_SERVED_MAX          2
+#define SS_SEEN_WORDS          4 /* of 64 sequences, per stripe */
+#define SS_TUNE_IN_TRIED_MAX   16
+#define SS_TUNE_IN_NEIGHBOURS  8
+#define SS_TUNE_IN_OTHERS_MAX  3
+#define SS_TUNE_IN_ENOUGH      3 /* asked in vain: now the publisher */
+#define SS_STATION_HISTORY_MAX 1024
 
 /* Times. */
 #define SS_BURST_STEP               (20 * SS_MSEC)
@@ -36,8 +36,9 @@
 #define SS_TUNE_IN_PATIENCE         (150 * SS_MSEC) /* then the publisher too */
 #define SS_TUNE_IN_PAUSE            (10 * SS_MSEC)  /* between the first */
 #define SS_TUNE_IN_QUICK_MAX        8               /* so many of them */
-#define SS_TUNE_IN_RETRY            (100 * SS_MSEC)
+#define SS_TUNE_IN_RETRY            (60 * SS_MSEC)
 #define SS_TUNE_IN_TIME             (8 * SS_SEC) /* then no longer */
+#define SS_SERVED_TIME              (1 * SS_SEC)
 #define SS_FETCH_WAIT_MIN           (150 * SS_MSEC)
 #define SS_FETCH_DELAY              (200 * SS_MSEC) /* if the stream may */
 #define SS_FETCH_RETRY              (500 * SS_MSEC)
@@ -107,6 +108,12 @@ typedef struct {
   GBytes *bytes;
 } SsFound;
 
+/* Who was given a start last. */
+typedef struct {
+  SsContact to;
+  SsTime at; /* 0: nobody */
+} SsServed;
+
 struct SsStation {
   SsSplitStream *owner;
   SsStationRole role;
@@ -141,6 +148,7 @@ struct SsStation {
   SsReorderStats past; /* of sessions gone */
   uint64_t past_rows;
   SsTuneIn tune;
+  SsServed served[SS_SERVED_MAX];
   SsHeaderFetch fetch;
   SsTime need_descriptor_at; /* not again before */
 };

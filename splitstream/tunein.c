@@ -79,8 +79,8 @@ choose_peer (const SsStation *station, bool with_publisher, SsContact *ret_peer)
   const SsId *tried = tune->tried;
   unsigned n_tried = tune->n_tried;
   SsContact peers[SS_TUNE_IN_NEIGHBOURS + 1];
-  if (tune->is_referred && choose_other (tune, ret_peer))
-    return true;
+  if (tune->is_referred)
+    return choose_other (tune, ret_peer);
   unsigned n = ss_station_peers (station, tried, n_tried, with_publisher, peers,
                                  G_N_ELEMENTS (peers));
   unsigned n_others = ss_station_peers (station, tried, n_tried, false, peers,
@@ -113,7 +113,9 @@ ask (SsStation *station, bool with_publisher)
   tune->is_asked = false;
   tune->is_answered = false;
   if (!choose_peer (station, with_publisher, &tune->peer)) {
-    tune->n_tried = 0; /* round again, or wait for the first neighbour */
+    /* Round again, or wait for the first neighbour. */
+    tune->n_tried = 0;
+    tune->is_referred = false;
     return tune->deadline = now + SS_TUNE_IN_RETRY;
   }
   if (tune->n_tried == SS_TUNE_IN_TRIED_MAX)
@@ -216,17 +218,17 @@ find_oldest (const SsStation *station, SsTime media_time, SsTime reach,
   return oldest;
 }
 
-/* Who may know more: those that are being served, then neighbours. */
+/* Who may know more: those that were served last, then neighbours. */
 static void
 name_others (const SsSplitStream *splitstream, const SsStation *station,
              const SsContact *to, SsMsgTuneInAnswer *message)
 {
   SsContact others[SS_TUNE_IN_OTHERS_MAX];
   unsigned n = 0;
-  for (unsigned i = 0; i < SS_BURSTS_MAX && n < SS_TUNE_IN_OTHERS_MAX; i++) {
-    const SsBurst *burst = &splitstream->bursts[i];
-    if (burst->station == station && !ss_contact_equal (&burst->to, to))
-      others[n++] = burst->to;
+  for (unsigned i = 0; i < SS_SERVED_MAX; i++) {
+    const SsServed *served = &station->served[i];
+    if (served->at > 0 && !ss_contact_equal (&served->to, to))
+      others[n++] = served->to;
   }
   n += ss_station_peers (station, &to->id, 1, false, others + n,
                          SS_TUNE_IN_OTHERS_MAX - n);
@@ -246,23 +248,54 @@ answer (SsSplitStream *splitstream, const SsContact *to,
   ss_splitstream_send (splitstream, to, buf, len, true);
 }
 
+/* The publisher gives a start to few, and they to the others: its upload is
+ * to stay flat however many come at once. */
+static bool
+may_serve (const SsStation *station, const SsContact *to)
+{
+  SsTime now = station->owner->env->now;
+  if (station->role != SS_ROLE_PUBLISHER)
+    return true;
+  for (unsigned i = 0; i < SS_SERVED_MAX; i++) {
+    const SsServed *served = &station->served[i];
+    if (served->at == 0 || now >= served->at + SS_SERVED_TIME
+        || ss_contact_equal (&served->to, to))
+      return true;
+  }
+  return false;
+}
+
+static void
+note_served (SsStation *station, const SsContact *to)
+{
+  unsigned oldest = 0;
+  for (unsigned i = 0; i < SS_SERVED_MAX; i++) {
+    if (ss_contact_equal (&station->served[i].to, to)) {
+      oldest = i;
+      break;
+    }
+    if (station->served[i].at < station->served[oldest].at)
+      oldest = i;
+  }
+  station->served[oldest] =
+      (SsServed){ .to = *to, .at = MAX (station->owner->env->now, 1) };
+}
+
 /* A place for serving `to`; NULL: too many are served already. */
 static SsBurst *
 find_burst (SsSplitStream *splitstream, const SsStation *station,
             const SsContact *to)
 {
   SsBurst *unused = NULL;
-  unsigned n = 0;
+  if (!may_serve (station, to))
+    return NULL;
   for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
     SsBurst *burst = &splitstream->bursts[i];
-    n += burst->station == station;
     if (burst->station == station && ss_contact_equal (&burst->to, to))
       return burst;
     if (burst->station == NULL && unused == NULL)
       unused = burst;
   }
-  if (station->role == SS_ROLE_PUBLISHER && n >= SS_BURSTS_PUBLISHER_MAX)
-    return NULL;
   return unused;
 }
 
@@ -300,6 +333,7 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
   message.first = (uint32_t) oldest;
   message.newest = (uint32_t) (end - 1);
   answer (splitstream, from, &message, station);
+  note_served (station, from);
   burst->station = station;
   burst->to = *from;
   burst->session = station->session;
