@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -231,6 +233,38 @@ ss_udp_reaches (const SsUdp *udp, const SsAddr *addr)
   return ss_addr_is_v4 (addr) ? !udp->v6_only : !udp->is_v4;
 }
 
+static bool
+is_for_others (const SsAddr *addr)
+{
+  return !ss_addr_is_loopback (addr) && !ip_is_wildcard (addr);
+}
+
+/* On a network that leads nowhere else: the first address of an interface. */
+static bool
+find_any (bool is_v4, SsAddr *ret_addr)
+{
+  struct ifaddrs *list;
+  bool ok = false;
+
+  if (getifaddrs (&list) != 0)
+    return false;
+  for (const struct ifaddrs *i = list; i != NULL && !ok; i = i->ifa_next) {
+    const SocketAddress *address = (const void *) i->ifa_addr;
+
+    if (address == NULL || (i->ifa_flags & IFF_UP) == 0
+        || address->any.sa_family != (is_v4 ? AF_INET : AF_INET6)
+        || (!is_v4 && IN6_IS_ADDR_LINKLOCAL (&address->v6.sin6_addr)))
+      continue;
+    SsAddr addr = from_socket_address (address);
+
+    ok = is_for_others (&addr);
+    if (ok)
+      *ret_addr = addr;
+  }
+  freeifaddrs (list);
+  return ok;
+}
+
 /* The address that the system would send from to a far one. Connecting a UDP
  * socket sends nothing. */
 static bool
@@ -253,9 +287,10 @@ find_primary (bool is_v4, SsAddr *ret_addr)
   len = sizeof address;
   ok = ok && getsockname (fd, &address.any, &len) == 0;
   close (fd);
-  if (ok)
-    *ret_addr = from_socket_address (&address);
-  return ok && !ss_addr_is_loopback (ret_addr) && !ip_is_wildcard (ret_addr);
+  if (!ok)
+    return find_any (is_v4, ret_addr);
+  *ret_addr = from_socket_address (&address);
+  return is_for_others (ret_addr);
 }
 
 unsigned
