@@ -4,6 +4,7 @@ is promised of the programs when all is well."""
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,21 @@ def check_ended(data):
     expect(last_page(data)[5] & END_OF_STREAM, "no end of stream")
 
 
+def check_decodes(path):
+    """As with `| opusdec - out.wav`: without a complaint."""
+    if shutil.which("opusdec") is None:
+        return
+    with open(path, "rb") as stream:
+        done = subprocess.run(["opusdec", "--quiet", "-", path + ".wav"],
+                              stdin=stream, capture_output=True, text=True,
+                              check=False)
+    complaints = [line for line in done.stderr.splitlines()
+                  if "warning" in line.lower() or "error" in line.lower()
+                  or "hole" in line.lower()]
+    expect(done.returncode == 0 and not complaints,
+           f"opusdec: {done.stderr}")
+
+
 def fingerprint_of(broadcaster):
     found = FINGERPRINT.search(broadcaster.errors)
     expect(found, f"no fingerprint in: {broadcaster.errors}")
@@ -82,8 +98,10 @@ def two_terminals(build):
             expect(told in broadcaster.errors,
                    f"'{told}' is not in: {broadcaster.errors}")
         for program in (listener, second):
-            check_intact(stage, packets, save(stage, program))
+            path = save(stage, program)
+            check_intact(stage, packets, path)
             check_ended(program.output)
+            check_decodes(path)
         # Said by each program at its first start, and never again.
         for program, times in ((broadcaster, 1), (listener, 1), (second, 0)):
             said = sum("upload" in line and "address" in line
