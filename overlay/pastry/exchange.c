@@ -112,8 +112,7 @@ ss_pastry_ask_timeouts (SsPastry *pastry)
     SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
     if (ask->deadline > now) {
       i++;
-    } else if (ask->tries < SS_PASTRY_ASK_TRIES
-               && send_ask (pastry, ask, 0)) {
+    } else if (ask->tries < SS_PASTRY_ASK_TRIES && send_ask (pastry, ask, 0)) {
       i++;
     } else {
       drop_ask (pastry, ask);
@@ -129,8 +128,7 @@ ss_pastry_ask_deadline (const SsPastry *pastry)
 {
   SsTime deadline = SS_NEVER;
   for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++)
-    deadline
-        = MIN (deadline, g_array_index (pastry->asks, SsAsk, i).deadline);
+    deadline = MIN (deadline, g_array_index (pastry->asks, SsAsk, i).deadline);
   return deadline;
 }
 
@@ -263,13 +261,13 @@ send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags)
   if (pastry->state == SS_PASTRY_JOINING)
     message.flags |= SS_LEAF_PROBE_JOINING;
   for (unsigned i = 0; i < pastry->leafset.n; i++)
-    message.known[message.n_known++]
-        = ss_pastry_prefix (&pastry->leafset.leaves[i].id);
-  for (unsigned i = 0; i < pastry->asks->len
-                       && message.n_known < G_N_ELEMENTS (message.known);
+    message.known[message.n_known++] =
+        ss_pastry_prefix (&pastry->leafset.leaves[i].id);
+  for (unsigned i = 0;
+       i < pastry->asks->len && message.n_known < G_N_ELEMENTS (message.known);
        i++)
-    message.known[message.n_known++] = ss_pastry_prefix (
-        &g_array_index (pastry->asks, SsAsk, i).contact.id);
+    message.known[message.n_known++] =
+        ss_pastry_prefix (&g_array_index (pastry->asks, SsAsk, i).contact.id);
 
   uint8_t buf[SS_MSG_LEAF_PROBE_MAX];
   size_t len = ss_msg_leaf_probe_encode (&message, buf, sizeof buf);
@@ -289,8 +287,8 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
   bool evicted;
   SsContact out;
   bool was_whole = pastry->leafset.whole;
-  bool entered = ss_leafset_insert (&pastry->leafset, peer, reach, &evicted,
-                                    &out);
+  bool entered =
+      ss_leafset_insert (&pastry->leafset, peer, reach, &evicted, &out);
   if (was_whole && !pastry->leafset.whole)
     ss_debug (ss_pastry_env (pastry), "the ring outgrows the leaf set");
   if (!entered)
@@ -309,8 +307,7 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
 static void
 offer (SsPastry *pastry, const SsContact *peer)
 {
-  ss_table_offer (&pastry->table, peer,
-                  ss_link_rtt (pastry->link, &peer->id));
+  ss_table_offer (&pastry->table, peer, ss_link_rtt (pastry->link, &peer->id));
 }
 
 /* A full side has put one out; in a small ring he belongs to the other. If

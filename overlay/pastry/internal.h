@@ -1,7 +1,9 @@
 /* What the files of overlay/pastry share. Not for others.
  *
- *   pastry.c    the object, kbr.h's calls, the link's upcalls, timers
- *   route.c     next hops, per-hop acknowledgement, holding, delivery
+ *   pastry.c    the object, the link's upcalls, timers
+ *   api.c       kbr.h's calls
+ *   route.c     per-hop acknowledgement, holding, delivery
+ *   hops.c      next hops
  *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
  *   exchange.c  leaf sets asked and told; who enters the own
  *   join.c      entering a ring, merging with another
@@ -100,6 +102,18 @@ typedef struct {
   bool forwarded; /* the application has let it pass */
 } SsRoute;
 
+typedef struct {
+  enum {
+    SS_HOP_NONE,
+    SS_HOP_SELF,
+    SS_HOP_NODE,
+  } what;
+  SsContact node;
+  bool is_detour;  /* NODE: the routing table has none for the key */
+  bool is_blocked; /* a suspect would be closer */
+  SsContact blocker;
+} SsHop;
+
 /* doubted: one message was late, a probe is out; suspected: that was late
  * too, or an application says so. Both end by any sign of life or by the
  * probe's failure. */
@@ -139,7 +153,7 @@ typedef struct {
   uint8_t reach; /* SsLeafsetReach with which it may enter */
   uint8_t got;   /* sides, as bits */
   uint8_t tries;
-  bool news;     /* it told of nodes not known */
+  bool news; /* it told of nodes not known */
 } SsAsk;
 
 struct SsPastry {
@@ -166,7 +180,7 @@ struct SsPastry {
   unsigned join_tries, next_contact, repair_tries;
   SsTime repair_at; /* SS_NEVER: nothing to repair */
   SsTime last_heartbeat, right_since, last_mutual;
-  SsId right;       /* neighbour since right_since */
+  SsId right; /* neighbour since right_since */
   uint64_t last_digest;
   SsTime last_lost, last_table_probe, last_row, last_hole;
   uint16_t next_lost, next_probe, next_row;
@@ -178,6 +192,8 @@ ss_pastry_env (const SsPastry *pastry)
 {
   return pastry->kbr.env;
 }
+/* To be called first by whatever the world calls: has the node slept? */
+void ss_pastry_wake (SsPastry *pastry);
 const SsContact *ss_pastry_self (const SsPastry *pastry);
 bool ss_pastry_is_self (const SsPastry *pastry, const SsId *id);
 bool ss_pastry_is_ready (const SsPastry *pastry);
@@ -186,7 +202,7 @@ uint64_t ss_pastry_token (SsPastry *pastry, SsPastryToken kind);
 bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
                      unsigned tries, const uint8_t *data, size_t len);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
-uint64_t     ss_pastry_prefix (const SsId *id);
+uint64_t ss_pastry_prefix (const SsId *id);
 /* The contact of a leaf or table entry; NULL if it is neither. */
 const SsContact *ss_pastry_find (const SsPastry *pastry, const SsId *id);
 void ss_pastry_set_state (SsPastry *pastry, SsPastryState state);
@@ -209,6 +225,13 @@ void ss_pastry_release (SsPastry *pastry);
 /* What was sent to a node that is gone is sent another way. */
 void ss_pastry_reroute (SsPastry *pastry, const SsId *gone);
 void ss_pastry_expire_held (SsPastry *pastry);
+
+/* hops.c */
+SsHop ss_route_choose (const SsPastry *pastry, const SsRoute *route);
+bool ss_route_may_use (const SsPastry *pastry, const SsRoute *route,
+                       const SsContact *contact);
+/* Names a suspect, in the place of the oldest if there is no room. */
+void ss_route_avoid (SsRoute *route, const SsId *id);
 unsigned ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
                                  SsContact *ret_contacts, unsigned max);
 
@@ -227,9 +250,9 @@ void ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
 void ss_pastry_remove (SsPastry *pastry, const SsContact *peer);
 void ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration);
 /* Probes that the link gave up too soon are sent again. */
-void   ss_pastry_liveness_retry (SsPastry *pastry);
+void ss_pastry_liveness_retry (SsPastry *pastry);
 SsTime ss_pastry_liveness_deadline (const SsPastry *pastry);
-bool   ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
+bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
 void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol);
 void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
                        SsKbrChange change, bool leaf);
@@ -285,6 +308,9 @@ void ss_pastry_left (SsPastry *pastry, const SsContact *from);
 void ss_pastry_slept (SsPastry *pastry);
 /* The routing table has nobody for key; `used` was the way round. */
 void ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used);
+
+/* api.c */
+const SsKbrClass *ss_pastry_kbr_class (void);
 
 /* view.c: what the leaf set tells applications */
 unsigned ss_pastry_neighbor_set (const SsPastry *pastry,

@@ -51,8 +51,8 @@ ss_pastry_join_timer (SsPastry *pastry)
     return;
   SsEnv *env = ss_pastry_env (pastry);
   pastry->next_contact %= pastry->contacts->len;
-  SsContact contact = g_array_index (pastry->contacts, SsContact,
-                                     pastry->next_contact++);
+  SsContact contact =
+      g_array_index (pastry->contacts, SsContact, pastry->next_contact++);
   pastry->join_tries++;
   SsTime wait = SS_PASTRY_JOIN_WAIT * MIN (pastry->join_tries, 5);
   ss_timers_arm (&env->timers, &pastry->join_timer,
@@ -199,7 +199,7 @@ static void
 say_hello (SsPastry *pastry)
 {
   uint8_t buf[SS_MSG_HELLO_MAX];
-  size_t len = ss_msg_hello_encode (&(SsMsgHello) {}, buf, sizeof buf);
+  size_t len = ss_msg_hello_encode (&(SsMsgHello){}, buf, sizeof buf);
   unsigned said = 0;
   for (unsigned row = 0; row < ss_table_n_rows (&pastry->table); row++) {
     const SsTableEntry *entries = NULL;

@@ -23,7 +23,7 @@ ss_leafset_init (SsLeafset *leafset, const SsId *self, unsigned size)
   g_assert (size >= 2);
   g_assert (size <= SS_LEAFSET_MAX);
   g_assert (size % 2 == 0);
-  *leafset = (SsLeafset) { .self = *self, .half = (uint8_t) (size / 2) };
+  *leafset = (SsLeafset){ .self = *self, .half = (uint8_t) (size / 2) };
   /* One more than the size: an insertion puts one out afterwards. */
   leafset->leaves = g_new0 (SsContact, size + 1);
 }
@@ -59,8 +59,8 @@ ss_leafset_would_accept (const SsLeafset *leafset, const SsId *id,
 }
 
 bool
-ss_leafset_insert (SsLeafset *leafset, const SsContact *contact,
-                   unsigned reach, bool *ret_evicted, SsContact *ret_out)
+ss_leafset_insert (SsLeafset *leafset, const SsContact *contact, unsigned reach,
+                   bool *ret_evicted, SsContact *ret_out)
 {
   bool found;
   unsigned at = position (leafset, &contact->id, &found);
@@ -318,8 +318,8 @@ place (const SsLeafset *leafset, unsigned at, const SsId *id, unsigned reach,
     *ret_side = SS_LEAFSET_LEFT;
     return true;
   }
-  SsLeafsetSide nearer
-      = is_nearer_left (leafset, id) ? SS_LEAFSET_LEFT : SS_LEAFSET_RIGHT;
+  SsLeafsetSide nearer =
+      is_nearer_left (leafset, id) ? SS_LEAFSET_LEFT : SS_LEAFSET_RIGHT;
   for (unsigned i = 0; i < SS_LEAFSET_N_SIDES; i++) {
     SsLeafsetSide side = i == 0 ? nearer : !nearer;
     if ((reach & (1u << side)) != 0

@@ -33,7 +33,7 @@ typedef enum {
 
 typedef struct {
   SsId self;
-  uint8_t half;    /* most leaves of a side */
+  uint8_t half; /* most leaves of a side */
   uint8_t n;
   uint8_t n_right; /* of those, if not whole */
   bool whole;      /* nobody else is in the ring */

@@ -61,8 +61,8 @@ ss_pastry_is_dead (const SsPastry *pastry, const SsId *id)
     return false;
   uint64_t prefix = ss_pastry_prefix (id);
   for (unsigned i = 0; i < pastry->tombstones->len; i++) {
-    const SsTombstone *tombstone
-        = &g_array_index (pastry->tombstones, SsTombstone, i);
+    const SsTombstone *tombstone =
+        &g_array_index (pastry->tombstones, SsTombstone, i);
     if (tombstone->prefix == prefix
         && tombstone->until > ss_pastry_env (pastry)->now)
       return true;
@@ -140,8 +140,8 @@ ss_pastry_liveness_deadline (const SsPastry *pastry)
   SsTime deadline = SS_NEVER;
   for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
        i++)
-    deadline = MIN (deadline,
-                    g_array_index (pastry->suspects, SsSuspect, i).retry);
+    deadline =
+        MIN (deadline, g_array_index (pastry->suspects, SsSuspect, i).retry);
   return deadline;
 }
 
@@ -201,8 +201,9 @@ ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol)
     g_array_remove_index (pastry->watched, oldest);
     find_watched (pastry, id, &place);
   }
-  SsWatched fresh
-      = { .id = *id, .last = now, .protocols = (uint8_t) (1u << protocol) };
+  SsWatched fresh = { .id = *id,
+                      .last = now,
+                      .protocols = (uint8_t) (1u << protocol) };
   g_array_insert_val (pastry->watched, place, fresh);
 }
 
@@ -231,10 +232,10 @@ ss_pastry_check_lost (SsPastry *pastry)
       || pastry->state != SS_PASTRY_ACTIVE)
     return;
   pastry->next_lost %= pastry->lost->len;
-  const SsLost *lost
-      = &g_array_index (pastry->lost, SsLost, pastry->next_lost++);
+  const SsLost *lost =
+      &g_array_index (pastry->lost, SsLost, pastry->next_lost++);
   uint8_t buf[SS_MSG_LIVENESS_MAX];
-  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness) {}, buf, sizeof buf);
+  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
   ss_pastry_send (pastry, &lost->contact,
                   ss_pastry_token (pastry, SS_PASTRY_TOKEN_LOST), 2, buf, len);
 }
@@ -265,12 +266,13 @@ void
 ss_pastry_expire_liveness (SsPastry *pastry)
 {
   SsTime now = ss_pastry_env (pastry)->now;
-  for (unsigned i = 0; pastry->tombstones != NULL && i < pastry->tombstones->len;
-       i++) {
+  for (unsigned i = 0;
+       pastry->tombstones != NULL && i < pastry->tombstones->len; i++) {
     if (g_array_index (pastry->tombstones, SsTombstone, i).until <= now)
       g_array_remove_index (pastry->tombstones, i--);
   }
-  for (unsigned i = 0; pastry->watched != NULL && i < pastry->watched->len; i++) {
+  for (unsigned i = 0; pastry->watched != NULL && i < pastry->watched->len;
+       i++) {
     if (g_array_index (pastry->watched, SsWatched, i).last
         < now - SS_PASTRY_WATCH_TIME)
       g_array_remove_index (pastry->watched, i--);
@@ -325,8 +327,8 @@ drop_suspect (SsPastry *pastry, SsSuspect *suspect)
 {
   ss_link_cancel (pastry->link, &suspect->contact.id, SS_PROTOCOL_OVERLAY,
                   suspect->token);
-  unsigned place
-      = (unsigned) (suspect - &g_array_index (pastry->suspects, SsSuspect, 0));
+  unsigned place =
+      (unsigned) (suspect - &g_array_index (pastry->suspects, SsSuspect, 0));
   g_array_remove_index (pastry->suspects, place);
 }
 
@@ -334,7 +336,7 @@ static void
 send_probe (SsPastry *pastry, SsSuspect *suspect)
 {
   uint8_t buf[SS_MSG_LIVENESS_MAX];
-  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness) {}, buf, sizeof buf);
+  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
   SsTime now = ss_pastry_env (pastry)->now;
   if (suspect->rounds++ == 0)
     suspect->since = now;

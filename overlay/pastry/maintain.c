@@ -74,8 +74,8 @@ ss_pastry_repair_soon (SsPastry *pastry, bool hasty)
 {
   SsTime pause = 0;
   if (!hasty)
-    pause = SS_PASTRY_REPAIR_MIN << MIN (pastry->repair_tries,
-                                         REPAIR_SHIFT_MAX);
+    pause = SS_PASTRY_REPAIR_MIN
+            << MIN (pastry->repair_tries, REPAIR_SHIFT_MAX);
   SsTime at = ss_pastry_env (pastry)->now + MIN (pause, SS_PASTRY_REPAIR_MAX);
   if (hasty)
     pastry->repair_tries = 0;
@@ -90,10 +90,10 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
   SsEnv *env = ss_pastry_env (pastry);
   if (pastry->state != SS_PASTRY_ACTIVE)
     return;
-  bool neighbour
-      = ss_leafset_count (leafset, SS_LEAFSET_RIGHT) > 0
-        && ss_id_equal (&ss_leafset_get (leafset, SS_LEAFSET_RIGHT, 0)->id,
-                        &from->id);
+  bool neighbour =
+      ss_leafset_count (leafset, SS_LEAFSET_RIGHT) > 0
+      && ss_id_equal (&ss_leafset_get (leafset, SS_LEAFSET_RIGHT, 0)->id,
+                      &from->id);
   if (neighbour && digest == ss_leafset_digest (leafset, SS_LEAFSET_RIGHT))
     return;
   if (pastry->last_mutual > 0
@@ -169,7 +169,7 @@ ss_pastry_leave (SsPastry *pastry)
   if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
     return;
   uint8_t buf[SS_MSG_LEAVE_MAX];
-  size_t len = ss_msg_leave_encode (&(SsMsgLeave) {}, buf, sizeof buf);
+  size_t len = ss_msg_leave_encode (&(SsMsgLeave){}, buf, sizeof buf);
   for (unsigned i = 0; i < pastry->leafset.n; i++)
     ss_pastry_send (pastry, &pastry->leafset.leaves[i],
                     ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
@@ -218,8 +218,8 @@ watch_right (SsPastry *pastry)
     pastry->right = right.id;
     pastry->right_since = now;
   }
-  SsTime heard = MAX (ss_link_last_heard (pastry->link, &right.id),
-                      pastry->right_since);
+  SsTime heard =
+      MAX (ss_link_last_heard (pastry->link, &right.id), pastry->right_since);
   if (now - heard > SS_PASTRY_HEARTBEAT_LATE)
     ss_pastry_doubt (pastry, &right, false);
 }
@@ -234,7 +234,8 @@ probe_table (SsPastry *pastry)
     return;
   pastry->last_table_probe = now;
   pastry->next_probe = (uint16_t) (pastry->next_probe % n);
-  SsContact contact = ss_table_nth (&pastry->table, pastry->next_probe++)->contact;
+  SsContact contact =
+      ss_table_nth (&pastry->table, pastry->next_probe++)->contact;
   SsTime heard = ss_link_last_heard (pastry->link, &contact.id);
   if (heard < 0 || now - heard > SS_PASTRY_TABLE_SILENT)
     ss_pastry_doubt (pastry, &contact, false);
@@ -265,8 +266,7 @@ repair (SsPastry *pastry)
     return;
   pastry->repair_tries++;
   ss_debug (ss_pastry_env (pastry), "repair %u: %u left, %u right",
-            pastry->repair_tries,
-            ss_leafset_count (leafset, SS_LEAFSET_LEFT),
+            pastry->repair_tries, ss_leafset_count (leafset, SS_LEAFSET_LEFT),
             ss_leafset_count (leafset, SS_LEAFSET_RIGHT));
   bool any = false;
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
@@ -285,8 +285,8 @@ repair (SsPastry *pastry)
   }
   /* If the ends do not help, they may wait for each other. */
   if (pastry->repair_tries > 1 && leafset->n > 0) {
-    unsigned place = (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng,
-                                              leafset->n);
+    unsigned place =
+        (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng, leafset->n);
     SsContact copy = leafset->leaves[place];
     ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, 0);
   }
@@ -316,10 +316,10 @@ repair_target (const SsPastry *pastry, SsLeafsetSide side)
   const SsContact *best = NULL;
   unsigned n_table = ss_table_n_entries (&pastry->table);
   for (unsigned i = 0; i < leafset->n + n_table; i++) {
-    const SsContact *contact
-        = i < leafset->n
-              ? &leafset->leaves[i]
-              : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
+    const SsContact *contact =
+        i < leafset->n
+            ? &leafset->leaves[i]
+            : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
     if (!ss_pastry_is_suspected (pastry, &contact->id)
         && (best == NULL
             || ss_leafset_is_nearer (leafset, side, &contact->id, &best->id)))

@@ -1,13 +1,9 @@
-/* Pastry, the node's overlay object: kbr.h's calls, the link's upcalls and
- * the timers, each handed to the file that knows. See internal.h for which
- * does what. */
+/* Pastry, the node's overlay object: the link's upcalls and the timers, each
+ * handed to the file that knows. See internal.h for which does what. */
 #include "overlay/pastry/internal.h"
 
 #define LEAF_SET_DEFAULT 32
 
-static const SsKbrClass kbr_class;
-
-static void wake (SsPastry *pastry);
 static void take_message (SsPastry *pastry, const SsContact *from,
                           const uint8_t *data, size_t len);
 static void take_outside (SsPastry *pastry, const SsContact *from,
@@ -22,7 +18,7 @@ ss_pastry_new (SsEnv *env, SsLink *link, const SsPastryConfig *config)
 {
   SsPastry *pastry = g_new0 (SsPastry, 1);
   const SsId *self = &ss_link_self (link)->id;
-  pastry->kbr = (SsKbr) { .class = &kbr_class, .env = env };
+  pastry->kbr = (SsKbr){ .class = ss_pastry_kbr_class (), .env = env };
   pastry->link = link;
   unsigned size = config != NULL ? config->leaf_set : 0;
   ss_leafset_init (&pastry->leafset, self, size > 0 ? size : LEAF_SET_DEFAULT);
@@ -69,7 +65,7 @@ void
 ss_pastry_link_message (SsPastry *pastry, const SsContact *from,
                         uint8_t protocol, const uint8_t *data, size_t len)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   ss_pastry_heard (pastry, from);
   if (protocol == SS_PROTOCOL_OVERLAY) {
     take_message (pastry, from, data, len);
@@ -87,12 +83,12 @@ void
 ss_pastry_link_acked (SsPastry *pastry, const SsContact *to, uint8_t protocol,
                       uint64_t token)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   bool lost = protocol == SS_PROTOCOL_OVERLAY
               && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_LOST;
-  bool routed
-      = protocol == SS_PROTOCOL_OVERLAY
-        && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_ROUTED;
+  bool routed =
+      protocol == SS_PROTOCOL_OVERLAY
+      && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_ROUTED;
   if (routed)
     ss_pastry_routed_acked (pastry, token);
   ss_pastry_heard (pastry, to);
@@ -106,7 +102,7 @@ void
 ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
                      uint64_t token, unsigned tries)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   if (protocol != SS_PROTOCOL_OVERLAY) {
     ss_pastry_doubt (pastry, to, false);
     tell_outcome (pastry, to, protocol, token, SS_KBR_LATE);
@@ -135,7 +131,7 @@ void
 ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
                        uint64_t token)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   if (protocol != SS_PROTOCOL_OVERLAY) {
     ss_pastry_doubt (pastry, to, false);
     tell_outcome (pastry, to, protocol, token, SS_KBR_FAILED);
@@ -164,14 +160,14 @@ void
 ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
                    const SsAddr *observed)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   ss_pastry_heard (pastry, peer);
 }
 
 void
 ss_pastry_timer (SsPastry *pastry, SsTimer *timer)
 {
-  wake (pastry);
+  ss_pastry_wake (pastry);
   switch ((SsPastryTimer) timer->kind) {
   case SS_PASTRY_TIMER_TICK:
     ss_pastry_tick (pastry);
@@ -194,7 +190,7 @@ ss_pastry_state (const SsPastry *pastry)
 void
 ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats)
 {
-  *ret_stats = (SsPastryStats) {
+  *ret_stats = (SsPastryStats){
     .state = pastry->state,
     .ready = ss_pastry_is_ready (pastry),
     .whole = pastry->leafset.whole,
@@ -224,13 +220,13 @@ ss_pastry_memory (const SsPastry *pastry)
   size_t bytes = sizeof *pastry + ss_table_memory (&pastry->table);
   bytes += (2u * pastry->leafset.half + 1u) * sizeof (SsContact);
   bytes += pastry->seen_capacity * sizeof *pastry->seen;
-  const GArray *arrays[]
-      = { pastry->asks, pastry->suspects, pastry->tombstones,
-          pastry->lost, pastry->watched,  pastry->contacts };
+  const GArray *arrays[] = { pastry->asks, pastry->suspects, pastry->tombstones,
+                             pastry->lost, pastry->watched,  pastry->contacts };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
-      bytes += sizeof (GArray)
-               + arrays[i]->len * g_array_get_element_size ((GArray *) arrays[i]);
+      bytes +=
+          sizeof (GArray)
+          + arrays[i]->len * g_array_get_element_size ((GArray *) arrays[i]);
   }
   return bytes;
 }
@@ -341,8 +337,8 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
 
 /* A timer that ought to have fired long ago tells that the node slept, even
  * when a message comes first. */
-static void
-wake (SsPastry *pastry)
+void
+ss_pastry_wake (SsPastry *pastry)
 {
   if (pastry->state != SS_PASTRY_ACTIVE && pastry->state != SS_PASTRY_JOINING)
     return;
@@ -439,7 +435,7 @@ take_outside (SsPastry *pastry, const SsContact *from, const uint8_t *data,
     return;
   TAKE (leaf_probe, SsMsgLeafProbe)
   uint8_t buf[SS_MSG_LEAVE_MAX];
-  size_t buf_len = ss_msg_leave_encode (&(SsMsgLeave) {}, buf, sizeof buf);
+  size_t buf_len = ss_msg_leave_encode (&(SsMsgLeave){}, buf, sizeof buf);
   ss_pastry_send (pastry, from, 0, 0, buf, buf_len);
 }
 
@@ -447,8 +443,7 @@ static void
 tell_outcome (SsPastry *pastry, const SsContact *to, unsigned protocol,
               uint64_t token, SsKbrOutcome outcome)
 {
-  if (token != 0 && protocol < SS_N_PROTOCOLS
-      && pastry->apps[protocol] != NULL
+  if (token != 0 && protocol < SS_N_PROTOCOLS && pastry->apps[protocol] != NULL
       && pastry->apps[protocol]->outcome != NULL)
     pastry->apps[protocol]->outcome (pastry->users[protocol], to, token,
                                      outcome);
@@ -463,147 +458,3 @@ free_routes (GPtrArray *routes)
     ss_route_free (g_ptr_array_index (routes, i));
   g_ptr_array_free (routes, TRUE);
 }
-
-/* kbr.h. */
-
-static SsPastry *
-from_kbr (SsKbr *kbr)
-{
-  return SS_CONTAINER_OF (kbr, SsPastry, kbr);
-}
-
-static void
-kbr_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
-{
-  from_kbr (kbr)->apps[protocol] = app;
-  from_kbr (kbr)->users[protocol] = user;
-}
-
-static bool
-kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
-           const SsContact *hint, unsigned flags, const uint8_t *data,
-           size_t len)
-{
-  wake (from_kbr (kbr));
-  return ss_pastry_route (from_kbr (kbr), protocol, key, hint, flags, data,
-                          len);
-}
-
-static bool
-kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
-          const SsKbrSend *how, const uint8_t *head, size_t head_len,
-          GBytes *body)
-{
-  SsPastry *pastry = from_kbr (kbr);
-  SsLinkSend link_how = {
-    .protocol = (uint8_t) protocol,
-    .class = (SsTrafficClass) how->class,
-    .reliable = how->reliable,
-    .tries_max = how->tries_max,
-    .token = how->token,
-    .expires = how->expires,
-  };
-  if (!ss_pastry_is_self (pastry, &to->id))
-    ss_pastry_watch (pastry, &to->id, protocol);
-  return ss_link_send (pastry->link, to, &link_how, head, head_len, body);
-}
-
-static void
-kbr_cancel (SsKbr *kbr, SsProtocol protocol, const SsId *to, uint64_t token)
-{
-  ss_link_cancel (from_kbr (kbr)->link, to, (uint8_t) protocol, token);
-}
-
-static unsigned
-kbr_local_lookup (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
-                  unsigned max)
-{
-  return ss_pastry_local_lookup (from_kbr (kbr), key, ret_contacts, max);
-}
-
-static unsigned
-kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
-{
-  return ss_pastry_neighbor_set (from_kbr (kbr), ret_contacts, max);
-}
-
-static unsigned
-kbr_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
-                 unsigned max)
-{
-  return ss_pastry_replica_set (from_kbr (kbr), key, ret_contacts, max);
-}
-
-static bool
-kbr_range (SsKbr *kbr, const SsContact *node, unsigned rank, SsId *ret_from,
-           SsId *ret_to)
-{
-  return ss_pastry_range (from_kbr (kbr), &node->id, rank, ret_from, ret_to);
-}
-
-static bool
-kbr_is_root (SsKbr *kbr, const SsId *key, bool provisional)
-{
-  return ss_pastry_is_root (from_kbr (kbr), key, provisional);
-}
-
-static void
-kbr_suspect (SsKbr *kbr, const SsContact *peer)
-{
-  ss_pastry_suspect (from_kbr (kbr), peer);
-}
-
-static bool
-kbr_is_suspected (SsKbr *kbr, const SsId *peer)
-{
-  return ss_pastry_is_suspected (from_kbr (kbr), peer);
-}
-
-static SsTime
-kbr_rtt (SsKbr *kbr, const SsId *peer)
-{
-  return ss_link_rtt (from_kbr (kbr)->link, peer);
-}
-
-static SsTime
-kbr_rto (SsKbr *kbr, const SsId *peer)
-{
-  return ss_link_rto (from_kbr (kbr)->link, peer);
-}
-
-static SsTime
-kbr_last_heard (SsKbr *kbr, const SsId *peer)
-{
-  return ss_link_last_heard (from_kbr (kbr)->link, peer);
-}
-
-static bool
-kbr_is_ready (SsKbr *kbr)
-{
-  return ss_pastry_is_ready (from_kbr (kbr));
-}
-
-static const SsContact *
-kbr_self (SsKbr *kbr)
-{
-  return ss_pastry_self (from_kbr (kbr));
-}
-
-static const SsKbrClass kbr_class = {
-  .register_app = kbr_register,
-  .route = kbr_route,
-  .send = kbr_send,
-  .cancel = kbr_cancel,
-  .local_lookup = kbr_local_lookup,
-  .neighbor_set = kbr_neighbor_set,
-  .replica_set = kbr_replica_set,
-  .range = kbr_range,
-  .is_root = kbr_is_root,
-  .suspect = kbr_suspect,
-  .is_suspected = kbr_is_suspected,
-  .rtt = kbr_rtt,
-  .rto = kbr_rto,
-  .last_heard = kbr_last_heard,
-  .is_ready = kbr_is_ready,
-  .self = kbr_self,
-};

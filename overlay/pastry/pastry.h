@@ -32,15 +32,15 @@ typedef enum {
 
 typedef struct {
   SsPastryState state;
-  bool ready;   /* may deliver */
-  bool whole;   /* the leaf set is known to be the whole ring */
+  bool ready; /* may deliver */
+  bool whole; /* the leaf set is known to be the whole ring */
   unsigned leaf_set, routing_entries, suspects, lost, held, pending;
 } SsPastryStats;
 
 SsPastry *ss_pastry_new (SsEnv *env, SsLink *link,
                          const SsPastryConfig *config);
-void      ss_pastry_free (SsPastry *pastry);
-SsKbr    *ss_pastry_kbr (SsPastry *pastry);
+void ss_pastry_free (SsPastry *pastry);
+SsKbr *ss_pastry_kbr (SsPastry *pastry);
 
 /* Joins through any of the contacts; an active node merges rings instead.
  * The node's own contact among them is ignored. */
@@ -55,8 +55,7 @@ void ss_pastry_leave (SsPastry *pastry);
 /* The link's upcalls, to be handed on as they come. The overlay serves all
  * protocols: it demultiplexes to the registered applications. */
 void ss_pastry_link_message (SsPastry *pastry, const SsContact *from,
-                             uint8_t protocol, const uint8_t *data,
-                             size_t len);
+                             uint8_t protocol, const uint8_t *data, size_t len);
 void ss_pastry_link_acked (SsPastry *pastry, const SsContact *to,
                            uint8_t protocol, uint64_t token);
 void ss_pastry_link_late (SsPastry *pastry, const SsContact *to,
@@ -69,7 +68,7 @@ void ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
 void ss_pastry_timer (SsPastry *pastry, SsTimer *timer);
 
 SsPastryState ss_pastry_state (const SsPastry *pastry);
-void          ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats);
+void ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats);
 /* A copy of the leaf set in ring order from this node clockwise, for the
  * simulator's oracles; returns their number, at most 32. */
 #define SS_PASTRY_LEAVES_MAX 32

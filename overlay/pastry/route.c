@@ -9,29 +9,12 @@
  * suspect answers or is declared dead. */
 #include "overlay/pastry/internal.h"
 
-#include <string.h>
-
 #define SEEN_CAPACITY_FIRST 16
-
-typedef struct {
-  enum { HOP_NONE, HOP_SELF, HOP_NODE } what;
-  SsContact node;
-  bool is_detour;  /* NODE: the table has none for the key */
-  bool is_blocked; /* a suspect would be closer */
-  SsContact blocker;
-} SsHop;
 
 static SsRoute *make_route (SsPastry *pastry, SsProtocol protocol,
                             const SsId *key, unsigned flags,
                             const uint8_t *data, size_t len);
 static void step (SsPastry *pastry, SsRoute *route, const SsContact *hint);
-static SsHop choose_hop (SsPastry *pastry, const SsRoute *route);
-static SsHop choose_leaf (SsPastry *pastry, const SsRoute *route);
-static bool choose_row (SsPastry *pastry, const SsRoute *route, SsHop *ret_hop);
-static bool is_avoided (const SsRoute *route, const SsId *id);
-static bool is_usable (const SsPastry *pastry, const SsRoute *route,
-                       const SsContact *contact);
-static void avoid (SsRoute *route, const SsId *id);
 static bool ask_forward (SsPastry *pastry, SsRoute *route,
                          const SsContact *next);
 static void deliver (SsPastry *pastry, SsRoute *route, bool provisional);
@@ -58,10 +41,10 @@ ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
   if (len > SS_KBR_MESSAGE_MAX || protocol >= SS_N_PROTOCOLS
       || pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
     return false;
-  unsigned wire_flags
-      = (flags & SS_ROUTE_PROVISIONAL) != 0 ? SS_ROUTED_PROVISIONAL : 0;
-  step (pastry,
-        make_route (pastry, protocol, key, wire_flags, data, len), hint);
+  unsigned wire_flags =
+      (flags & SS_ROUTE_PROVISIONAL) != 0 ? SS_ROUTED_PROVISIONAL : 0;
+  step (pastry, make_route (pastry, protocol, key, wire_flags, data, len),
+        hint);
   return true;
 }
 
@@ -71,12 +54,12 @@ ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact, bool rows)
   if (ss_pastry_is_self (pastry, &contact->id))
     return;
   uint8_t buf[SS_MSG_ENTER_MAX];
-  SsMsgEnter enter
-      = { .nonce = pastry->nonce, .flags = rows ? SS_ENTER_ROWS : 0 };
+  SsMsgEnter enter = { .nonce = pastry->nonce,
+                       .flags = rows ? SS_ENTER_ROWS : 0 };
   size_t len = ss_msg_enter_encode (&enter, buf, sizeof buf);
-  SsRoute *route = make_route (pastry, SS_PROTOCOL_OVERLAY,
-                               &ss_pastry_self (pastry)->id,
-                               SS_ROUTED_PROVISIONAL, buf, len);
+  SsRoute *route =
+      make_route (pastry, SS_PROTOCOL_OVERLAY, &ss_pastry_self (pastry)->id,
+                  SS_ROUTED_PROVISIONAL, buf, len);
   send_on (pastry, route, contact);
 }
 
@@ -99,7 +82,7 @@ ss_pastry_routed (SsPastry *pastry, const SsContact *from,
   SsRoute *route = g_new0 (SsRoute, 1);
   route->header = *message;
   route->header.hops++;
-  route->header.data = (SsWireBytes) { 0 };
+  route->header.data = (SsWireBytes){ 0 };
   route->payload = g_bytes_new (message->data.data, message->data.len);
   route->source = source;
   /* The first hop's sender is the source, whose link knows best where. */
@@ -125,20 +108,20 @@ ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
     return;
   SsContact late = route->next;
   SsRoute trial = *route;
-  avoid (&trial, &late.id);
-  SsHop hop = { .what = HOP_NONE };
+  ss_route_avoid (&trial, &late.id);
+  SsHop hop = { .what = SS_HOP_NONE };
   bool own_enter = route->header.protocol == SS_PROTOCOL_OVERLAY
                    && ss_pastry_is_self (pastry, &route->source.id);
   if (!own_enter)
-    hop = choose_hop (pastry, &trial);
+    hop = ss_route_choose (pastry, &trial);
 
-  bool elsewhere = hop.what == HOP_NODE;
-  bool here = hop.what == HOP_SELF && ss_pastry_is_ready (pastry)
+  bool elsewhere = hop.what == SS_HOP_NODE;
+  bool here = hop.what == SS_HOP_SELF && ss_pastry_is_ready (pastry)
               && (!hop.is_blocked
                   || (route->header.flags & SS_ROUTED_PROVISIONAL) != 0);
   if (elsewhere || here) {
     ss_link_cancel (pastry->link, &late.id, SS_PROTOCOL_OVERLAY, token);
-    avoid (route, &late.id);
+    ss_route_avoid (route, &late.id);
     step (pastry, route, NULL);
   } else {
     /* There is no other way: the link goes on trying this one. */
@@ -161,7 +144,7 @@ ss_pastry_routed_failed (SsPastry *pastry, uint64_t token)
     ss_pastry_enter_failed (pastry, &failed);
     return;
   }
-  avoid (route, &failed.id);
+  ss_route_avoid (route, &failed.id);
   step (pastry, route, NULL);
 }
 
@@ -217,24 +200,6 @@ ss_pastry_expire_held (SsPastry *pastry)
   }
 }
 
-unsigned
-ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
-                        SsContact *ret_contacts, unsigned max)
-{
-  SsRoute route = { .header.protocol = SS_PROTOCOL_STORE };
-  route.header.key = *key;
-  unsigned n = 0;
-  while (n < max && n < SS_PASTRY_AVOID_MAX + 1) {
-    SsHop hop = choose_hop (pastry, &route);
-    if (hop.what != HOP_NODE)
-      break;
-    ret_contacts[n++] = hop.node;
-    if (n <= SS_PASTRY_AVOID_MAX)
-      avoid (&route, &hop.node.id);
-  }
-  return n;
-}
-
 static SsRoute *
 make_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
             unsigned flags, const uint8_t *data, size_t len)
@@ -253,13 +218,13 @@ make_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
 static void
 step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
 {
-  SsHop hop = { .what = HOP_NODE };
-  if (hint != NULL && is_usable (pastry, route, hint))
+  SsHop hop = { .what = SS_HOP_NODE };
+  if (hint != NULL && ss_route_may_use (pastry, route, hint))
     hop.node = *hint;
   else
-    hop = choose_hop (pastry, route);
+    hop = ss_route_choose (pastry, route);
 
-  if (hop.what == HOP_NODE) {
+  if (hop.what == SS_HOP_NODE) {
     if (!ask_forward (pastry, route, &hop.node)) {
       ss_route_free (route);
       return;
@@ -269,7 +234,7 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     send_on (pastry, route, &hop.node);
     return;
   }
-  if (hop.what == HOP_NONE || !ss_pastry_is_ready (pastry)) {
+  if (hop.what == SS_HOP_NONE || !ss_pastry_is_ready (pastry)) {
     if (route->header.protocol == SS_PROTOCOL_OVERLAY)
       hold_enter (pastry, route);
     else
@@ -284,143 +249,6 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     }
   }
   deliver (pastry, route, hop.is_blocked);
-}
-
-static SsHop
-choose_hop (SsPastry *pastry, const SsRoute *route)
-{
-  const SsId *key = &route->header.key;
-  SsHop hop = { .what = HOP_NONE };
-
-  if (ss_leafset_covers (&pastry->leafset, key))
-    return choose_leaf (pastry, route);
-  const SsTableEntry *entry = ss_table_lookup (&pastry->table, key);
-  if (entry != NULL && is_usable (pastry, route, &entry->contact)) {
-    hop.what = HOP_NODE;
-    hop.node = entry->contact;
-    return hop;
-  }
-  if (choose_row (pastry, route, &hop))
-    return hop;
-  return choose_leaf (pastry, route);
-}
-
-/* The leaf closest to the key, or this node if none is closer. */
-static SsHop
-choose_leaf (SsPastry *pastry, const SsRoute *route)
-{
-  const SsLeafset *leafset = &pastry->leafset;
-  const SsId *key = &route->header.key;
-  SsHop hop = { .what = HOP_SELF };
-  const SsContact *best = ss_pastry_self (pastry), *blocker = NULL;
-
-  for (unsigned i = 0; i < leafset->n; i++) {
-    const SsContact *leaf = &leafset->leaves[i];
-    if (!is_usable (pastry, route, leaf)) {
-      bool is_source = route->header.protocol == SS_PROTOCOL_OVERLAY
-                       && ss_id_equal (&leaf->id, &route->source.id);
-      if (!is_source
-          && (blocker == NULL || ss_id_closer (key, &leaf->id, &blocker->id)))
-        blocker = leaf;
-      continue;
-    }
-    if (ss_id_closer (key, &leaf->id, &best->id)) {
-      best = leaf;
-      hop.what = HOP_NODE;
-    }
-  }
-  hop.node = *best;
-  if (blocker != NULL && ss_id_closer (key, &blocker->id, &best->id)) {
-    hop.is_blocked = true;
-    hop.blocker = *blocker;
-  }
-  return hop;
-}
-
-/* The rare case: nobody in the place for the key. Anyone known who shares as
- * long a prefix with it as this node does and is closer to it. */
-static bool
-choose_row (SsPastry *pastry, const SsRoute *route, SsHop *ret_hop)
-{
-  const SsId *key = &route->header.key;
-  const SsId *self = &ss_pastry_self (pastry)->id;
-  unsigned shared = ss_id_shared_digits (self, key);
-  const SsContact *best = NULL;
-  unsigned best_shared = 0;
-
-  for (unsigned row = shared; row < ss_table_n_rows (&pastry->table); row++) {
-    const SsTableEntry *entries = NULL;
-    unsigned n = ss_table_row (&pastry->table, row, &entries);
-    for (unsigned i = 0; i < n; i++) {
-      const SsContact *contact = &entries[i].contact;
-      unsigned digits = ss_id_shared_digits (&contact->id, key);
-      if (digits < shared || !ss_id_closer (key, &contact->id, self)
-          || !is_usable (pastry, route, contact))
-        continue;
-      if (best == NULL || digits > best_shared
-          || (digits == best_shared
-              && ss_id_closer (key, &contact->id, &best->id))) {
-        best = contact;
-        best_shared = digits;
-      }
-    }
-  }
-  for (unsigned i = 0; i < pastry->leafset.n; i++) {
-    const SsContact *contact = &pastry->leafset.leaves[i];
-    unsigned digits = ss_id_shared_digits (&contact->id, key);
-    if (digits < shared || !ss_id_closer (key, &contact->id, self)
-        || !is_usable (pastry, route, contact))
-      continue;
-    if (best == NULL || digits > best_shared
-        || (digits == best_shared
-            && ss_id_closer (key, &contact->id, &best->id))) {
-      best = contact;
-      best_shared = digits;
-    }
-  }
-  if (best == NULL)
-    return false;
-  ret_hop->what = HOP_NODE;
-  ret_hop->node = *best;
-  ret_hop->is_detour = true;
-  return true;
-}
-
-static bool
-is_avoided (const SsRoute *route, const SsId *id)
-{
-  uint32_t prefix = (uint32_t) (ss_pastry_prefix (id) >> 32);
-  for (unsigned i = 0; i < route->header.n_avoid; i++) {
-    if (route->header.avoid[i] == prefix)
-      return true;
-  }
-  return false;
-}
-
-static bool
-is_usable (const SsPastry *pastry, const SsRoute *route,
-           const SsContact *contact)
-{
-  if (ss_pastry_is_self (pastry, &contact->id)
-      || is_avoided (route, &contact->id)
-      || ss_pastry_is_suspected (pastry, &contact->id))
-    return false;
-  return route->header.protocol != SS_PROTOCOL_OVERLAY
-         || !ss_id_equal (&contact->id, &route->source.id);
-}
-
-static void
-avoid (SsRoute *route, const SsId *id)
-{
-  SsMsgRouted *header = &route->header;
-  if (is_avoided (route, id))
-    return;
-  if (header->n_avoid == SS_PASTRY_AVOID_MAX) {
-    memmove (&header->avoid[0], &header->avoid[1],
-             (SS_PASTRY_AVOID_MAX - 1) * sizeof header->avoid[0]);
-    header->n_avoid--;
-  }
-  header->avoid[header->n_avoid++] = (uint32_t) (ss_pastry_prefix (id) >> 32);
 }
 
 /* False: the application has taken the message. Asked once before it goes
@@ -489,8 +317,8 @@ send_on (SsPastry *pastry, SsRoute *route, const SsContact *next)
     .reliable = true,
     .token = route->token,
   };
-  bool sent = ss_link_send (pastry->link, &to, &how, head, head_len,
-                            route->payload);
+  bool sent =
+      ss_link_send (pastry->link, &to, &how, head, head_len, route->payload);
   if (!sent)
     ss_count (ss_pastry_env (pastry), ROUTED_DROPPED);
   if (sent && route->token != 0)
@@ -521,9 +349,8 @@ hold_enter (SsPastry *pastry, SsRoute *route)
 {
   SsContact source = route->source, previous = route->previous;
   bool direct = ss_id_equal (&previous.id, &source.id);
-  if (pastry->state == SS_PASTRY_JOINING && pastry->leafset.n == 0
-      && !direct) {
-    avoid (route, &ss_pastry_self (pastry)->id);
+  if (pastry->state == SS_PASTRY_JOINING && pastry->leafset.n == 0 && !direct) {
+    ss_route_avoid (route, &ss_pastry_self (pastry)->id);
     send_on (pastry, route, &previous);
     return;
   }
@@ -534,12 +361,11 @@ hold_enter (SsPastry *pastry, SsRoute *route)
 }
 
 static void
-fill_message (const SsRoute *route, bool provisional,
-              SsKbrMessage *ret_message)
+fill_message (const SsRoute *route, bool provisional, SsKbrMessage *ret_message)
 {
   size_t len;
   const uint8_t *data = g_bytes_get_data (route->payload, &len);
-  *ret_message = (SsKbrMessage) {
+  *ret_message = (SsKbrMessage){
     .key = route->header.key,
     .source = route->source,
     .previous = route->previous,

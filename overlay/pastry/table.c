@@ -17,7 +17,7 @@ static uint32_t rtt_to_us (SsTime rtt);
 void
 ss_table_init (SsTable *table, const SsId *self)
 {
-  *table = (SsTable) { .self = *self };
+  *table = (SsTable){ .self = *self };
 }
 
 void
@@ -171,9 +171,8 @@ add_entry (SsTable *table, SsTableRow *row, unsigned column,
            const SsTableEntry *entry)
 {
   if (row->n == row->capacity) {
-    unsigned capacity = row->capacity == 0
-                            ? ROW_CAPACITY_FIRST
-                            : row->capacity + ROW_CAPACITY_STEP;
+    unsigned capacity = row->capacity == 0 ? ROW_CAPACITY_FIRST
+                                           : row->capacity + ROW_CAPACITY_STEP;
     row->capacity = (uint8_t) MIN (capacity, SS_TABLE_COLUMNS);
     row->entries = g_renew (SsTableEntry, row->entries, row->capacity);
   }

@@ -14,8 +14,8 @@ typedef struct {
   uint32_t rtt_us; /* SS_TABLE_RTT_UNKNOWN until measured */
 } SsTableEntry;
 
-_Static_assert (sizeof (SsTableEntry) <= 80,
-                "a table entry is at most 80 bytes");
+_Static_assert(sizeof (SsTableEntry) <= 80,
+               "a table entry is at most 80 bytes");
 
 #define SS_TABLE_RTT_UNKNOWN UINT32_MAX
 

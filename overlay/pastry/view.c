@@ -72,11 +72,10 @@ nearest (const SsPastry *pastry, const SsId *key, bool self_too,
   const SsLeafset *leafset = &pastry->leafset;
   unsigned n = 0;
   for (unsigned i = 0; i < leafset->n + (self_too ? 1u : 0u); i++) {
-    const SsContact *contact
-        = i < leafset->n ? &leafset->leaves[i] : ss_pastry_self (pastry);
+    const SsContact *contact =
+        i < leafset->n ? &leafset->leaves[i] : ss_pastry_self (pastry);
     unsigned at = n;
-    while (at > 0
-           && ss_id_closer (key, &contact->id, &ret_contacts[at - 1].id))
+    while (at > 0 && ss_id_closer (key, &contact->id, &ret_contacts[at - 1].id))
       at--;
     if (at == max)
       continue;

@@ -215,13 +215,13 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
     return false;
   Peer *peer = get_peer (link, to);
   uint32_t sequence = ++link->next_sequence;
-  GBytes *datagram
-      = make_datagram (link, how->reliable ? TYPE_RELIABLE : TYPE_PLAIN,
-                       how->protocol, sequence, head, head_len, body);
+  GBytes *datagram =
+      make_datagram (link, how->reliable ? TYPE_RELIABLE : TYPE_PLAIN,
+                     how->protocol, sequence, head, head_len, body);
   put (link, peer, datagram);
   if (how->reliable) {
     Pending *pending = g_new0 (Pending, 1);
-    *pending = (Pending) {
+    *pending = (Pending){
       .sequence = sequence,
       .token = how->token,
       .protocol = how->protocol,

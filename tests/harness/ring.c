@@ -149,8 +149,7 @@ static void
 link_late (void *user, const SsContact *to, uint8_t protocol, uint64_t token,
            unsigned tries)
 {
-  ss_pastry_link_late (((RingNode *) user)->pastry, to, protocol, token,
-                       tries);
+  ss_pastry_link_late (((RingNode *) user)->pastry, to, protocol, token, tries);
 }
 
 static void
@@ -184,7 +183,7 @@ Ring *
 ring_new (uint64_t seed, const RingOptions *options)
 {
   Ring *ring = g_new0 (Ring, 1);
-  ring->options = options != NULL ? *options : (RingOptions) { 0 };
+  ring->options = options != NULL ? *options : (RingOptions){ 0 };
   if (ring->options.delay_max == 0)
     ring->options.delay_min = ring->options.delay_max = SS_MSEC;
   ss_rng_init_number (&ring->rng, seed);
@@ -340,8 +339,8 @@ ring_grow (Ring *ring, unsigned n)
       ss_pastry_create_ring (node->pastry);
       continue;
     }
-    ring_join (node, ring_node (ring, (unsigned) ss_rng_below (
-                                          &ring->rng, node->index)));
+    ring_join (node, ring_node (ring, (unsigned) ss_rng_below (&ring->rng,
+                                                               node->index)));
     g_assert_true (ring_run_until (ring, ring_is_joined, 60 * SS_SEC));
   }
 }
@@ -435,8 +434,8 @@ ring_sorted (Ring *ring, RingNode **ret_nodes)
   unsigned n = 0;
   for (unsigned i = 0; i < ring->nodes->len; i++) {
     RingNode *node = ring_node (ring, i);
-    SsPastryState state = node->up ? ss_pastry_state (node->pastry)
-                                   : SS_PASTRY_OUTSIDE;
+    SsPastryState state =
+        node->up ? ss_pastry_state (node->pastry) : SS_PASTRY_OUTSIDE;
     if (state == SS_PASTRY_ACTIVE || state == SS_PASTRY_JOINING)
       ret_nodes[n++] = node;
   }
@@ -480,14 +479,14 @@ ring_is_correct (Ring *ring)
   unsigned size = ring->options.leaf_set != 0 ? ring->options.leaf_set : 32;
   for (unsigned i = 0; i < n; i++) {
     SsContact leaves[SS_PASTRY_LEAVES_MAX];
-    unsigned n_leaves
-        = ss_pastry_leaf_set (nodes[i]->pastry, leaves, SS_PASTRY_LEAVES_MAX);
+    unsigned n_leaves =
+        ss_pastry_leaf_set (nodes[i]->pastry, leaves, SS_PASTRY_LEAVES_MAX);
     if (n_leaves != MIN (n - 1, size))
       return false;
     for (unsigned k = 0; k < n_leaves; k++) {
       /* Clockwise from the node: first its right side, then its left. */
-      unsigned place = k < size / 2 || n - 1 <= size ? i + 1 + k
-                                                     : i + n - n_leaves + k;
+      unsigned place =
+          k < size / 2 || n - 1 <= size ? i + 1 + k : i + n - n_leaves + k;
       if (!ss_id_equal (&leaves[k].id, &nodes[place % n]->contact.id))
         return false;
     }
@@ -504,8 +503,8 @@ ring_dump (Ring *ring)
     SsPastryStats stats;
     ss_pastry_stats (nodes[i]->pastry, &stats);
     SsContact leaves[SS_PASTRY_LEAVES_MAX];
-    unsigned n_leaves
-        = ss_pastry_leaf_set (nodes[i]->pastry, leaves, SS_PASTRY_LEAVES_MAX);
+    unsigned n_leaves =
+        ss_pastry_leaf_set (nodes[i]->pastry, leaves, SS_PASTRY_LEAVES_MAX);
     g_autoptr (GString) text = g_string_new (NULL);
     for (unsigned k = 0; k < n_leaves; k++) {
       unsigned place = 0;
@@ -536,8 +535,8 @@ const RingDelivery *
 ring_delivery (Ring *ring, uint32_t number)
 {
   for (unsigned i = 0; i < ring->deliveries->len; i++) {
-    const RingDelivery *delivery
-        = &g_array_index (ring->deliveries, RingDelivery, i);
+    const RingDelivery *delivery =
+        &g_array_index (ring->deliveries, RingDelivery, i);
     if (delivery->number == number)
       return delivery;
   }

@@ -6,8 +6,8 @@
 
 #include "overlay/pastry/pastry.h"
 
-#define RING_PROTOCOL   SS_PROTOCOL_NODE
-#define RING_DATAGRAM   1400
+#define RING_PROTOCOL SS_PROTOCOL_NODE
+#define RING_DATAGRAM 1400
 
 typedef struct Ring Ring;
 
@@ -20,8 +20,8 @@ typedef struct {
   SsLink *link;
   SsPastry *pastry;
   SsKbr *kbr;
-  bool up;      /* made, and not killed */
-  bool stopped; /* gets no time: as by SIGSTOP */
+  bool up;       /* made, and not killed */
+  bool stopped;  /* gets no time: as by SIGSTOP */
   unsigned side; /* of a partition */
   uint64_t datagrams_out, bytes_out;
   /* What the test's application has seen. */
@@ -59,38 +59,38 @@ struct Ring {
   unsigned n_forwards;
 };
 
-Ring     *ring_new (uint64_t seed, const RingOptions *options);
-void      ring_free (Ring *ring);
+Ring *ring_new (uint64_t seed, const RingOptions *options);
+void ring_free (Ring *ring);
 /* A node that is outside. */
 RingNode *ring_add (Ring *ring);
 RingNode *ring_node (Ring *ring, unsigned index);
-void      ring_kill (RingNode *node);
+void ring_kill (RingNode *node);
 /* The same identity, nothing else remembered. */
-void      ring_restart (RingNode *node);
-void      ring_join (RingNode *node, const RingNode *contact);
+void ring_restart (RingNode *node);
+void ring_join (RingNode *node, const RingNode *contact);
 /* Of n nodes, one after the other, each joined before the next one starts. */
-void      ring_grow (Ring *ring, unsigned n);
+void ring_grow (Ring *ring, unsigned n);
 /* After a test has called a node: its datagrams go out. */
-void      ring_drain (RingNode *node);
-void      ring_run (Ring *ring, SsTime duration);
+void ring_drain (RingNode *node);
+void ring_run (Ring *ring, SsTime duration);
 /* Until it holds or the time is over; whether it holds. */
-bool      ring_run_until (Ring *ring, bool (*holds) (Ring *), SsTime duration);
+bool ring_run_until (Ring *ring, bool (*holds) (Ring *), SsTime duration);
 
 /* Oracles: all that are up and joined, in the order of their ids. */
-unsigned  ring_sorted (Ring *ring, RingNode **ret_nodes);
+unsigned ring_sorted (Ring *ring, RingNode **ret_nodes);
 RingNode *ring_closest (Ring *ring, const SsId *key);
-bool      ring_is_joined (Ring *ring);  /* all that are up are ready */
-bool      ring_is_correct (Ring *ring); /* and every leaf set is the truth */
+bool ring_is_joined (Ring *ring);  /* all that are up are ready */
+bool ring_is_correct (Ring *ring); /* and every leaf set is the truth */
 
 /* What each node believes, as test messages. */
-void      ring_dump (Ring *ring);
+void ring_dump (Ring *ring);
 
 /* Routes a numbered message; the number. */
 uint32_t ring_lookup (RingNode *node, const SsId *key, unsigned flags);
 /* The first delivery of that number, NULL if there is none. */
 const RingDelivery *ring_delivery (Ring *ring, uint32_t number);
 unsigned ring_count_deliveries (Ring *ring, uint32_t number);
-SsId     ring_random_id (Ring *ring);
+SsId ring_random_id (Ring *ring);
 /* n lookups between random nodes; asserts that each ends once, at the closest
  * node. Returns the mean number of hops. */
-double   ring_check_lookups (Ring *ring, unsigned n);
+double ring_check_lookups (Ring *ring, unsigned n);

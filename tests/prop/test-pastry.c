@@ -43,8 +43,7 @@ truth_add (Truth *truth, const SsContact *contact)
   if (truth->n == NODES_MAX || truth_find (truth, &contact->id) < truth->n)
     return false;
   unsigned at = truth->n++;
-  while (at > 0
-         && ss_id_compare (&truth->nodes[at - 1].id, &contact->id) > 0) {
+  while (at > 0 && ss_id_compare (&truth->nodes[at - 1].id, &contact->id) > 0) {
     truth->nodes[at] = truth->nodes[at - 1];
     at--;
   }
@@ -239,7 +238,7 @@ table_run (uint64_t seed)
   SsTable table;
   ss_table_init (&table, &self.id);
   SsTableEntry *naive = g_new0 (SsTableEntry, SS_ID_DIGITS * SS_TABLE_COLUMNS);
-  bool *taken = g_new0 (bool, SS_ID_DIGITS * SS_TABLE_COLUMNS);
+  bool *taken = g_new0 (bool, SS_ID_DIGITS *SS_TABLE_COLUMNS);
   SsContact known[64];
   unsigned n_known = 0, count = 0;
 
@@ -270,7 +269,7 @@ table_run (uint64_t seed)
         rtt = there->rtt_us;
       count += !taken[place];
       if (in) {
-        *there = (SsTableEntry) { .contact = contact, .rtt_us = rtt };
+        *there = (SsTableEntry){ .contact = contact, .rtt_us = rtt };
         taken[place] = true;
       }
     }
@@ -283,8 +282,7 @@ table_run (uint64_t seed)
     g_assert_true ((entry != NULL) == taken[place]);
     if (entry == NULL)
       continue;
-    g_assert_true (
-        ss_id_equal (&entry->contact.id, &naive[place].contact.id));
+    g_assert_true (ss_id_equal (&entry->contact.id, &naive[place].contact.id));
     g_assert_cmpuint (entry->rtt_us, ==, naive[place].rtt_us);
     g_assert_true (ss_table_nth (&table, index++) == entry);
     g_assert_true (ss_table_find (&table, &entry->contact.id) == entry);
@@ -355,8 +353,7 @@ test_view (void)
           rank += ss_id_closer (&key, &nodes[m]->contact.id, &replicas[k].id);
         g_assert_cmpuint (rank, ==, k);
       }
-      unsigned n_neighbours
-          = ss_kbr_neighbor_set (root->kbr, neighbours, 4);
+      unsigned n_neighbours = ss_kbr_neighbor_set (root->kbr, neighbours, 4);
       g_assert_cmpuint (n_neighbours, ==, MIN (n - 1, 4));
       for (unsigned m = 0; m < n; m++) {
         g_assert_true (ss_kbr_is_root (nodes[m]->kbr, &key, false)
@@ -379,8 +376,8 @@ swarm_run (uint64_t seed)
     .delay_min = (1 + (SsTime) ss_rng_below (&rng, 20)) * SS_MSEC,
     .leaf_set = 4 * (1 + (unsigned) ss_rng_below (&rng, 8)),
   };
-  options.delay_max
-      = options.delay_min + (SsTime) ss_rng_below (&rng, 40) * SS_MSEC;
+  options.delay_max =
+      options.delay_min + (SsTime) ss_rng_below (&rng, 40) * SS_MSEC;
   double loss = ss_rng_below (&rng, 3) == 0 ? 0.05 : 0;
   unsigned n = 2 + (unsigned) ss_rng_below (&rng, 50);
   g_test_message ("seed %u: %u nodes, L %u, delay %d to %d ms, loss %.2f",

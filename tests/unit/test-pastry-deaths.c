@@ -3,7 +3,7 @@
  * closest to its key. */
 #include "tests/harness/ring.h"
 
-#define CONVERGE (120 * SS_SEC)
+#define CONVERGE   (120 * SS_SEC)
 #define BOTH(test) test (SS_MSEC), test (50 * SS_MSEC)
 
 static void
@@ -242,8 +242,8 @@ test_loss (void)
   for (uint64_t seed = 1; seed <= 3; seed++) {
     Ring *ring = make_ring (seed, 50, 5 * SS_MSEC, 0.05);
     for (unsigned i = 0; i < 200; i++) {
-      RingNode *source = ring_node (ring, (unsigned) ss_rng_below (
-                                              &ring->rng, 50));
+      RingNode *source =
+          ring_node (ring, (unsigned) ss_rng_below (&ring->rng, 50));
       SsId key = ring_random_id (ring);
       uint32_t number = ring_lookup (source, &key, 0);
       ring_run (ring, 5 * SS_SEC);

@@ -71,7 +71,7 @@ static void
 test_grow_small_set (void)
 {
   for (unsigned size = 2; size <= 16; size += 2) {
-    Ring *ring = ring_new (size, &(RingOptions) { .leaf_set = size });
+    Ring *ring = ring_new (size, &(RingOptions){ .leaf_set = size });
     for (unsigned n = 1; n <= 40; n++) {
       ring_grow (ring, 1);
       require_correct (ring, CONVERGE);

@@ -1,0 +1,169 @@
+/* The next hop (Pastry, section 2.3): the closest leaf if the key lies within
+ * the leaf set; else the routing table's entry; else, in the rare case, anyone
+ * who is closer. Nobody suspected, and nobody whom the message names as a
+ * suspect. */
+#include "overlay/pastry/internal.h"
+
+#include <string.h>
+
+static SsHop choose_leaf (const SsPastry *pastry, const SsRoute *route);
+static bool choose_row (const SsPastry *pastry, const SsRoute *route,
+                        SsHop *ret_hop);
+static const SsContact *better (const SsPastry *pastry, const SsRoute *route,
+                                const SsContact *best,
+                                const SsContact *offered);
+static bool is_avoided (const SsRoute *route, const SsId *id);
+
+SsHop
+ss_route_choose (const SsPastry *pastry, const SsRoute *route)
+{
+  const SsId *key = &route->header.key;
+  SsHop hop = { .what = SS_HOP_NONE };
+
+  if (ss_leafset_covers (&pastry->leafset, key))
+    return choose_leaf (pastry, route);
+  const SsTableEntry *entry = ss_table_lookup (&pastry->table, key);
+  if (entry != NULL && ss_route_may_use (pastry, route, &entry->contact)) {
+    hop.what = SS_HOP_NODE;
+    hop.node = entry->contact;
+    return hop;
+  }
+  if (choose_row (pastry, route, &hop))
+    return hop;
+  return choose_leaf (pastry, route);
+}
+
+bool
+ss_route_may_use (const SsPastry *pastry, const SsRoute *route,
+                  const SsContact *contact)
+{
+  if (ss_pastry_is_self (pastry, &contact->id)
+      || is_avoided (route, &contact->id)
+      || ss_pastry_is_suspected (pastry, &contact->id))
+    return false;
+  return route->header.protocol != SS_PROTOCOL_OVERLAY
+         || !ss_id_equal (&contact->id, &route->source.id);
+}
+
+void
+ss_route_avoid (SsRoute *route, const SsId *id)
+{
+  SsMsgRouted *header = &route->header;
+  if (is_avoided (route, id))
+    return;
+  if (header->n_avoid == SS_PASTRY_AVOID_MAX) {
+    memmove (&header->avoid[0], &header->avoid[1],
+             (SS_PASTRY_AVOID_MAX - 1) * sizeof header->avoid[0]);
+    header->n_avoid--;
+  }
+  header->avoid[header->n_avoid++] = (uint32_t) (ss_pastry_prefix (id) >> 32);
+}
+
+unsigned
+ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
+                        SsContact *ret_contacts, unsigned max)
+{
+  SsRoute route = { .header.protocol = SS_PROTOCOL_STORE };
+  route.header.key = *key;
+  unsigned n = 0;
+  while (n < max && n < SS_PASTRY_AVOID_MAX + 1) {
+    SsHop hop = ss_route_choose (pastry, &route);
+    if (hop.what != SS_HOP_NODE)
+      break;
+    ret_contacts[n++] = hop.node;
+    if (n <= SS_PASTRY_AVOID_MAX)
+      ss_route_avoid (&route, &hop.node.id);
+  }
+  return n;
+}
+
+/* The leaf closest to the key, or this node if none is closer. */
+static SsHop
+choose_leaf (const SsPastry *pastry, const SsRoute *route)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  const SsId *key = &route->header.key;
+  SsHop hop = { .what = SS_HOP_SELF };
+  const SsContact *best = ss_pastry_self (pastry), *blocker = NULL;
+
+  for (unsigned i = 0; i < leafset->n; i++) {
+    const SsContact *leaf = &leafset->leaves[i];
+    if (!ss_route_may_use (pastry, route, leaf)) {
+      bool is_source = route->header.protocol == SS_PROTOCOL_OVERLAY
+                       && ss_id_equal (&leaf->id, &route->source.id);
+      if (!is_source
+          && (blocker == NULL || ss_id_closer (key, &leaf->id, &blocker->id)))
+        blocker = leaf;
+      continue;
+    }
+    if (ss_id_closer (key, &leaf->id, &best->id)) {
+      best = leaf;
+      hop.what = SS_HOP_NODE;
+    }
+  }
+  hop.node = *best;
+  if (blocker != NULL && ss_id_closer (key, &blocker->id, &best->id)) {
+    hop.is_blocked = true;
+    hop.blocker = *blocker;
+  }
+  return hop;
+}
+
+/* The rare case: nobody in the place for the key. Anyone known who shares as
+ * long a prefix with it as this node does and is closer to it. */
+static bool
+choose_row (const SsPastry *pastry, const SsRoute *route, SsHop *ret_hop)
+{
+  const SsTable *table = &pastry->table;
+  const SsLeafset *leafset = &pastry->leafset;
+  unsigned row = ss_id_shared_digits (&leafset->self, &route->header.key);
+  const SsContact *best = NULL;
+
+  for (; row < ss_table_n_rows (table); row++) {
+    const SsTableEntry *entries = NULL;
+    unsigned n = ss_table_row (table, row, &entries);
+    for (unsigned i = 0; i < n; i++)
+      best = better (pastry, route, best, &entries[i].contact);
+  }
+  for (unsigned i = 0; i < leafset->n; i++)
+    best = better (pastry, route, best, &leafset->leaves[i]);
+  if (best == NULL)
+    return false;
+  *ret_hop = (SsHop){
+    .what = SS_HOP_NODE,
+    .node = *best,
+    .is_detour = true,
+  };
+  return true;
+}
+
+/* The one of the two with the longer prefix, then the closer one; `offered`
+ * only if it brings the message on. */
+static const SsContact *
+better (const SsPastry *pastry, const SsRoute *route, const SsContact *best,
+        const SsContact *offered)
+{
+  const SsId *key = &route->header.key, *self = &pastry->leafset.self;
+  unsigned shared = ss_id_shared_digits (&offered->id, key);
+  if (shared < ss_id_shared_digits (self, key)
+      || !ss_id_closer (key, &offered->id, self)
+      || !ss_route_may_use (pastry, route, offered))
+    return best;
+  if (best == NULL)
+    return offered;
+  unsigned best_shared = ss_id_shared_digits (&best->id, key);
+  if (shared != best_shared)
+    return shared > best_shared ? offered : best;
+  return ss_id_closer (key, &offered->id, &best->id) ? offered : best;
+}
+
+static bool
+is_avoided (const SsRoute *route, const SsId *id)
+{
+  uint32_t prefix = (uint32_t) (ss_pastry_prefix (id) >> 32);
+  for (unsigned i = 0; i < route->header.n_avoid; i++) {
+    if (route->header.avoid[i] == prefix)
+      return true;
+  }
+  return false;
+}
