@@ -88,6 +88,7 @@ app_deliver (void *app, const SsKbrMessage *message)
     .when = node->ring->now,
     .hops = message->hops,
     .provisional = message->provisional,
+    .right = ring_closest (node->ring, &message->key) == node,
   };
   g_assert_cmpuint (message->len, ==, sizeof delivery.number);
   memcpy (&delivery.number, message->data, sizeof delivery.number);

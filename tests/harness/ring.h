@@ -44,6 +44,7 @@ typedef struct {
   SsTime when;
   unsigned hops;
   bool provisional;
+  bool right; /* at that moment the node was the closest that was active */
 } RingDelivery;
 
 struct Ring {

@@ -439,6 +439,67 @@ swarm_run (uint64_t seed)
   ring_free (ring);
 }
 
+/* Nothing is lost and nobody sleeps: then no message may ever be delivered
+ * but at the closest node, whoever joins, leaves and dies meanwhile. */
+static unsigned
+consistency_run (uint64_t seed)
+{
+  SsRng rng;
+  ss_rng_init_number (&rng, seed);
+  RingOptions options = {
+    .delay_min = 5 * SS_MSEC,
+    .delay_max = 30 * SS_MSEC,
+    .leaf_set = seed % 2 == 0 ? 8 : 32,
+  };
+  Ring *ring = ring_new (seed, &options);
+  ring_grow (ring, 60);
+  for (unsigned step = 0; step < 400; step++) {
+    RingNode *node = ring_node (
+        ring, 1 + (unsigned) ss_rng_below (&rng, ring->nodes->len - 1));
+    unsigned action = (unsigned) ss_rng_below (&rng, 40);
+    if (action == 0 && node->up) {
+      ring_kill (node);
+    } else if (action == 1 && node->up) {
+      node->env.now = ring->now;
+      ss_pastry_leave (node->pastry);
+      ring_drain (node);
+      ring_run (ring, 100 * SS_MSEC);
+      ring_kill (node);
+    } else if (action < 4 && !node->up) {
+      ring_restart (node);
+      ring_join (node, ring_node (ring, 0));
+    } else if (node->up && ss_pastry_state (node->pastry) == SS_PASTRY_ACTIVE) {
+      SsId key = ring_random_id (ring);
+      ring_lookup (node, &key, 0);
+    }
+    ring_run (ring, (SsTime) ss_rng_below (&rng, 200 * SS_MSEC));
+  }
+  ring_run (ring, 20 * SS_SEC);
+  unsigned n_wrong = 0;
+  for (unsigned i = 0; i < ring->deliveries->len; i++)
+    n_wrong += !g_array_index (ring->deliveries, RingDelivery, i).right;
+  /* A node that dies takes with it what it holds, and may have delivered
+   * what nobody knows that it did. */
+  g_assert_cmpuint (100 * ring->deliveries->len, >=, 98 * ring->next_number);
+  g_assert_cmpuint (98 * ring->deliveries->len, <=, 100 * ring->next_number);
+  g_test_message ("seed %u: %u lookups, %u delivered, %u wrong",
+                  (unsigned) seed, ring->next_number, ring->deliveries->len,
+                  n_wrong);
+  ring_free (ring);
+  return n_wrong;
+}
+
+static void
+test_consistency (void)
+{
+  const char *runs = g_getenv ("SS_RUNS");
+  uint64_t n = runs != NULL ? g_ascii_strtoull (runs, NULL, 10) : 10;
+  unsigned n_wrong = 0;
+  for (uint64_t seed = 1; seed <= n; seed++)
+    n_wrong += consistency_run (seed);
+  g_assert_cmpuint (n_wrong, ==, 0);
+}
+
 static void
 test_swarm (void)
 {
@@ -461,6 +522,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/digest", test_digest);
   g_test_add_func ("/pastry/table", test_table);
   g_test_add_func ("/pastry/view", test_view);
+  g_test_add_func ("/pastry/consistency", test_consistency);
   g_test_add_func ("/pastry/swarm", test_swarm);
   return g_test_run ();
 }
