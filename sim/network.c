@@ -12,6 +12,8 @@
 #define PORT         16160
 #define START        SS_SEC
 #define FROZEN_MAX   (256 * 1024) /* bytes that a frozen node's socket holds */
+/* Wakes of a node at one time: more, and its deadline does not advance. */
+#define WAKES_MAX    4096
 
 typedef enum { EVENT_ARRIVAL, EVENT_WAKE, EVENT_CALL } EventKind;
 
@@ -25,7 +27,16 @@ typedef struct {
   double x, y;        /* plane */
   SsPacket *held, *held_last; /* frozen: what came meanwhile */
   size_t held_bytes;
+  SsTime woke_at;     /* last; */
+  unsigned n_wakes;   /* and how often at that time */
 } Place;
+
+/* What becomes of one node's datagrams: there are few such nodes. */
+typedef struct {
+  unsigned node;
+  SsNetworkTamperFunc function;
+  void *user;
+} Tamper;
 
 typedef struct {
   SsNetworkFunc function;
@@ -41,6 +52,7 @@ struct SsNetwork {
   SsPool pool;
   SsRng faults, places_rng;
   GArray *places; /* Place */
+  GArray *tampers; /* Tamper */
   SsNetworkStats stats;
   crypto_generichash_state *trace;
 };
@@ -84,6 +96,7 @@ ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
   ss_network_rng (network, "faults", 0, &network->faults);
   ss_network_rng (network, "places", 0, &network->places_rng);
   network->places = g_array_new (FALSE, TRUE, sizeof (Place));
+  network->tampers = g_array_new (FALSE, FALSE, sizeof (Tamper));
   network->trace
       = g_aligned_alloc0 (1, sizeof *network->trace, 64);
   crypto_generichash_init (network->trace, NULL, 0, 16);
@@ -120,6 +133,7 @@ ss_network_free (SsNetwork *network)
   ss_queue_clear (&network->queue);
   ss_pool_clear (&network->pool);
   g_array_unref (network->places);
+  g_array_unref (network->tampers);
   g_aligned_free (network->trace);
   g_free (network);
 }
@@ -220,6 +234,23 @@ send (SsNetwork *network, unsigned from, const SsAddr *addr,
 }
 
 static void
+send_tampered (SsNetwork *network, unsigned from, const SsAddr *addr,
+               uint8_t *bytes, size_t len)
+{
+  for (unsigned i = 0; i < network->tampers->len; i++) {
+    const Tamper *tamper = &g_array_index (network->tampers, Tamper, i);
+    uint32_t to = (uint32_t) addr->ip[12] << 24 | (uint32_t) addr->ip[13] << 16
+                  | (uint32_t) addr->ip[14] << 8 | addr->ip[15];
+
+    if (tamper->node == from
+        && !tamper->function (tamper->user, to - FIRST_IP, bytes, &len))
+      return;
+    g_assert (len <= SS_DATAGRAM_MAX);
+  }
+  send (network, from, addr, bytes, len);
+}
+
+static void
 arm (SsNetwork *network, unsigned node)
 {
   Place *place = place_of (network, node);
@@ -257,7 +288,7 @@ pump (SsNetwork *network, unsigned node)
 
     is_busy = false;
     while ((len = ss_node_output (place->node, &to, buf, sizeof buf)) > 0)
-      send (network, node, &to, buf, len);
+      send_tampered (network, node, &to, buf, len);
     while (ss_node_event (place->node, &event)) {
       is_busy = true;
       network->event (network->user, node, &event);
@@ -359,6 +390,29 @@ ss_network_mute (SsNetwork *network, unsigned node, bool mute)
   place_of (network, node)->is_mute = mute;
 }
 
+void
+ss_network_tamper (SsNetwork *network, unsigned node,
+                   SsNetworkTamperFunc function, void *user)
+{
+  for (unsigned i = network->tampers->len; i-- > 0;)
+    if (g_array_index (network->tampers, Tamper, i).node == node)
+      g_array_remove_index (network->tampers, i);
+  const Tamper tamper = { node, function, user };
+
+  if (function != NULL)
+    g_array_append_val (network->tampers, tamper);
+}
+
+void
+ss_network_forge (SsNetwork *network, unsigned node, unsigned to,
+                  const uint8_t *bytes, size_t len)
+{
+  SsAddr addr = ss_network_addr (to);
+
+  g_assert (len <= SS_DATAGRAM_MAX);
+  send (network, node, &addr, bytes, len);
+}
+
 static void
 trace (SsNetwork *network, unsigned node, const SsPacket *packet)
 {
@@ -452,6 +506,9 @@ wake (SsNetwork *network, const SsQueued *event)
   place->wake_at = SS_NEVER;
   if (place->is_frozen)
     return;
+  place->n_wakes = place->woke_at == event->at ? place->n_wakes + 1 : 0;
+  place->woke_at = event->at;
+  g_assert (place->n_wakes < WAKES_MAX);
   if (ss_node_deadline (place->node) <= network->now)
     ss_node_tick (place->node, network->now);
   pump (network, event->node);

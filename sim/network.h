@@ -71,6 +71,15 @@ bool ss_network_is_frozen (const SsNetwork *network, unsigned node);
 void ss_network_set_loss (SsNetwork *network, double loss);
 /* Takes what node sends from the network: for tests of the oracles. */
 void ss_network_mute (SsNetwork *network, unsigned node, bool mute);
+/* Lets a function change what node sends, in place and up to SS_DATAGRAM_MAX
+ * bytes, or drop it (false): for hostile nodes. NULL: no more. */
+typedef bool (*SsNetworkTamperFunc) (void *user, unsigned to, uint8_t *bytes,
+                                     size_t *len);
+void ss_network_tamper (SsNetwork *network, unsigned node,
+                        SsNetworkTamperFunc function, void *user);
+/* Sends a datagram as if node had: what no node of ours would send. */
+void ss_network_forge (SsNetwork *network, unsigned node, unsigned to,
+                       const uint8_t *bytes, size_t len);
 
 /* Calls function at that time, or at once when it is past. */
 void ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
