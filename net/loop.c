@@ -2,14 +2,19 @@
  * until the node is quiet. */
 #include "net/loop.h"
 
-#include <errno.h>
-#include <glib-unix.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Batches taken in one turn before others in the main context get theirs. */
 #define BATCHES_PER_TURN 4
+
+/* While datagrams stream in they are taken at most so often: a burst on its
+ * way down sixteen trees arrives in many small pieces, and waking up costs
+ * more than a datagram does. One that comes alone is taken at once. */
+#define HOLD_OFF (1 * SS_MSEC)
+/* The next datagram so soon after the last makes a stream. */
+#define STREAM_GAP (4 * SS_MSEC)
+
+#define WAIT_MAX_MS 60000 /* no int overflows */
 
 typedef struct {
   GSource base;
@@ -22,10 +27,12 @@ struct SsLoop {
   SsLoopEvent event;
   void *user;
   GSource *source;
-  gpointer udp_tag, timer_tag;
-  int timer_fd;
-  SsTime armed;     /* what timer_fd is set to */
-  bool wants_write; /* the socket was full */
+  /* Polled by GSource's older interface, because the newer one wakes the main
+   * loop up each time that the condition changes. */
+  GPollFD socket;
+  SsTime received;   /* when datagrams came last */
+  SsTime hold_until; /* SS_NEVER: the socket is polled */
+  bool is_full;      /* the socket takes no more */
   bool is_flushing;
 };
 
@@ -50,41 +57,20 @@ ss_clock_wall_offset (void)
   return read_clock (CLOCK_REALTIME) - ss_clock_now ();
 }
 
-static void
-set_timer_fd (int fd, SsTime at)
+/* What GSource's prepare returns and sets. Times are asked for each time and
+ * not set with g_source_set_ready_time, which wakes the main loop up. */
+static gboolean
+is_due (SsTime at, int *ret_timeout_ms)
 {
-  struct itimerspec spec = { .it_value.tv_sec = 0 };
+  *ret_timeout_ms = -1;
+  if (at == SS_NEVER)
+    return FALSE;
+  SsTime wait = at - ss_clock_now ();
 
-  if (at != SS_NEVER) {
-    /* All zero would disarm it. */
-    at = MAX (at, 1);
-    spec.it_value.tv_sec = at / SS_SEC;
-    spec.it_value.tv_nsec = at % SS_SEC;
-  }
-  timerfd_settime (fd, TFD_TIMER_ABSTIME, &spec, NULL);
-}
-
-static int
-make_timer_fd (void)
-{
-  int fd = timerfd_create (CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-
-  if (fd < 0)
-    g_error ("timerfd_create: %s", g_strerror (errno));
-  return fd;
-}
-
-/* A timer that goes off too early costs one turn, setting it costs a system
- * call: so it is only set to earlier times, or anew when it has gone off. */
-static void
-arm (SsLoop *loop)
-{
-  SsTime deadline = ss_node_deadline (loop->node);
-
-  if (deadline >= loop->armed)
-    return;
-  set_timer_fd (loop->timer_fd, deadline);
-  loop->armed = deadline;
+  if (wait <= 0)
+    return TRUE;
+  *ret_timeout_ms = (int) MIN ((wait + SS_MSEC - 1) / SS_MSEC, WAIT_MAX_MS);
+  return FALSE;
 }
 
 static void
@@ -99,13 +85,7 @@ clear_event (SsEvent *event)
 static void
 send_all (SsLoop *loop)
 {
-  bool drained = ss_udp_send_from (loop->udp, loop->node);
-
-  if (drained == !loop->wants_write)
-    return;
-  loop->wants_write = !drained;
-  g_source_modify_unix_fd (loop->source, loop->udp_tag,
-                           drained ? G_IO_IN : G_IO_IN | G_IO_OUT);
+  loop->is_full = !ss_udp_send_from (loop->udp, loop->node);
 }
 
 void
@@ -126,57 +106,79 @@ ss_loop_flush (SsLoop *loop)
     }
     /* Handlers give commands: see whether there is more to send. */
   } while (event.type != SS_EVENT_NONE);
-  arm (loop);
   loop->is_flushing = false;
 }
 
 static void
-receive (SsLoop *loop)
+receive (SsLoop *loop, SsTime now)
 {
   SsUdpDatagram *datagrams;
+  unsigned n_all = 0;
 
   for (unsigned turn = 0; turn < BATCHES_PER_TURN; turn++) {
     unsigned n = ss_udp_receive (loop->udp, &datagrams);
-    SsTime now = ss_clock_now ();
 
     for (unsigned i = 0; i < n; i++)
       ss_node_input (loop->node, now, &datagrams[i].from, datagrams[i].data,
                      datagrams[i].len);
+    n_all += n;
     if (n < SS_UDP_BATCH)
       break;
     /* Forward before taking more in: a burst must not add delay. */
     send_all (loop);
+    now = ss_clock_now ();
   }
+  bool is_stream = n_all > 0 && now - loop->received < STREAM_GAP;
+
+  if (n_all > 0)
+    loop->received = now;
+  loop->hold_until = is_stream ? now + HOLD_OFF : SS_NEVER;
+}
+
+static SsTime
+wake_at (const SsLoop *loop)
+{
+  return MIN (ss_node_deadline (loop->node), loop->hold_until);
+}
+
+static gboolean
+prepare_source (GSource *source, int *ret_timeout_ms)
+{
+  SsLoop *loop = ((LoopSource *) source)->loop;
+
+  loop->socket.events = 0;
+  if (loop->hold_until == SS_NEVER)
+    loop->socket.events |= G_IO_IN;
+  if (loop->is_full)
+    loop->socket.events |= G_IO_OUT;
+  return is_due (wake_at (loop), ret_timeout_ms);
 }
 
 static gboolean
 check_source (GSource *source)
 {
-  SsLoop *loop = ((LoopSource *) source)->loop;
+  const SsLoop *loop = ((LoopSource *) source)->loop;
+  int timeout_ms;
 
-  return g_source_query_unix_fd (source, loop->udp_tag) != 0
-         || g_source_query_unix_fd (source, loop->timer_tag) != 0;
+  return (loop->socket.revents & loop->socket.events) != 0
+         || is_due (wake_at (loop), &timeout_ms);
 }
 
 static gboolean
 dispatch_source (GSource *source, GSourceFunc callback, gpointer user)
 {
   SsLoop *loop = ((LoopSource *) source)->loop;
+  SsTime now = ss_clock_now ();
 
-  if (g_source_query_unix_fd (source, loop->timer_tag) != 0) {
-    uint64_t expirations;
-
-    if (read (loop->timer_fd, &expirations, sizeof expirations) > 0)
-      loop->armed = SS_NEVER;
-  }
-  if (g_source_query_unix_fd (source, loop->udp_tag) & G_IO_IN)
-    receive (loop);
+  if ((loop->socket.revents & G_IO_IN) != 0 || now >= loop->hold_until)
+    receive (loop, now);
   ss_node_tick (loop->node, ss_clock_now ());
   ss_loop_flush (loop);
   return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs source_funcs = {
+  .prepare = prepare_source,
   .check = check_source,
   .dispatch = dispatch_source,
 };
@@ -196,15 +198,14 @@ ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user)
   loop->node = node;
   loop->event = event;
   loop->user = user;
-  loop->armed = SS_NEVER;
-  loop->timer_fd = make_timer_fd ();
+  loop->socket = (GPollFD){ .fd = ss_udp_fd (udp), .events = G_IO_IN };
+  loop->received = -SS_SEC;
+  loop->hold_until = SS_NEVER;
   loop->source = g_source_new (&source_funcs, sizeof (LoopSource));
   ((LoopSource *) loop->source)->loop = loop;
   g_source_set_static_name (loop->source, "splitstream node");
   ss_source_spare_wakeups (loop->source);
-  loop->udp_tag = g_source_add_unix_fd (loop->source, ss_udp_fd (udp), G_IO_IN);
-  loop->timer_tag =
-      g_source_add_unix_fd (loop->source, loop->timer_fd, G_IO_IN);
+  g_source_add_poll (loop->source, &loop->socket);
   return loop;
 }
 
@@ -220,7 +221,6 @@ ss_loop_free (SsLoop *loop)
 {
   g_source_destroy (loop->source);
   g_source_unref (loop->source);
-  close (loop->timer_fd);
   ss_udp_close (loop->udp);
   ss_node_free (loop->node);
   g_free (loop);
@@ -233,43 +233,60 @@ ss_loop_node (SsLoop *loop)
 }
 
 struct SsAlarm {
-  GSource *source;
-  int fd;
+  GSource base;
+  SsTime at;
   void (*call) (void *user);
   void *user;
 };
 
 static gboolean
-dispatch_alarm (int fd, GIOCondition condition, void *user)
+prepare_alarm (GSource *source, int *ret_timeout_ms)
 {
-  SsAlarm *alarm = user;
-  uint64_t expirations;
+  return is_due (((SsAlarm *) source)->at, ret_timeout_ms);
+}
 
-  if (read (fd, &expirations, sizeof expirations) > 0)
-    alarm->call (alarm->user);
+static gboolean
+check_alarm (GSource *source)
+{
+  int timeout_ms;
+
+  return is_due (((SsAlarm *) source)->at, &timeout_ms);
+}
+
+static gboolean
+dispatch_alarm (GSource *source, GSourceFunc callback, gpointer user)
+{
+  SsAlarm *alarm = (SsAlarm *) source;
+
+  alarm->at = SS_NEVER;
+  alarm->call (alarm->user);
   return G_SOURCE_CONTINUE;
 }
+
+static GSourceFuncs alarm_funcs = {
+  .prepare = prepare_alarm,
+  .check = check_alarm,
+  .dispatch = dispatch_alarm,
+};
 
 SsAlarm *
 ss_alarm_new (GMainContext *context, void (*call) (void *user), void *user)
 {
-  SsAlarm *alarm = g_new0 (SsAlarm, 1);
+  SsAlarm *alarm = (SsAlarm *) g_source_new (&alarm_funcs, sizeof *alarm);
 
-  alarm->fd = make_timer_fd ();
+  alarm->at = SS_NEVER;
   alarm->call = call;
   alarm->user = user;
-  alarm->source = g_unix_fd_source_new (alarm->fd, G_IO_IN);
-  ss_source_spare_wakeups (alarm->source);
-  g_source_set_callback (alarm->source, G_SOURCE_FUNC (dispatch_alarm), alarm,
-                         NULL);
-  g_source_attach (alarm->source, context);
+  g_source_set_static_name (&alarm->base, "splitstream alarm");
+  ss_source_spare_wakeups (&alarm->base);
+  g_source_attach (&alarm->base, context);
   return alarm;
 }
 
 void
 ss_alarm_set (SsAlarm *alarm, SsTime at)
 {
-  set_timer_fd (alarm->fd, at);
+  alarm->at = at;
 }
 
 void
@@ -277,8 +294,6 @@ ss_alarm_free (SsAlarm *alarm)
 {
   if (alarm == NULL)
     return;
-  g_source_destroy (alarm->source);
-  g_source_unref (alarm->source);
-  close (alarm->fd);
-  g_free (alarm);
+  g_source_destroy (&alarm->base);
+  g_source_unref (&alarm->base);
 }

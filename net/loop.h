@@ -1,6 +1,7 @@
 /* Drives one SsNode in a GMainContext: the socket, the clock and the node's
- * deadline on one side, its events on the other. One thread; the timer is a
- * timerfd, because a main loop's own timeouts are a millisecond coarse. */
+ * deadline on one side, its events on the other. One thread. Timers are up to
+ * a millisecond late, as main loops are; a finer one costs two system calls
+ * each time, and nothing here needs it. */
 #pragma once
 
 #include <glib.h>
@@ -34,8 +35,8 @@ void ss_loop_flush (SsLoop *loop);
  * main loop. */
 void ss_source_spare_wakeups (GSource *source);
 
-/* A timer of a millisecond's precision or better, in the loop's context:
- * calls at most once per arming. */
+/* A timer of a millisecond's precision: calls at most once per arming. To be
+ * used by the thread that runs the context, and no other. */
 typedef struct SsAlarm SsAlarm;
 SsAlarm *ss_alarm_new (GMainContext *context, void (*call) (void *user),
                        void *user);
