@@ -170,8 +170,8 @@ struct SsSplitStream {
   SsStationUpcalls upcalls;
   void *user;
   SsScribe *scribe;
-  GPtrArray *stations; /* in the order of making */
-  SsBurst bursts[SS_BURSTS_MAX];
+  GPtrArray *stations;            /* in the order of making */
+  SsBurst *bursts[SS_BURSTS_MAX]; /* NULL: never used */
   SsTimer reap_timer;
 };
 

@@ -145,9 +145,6 @@ ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
   splitstream->upcalls = *upcalls;
   splitstream->user = user;
   splitstream->stations = g_ptr_array_new ();
-  for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
-    ss_timer_init (&splitstream->bursts[i].timer, SS_LAYER_SPLITSTREAM,
-                   SS_SPLITSTREAM_TIMER_BURST);
   ss_timer_init (&splitstream->reap_timer, SS_LAYER_SPLITSTREAM,
                  SS_SPLITSTREAM_TIMER_REAP);
   ss_kbr_register (kbr, SS_PROTOCOL_SPLITSTREAM, &kbr_app, splitstream);
@@ -165,6 +162,8 @@ ss_splitstream_free (SsSplitStream *splitstream)
                                         splitstream->stations->len - 1));
   ss_timers_disarm (&splitstream->env->timers, &splitstream->reap_timer);
   ss_scribe_free (splitstream->scribe);
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
+    g_free (splitstream->bursts[i]);
   g_ptr_array_unref (splitstream->stations);
   g_free (splitstream);
 }

@@ -286,17 +286,26 @@ static SsBurst *
 find_burst (SsSplitStream *splitstream, const SsStation *station,
             const SsContact *to)
 {
-  SsBurst *unused = NULL;
+  int unused = -1;
   if (!may_serve (station, to))
     return NULL;
-  for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
-    SsBurst *burst = &splitstream->bursts[i];
-    if (burst->station == station && ss_contact_equal (&burst->to, to))
+  for (int i = 0; i < SS_BURSTS_MAX; i++) {
+    SsBurst *burst = splitstream->bursts[i];
+    bool is_used = burst != NULL && burst->station != NULL;
+    if (is_used && burst->station == station
+        && ss_contact_equal (&burst->to, to))
       return burst;
-    if (burst->station == NULL && unused == NULL)
-      unused = burst;
+    if (!is_used && unused < 0)
+      unused = i;
   }
-  return unused;
+  if (unused < 0)
+    return NULL;
+  if (splitstream->bursts[unused] == NULL) {
+    splitstream->bursts[unused] = g_new0 (SsBurst, 1);
+    ss_timer_init (&splitstream->bursts[unused]->timer, SS_LAYER_SPLITSTREAM,
+                   SS_SPLITSTREAM_TIMER_BURST);
+  }
+  return splitstream->bursts[unused];
 }
 
 void
@@ -400,12 +409,13 @@ void
 ss_burst_cancel (SsStation *station)
 {
   SsSplitStream *splitstream = station->owner;
-  for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
-    if (splitstream->bursts[i].station == station) {
-      splitstream->bursts[i].station = NULL;
-      ss_timers_disarm (&splitstream->env->timers,
-                        &splitstream->bursts[i].timer);
-    }
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
+    SsBurst *burst = splitstream->bursts[i];
+    if (burst == NULL || burst->station != station)
+      continue;
+    burst->station = NULL;
+    ss_timers_disarm (&splitstream->env->timers, &burst->timer);
+  }
 }
 
 /* Somebody speaks of a station that this node is tuning in to, and was asked

@@ -589,6 +589,36 @@ station_node_history (StationNode *node, unsigned stripe, uint32_t sequence)
   return ss_group_history (node->station->stripes[stripe].group, sequence);
 }
 
+bool
+station_node_adopt (StationNode *node, const SsId *id,
+                    const SsStationParams *params, bool is_root)
+{
+  SsScribe *scribe = node->splitstream->scribe;
+  uint8_t info[SS_SCRIBE_INFO_MAX];
+  size_t len = ss_station_params_encode (params, info, sizeof info);
+  SsGroup *group = make_group (scribe, id);
+  station_node_wake (node);
+  if (scribe->app->adopt (scribe->app_user, id, info, len, is_root, group,
+                          &group->user)) {
+    g_assert_nonnull (group->family);
+    g_assert_nonnull (group->user);
+    return true;
+  }
+  free_group (group);
+  return false;
+}
+
+void
+station_node_abandon (StationNode *node, const SsId *id)
+{
+  SsScribe *scribe = node->splitstream->scribe;
+  SsGroup *group = ss_scribe_find (scribe, id);
+  g_assert_nonnull (group);
+  station_node_wake (node);
+  scribe->app->abandoned (group->user, group);
+  free_group (group);
+}
+
 /* Any live node that has it. */
 static GBytes *
 find_packet (StationWorld *world, const SsId *id, uint32_t sequence)

@@ -79,6 +79,11 @@ void station_node_wake (StationNode *node);
 /* Gives a node a packet as if from its parent. */
 void station_node_feed (StationNode *node, unsigned stripe, uint32_t sequence,
                         GBytes *packet);
+/* Asks the node to carry a group, as a JOIN does. */
+bool station_node_adopt (StationNode *node, const SsId *id,
+                         const SsStationParams *params, bool is_root);
+/* The group has no children any more. */
+void station_node_abandon (StationNode *node, const SsId *id);
 /* A packet in the history of a node's group, or NULL. */
 GBytes *station_node_history (StationNode *node, unsigned stripe,
                               uint32_t sequence);

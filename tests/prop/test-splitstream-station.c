@@ -541,6 +541,83 @@ test_latencies (void)
   }
 }
 
+/* Who carries what for others: relays and roots, if the id follows from the
+ * key; not more than so many stations, and not longer than needed. */
+static void
+test_adopt (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  StationNode *relay = station_world_add (show->world, true);
+  StationNode *plain = station_world_add (show->world, false);
+  SsStationParams params = show->params;
+  SsId group = ss_station_group_id (&params.key, params.name);
+  SsId id = ss_station_stripe_id (&group, params.salt, 5);
+  SsId other = ss_station_stripe_id (&group, params.salt + 1, 5);
+  g_assert_false (station_node_adopt (plain, &id, &params, false));
+  g_assert_false (station_node_adopt (plain, &other, &params, true));
+  g_assert_false (station_node_adopt (relay, &other, &params, false));
+  g_assert_true (station_node_adopt (plain, &id, &params, true));
+  g_assert_true (station_node_adopt (relay, &id, &params, false));
+  g_assert_cmpuint (ss_splitstream_n_stations (relay->splitstream), ==, 1);
+  /* Another stripe of a station that is carried already. */
+  id = ss_station_stripe_id (&group, params.salt, 6);
+  g_assert_true (station_node_adopt (plain, &id, &params, false));
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 1);
+  station_node_abandon (plain, &id);
+  station_world_run (show->world, SS_SEC);
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 1);
+  id = ss_station_stripe_id (&group, params.salt, 5);
+  station_node_abandon (plain, &id);
+  station_world_run (show->world, SS_SEC);
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 0);
+  for (unsigned i = 1; i < SS_STATIONS_RELAYED_MAX + 10; i++) {
+    ss_rng_bytes (&show->rng, params.key.b, SS_KEY_LEN);
+    group = ss_station_group_id (&params.key, params.name);
+    id = ss_station_stripe_id (&group, params.salt, i % SS_STRIPES);
+    g_assert_true (station_node_adopt (relay, &id, &params, i % 2)
+                   == (i < SS_STATIONS_RELAYED_MAX));
+  }
+  show_free (show);
+}
+
+/* Whoever only carried some stripes so far begins to listen. */
+static void
+test_relay_listens (void)
+{
+  for (uint64_t seed = 1; seed <= 4; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.02 : 0 };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    StationNode *relay = station_world_add (show->world, true);
+    SsId group = ss_station_group_id (&show->params.key, show->params.name);
+    for (unsigned i = 3; i < 12; i += 4) {
+      SsId id = ss_station_stripe_id (&group, show->params.salt, i);
+      g_assert_true (station_node_adopt (relay, &id, &show->params, false));
+    }
+    go_on_air (show, 300);
+    StationNode *listener = tune_in (show, 0);
+    play (show, 4 * SS_SEC);
+    SsStationStats stats;
+    ss_station_stats (ss_splitstream_station (relay->splitstream, 0), &stats);
+    g_assert_cmpint (stats.role, ==, SS_ROLE_RELAY);
+    g_assert_cmpuint (stats.packets_received, >, 10);
+    g_assert_cmpuint (stats.packets_rejected, ==, 0);
+    g_assert_cmpuint (relay->frames->len, ==, 0);
+    station_node_wake (relay);
+    relay->station =
+        ss_station_listen (relay->splitstream, &show->publisher->descriptor, 0);
+    play (show, 4 * SS_SEC);
+    end_show (show);
+    check_frames (show, relay, 0, 50 * SS_MSEC);
+    check_whole (show, relay);
+    check_whole (show, listener);
+    ss_station_stats (relay->station, &stats);
+    g_assert_cmpint (stats.tune_in, <, SS_SEC);
+    show_free (show);
+  }
+}
+
 /* Packets that are not the station's are refused and do no harm. */
 static void
 test_forged (void)
@@ -637,6 +714,8 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/long-frames", test_long_frames);
   g_test_add_func ("/splitstream/station/pause", test_pause);
   g_test_add_func ("/splitstream/station/latencies", test_latencies);
+  g_test_add_func ("/splitstream/station/adopt", test_adopt);
+  g_test_add_func ("/splitstream/station/relay-listens", test_relay_listens);
   g_test_add_func ("/splitstream/station/forged", test_forged);
   g_test_add_func ("/splitstream/station/fuzz-direct", test_fuzz_direct);
   return g_test_run ();
