@@ -365,13 +365,13 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
   } else if (message->sequence > 0) {
     if (group->idle_since >= 0)
       group->idle_since = scribe->env->now;
-    bool is_in_tree = ss_group_in_tree (group);
+    bool is_mere_replica = !group->is_member && !ss_group_in_tree (group);
     SsOrdered *ordered = ss_ordered_get (group);
-    ordered->is_synced |= !is_in_tree && !group->join;
+    ordered->is_synced |= is_mere_replica && !group->join;
     /* A replica begins where it becomes one; SYNC brings what was before. */
-    SsSourceLog *log =
-        ss_log_get (group, &message->source, message->epoch,
-                    is_in_tree && ordered->is_synced ? 1 : message->sequence);
+    bool is_from_start = ordered->is_synced && !is_mere_replica;
+    SsSourceLog *log = ss_log_get (group, &message->source, message->epoch,
+                                   is_from_start ? 1 : message->sequence);
     if (!log)
       return;
     log->teller = *from;

@@ -255,6 +255,12 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   }
   SsContact candidates[SS_REDIRECT_MAX];
   unsigned n = choose_candidates (group, &joiner->id, join->lost, candidates);
+  /* The root may know of a better place than below a node that is in this
+   * tree by chance. */
+  if (way == SS_JOIN_ON_WAY
+      && (n == 0 || is_full (scribe, &candidates[0].id)
+          || ss_id_digit (&candidates[0].id, 0) != ss_id_digit (&group->id, 0)))
+    return false;
   if (n > 0 && is_full (scribe, &candidates[0].id)
       && !is_full (scribe, &joiner->id)) {
     /* None of the children has room for one more: they had better be the
@@ -272,8 +278,6 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
       return true;
     }
   }
-  if (n == 0 && way == SS_JOIN_ON_WAY)
-    return false;
   /* Whoever is named is likely to have one more. */
   SsNeighbour *first =
       n > 0 ? ss_neighbour_find (scribe, &candidates[0].id) : NULL;
@@ -353,6 +357,11 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
 {
   bool is_self = ss_id_equal (&joiner->id, ss_scribe_self (scribe));
   SsGroup *group = NULL;
+  /* Interior is a node in its own stripe, as root, or where it is sent. */
+  if (way == SS_JOIN_ON_WAY
+      && ss_id_digit (&message->group, 0)
+             != ss_id_digit (ss_scribe_self (scribe), 0))
+    return false;
   if (is_self) {
     group = ss_scribe_find (scribe, &message->group);
     if (group && way == SS_JOIN_DELIVERED)

@@ -120,7 +120,7 @@ test_lossy (void)
 static void
 test_deaths (void)
 {
-  uint64_t seeds = g_test_slow () ? 60 : 8;
+  uint64_t seeds = g_test_slow () ? 300 : 8;
   for (uint64_t seed = 1; seed <= seeds; seed++) {
     const unsigned n = 9;
     SsRng rng;
@@ -143,7 +143,8 @@ test_deaths (void)
 static void
 test_two_deaths (void)
 {
-  for (uint64_t seed = 1; seed <= 10; seed++) {
+  uint64_t seeds = g_test_slow () ? 200 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
     const unsigned n = 8;
     SsRng rng;
     ss_rng_init_number (&rng, seed);
@@ -163,7 +164,8 @@ test_two_deaths (void)
 static void
 test_return (void)
 {
-  for (uint64_t seed = 1; seed <= 10; seed++) {
+  uint64_t seeds = g_test_slow () ? 200 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
     const unsigned n = 7;
     SsRng rng;
     ss_rng_init_number (&rng, seed);
@@ -186,7 +188,8 @@ test_return (void)
 static void
 test_comings_and_goings (void)
 {
-  for (uint64_t seed = 1; seed <= 10; seed++) {
+  uint64_t seeds = g_test_slow () ? 200 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
     const unsigned n = 10, old = 6;
     SsRng rng;
     ss_rng_init_number (&rng, seed);
