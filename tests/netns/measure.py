@@ -25,6 +25,7 @@ LATENCY_TOLERANCE = 0.1
 NODE_MEMORY_MAX = 30 << 20
 LISTENER_MEMORY_MAX = 60 << 20
 CPU_PER_MEGABYTE_MAX = 0.03
+COUNTS_TOLERANCE = 0.01
 
 
 def parse_arguments():
@@ -182,6 +183,10 @@ def limits_of(figures, options):
               NODE_MEMORY_MAX, mebibytes)
     limit("memory of a listener, peak", max(column["memory"]),
           LISTENER_MEMORY_MAX, mebibytes)
+    if "counted_by_kernel" in figures:
+        limit("upload, kernel's count to programs'",
+              abs(figures["counted_by_kernel"] - 1), COUNTS_TOLERANCE,
+              lambda value: f"1 +- {value:.3f}")
     if options.flac:
         limit("CPU of a listener per MB, most",
               max(column["cpu_s_per_mb"], default=None),
@@ -236,7 +241,7 @@ def print_report(figures, limits):
     width = max(len(what) for what, _, _, _ in limits)
     for what, value, most, met in limits:
         print(f"{'pass' if met else 'FAIL'}  {what.ljust(width)}  "
-              f"{value.rjust(10)}  {most}")
+              f"{value.rjust(12)}  {most}")
 
 
 def measure(options):
@@ -255,8 +260,13 @@ def measure(options):
                   namespace, options.latency, options.parity)
         if options.loss:
             namespace.lose(options.loss)
+        if namespace:
+            namespace.count()
         start, end, victim = broadcast(air, stage, options)
         figures = figures_of(air, options, start, end, victim)
+        if namespace and not victim:
+            said = sum(p.stats["upload_bytes"] for p in stage.programs)
+            figures["counted_by_kernel"] = namespace.counted() / said
         limits = limits_of(figures, options)
     figures["limits"] = [{"what": what, "value": value, "limit": most,
                           "met": met} for what, value, most, met in limits]

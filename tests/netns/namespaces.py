@@ -3,6 +3,7 @@ off from the rest; and several joined by a bridge."""
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 
@@ -69,6 +70,21 @@ class Namespace:
         the input hook, so that senders hear of no error either."""
         self.nft(f"insert rule inet test input udp sport {port} drop; "
                  f"insert rule inet test input udp dport {port} drop")
+
+    def count(self):
+        """From now on counts the UDP payload that is sent."""
+        self.nft("add chain inet test output "
+                 "{ type filter hook output priority 0; policy accept; }; "
+                 "add rule inet test output ip protocol udp counter; "
+                 "add rule inet test output ip6 nexthdr udp counter")
+
+    def counted(self):
+        """Bytes of UDP payload sent since count(). The kernel counts IP and
+        UDP headers too, once for each packet as it sees them."""
+        found = re.findall(r"counter packets (\d+) bytes (\d+)",
+                           self.nft("list chain inet test output"))
+        return sum(int(n_bytes) - int(n_packets) * headers
+                   for (n_packets, n_bytes), headers in zip(found, (28, 48)))
 
     def restore(self):
         """Ends loss and silence."""
