@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -245,6 +246,25 @@ ss_stats_open (const char *path, GError **error)
   return stats;
 }
 
+/* In bytes. Not getrusage's: a process starts with the peak of who forked
+ * it. */
+static uint64_t
+memory_peak (void)
+{
+  static const char label[] = "VmHWM:";
+  FILE *file = fopen ("/proc/self/status", "re");
+  uint64_t kib = 0;
+  char line[128];
+
+  if (file == NULL)
+    return 0;
+  while (kib == 0 && fgets (line, sizeof line, file) != NULL)
+    if (g_str_has_prefix (line, label))
+      kib = g_ascii_strtoull (line + strlen (label), NULL, 10);
+  fclose (file);
+  return kib * 1024;
+}
+
 static void
 fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
 {
@@ -271,7 +291,7 @@ fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
   line->cpu_s =
       (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
       + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-  line->memory_peak = (uint64_t) usage.ru_maxrss * 1024;
+  line->memory_peak = memory_peak ();
 }
 
 bool
