@@ -130,10 +130,10 @@ find_entry (SsBootstrap *bootstrap, const SsAddr *addr)
   }
   if (bootstrap->n == SS_NODE_BOOTSTRAP_MAX)
     return NULL;
-  bootstrap->entries
-      = g_renew (SsBootstrapEntry, bootstrap->entries, bootstrap->n + 1);
+  bootstrap->entries =
+      g_renew (SsBootstrapEntry, bootstrap->entries, bootstrap->n + 1);
   SsBootstrapEntry *entry = &bootstrap->entries[bootstrap->n++];
-  *entry = (SsBootstrapEntry) { .addr = *addr };
+  *entry = (SsBootstrapEntry){ .addr = *addr };
   return entry;
 }
 
@@ -150,8 +150,8 @@ fail_round (SsNode *node)
     if (bootstrap->n == 0)
       event->text = g_strdup ("no other node is known");
     else
-      event->text = g_strdup (
-          bootstrap->reason != NULL ? bootstrap->reason : "no answer");
+      event->text = g_strdup (bootstrap->reason != NULL ? bootstrap->reason
+                                                        : "no answer");
   }
   if (node->config.may_stand_alone && !ss_node_has_ring (node))
     ss_pastry_create_ring (node->pastry);

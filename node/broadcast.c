@@ -10,11 +10,11 @@
 
 #include "node/messages.h"
 
-#define BROADCAST_CHECK_TRIES   3
-#define BROADCAST_CHECK_AGAIN   (300 * SS_MSEC)
-#define BROADCAST_ANSWER_TIME   (2500 * SS_MSEC)
-#define BROADCAST_DRAIN_POLL    (20 * SS_MSEC)
-#define BROADCAST_DRAIN_TIME    (1500 * SS_MSEC)
+#define BROADCAST_CHECK_TRIES    3
+#define BROADCAST_CHECK_AGAIN    (300 * SS_MSEC)
+#define BROADCAST_ANSWER_TIME    (2500 * SS_MSEC)
+#define BROADCAST_DRAIN_POLL     (20 * SS_MSEC)
+#define BROADCAST_DRAIN_TIME     (1500 * SS_MSEC)
 #define BROADCAST_QUESTION_TRIES 4
 #define BROADCAST_QUESTION_TOKEN 1
 
@@ -59,8 +59,8 @@ ss_node_publish (SsNode *node, SsTime now, const SsPublishOptions *options)
   air->options = *options;
   air->name = g_strdup (options->name);
   air->title = g_strdup (options->title != NULL ? options->title : "");
-  air->description
-      = g_strdup (options->description != NULL ? options->description : "");
+  air->description =
+      g_strdup (options->description != NULL ? options->description : "");
   ss_signer_init (&air->signer, options->seed);
   air->group_id = ss_station_group_id (&air->signer.key, air->name);
   air->state = SS_AIR_WAITING;
@@ -190,9 +190,9 @@ ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor)
   complete.publisher = ss_contact_to_record (ss_link_self (node->link));
   SsStoreRecord record = {
     .key = air->signer.key,
-    .version
-    = MAX (air->version + 1,
-           (uint64_t) ((node->env.now + node->env.wall_offset) / SS_MSEC)),
+    .version =
+        MAX (air->version + 1,
+             (uint64_t) ((node->env.now + node->env.wall_offset) / SS_MSEC)),
   };
   g_strlcpy (record.name, air->name, sizeof record.name);
   record.value_len = (uint16_t) ss_descriptor_encode (&complete, record.value,
@@ -309,8 +309,7 @@ static void
 start (SsNode *node)
 {
   SsBroadcast *air = &node->broadcast;
-  uint32_t wall
-      = (uint32_t) ((node->env.now + node->env.wall_offset) / SS_SEC);
+  uint32_t wall = (uint32_t) ((node->env.now + node->env.wall_offset) / SS_SEC);
 
   ss_timers_disarm (&node->env.timers, &air->timer);
   air->session = MAX (wall, air->options.session_min);
@@ -323,9 +322,9 @@ start (SsNode *node)
   g_strlcpy (params.name, air->name, sizeof params.name);
   uint64_t version = air->version; /* of a former life's record, or 0 */
   air->state = SS_AIR_STARTED;
-  air->station = ss_station_publish (node->splitstream, &params,
-                                     air->options.seed, air->session,
-                                     air->title, air->description);
+  air->station =
+      ss_station_publish (node->splitstream, &params, air->options.seed,
+                          air->session, air->title, air->description);
   if (air->version == version) {
     /* The station has not announced itself yet (no headers so far). */
     SsDescriptor descriptor = { .params = params, .session = air->session };

@@ -2,5 +2,5 @@
 #include "node/messages.h"
 
 #define SS_WIRE_PROTOCOL node
-#define SS_WIRE_DEF "node/messages.def"
+#define SS_WIRE_DEF      "node/messages.def"
 #include "base/wire_define.h"

@@ -2,5 +2,5 @@
 #pragma once
 
 #define SS_WIRE_PROTOCOL node
-#define SS_WIRE_DEF "node/messages.def"
+#define SS_WIRE_DEF      "node/messages.def"
 #include "base/wire_declare.h"

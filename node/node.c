@@ -78,8 +78,8 @@ static const SsLinkUpcalls link_upcalls = {
 /* The store's. */
 
 static void
-on_found (void *user, uint64_t token, const SsStoreRecord *records,
-          unsigned n, bool complete)
+on_found (void *user, uint64_t token, const SsStoreRecord *records, unsigned n,
+          bool complete)
 {
   if (token == SS_TOKEN_CHECK)
     ss_broadcast_found (user, records, n, complete);
@@ -184,8 +184,8 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   g_queue_init (&node->events);
 
   SsLinkConfig link_config = {
-    .flags = (uint8_t) (SS_PEER_REACHABLE
-                        | (config->is_relay ? SS_PEER_RELAY : 0)),
+    .flags =
+        (uint8_t) (SS_PEER_REACHABLE | (config->is_relay ? SS_PEER_RELAY : 0)),
     .advertise = config->advertise,
     .last_handshake_ns = config->last_handshake_ns,
     .upload_bps = config->upload_bps,
@@ -233,8 +233,8 @@ ss_node_free (SsNode *node)
 }
 
 void
-ss_node_input (SsNode *node, SsTime now, const SsAddr *from,
-               uint8_t *datagram, size_t len)
+ss_node_input (SsNode *node, SsTime now, const SsAddr *from, uint8_t *datagram,
+               size_t len)
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
@@ -522,8 +522,8 @@ note_observation (SsNode *node, const SsContact *peer, const SsAddr *observed)
   for (unsigned i = 0; i < node->n_observers; i++) {
     unsigned votes = 0;
     for (unsigned j = 0; j < node->n_observers; j++)
-      votes += ss_addr_equal (&node->observers[i].addr,
-                              &node->observers[j].addr);
+      votes +=
+          ss_addr_equal (&node->observers[i].addr, &node->observers[j].addr);
     if (votes > best_votes) {
       best_votes = votes;
       best = node->observers[i].addr;

@@ -23,8 +23,8 @@ typedef struct {
   uint64_t upload_bps;       /* 0: no cap */
   SsTime wall_offset;        /* UNIX ns = now + wall_offset */
   uint64_t last_handshake_ns;
-  unsigned leaf_set;         /* L; 0: 32 */
-  bool may_stand_alone;      /* a ring of one when no bootstrap answers */
+  unsigned leaf_set;    /* L; 0: 32 */
+  bool may_stand_alone; /* a ring of one when no bootstrap answers */
   SsLogLevel log_level;
   void (*log) (void *user, SsLogLevel level, const char *text);
   void *log_user;
@@ -33,8 +33,8 @@ typedef struct {
 typedef enum {
   SS_NODE_OUTSIDE, /* not joined */
   SS_NODE_JOINING,
-  SS_NODE_ALONE,   /* a ring of one */
-  SS_NODE_JOINED,  /* leaf set complete and confirmed */
+  SS_NODE_ALONE,  /* a ring of one */
+  SS_NODE_JOINED, /* leaf set complete and confirmed */
   SS_NODE_LEAVING,
 } SsNodeState;
 
@@ -60,25 +60,25 @@ typedef struct {
   SsNodeState state;
   bool flag;
   SsAddr addr;
-  const char *text;         /* owned by the node until the next event call */
+  const char *text; /* owned by the node until the next event call */
   unsigned n_found;
   const SsDescriptor *found; /* likewise; oldest key first */
-  bool complete;            /* STATIONS: enough of the ring was asked */
-  SsCodecHeaders *headers;  /* to be freed with ss_codec_headers_free */
-  SsFrame frame;            /* frame.data to be unreferenced */
+  bool complete;             /* STATIONS: enough of the ring was asked */
+  SsCodecHeaders *headers;   /* to be freed with ss_codec_headers_free */
+  SsFrame frame;             /* frame.data to be unreferenced */
 } SsEvent;
 
 SsNode *ss_node_new (const SsNodeConfig *config, const uint8_t seed[32],
                      SsTime now);
-void    ss_node_free (SsNode *node);
+void ss_node_free (SsNode *node);
 
-void    ss_node_input (SsNode *node, SsTime now, const SsAddr *from,
-                       uint8_t *datagram, size_t len);
-void    ss_node_tick (SsNode *node, SsTime now);
-SsTime  ss_node_deadline (const SsNode *node); /* SS_NEVER when idle */
+void ss_node_input (SsNode *node, SsTime now, const SsAddr *from,
+                    uint8_t *datagram, size_t len);
+void ss_node_tick (SsNode *node, SsTime now);
+SsTime ss_node_deadline (const SsNode *node); /* SS_NEVER when idle */
 /* One datagram into buf (cap at least SS_DATAGRAM_MAX); 0: drained. */
-size_t  ss_node_output (SsNode *node, SsAddr *ret_to, uint8_t *buf, size_t cap);
-bool    ss_node_event (SsNode *node, SsEvent *ret_event);
+size_t ss_node_output (SsNode *node, SsAddr *ret_to, uint8_t *buf, size_t cap);
+bool ss_node_event (SsNode *node, SsEvent *ret_event);
 
 /* Commands. Each takes `now` first, as input does. */
 /* Adds bootstrap addresses (identity asked first) or known contacts, and
@@ -101,11 +101,13 @@ typedef struct {
 } SsPublishOptions;
 
 /* Checks that the key is not live elsewhere, then ON_AIR or TAKEN. */
-void ss_node_publish (SsNode *node, SsTime now, const SsPublishOptions *options);
-void ss_node_push_headers (SsNode *node, SsTime now, const SsCodecHeaders *headers);
+void ss_node_publish (SsNode *node, SsTime now,
+                      const SsPublishOptions *options);
+void ss_node_push_headers (SsNode *node, SsTime now,
+                           const SsCodecHeaders *headers);
 void ss_node_push_frame (SsNode *node, SsTime now, const SsFrame *frame);
-void ss_node_end (SsNode *node, SsTime now);    /* orderly end: ENDED follows */
-uint32_t ss_node_session (const SsNode *node);  /* of the own broadcast */
+void ss_node_end (SsNode *node, SsTime now);   /* orderly end: ENDED follows */
+uint32_t ss_node_session (const SsNode *node); /* of the own broadcast */
 
 void ss_node_listen (SsNode *node, SsTime now, const SsDescriptor *station,
                      SsTime buffer);
@@ -125,6 +127,6 @@ void ss_node_stats (const SsNode *node, SsNodeStats *ret_stats);
 uint64_t ss_node_last_handshake_ns (const SsNode *node);
 /* For the simulator's oracles and for tests. */
 unsigned ss_node_leaf_set (const SsNode *node, SsContact *ret, unsigned max);
-SsKbr   *ss_node_kbr (SsNode *node);
+SsKbr *ss_node_kbr (SsNode *node);
 SsSplitStream *ss_node_splitstream (SsNode *node);
-SsEnv   *ss_node_env (SsNode *node);
+SsEnv *ss_node_env (SsNode *node);

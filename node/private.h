@@ -27,7 +27,7 @@ typedef struct {
   SsAddr addr;
   SsContact contact; /* key all zero: not known yet */
   bool known;
-  bool answered;     /* in the current round */
+  bool answered; /* in the current round */
 } SsBootstrapEntry;
 
 typedef struct {
@@ -112,15 +112,15 @@ struct SsNode {
   unsigned n_observers;
   SsAddr address; /* as last announced */
 
-  GQueue events; /* SsEvent, owned */
-  char *event_text;            /* lent to the driver with the last event */
-  SsDescriptor *event_found;   /* likewise */
+  GQueue events;             /* SsEvent, owned */
+  char *event_text;          /* lent to the driver with the last event */
+  SsDescriptor *event_found; /* likewise */
 };
 
 /* node.c */
 SsEvent *ss_node_push_event (SsNode *node, SsEventType type);
-void     ss_node_set_state (SsNode *node);
-bool     ss_node_has_ring (const SsNode *node);
+void ss_node_set_state (SsNode *node);
+bool ss_node_has_ring (const SsNode *node);
 
 /* bootstrap.c */
 void ss_bootstrap_init (SsNode *node);
@@ -133,8 +133,8 @@ void ss_bootstrap_timer (SsNode *node);
 void ss_broadcast_init (SsNode *node);
 void ss_broadcast_clear (SsNode *node);
 void ss_broadcast_ring (SsNode *node); /* there is a ring to work in now */
-void ss_broadcast_found (SsNode *node, const SsStoreRecord *records,
-                         unsigned n, bool complete);
+void ss_broadcast_found (SsNode *node, const SsStoreRecord *records, unsigned n,
+                         bool complete);
 void ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
                           const SsStoreRecord *newer);
 void ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor);
@@ -147,8 +147,8 @@ void ss_broadcast_timer (SsNode *node);
 /* tuner.c */
 void ss_tuner_init (SsNode *node);
 void ss_tuner_ring (SsNode *node);
-void ss_tuner_found (SsNode *node, uint64_t token,
-                     const SsStoreRecord *records, unsigned n, bool complete);
+void ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
+                     unsigned n, bool complete);
 void ss_tuner_silent (SsNode *node, bool silent);
 void ss_tuner_need_descriptor (SsNode *node);
 void ss_tuner_timer (SsNode *node);

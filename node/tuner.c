@@ -6,12 +6,12 @@
 
 #include <string.h>
 
-#define TUNER_READ_AGAIN (500 * SS_MSEC)
+#define TUNER_READ_AGAIN  (500 * SS_MSEC)
 #define TUNER_SILENT_POLL (1 * SS_SEC)
 
 static void ask (SsNode *node);
-static void answer_find (SsNode *node, const SsStoreRecord *records,
-                         unsigned n, bool complete);
+static void answer_find (SsNode *node, const SsStoreRecord *records, unsigned n,
+                         bool complete);
 static void read_descriptor (SsNode *node);
 
 void
@@ -96,10 +96,10 @@ ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
     ss_station_set_descriptor (tuner->station, &descriptor);
   }
   if (tuner->need_descriptor || tuner->silent)
-    ss_timers_arm (&node->env.timers, &tuner->timer,
-                   node->env.now
-                       + (tuner->need_descriptor ? TUNER_READ_AGAIN
-                                                 : TUNER_SILENT_POLL));
+    ss_timers_arm (
+        &node->env.timers, &tuner->timer,
+        node->env.now
+            + (tuner->need_descriptor ? TUNER_READ_AGAIN : TUNER_SILENT_POLL));
 }
 
 void

@@ -35,10 +35,10 @@ typedef enum {
 
 typedef struct {
   SsId key;
-  SsContact source;      /* who routed it first */
-  SsContact previous;    /* the last hop (self at the source) */
+  SsContact source;   /* who routed it first */
+  SsContact previous; /* the last hop (self at the source) */
   unsigned hops;
-  bool provisional;      /* deliver: a closer node is suspected, not yet
+  bool provisional; /* deliver: a closer node is suspected, not yet
                             declared dead; only for SS_ROUTE_PROVISIONAL */
   const uint8_t *data;
   size_t len;
@@ -83,9 +83,9 @@ typedef struct {
 typedef struct {
   SsKbrClassOfTraffic class;
   bool reliable;
-  uint8_t tries_max;  /* 0: the default */
-  uint64_t token;     /* reliable: for the outcome upcall; 0: no upcall */
-  SsTime expires;     /* 0: none */
+  uint8_t tries_max; /* 0: the default */
+  uint64_t token;    /* reliable: for the outcome upcall; 0: no upcall */
+  SsTime expires;    /* 0: none */
 } SsKbrSend;
 
 typedef struct SsKbr SsKbr;
@@ -146,8 +146,9 @@ unsigned ss_kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts,
  * included until declared dead. */
 unsigned ss_kbr_replica_set (SsKbr *kbr, const SsId *key,
                              SsContact *ret_contacts, unsigned max);
-/* The arc (from, to] of keys for which node is the rank-th closest (0: the
- * root). False when the leaf set does not tell. */
+/* The arc (from, to] of keys for which node is one of the rank + 1 closest
+ * (rank 0: the root). All of the ring if from equals to. False when the leaf
+ * set does not tell. */
 bool ss_kbr_range (SsKbr *kbr, const SsContact *node, unsigned rank,
                    SsId *ret_from, SsId *ret_to);
 /* Is this node the closest to key? provisional: suspects not counted. */

@@ -185,6 +185,7 @@ advance (SsGroup *group, SsSourceLog *log)
   while (!group->is_dead && log->epoch == epoch && group->ordered->is_synced
          && (data = ss_log_entry (log, log->next))) {
     uint32_t sequence = log->next++;
+    group->ordered->changed = scribe->env->now;
     log->known_end = MAX (log->known_end, log->next);
     g_bytes_ref (data);
     for (unsigned i = 0; i < ss_group_child_count (group); i++) {

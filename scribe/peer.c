@@ -307,6 +307,19 @@ lists (const SsMsgScribeKeepalive *message, uint64_t tag)
   return false;
 }
 
+/* A child that was away does not know what it missed, if it was the last for
+ * a while: it is told once after each time of activity. */
+static void
+hear_child (SsGroup *group, SsChild *child)
+{
+  child->heard = group->scribe->env->now;
+  if (!group->ordered || child->told > group->ordered->changed)
+    return;
+  child->told = child->heard;
+  SsContact to = child->contact;
+  ss_log_sync (group, &to, 0);
+}
+
 void
 ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
                                const SsMsgScribeKeepalive *message)
@@ -319,7 +332,7 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
     SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
     SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
     if (child)
-      child->heard = now;
+      hear_child (group, child);
     else
       answer.tags[answer.n_tags++] = message->tags[i];
   }

@@ -59,7 +59,7 @@
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
 #define SS_PENDING_TIME         (1 * SS_SEC)
 #define SS_SURPLUS_TIME         (1 * SS_SEC) /* a source has two children */
-#define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served so long */
+#define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served */
 #define SS_LEAVE_TIME           (500 * SS_MSEC)
 #define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME        (10 * SS_SEC)
@@ -120,6 +120,7 @@ typedef struct {
 typedef struct {
   SsContact contact;
   SsTime since, heard; /* JOIN; JOIN or KEEPALIVE */
+  SsTime told;         /* ordered: how far the logs are */
   SsTime shed_until;   /* being handed on: served until then; 0: no */
 } SsChild;
 
@@ -225,6 +226,7 @@ typedef struct {
   bool is_ready;            /* root: knows what the replicas hold */
   unsigned n_awaited;       /* root, not ready: their answers */
   bool is_asking; /* child: the new parent has not said how far it is */
+  SsTime changed; /* a message was handed on last */
   SsTime sync_at; /* agreement with replicas, or with a new parent */
 } SsOrdered;
 

@@ -116,7 +116,7 @@ ss_world_publish (SsWorld *world)
 
   world->publisher = (int) index;
   world->epoch++;
-  world->epochs[world->epoch] = (SsEpoch) { .start = -1 };
+  world->epochs[world->epoch] = (SsEpoch){ .start = -1 };
   publish (world);
   return index;
 }
@@ -157,7 +157,7 @@ void
 ss_air_listen (SsWorld *world, SsMember *member)
 {
   member->hearing = g_new (SsHearing, 1);
-  *member->hearing = (SsHearing) {
+  *member->hearing = (SsHearing){
     .started = ss_world_now (world),
     .found_at = -1,
     .first_at = -1,
@@ -197,12 +197,11 @@ on_headers (SsWorld *world, SsMember *member, const SsCodecHeaders *headers)
 {
   SsHearing *hearing = member->hearing;
   gsize len = 0;
-  const uint8_t *tags
-      = headers->n_packets == 2 ? g_bytes_get_data (headers->packets[1], &len)
-                                : NULL;
+  const uint8_t *tags = headers->n_packets == 2
+                            ? g_bytes_get_data (headers->packets[1], &len)
+                            : NULL;
 
-  if (len != 32 || tags[8] > world->epoch
-      || headers->codec != SS_CODEC_OPUS) {
+  if (len != 32 || tags[8] > world->epoch || headers->codec != SS_CODEC_OPUS) {
     ss_world_fail (world, "node %u got other codec headers", member->index);
     return;
   }
@@ -221,19 +220,16 @@ check_time (SsWorld *world, const SsMember *member, const SsFrame *frame)
 
   hearing->latency_min = MIN (hearing->latency_min, latency);
   hearing->latency_max = MAX (hearing->latency_max, latency);
-  if (frame->timestamp
-      != (SsTime) frame->number * SS_WORLD_FRAME_TIME)
+  if (frame->timestamp != (SsTime) frame->number * SS_WORLD_FRAME_TIME)
     ss_world_fail (world,
                    "node %u: frame %" G_GUINT64_FORMAT " has timestamp %.3f",
                    member->index, frame->number,
                    (double) frame->timestamp / (double) SS_SEC);
-  if (latency < world->options.latency
-                    - world->options.latency / EARLY_DIVISOR)
-    ss_world_fail (world,
-                   "node %u: frame %" G_GUINT64_FORMAT " came %.1f ms early",
-                   member->index, frame->number,
-                   (double) (world->options.latency - latency)
-                       / (double) SS_MSEC);
+  if (latency < world->options.latency - world->options.latency / EARLY_DIVISOR)
+    ss_world_fail (
+        world, "node %u: frame %" G_GUINT64_FORMAT " came %.1f ms early",
+        member->index, frame->number,
+        (double) (world->options.latency - latency) / (double) SS_MSEC);
 }
 
 static void
@@ -264,8 +260,8 @@ on_frame (SsWorld *world, SsMember *member, const SsFrame *frame)
   }
   hearing->next = frame->number + 1;
   hearing->n_frames++;
-  size_t expected_len
-      = make_frame ((unsigned) hearing->epoch, frame->number, expected);
+  size_t expected_len =
+      make_frame ((unsigned) hearing->epoch, frame->number, expected);
 
   if (len != expected_len || memcmp (data, expected, len) != 0) {
     hearing->n_bad++;

@@ -51,19 +51,16 @@ parse (int *argc, char ***argv, SsSimOptions *options, GError **error)
     { "nodes", 'n', 0, G_OPTION_ARG_INT, &nodes, "how many nodes", "N" },
     { "seed", 's', 0, G_OPTION_ARG_INT64, &seed, "all chance follows", "S" },
     { "runs", 'r', 0, G_OPTION_ARG_INT, &runs, "seeds from S on", "N" },
-    { "loss", 'l', 0, G_OPTION_ARG_DOUBLE, &loss, "of datagrams, 0 to 1",
-      "P" },
+    { "loss", 'l', 0, G_OPTION_ARG_DOUBLE, &loss, "of datagrams, 0 to 1", "P" },
     { "duplicate", 0, 0, G_OPTION_ARG_DOUBLE, &duplicate, "datagrams twice",
       "P" },
-    { "straggle", 0, 0, G_OPTION_ARG_DOUBLE, &straggle, "datagrams late",
-      "P" },
+    { "straggle", 0, 0, G_OPTION_ARG_DOUBLE, &straggle, "datagrams late", "P" },
     { "delay", 'd', 0, G_OPTION_ARG_DOUBLE, &delay, "one way", "MS" },
     { "jitter", 'j', 0, G_OPTION_ARG_DOUBLE, &jitter, "up to as much more",
       "MS" },
     { "plane", 0, 0, G_OPTION_ARG_NONE, &plane,
       "delay by distance, at most --delay", NULL },
-    { "latency", 0, 0, G_OPTION_ARG_DOUBLE, &latency, "of the station",
-      "MS" },
+    { "latency", 0, 0, G_OPTION_ARG_DOUBLE, &latency, "of the station", "MS" },
     { "parity", 'm', 0, G_OPTION_ARG_INT, &parity, "stripes of parity", "M" },
     { "duration", 't', 0, G_OPTION_ARG_DOUBLE, &duration,
       "of the scenario's main part", "S" },
@@ -71,15 +68,15 @@ parse (int *argc, char ***argv, SsSimOptions *options, GError **error)
       NULL },
     { NULL, 0, 0, 0, NULL, NULL, NULL },
   };
-  GOptionContext *context
-      = g_option_context_new ("list | run SCENARIO - simulate many nodes");
+  GOptionContext *context =
+      g_option_context_new ("list | run SCENARIO - simulate many nodes");
 
   g_option_context_add_main_entries (context, entries, NULL);
   if (!g_option_context_parse (context, argc, argv, error))
     return context;
   /* The scenario's own where nothing is said. */
-  const SsScenario *scenario
-      = *argc == 3 ? ss_scenario_find ((*argv)[2]) : NULL;
+  const SsScenario *scenario =
+      *argc == 3 ? ss_scenario_find ((*argv)[2]) : NULL;
 
   if (scenario != NULL)
     *options = scenario->defaults;

@@ -8,27 +8,27 @@
 #include "sim/pool.h"
 #include "sim/queue.h"
 
-#define FIRST_IP     UINT32_C (0x0a000001)
-#define PORT         16160
-#define START        SS_SEC
-#define FROZEN_MAX   (256 * 1024) /* bytes that a frozen node's socket holds */
+#define FIRST_IP   UINT32_C (0x0a000001)
+#define PORT       16160
+#define START      SS_SEC
+#define FROZEN_MAX (256 * 1024) /* bytes that a frozen node's socket holds */
 /* Wakes of a node at one time: more, and its deadline does not advance. */
-#define WAKES_MAX    4096
+#define WAKES_MAX 4096
 
 typedef enum { EVENT_ARRIVAL, EVENT_WAKE, EVENT_CALL } EventKind;
 
 typedef struct {
-  SsNode *node;       /* NULL: dead */
-  SsTime wake_at;     /* the wake event that counts; SS_NEVER: none */
-  uint32_t life;      /* counts restarts */
+  SsNode *node;   /* NULL: dead */
+  SsTime wake_at; /* the wake event that counts; SS_NEVER: none */
+  uint32_t life;  /* counts restarts */
   uint16_t side;
   bool is_frozen, is_mute;
-  bool is_pumped;     /* its output is being drained further up the stack */
-  double x, y;        /* plane */
+  bool is_pumped; /* its output is being drained further up the stack */
+  double x, y;    /* plane */
   SsPacket *held, *held_last; /* frozen: what came meanwhile */
   size_t held_bytes;
-  SsTime woke_at;     /* last; */
-  unsigned n_wakes;   /* and how often at that time */
+  SsTime woke_at;   /* last; */
+  unsigned n_wakes; /* and how often at that time */
 } Place;
 
 /* What becomes of one node's datagrams: there are few such nodes. */
@@ -51,7 +51,7 @@ struct SsNetwork {
   SsQueue queue;
   SsPool pool;
   SsRng faults, places_rng;
-  GArray *places; /* Place */
+  GArray *places;  /* Place */
   GArray *tampers; /* Tamper */
   SsNetworkStats stats;
   crypto_generichash_state *trace;
@@ -65,11 +65,11 @@ place_of (const SsNetwork *network, unsigned node)
 }
 
 void
-ss_network_rng (const SsNetwork *network, const char *purpose,
-                uint64_t number, SsRng *ret_rng)
+ss_network_rng (const SsNetwork *network, const char *purpose, uint64_t number,
+                SsRng *ret_rng)
 {
-  uint64_t numbers[2]
-      = { GUINT64_TO_BE (network->options.seed), GUINT64_TO_BE (number) };
+  uint64_t numbers[2] = { GUINT64_TO_BE (network->options.seed),
+                          GUINT64_TO_BE (number) };
   const SsBytes parts[] = {
     { numbers, sizeof numbers },
     { purpose, strlen (purpose) },
@@ -97,8 +97,7 @@ ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
   ss_network_rng (network, "places", 0, &network->places_rng);
   network->places = g_array_new (FALSE, TRUE, sizeof (Place));
   network->tampers = g_array_new (FALSE, FALSE, sizeof (Tamper));
-  network->trace
-      = g_aligned_alloc0 (1, sizeof *network->trace, 64);
+  network->trace = g_aligned_alloc0 (1, sizeof *network->trace, 64);
   crypto_generichash_init (network->trace, NULL, 0, 16);
   return network;
 }
@@ -184,8 +183,8 @@ draw_delay (SsNetwork *network, unsigned from, unsigned to)
   SsTime delay = base_delay (network, from, to);
 
   if (options->jitter > 0)
-    delay += (SsTime) ss_rng_below (&network->faults,
-                                    (uint64_t) options->jitter);
+    delay +=
+        (SsTime) ss_rng_below (&network->faults, (uint64_t) options->jitter);
   if (options->straggle > 0
       && ss_rng_unit (&network->faults) < options->straggle)
     delay += (SsTime) ss_rng_below (&network->faults,
@@ -218,8 +217,7 @@ send (SsNetwork *network, unsigned from, const SsAddr *addr,
   uint32_t to = ip - FIRST_IP;
 
   /* Nobody there. */
-  if (!ss_addr_is_v4 (addr) || addr->port != PORT
-      || to >= network->places->len)
+  if (!ss_addr_is_v4 (addr) || addr->port != PORT || to >= network->places->len)
     return;
   for (unsigned i = 0; i < copies; i++) {
     const SsQueued event = {
@@ -438,8 +436,7 @@ input (SsNetwork *network, unsigned node, SsPacket *packet)
 
   network->stats.delivered++;
   trace (network, node, packet);
-  ss_node_input (place->node, network->now, &from, packet->bytes,
-                 packet->len);
+  ss_node_input (place->node, network->now, &from, packet->bytes, packet->len);
   ss_pool_give_back (&network->pool, packet);
   pump (network, node);
 }
@@ -520,7 +517,7 @@ ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
 {
   Call *call = g_new (Call, 1);
 
-  *call = (Call) { function, user };
+  *call = (Call){ function, user };
   const SsQueued event = {
     .at = MAX (time, network->now),
     .kind = EVENT_CALL,
@@ -562,8 +559,8 @@ void
 ss_network_stats (const SsNetwork *network, SsNetworkStats *ret_stats)
 {
   *ret_stats = network->stats;
-  ret_stats->memory = network->pool.memory
-                      + network->queue.capacity * sizeof (SsQueued);
+  ret_stats->memory =
+      network->pool.memory + network->queue.capacity * sizeof (SsQueued);
 }
 
 void
@@ -571,8 +568,7 @@ ss_network_trace_hash (const SsNetwork *network,
                        char ret_text[SS_TRACE_HASH_STRLEN])
 {
   uint8_t hash[16];
-  crypto_generichash_state *state
-      = g_aligned_alloc0 (1, sizeof *state, 64);
+  crypto_generichash_state *state = g_aligned_alloc0 (1, sizeof *state, 64);
 
   /* A copy, so that the trace can go on. */
   *state = *network->trace;

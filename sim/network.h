@@ -21,11 +21,11 @@ typedef enum {
 typedef struct {
   uint64_t seed;
   SsDelayModel model;
-  SsTime delay;      /* one way; plane: across the whole diagonal */
-  SsTime jitter;     /* up to so much more for each datagram: reorders */
-  double loss;       /* of each datagram */
-  double duplicate;  /* come twice */
-  double straggle;   /* come late, by up to: */
+  SsTime delay;     /* one way; plane: across the whole diagonal */
+  SsTime jitter;    /* up to so much more for each datagram: reorders */
+  double loss;      /* of each datagram */
+  double duplicate; /* come twice */
+  double straggle;  /* come late, by up to: */
   SsTime straggle_delay;
   /* hook: one way between two, symmetric or not. */
   SsTime (*hook) (void *user, unsigned from, unsigned to);
@@ -34,30 +34,29 @@ typedef struct {
 
 /* What a node says, as ss_node_event returns it; the handler owns what the
  * event owns, and may command this node and others. */
-typedef void (*SsNetworkEventFunc) (void *user, unsigned node,
-                                    SsEvent *event);
+typedef void (*SsNetworkEventFunc) (void *user, unsigned node, SsEvent *event);
 typedef void (*SsNetworkFunc) (void *user, uint64_t argument);
 
 SsNetwork *ss_network_new (const SsNetworkOptions *options,
                            SsNetworkEventFunc event, void *user);
-void       ss_network_free (SsNetwork *network);
+void ss_network_free (SsNetwork *network);
 
 /* A stream of random numbers of its own for each purpose, so that one more
  * draw for one changes nothing for the others. */
-void     ss_network_rng (const SsNetwork *network, const char *purpose,
-                         uint64_t number, SsRng *ret_rng);
-SsTime   ss_network_now (const SsNetwork *network);
+void ss_network_rng (const SsNetwork *network, const char *purpose,
+                     uint64_t number, SsRng *ret_rng);
+SsTime ss_network_now (const SsNetwork *network);
 unsigned ss_network_n_nodes (const SsNetwork *network);
-SsAddr   ss_network_addr (unsigned node);
+SsAddr ss_network_addr (unsigned node);
 
 /* Brings a node up: a new number, or a dead one's next life. */
 unsigned ss_network_add (SsNetwork *network, const SsNodeConfig *config);
-void     ss_network_restart (SsNetwork *network, unsigned node,
-                             const SsNodeConfig *config);
-SsNode  *ss_network_node (const SsNetwork *network, unsigned node); /* NULL:
+void ss_network_restart (SsNetwork *network, unsigned node,
+                         const SsNodeConfig *config);
+SsNode *ss_network_node (const SsNetwork *network, unsigned node); /* NULL:
                                                                        dead */
 /* To be called after each command to a node outside the event handler. */
-void     ss_network_touch (SsNetwork *network, unsigned node);
+void ss_network_touch (SsNetwork *network, unsigned node);
 
 /* Faults. Dead is silent: nothing comes back for what is sent there. A
  * frozen node (SIGSTOP) gets what came meanwhile at once when it thaws, as

@@ -8,7 +8,7 @@
 #define SIDE            16 /* leaves a side */
 /* Nodes above the fan-out bound are allowed for as roots and where nobody
  * else could take an orphan. */
-#define CHILDREN_HARD   (2 * SS_FAMILY_CHILDREN)
+#define CHILDREN_HARD (2 * SS_FAMILY_CHILDREN)
 
 typedef struct {
   SsId key;
@@ -98,17 +98,15 @@ leaf_set_is_right (SsWorld *world, GPtrArray *living, unsigned place)
     have[i] = leaves[i].id;
   if (n - 1 <= 2 * SIDE) {
     for (unsigned i = 1; i < n; i++)
-      want[n_want++]
-          = ((SsMember *) g_ptr_array_index (living, (place + i) % n))
-                ->self.id;
+      want[n_want++] =
+          ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
   } else {
     for (unsigned i = 1; i <= SIDE; i++) {
-      want[n_want++]
-          = ((SsMember *) g_ptr_array_index (living, (place + i) % n))
-                ->self.id;
-      want[n_want++]
-          = ((SsMember *) g_ptr_array_index (living, (place + n - i) % n))
-                ->self.id;
+      want[n_want++] =
+          ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
+      want[n_want++] =
+          ((SsMember *) g_ptr_array_index (living, (place + n - i) % n))
+              ->self.id;
     }
   }
   if (n_have != n_want)
@@ -167,8 +165,8 @@ ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
     ss_rng_bytes (&world->rng, &lookup->key, sizeof lookup->key);
     ss_node_tick (ss_world_node (world, from->index), ss_world_now (world));
     ss_kbr_route (ss_node_kbr (ss_world_node (world, from->index)),
-                  LOOKUP_PROTOCOL, &lookup->key, NULL, 0,
-                  (const uint8_t *) &i, sizeof i);
+                  LOOKUP_PROTOCOL, &lookup->key, NULL, 0, (const uint8_t *) &i,
+                  sizeof i);
     ss_network_touch (world->network, from->index);
     ss_world_run (world, SS_MSEC);
   }
@@ -188,8 +186,8 @@ ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
     result.hops_mean = (double) hops / (double) (n - result.n_missing);
   if (result.n_wrong + result.n_missing + result.n_twice > 0)
     ss_world_fail (world,
-                   "of %u lookups %u ended elsewhere, %u nowhere, %u twice",
-                   n, result.n_wrong, result.n_missing, result.n_twice);
+                   "of %u lookups %u ended elsewhere, %u nowhere, %u twice", n,
+                   result.n_wrong, result.n_missing, result.n_twice);
   g_ptr_array_unref (living);
   /* Given back, so that it is not taken for the nodes' memory. */
   g_array_unref (world->lookups);
@@ -219,8 +217,7 @@ depth_of (const Believed *believed, unsigned n, unsigned index, unsigned root)
   for (unsigned depth = 0; depth <= n; depth++) {
     if (index == root)
       return (int) depth;
-    if (index >= n || !believed[index].is_there
-        || !believed[index].has_parent)
+    if (index >= n || !believed[index].is_there || !believed[index].has_parent)
       return -1;
     index = believed[index].parent;
   }
@@ -236,13 +233,12 @@ report_lost (SsWorld *world, const Believed *believed, unsigned index,
 
   for (unsigned i = 0; i < n && at < n && believed[at].has_parent; i++)
     at = believed[at].parent;
-  ss_world_fail (world,
-                 "node %u is not in the tree of stripe %u: its way up ends "
-                 "at %u%s, the root is %u",
-                 index, stripe, at,
-                 at < n && believed[at].is_root ? ", who says it is the root"
-                                                : "",
-                 root);
+  ss_world_fail (
+      world,
+      "node %u is not in the tree of stripe %u: its way up ends "
+      "at %u%s, the root is %u",
+      index, stripe, at,
+      at < n && believed[at].is_root ? ", who says it is the root" : "", root);
 }
 
 static const SsStationStats *
@@ -267,8 +263,7 @@ check_fan_out (SsWorld *world, const SsStationStats *stats, unsigned index,
   if ((int) index == world->publisher)
     trees->publisher_children = children;
   trees->children_max = MAX (trees->children_max, children);
-  unsigned most = (int) index == world->publisher ? SS_STRIPES
-                                                  : CHILDREN_HARD;
+  unsigned most = (int) index == world->publisher ? SS_STRIPES : CHILDREN_HARD;
 
   if (children <= most)
     return;
@@ -299,7 +294,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
       const SsStripeStats *stripe = &station->stripes[j];
       static const SsKey none;
 
-      believed[j * n + i] = (Believed) {
+      believed[j * n + i] = (Believed){
         .is_there = stripe->in_tree || stripe->is_root,
         .is_root = stripe->is_root,
         .has_parent = !ss_key_equal (&stripe->parent.key, &none),
@@ -350,15 +345,13 @@ ss_oracle_hearing (SsWorld *world, SsTime since, bool whole, bool report)
     if (hearing->lost_at >= since) {
       n_wrong++;
       if (report)
-        ss_world_fail (world,
-                       "node %u lost %" G_GUINT64_FORMAT
-                       " frames, the last at %.3f",
-                       i, hearing->n_lost,
-                       (double) hearing->lost_at / (double) SS_SEC);
+        ss_world_fail (
+            world,
+            "node %u lost %" G_GUINT64_FORMAT " frames, the last at %.3f", i,
+            hearing->n_lost, (double) hearing->lost_at / (double) SS_SEC);
     } else if (whole
                && (hearing->epoch != world->epoch || !hearing->ended
-                   || hearing->next
-                          != world->epochs[world->epoch].n_frames)) {
+                   || hearing->next != world->epochs[world->epoch].n_frames)) {
       n_wrong++;
       if (report)
         ss_world_fail (world,

@@ -24,7 +24,7 @@ typedef struct {
   unsigned n_wrong;
   unsigned depth_max;
   double depth_mean;
-  unsigned children_max;    /* of one node, over all stripes */
+  unsigned children_max; /* of one node, over all stripes */
   unsigned publisher_children;
 } SsTrees;
 
@@ -37,4 +37,4 @@ unsigned ss_oracle_hearing (SsWorld *world, SsTime since, bool whole,
 
 /* For sim/world.c. */
 GArray *ss_oracle_lookups_new (void);
-void    ss_oracle_register (SsMember *member, SsNode *node);
+void ss_oracle_register (SsMember *member, SsNode *node);

@@ -9,7 +9,7 @@ static const uint16_t sizes[SS_POOL_CLASSES] = { 96, 256, 512, 2048 };
 void
 ss_pool_init (SsPool *pool)
 {
-  *pool = (SsPool) { .memory = 0 };
+  *pool = (SsPool){ .memory = 0 };
 }
 
 void

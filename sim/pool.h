@@ -22,8 +22,8 @@ typedef struct {
   size_t memory; /* allocated in all */
 } SsPool;
 
-void      ss_pool_init (SsPool *pool);
-void      ss_pool_clear (SsPool *pool); /* packets in use are leaked */
+void ss_pool_init (SsPool *pool);
+void ss_pool_clear (SsPool *pool); /* packets in use are leaked */
 SsPacket *ss_pool_take (SsPool *pool, uint32_t from, const uint8_t *bytes,
                         size_t len);
-void      ss_pool_give_back (SsPool *pool, SsPacket *packet);
+void ss_pool_give_back (SsPool *pool, SsPacket *packet);

@@ -8,7 +8,7 @@
 void
 ss_queue_init (SsQueue *queue)
 {
-  *queue = (SsQueue) { .capacity = CAPACITY_AT_FIRST };
+  *queue = (SsQueue){ .capacity = CAPACITY_AT_FIRST };
   queue->heap = g_new (SsQueued, queue->capacity);
 }
 
@@ -16,7 +16,7 @@ void
 ss_queue_clear (SsQueue *queue)
 {
   g_free (queue->heap);
-  *queue = (SsQueue) { .heap = NULL };
+  *queue = (SsQueue){ .heap = NULL };
 }
 
 static bool

@@ -11,45 +11,65 @@
 #define END_TIME     (10 * SS_SEC)
 
 #define COMMON(delay_ms, parity_, runs_) \
-  .delay = (delay_ms) * SS_MSEC, .jitter = 5 * SS_MSEC, \
+  .delay = (delay_ms) *SS_MSEC, .jitter = 5 * SS_MSEC, \
   .latency = SS_LATENCY_DEFAULT, .parity = (parity_), .runs = (runs_), \
   .seed = 1
 
 static const SsScenario scenarios[] = {
-  { "join", "nodes join; leaf sets, lookups, messages and memory",
-    { COMMON (20, 1, 1), .nodes = 1000 }, ss_scenario_join },
-  { "listen-loss", "listeners hear every packet though datagrams are lost",
-    { COMMON (20, 1, 1), .nodes = 200, .loss = 0.02,
-      .duration = 30 * SS_SEC },
+  { "join",
+    "nodes join; leaf sets, lookups, messages and memory",
+    { COMMON (20, 1, 1), .nodes = 1000 },
+    ss_scenario_join },
+  { "listen-loss",
+    "listeners hear every packet though datagrams are lost",
+    { COMMON (20, 1, 1), .nodes = 200, .loss = 0.02, .duration = 30 * SS_SEC },
     ss_scenario_listen_loss },
-  { "mass-death", "a fifth of the nodes die at once; all is whole again",
+  { "upload",
+    "what listeners and broadcaster upload stays within bounds",
+    { COMMON (1, 1, 5), .nodes = 30, .duration = 60 * SS_SEC },
+    ss_scenario_upload },
+  { "mass-death",
+    "a fifth of the nodes die at once; all is whole again",
     { COMMON (20, 1, 1), .nodes = 200, .duration = 30 * SS_SEC },
     ss_scenario_mass_death },
-  { "root-deaths", "the root of each stripe dies in turn; no packet is lost",
-    { COMMON (20, 1, 1), .nodes = 64 }, ss_scenario_root_deaths },
-  { "small-rings", "rings of 3, 4, 6, 10, 32 lose whoever roots most stripes",
-    { COMMON (5, -1, 20), .nodes = 0 }, ss_scenario_small_rings },
-  { "kill-any", "each node in turn dies or falls silent; no packet is lost",
-    { COMMON (5, 1, 1), .nodes = 30 }, ss_scenario_kill_any },
-  { "leave", "each node in turn leaves; no packet is lost",
-    { COMMON (5, 1, 1), .nodes = 30 }, ss_scenario_leave },
-  { "freeze", "nodes sleep and wake; nobody else notices",
+  { "root-deaths",
+    "the root of each stripe dies in turn; no packet is lost",
+    { COMMON (20, 1, 1), .nodes = 64 },
+    ss_scenario_root_deaths },
+  { "small-rings",
+    "rings of 3, 4, 6, 10, 32 lose whoever roots most stripes",
+    { COMMON (5, -1, 20), .nodes = 0 },
+    ss_scenario_small_rings },
+  { "kill-any",
+    "each node in turn dies or falls silent; no packet is lost",
+    { COMMON (5, 1, 1), .nodes = 30 },
+    ss_scenario_kill_any },
+  { "leave",
+    "each node in turn leaves; no packet is lost",
+    { COMMON (5, 1, 1), .nodes = 30 },
+    ss_scenario_leave },
+  { "freeze",
+    "nodes sleep and wake; nobody else notices",
     { COMMON (5, 1, 1), .nodes = 20, .duration = 8 * SS_SEC },
     ss_scenario_freeze },
-  { "determinism", "one seed twice gives one trace, another gives another",
-    { COMMON (20, 1, 1), .nodes = 40, .loss = 0.01,
-      .duration = 10 * SS_SEC },
+  { "determinism",
+    "one seed twice gives one trace, another gives another",
+    { COMMON (20, 1, 1), .nodes = 40, .loss = 0.01, .duration = 10 * SS_SEC },
     ss_scenario_determinism },
-  { "partition-merge", "a ring falls into two and is one again",
+  { "partition-merge",
+    "a ring falls into two and is one again",
     { COMMON (20, 1, 1), .nodes = 100, .duration = 60 * SS_SEC },
     ss_scenario_partition_merge },
-  { "store", "records are found while nodes come and go",
+  { "store",
+    "records are found while nodes come and go",
     { COMMON (20, 1, 1), .nodes = 100, .duration = 600 * SS_SEC },
     ss_scenario_store },
-  { "broadcaster-restart", "the broadcaster dies and returns",
+  { "broadcaster-restart",
+    "the broadcaster dies and returns",
     { COMMON (20, 1, 1), .nodes = 20, .duration = 10 * SS_SEC },
     ss_scenario_restart },
-  { "crypto", "a small station, for the real sealer and signer",
+  { "crypto",
+    "a small station, for the real sealer and signer",
     { COMMON (5, 1, 1), .nodes = 10, .loss = 0.01, .duration = 8 * SS_SEC },
     ss_scenario_crypto },
 };
@@ -184,8 +204,7 @@ void
 ss_sim_finish_station (SsWorld *world)
 {
   ss_world_end_broadcast (world);
-  ss_world_wait (world, ss_world_all_ended,
-                 world->options.latency + END_TIME);
+  ss_world_wait (world, ss_world_all_ended, world->options.latency + END_TIME);
   ss_oracle_hearing (world, 0, true, true);
 }
 
@@ -226,11 +245,9 @@ ss_sim_report_listeners (SsWorld *world)
   if (tune_ins->len > 0) {
     g_array_sort (tune_ins, compare_times);
     ss_world_row (world, "tune-in, median and most", "%.2f s  %.2f s",
-                  (double) g_array_index (tune_ins, SsTime,
-                                          tune_ins->len / 2)
+                  (double) g_array_index (tune_ins, SsTime, tune_ins->len / 2)
                       / (double) SS_SEC,
-                  (double) g_array_index (tune_ins, SsTime,
-                                          tune_ins->len - 1)
+                  (double) g_array_index (tune_ins, SsTime, tune_ins->len - 1)
                       / (double) SS_SEC);
     ss_world_row (world, "latency", "%.0f to %.0f ms",
                   (double) latency_min / (double) SS_MSEC,
@@ -247,28 +264,51 @@ ss_sim_report_listeners (SsWorld *world)
   g_array_unref (tune_ins);
 }
 
-void
-ss_sim_report_uploads (SsWorld *world)
+bool
+ss_sim_uploads (SsWorld *world, double *ret_mean, double *ret_most)
 {
-  double sum = 0, most = 0, control = 0;
+  double sum = 0, most = 0;
   unsigned n = 0;
 
   for (unsigned i = 0; i < world->members->len; i++) {
     const SsMember *member = ss_world_member (world, i);
 
-    if (!member->is_up || member->hearing == NULL)
+    /* Who came after the mark has none. */
+    if (!member->is_up || member->hearing == NULL
+        || member->started > world->mark)
       continue;
     double ratio = ss_world_upload_ratio (world, i);
 
     sum += ratio;
     most = MAX (most, ratio);
-    control += ss_world_control_rate (world, i);
     n++;
   }
   if (n == 0)
+    return false;
+  *ret_mean = sum / n;
+  *ret_most = most;
+  return true;
+}
+
+void
+ss_sim_report_uploads (SsWorld *world)
+{
+  double mean, most, control = 0;
+  unsigned n = 0;
+
+  if (!ss_sim_uploads (world, &mean, &most))
     return;
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (member->is_up && member->hearing != NULL
+        && member->started <= world->mark) {
+      control += ss_world_control_rate (world, i);
+      n++;
+    }
+  }
   ss_world_row (world, "listeners' upload, mean and most", "%.2f x  %.2f x",
-                sum / n, most);
+                mean, most);
   ss_world_row (world, "listeners' control upload, mean", "%.0f B/s",
                 control / n);
   if (world->publisher >= 0) {

@@ -28,7 +28,7 @@ bool ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options);
 /* For the scenarios: a world to be given back with end, which says how to
  * replay it where something was wrong. options NULL: the run's own. */
 SsWorld *ss_sim_begin (SsSimRun *run, const SsSimOptions *options);
-void     ss_sim_end (SsSimRun *run, SsWorld *world);
+void ss_sim_end (SsSimRun *run, SsWorld *world);
 
 /* A relay, a publisher on the air, and so many listeners come in a span of
  * time, all of whom hear it at the end. False (and a failure) if not. */
@@ -38,6 +38,8 @@ void ss_sim_finish_station (SsWorld *world);
 /* Rows about how the listeners fared. */
 void ss_sim_report_listeners (SsWorld *world);
 void ss_sim_report_uploads (SsWorld *world);
+/* Of the listeners, since the mark; false: there are none. */
+bool ss_sim_uploads (SsWorld *world, double *ret_mean, double *ret_most);
 
 /* sim/scenarios_*.c */
 void ss_scenario_join (SsSimRun *run);
@@ -45,6 +47,7 @@ void ss_scenario_partition_merge (SsSimRun *run);
 void ss_scenario_store (SsSimRun *run);
 void ss_scenario_determinism (SsSimRun *run);
 void ss_scenario_listen_loss (SsSimRun *run);
+void ss_scenario_upload (SsSimRun *run);
 void ss_scenario_mass_death (SsSimRun *run);
 void ss_scenario_root_deaths (SsSimRun *run);
 void ss_scenario_small_rings (SsSimRun *run);

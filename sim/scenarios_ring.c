@@ -41,13 +41,12 @@ join_all (SsWorld *world, unsigned n)
 {
   ss_world_add (world, true, false);
   ss_world_wait (world, ss_world_all_ready, JOIN_TIME);
-  ss_world_add_many (world, n - 1, false,
-                     (SsTime) (n - 1) * JOIN_INTERVAL);
+  ss_world_add_many (world, n - 1, false, (SsTime) (n - 1) * JOIN_INTERVAL);
   SsTime waited = ss_world_wait (world, ss_world_all_ready, JOIN_TIME);
 
   if (waited < 0)
-    ss_world_fail (world, "%u of %u nodes have not joined",
-                   n - world->n_ready, n);
+    ss_world_fail (world, "%u of %u nodes have not joined", n - world->n_ready,
+                   n);
   return waited;
 }
 
@@ -64,8 +63,7 @@ report_quiet (SsWorld *world)
   ss_world_row (world, "at rest, a node and second",
                 "%.3f datagrams  %.1f bytes",
                 (double) (after.sent - before.sent) / n / seconds,
-                (double) (after.bytes_sent - before.bytes_sent) / n
-                    / seconds);
+                (double) (after.bytes_sent - before.bytes_sent) / n / seconds);
 }
 
 static int
@@ -107,9 +105,8 @@ ss_scenario_join (SsSimRun *run)
   join_all (world, n);
   ss_network_stats (world->network, &stats);
   report_join_times (world);
-  ss_world_row (world, "a join, all nodes' datagrams and bytes",
-                "%.1f  %.0f", (double) stats.sent / n,
-                (double) stats.bytes_sent / n);
+  ss_world_row (world, "a join, all nodes' datagrams and bytes", "%.1f  %.0f",
+                (double) stats.sent / n, (double) stats.bytes_sent / n);
   ss_world_run (world, SETTLE_TIME);
   unsigned n_wrong = ss_oracle_leaf_sets (world, true);
 
@@ -166,8 +163,7 @@ ss_scenario_partition_merge (SsSimRun *run)
     ss_network_set_side (world->network, i, 0);
   unsigned n_wrong = ss_oracle_leaf_sets (world, false);
 
-  ss_world_row (world, "leaf sets wrong when it ends", "%u of %u", n_wrong,
-                n);
+  ss_world_row (world, "leaf sets wrong when it ends", "%u of %u", n_wrong, n);
   if (n_wrong == 0)
     ss_world_fail (world, "the partition made no difference");
   SsTime healed = wait_leaf_sets (world, MERGE_TIME);
@@ -219,8 +215,8 @@ ss_scenario_store (SsSimRun *run)
   ss_world_row (world, "died meanwhile", "%u", n_died);
   ss_world_row (world, "found in at most", "%.0f ms",
                 (double) slowest / (double) SS_MSEC);
-  ss_world_row (world, "had trouble to join", "%u of %u",
-                world->n_slow_joins, world->members->len);
+  ss_world_row (world, "had trouble to join", "%u of %u", world->n_slow_joins,
+                world->members->len);
 out:
   ss_sim_end (run, world);
 }

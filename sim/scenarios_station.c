@@ -8,11 +8,15 @@
 #define DEATH_PAUSE (4 * SS_SEC) /* between one death and the next */
 #define WHOLE_TIME  (20 * SS_SEC)
 #define SILENT_TIME (3 * SS_SEC) /* until listeners say that it is silent */
-#define LEAVE_PAUSE (1500 * SS_MSEC)
-#define FREEZES     6
-#define THAW_TIME   (6 * SS_SEC) /* until a sleeper hears again */
-#define RETURN_TIME (60 * SS_SEC)
-#define THAW_FRAMES 250          /* behind the source then, at most */
+/* Times the media's bitrate. */
+#define UPLOAD_MEAN_MOST   1.4
+#define UPLOAD_MOST        3.0
+#define UPLOAD_SOURCE_MOST 1.35
+#define LEAVE_PAUSE        (1500 * SS_MSEC)
+#define FREEZES            6
+#define THAW_TIME          (6 * SS_SEC) /* until a sleeper hears again */
+#define RETURN_TIME        (60 * SS_SEC)
+#define THAW_FRAMES        250 /* behind the source then, at most */
 
 static void
 report_trees (SsWorld *world, bool must_be_right)
@@ -58,6 +62,41 @@ ss_scenario_listen_loss (SsSimRun *run)
     ss_sim_report_listeners (world);
   }
   ss_sim_end (run, world);
+}
+
+/* What everybody uploads, with nothing lost and nobody dying, against the
+ * bounds that docs/performance.md states. */
+void
+ss_scenario_upload (SsSimRun *run)
+{
+  for (unsigned i = 0; i < run->options->runs; i++) {
+    SsSimOptions options = *run->options;
+    double mean, most;
+
+    options.seed += i;
+    SsWorld *world = ss_sim_begin (run, &options);
+
+    if (ss_sim_start_station (world, options.nodes, 3 * SS_SEC)) {
+      ss_world_run (world, CALM_TIME);
+      ss_world_mark (world);
+      ss_world_run (world, options.duration);
+      ss_sim_report_uploads (world);
+      ss_sim_uploads (world, &mean, &most);
+      double source =
+          ss_world_upload_ratio (world, (unsigned) world->publisher);
+
+      if (mean > UPLOAD_MEAN_MOST)
+        ss_world_fail (world, "listeners upload %.2f x in the mean", mean);
+      if (most > UPLOAD_MOST)
+        ss_world_fail (world, "a listener uploads %.2f x", most);
+      if (source > UPLOAD_SOURCE_MOST)
+        ss_world_fail (world, "the broadcaster uploads %.2f x", source);
+      wait_trees (world);
+      ss_sim_finish_station (world);
+      ss_sim_report_listeners (world);
+    }
+    ss_sim_end (run, world);
+  }
 }
 
 void
@@ -192,9 +231,9 @@ one_small_ring (SsSimRun *run, unsigned size, uint64_t seed, int parity,
   if (ss_sim_start_station (world, size - 2, SS_SEC)) {
     unsigned n_rooted;
 
-    ss_world_run (world, CALM_TIME
-                             + (SsTime) ss_rng_below (&world->rng,
-                                                      (uint64_t) SS_SEC));
+    ss_world_run (world,
+                  CALM_TIME
+                      + (SsTime) ss_rng_below (&world->rng, (uint64_t) SS_SEC));
     unsigned victim = busiest_root (world, &n_rooted);
 
     if (silence)
@@ -204,7 +243,8 @@ one_small_ring (SsSimRun *run, unsigned size, uint64_t seed, int parity,
     ss_world_run (world, 2 * DEATH_PAUSE);
     ss_sim_finish_station (world);
     if (world->n_failures > before)
-      ss_world_row (world, "lost", "ring of %u, parity %d, by %s: node %u "
+      ss_world_row (world, "lost",
+                    "ring of %u, parity %d, by %s: node %u "
                     "with %u stripes",
                     size, parity, silence ? "silence" : "death", victim,
                     n_rooted);
@@ -294,8 +334,7 @@ ss_scenario_leave (SsSimRun *run)
   }
   ss_world_row (world, "left, in time", "%u  %u", n_members - 1, n_left);
   if (n_left != n_members - 1)
-    ss_world_fail (world, "%u nodes did not get away",
-                   n_members - 1 - n_left);
+    ss_world_fail (world, "%u nodes did not get away", n_members - 1 - n_left);
   ss_world_run (world, CALM_TIME);
   wait_trees (world);
   ss_sim_finish_station (world);
@@ -324,8 +363,7 @@ ss_scenario_freeze (SsSimRun *run)
     ss_world_run (world, THAW_TIME);
     /* What the sleeper missed is forgiven. */
     if (hearing != NULL) {
-      if (hearing->next + THAW_FRAMES
-          < world->epochs[world->epoch].n_frames)
+      if (hearing->next + THAW_FRAMES < world->epochs[world->epoch].n_frames)
         ss_world_fail (world, "node %u does not hear again", index);
       hearing->n_lost = 0;
       hearing->lost_at = -1;
@@ -416,8 +454,7 @@ all_say_silent (SsWorld *world)
   for (unsigned i = 0; i < world->members->len; i++) {
     const SsMember *member = ss_world_member (world, i);
 
-    if (member->is_up && member->hearing != NULL
-        && !member->hearing->is_silent)
+    if (member->is_up && member->hearing != NULL && !member->hearing->is_silent)
       return false;
   }
   return true;

@@ -9,10 +9,10 @@
 #include "sim/oracle.h"
 
 /* 2024-01-01, so that sessions and versions look as they will. */
-#define WALL_OFFSET   (INT64_C (1704067200) * SS_SEC)
-#define WAIT_STEP     (10 * SS_MSEC)
+#define WALL_OFFSET    (INT64_C (1704067200) * SS_SEC)
+#define WAIT_STEP      (10 * SS_MSEC)
 #define FAILURES_SHOWN 20
-#define BOOTSTRAPS    2
+#define BOOTSTRAPS     2
 
 static void
 on_event (void *user, unsigned index, SsEvent *event)
@@ -28,8 +28,7 @@ on_event (void *user, unsigned index, SsEvent *event)
   case SS_EVENT_STATE:
     member->state = event->state;
     if (member->ready_at < 0
-        && (event->state == SS_NODE_JOINED
-            || event->state == SS_NODE_ALONE)) {
+        && (event->state == SS_NODE_JOINED || event->state == SS_NODE_ALONE)) {
       member->ready_at = ss_world_now (world);
       world->n_ready++;
     }
@@ -118,8 +117,7 @@ unsigned
 ss_world_pick (SsWorld *world)
 {
   for (;;) {
-    unsigned index
-        = (unsigned) ss_rng_below (&world->rng, world->members->len);
+    unsigned index = (unsigned) ss_rng_below (&world->rng, world->members->len);
 
     if (ss_world_member (world, index)->is_up
         && (int) index != world->publisher)
@@ -230,8 +228,8 @@ ss_world_add_many (SsWorld *world, unsigned n, bool listens, SsTime span)
   SsTime now = ss_world_now (world);
 
   for (unsigned i = 0; i < n; i++) {
-    SsTime delay
-        = (SsTime) ss_rng_below (&world->rng, (uint64_t) MAX (span, 1));
+    SsTime delay =
+        (SsTime) ss_rng_below (&world->rng, (uint64_t) MAX (span, 1));
 
     ss_network_at (world->network, now + delay, add_one, &crowd, 0);
   }
@@ -304,15 +302,15 @@ void
 ss_world_mark (SsWorld *world)
 {
   world->mark = ss_world_now (world);
-  world->mark_media
-      = world->epoch >= 0 ? world->epochs[world->epoch].n_bytes : 0;
+  world->mark_media =
+      world->epoch >= 0 ? world->epochs[world->epoch].n_bytes : 0;
   for (unsigned i = 0; i < world->members->len; i++) {
     SsMember *member = ss_world_member (world, i);
 
     if (!member->is_up)
       continue;
-    const SsCounters *counters
-        = &ss_node_env (ss_world_node (world, i))->counters;
+    const SsCounters *counters =
+        &ss_node_env (ss_world_node (world, i))->counters;
 
     member->bytes_mark = counters->value[SS_COUNT_BYTES_OUT];
     member->control_mark = counters->value[SS_COUNT_CONTROL_BYTES_OUT];
@@ -323,10 +321,10 @@ static double
 sent_since_mark (const SsWorld *world, unsigned index, SsCounterName counter)
 {
   const SsMember *member = ss_world_member (world, index);
-  const SsCounters *counters
-      = &ss_node_env (ss_world_node (world, index))->counters;
-  uint64_t mark = counter == SS_COUNT_BYTES_OUT ? member->bytes_mark
-                                                : member->control_mark;
+  const SsCounters *counters =
+      &ss_node_env (ss_world_node (world, index))->counters;
+  uint64_t mark =
+      counter == SS_COUNT_BYTES_OUT ? member->bytes_mark : member->control_mark;
 
   return (double) (counters->value[counter] - mark);
 }
@@ -344,8 +342,8 @@ ss_world_upload_ratio (const SsWorld *world, unsigned index)
 double
 ss_world_control_rate (const SsWorld *world, unsigned index)
 {
-  double seconds
-      = (double) (ss_world_now (world) - world->mark) / (double) SS_SEC;
+  double seconds =
+      (double) (ss_world_now (world) - world->mark) / (double) SS_SEC;
 
   return sent_since_mark (world, index, SS_COUNT_CONTROL_BYTES_OUT) / seconds;
 }
@@ -370,8 +368,7 @@ ss_world_fail (SsWorld *world, const char *format, ...)
   if (world->n_failures++ >= FAILURES_SHOWN)
     return;
   printf ("  FAILED at %.3f s, seed %" G_GUINT64_FORMAT ": ",
-          (double) ss_world_now (world) / (double) SS_SEC,
-          world->options.seed);
+          (double) ss_world_now (world) / (double) SS_SEC, world->options.seed);
   va_start (arguments, format);
   vprintf (format, arguments);
   va_end (arguments);

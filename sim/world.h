@@ -19,13 +19,13 @@
 typedef struct {
   unsigned nodes;
   uint64_t seed;
-  unsigned runs;      /* scenarios of many seeds: how many */
+  unsigned runs; /* scenarios of many seeds: how many */
   double loss, duplicate, straggle;
   SsTime delay, jitter;
   bool plane;
   SsTime latency;
-  int parity;         /* -1: scenarios that try several try all */
-  SsTime duration;    /* of the broadcast */
+  int parity;      /* -1: scenarios that try several try all */
+  SsTime duration; /* of the broadcast */
   bool verbose;
 } SsSimOptions;
 
@@ -35,10 +35,10 @@ typedef struct {
   bool has_station, ended, is_silent;
   SsTime silent_at;
   unsigned n_silences;
-  int epoch;          /* by the codec headers; -1: none */
+  int epoch;            /* by the codec headers; -1: none */
   uint64_t first, next; /* numbers in this epoch: first heard, next expected */
   uint64_t n_frames, n_lost, n_bad;
-  SsTime lost_at;     /* when a gap was heard last; -1: never */
+  SsTime lost_at; /* when a gap was heard last; -1: never */
   SsTime latency_min, latency_max;
 } SsHearing;
 
@@ -51,28 +51,28 @@ typedef struct {
   bool is_up, is_relay;
   uint8_t identity_seed[32];
   SsNodeState state;
-  SsTime started, ready_at; /* ready_at -1: not yet */
-  SsHearing *hearing;       /* NULL: does not listen */
+  SsTime started, ready_at;          /* ready_at -1: not yet */
+  SsHearing *hearing;                /* NULL: does not listen */
   uint64_t bytes_mark, control_mark; /* ss_world_mark */
 } SsMember;
 
 typedef struct {
-  SsTime start;       /* when frame 0 was pushed; -1: not on the air yet */
-  uint64_t n_frames;  /* pushed */
+  SsTime start;      /* when frame 0 was pushed; -1: not on the air yet */
+  uint64_t n_frames; /* pushed */
   uint64_t n_bytes;
-  bool is_on, is_over;  /* over: ended in an orderly way */
+  bool is_on, is_over; /* over: ended in an orderly way */
 } SsEpoch;
 
 struct SsWorld {
   SsSimOptions options;
   SsNetwork *network;
-  SsRng rng;           /* the scenario's own choices */
-  GPtrArray *members;  /* SsMember, by their number */
-  unsigned n_ready;    /* of those that are up */
+  SsRng rng;             /* the scenario's own choices */
+  GPtrArray *members;    /* SsMember, by their number */
+  unsigned n_ready;      /* of those that are up */
   unsigned n_slow_joins; /* who said that they could not join so far */
   /* The station. */
-  int publisher;       /* number of the node; -1: none */
-  int epoch;           /* of the latest broadcast; -1: none */
+  int publisher; /* number of the node; -1: none */
+  int epoch;     /* of the latest broadcast; -1: none */
   SsEpoch epochs[SS_WORLD_EPOCHS_MAX];
   SsTime session_start;
   bool has_descriptor;
@@ -86,51 +86,48 @@ struct SsWorld {
 };
 
 SsWorld *ss_world_new (const SsSimOptions *options);
-void     ss_world_free (SsWorld *world);
-SsTime   ss_world_now (const SsWorld *world);
+void ss_world_free (SsWorld *world);
+SsTime ss_world_now (const SsWorld *world);
 
 /* Nodes. The first makes the ring; others join through one or two that are
  * in it, chosen by lot, by address. */
-unsigned  ss_world_add (SsWorld *world, bool is_relay, bool listens);
+unsigned ss_world_add (SsWorld *world, bool is_relay, bool listens);
 /* As many, at random moments of a span from now; runs for that span. */
-void      ss_world_add_many (SsWorld *world, unsigned n, bool listens,
-                             SsTime span);
+void ss_world_add_many (SsWorld *world, unsigned n, bool listens, SsTime span);
 SsMember *ss_world_member (const SsWorld *world, unsigned index);
-SsNode   *ss_world_node (const SsWorld *world, unsigned index);
-unsigned  ss_world_n_up (const SsWorld *world);
+SsNode *ss_world_node (const SsWorld *world, unsigned index);
+unsigned ss_world_n_up (const SsWorld *world);
 /* A living member by lot that is not the publisher. */
-unsigned  ss_world_pick (SsWorld *world);
-void      ss_world_kill (SsWorld *world, unsigned index);
+unsigned ss_world_pick (SsWorld *world);
+void ss_world_kill (SsWorld *world, unsigned index);
 /* Unplugged: it goes on, but nothing comes or goes. It counts as dead. */
-void      ss_world_silence (SsWorld *world, unsigned index);
-void      ss_world_leave (SsWorld *world, unsigned index);
+void ss_world_silence (SsWorld *world, unsigned index);
+void ss_world_leave (SsWorld *world, unsigned index);
 
 /* The station. The publisher is made anew (the first time, and after it was
  * killed) and goes on the air as soon as it can; frames follow until
  * ss_world_end_broadcast. */
 unsigned ss_world_publish (SsWorld *world);
-void     ss_world_end_broadcast (SsWorld *world);
+void ss_world_end_broadcast (SsWorld *world);
 
 /* Time. wait: until the condition holds, at most so long; returns how long
  * it took, or -1. */
-void   ss_world_run (SsWorld *world, SsTime duration);
+void ss_world_run (SsWorld *world, SsTime duration);
 typedef bool (*SsWorldCondition) (SsWorld *world);
-SsTime ss_world_wait (SsWorld *world, SsWorldCondition condition,
-                      SsTime most);
-bool   ss_world_all_ready (SsWorld *world);
-bool   ss_world_is_on_air (SsWorld *world);
-bool   ss_world_all_hear (SsWorld *world);  /* every listener, first frame */
-bool   ss_world_all_ended (SsWorld *world);
+SsTime ss_world_wait (SsWorld *world, SsWorldCondition condition, SsTime most);
+bool ss_world_all_ready (SsWorld *world);
+bool ss_world_is_on_air (SsWorld *world);
+bool ss_world_all_hear (SsWorld *world); /* every listener, first frame */
+bool ss_world_all_ended (SsWorld *world);
 
 /* Sets the marks from which uploads are measured. */
-void   ss_world_mark (SsWorld *world);
+void ss_world_mark (SsWorld *world);
 /* Bytes sent since the mark over codec bytes published since. */
 double ss_world_upload_ratio (const SsWorld *world, unsigned index);
 double ss_world_control_rate (const SsWorld *world, unsigned index); /* B/s */
 
 /* The report: rows of a table, and what went wrong. */
-void ss_world_row (const SsWorld *world, const char *what,
-                   const char *format, ...)
-    __attribute__ ((format (printf, 3, 4)));
+void ss_world_row (const SsWorld *world, const char *what, const char *format,
+                   ...) __attribute__ ((format (printf, 3, 4)));
 void ss_world_fail (SsWorld *world, const char *format, ...)
     __attribute__ ((format (printf, 2, 3)));

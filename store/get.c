@@ -5,8 +5,8 @@
  * now. */
 #include "store/internal.h"
 
-#define RETRY      (450 * SS_MSEC)
-#define QUEST_TIME (250 * SS_MSEC)
+#define RETRY          (450 * SS_MSEC)
+#define QUEST_TIME     (250 * SS_MSEC)
 #define STRAIGHT_AFTER 1 /* tries */
 #define STRAIGHT_MAX   3 /* replicas asked at once */
 
@@ -137,12 +137,11 @@ encode_get (uint64_t id, const SsId *slot,
 
 /* The root may be dead and not yet found to be; replicas hold the same. */
 static void
-ask_straight (SsStore *store, const SsGet *get, const uint8_t *data,
-              size_t len)
+ask_straight (SsStore *store, const SsGet *get, const uint8_t *data, size_t len)
 {
   SsContact set[SS_STORE_REPLICAS];
-  unsigned n
-      = ss_kbr_replica_set (store->kbr, &get->slot, set, SS_STORE_REPLICAS);
+  unsigned n =
+      ss_kbr_replica_set (store->kbr, &get->slot, set, SS_STORE_REPLICAS);
   unsigned n_asked = 0;
 
   for (unsigned i = 0; i < n && n_asked < STRAIGHT_MAX; i++)
@@ -240,8 +239,8 @@ start_quest (SsStore *store, const SsContact *asker,
   ss_timer_init (&quest->timer, SS_LAYER_STORE, STORE_TIMER_QUEST);
   g_ptr_array_add (store->quests, quest);
   size_t len = encode_get (quest->id, &quest->slot, data);
-  unsigned n = ss_kbr_replica_set (store->kbr, &quest->slot, set,
-                                   SS_STORE_REPLICAS);
+  unsigned n =
+      ss_kbr_replica_set (store->kbr, &quest->slot, set, SS_STORE_REPLICAS);
 
   for (unsigned i = 0; i < n; i++)
     if (!ss_store_is_self (store, &set[i].id)
@@ -309,9 +308,8 @@ found_one (SsStore *store, SsGet *get, const SsMsgStoreRecord *message)
   unsigned place = 0;
 
   while (place < get->found->len
-         && !ss_key_equal (
-             &g_array_index (get->found, Found, place).record.key,
-             &found.record.key))
+         && !ss_key_equal (&g_array_index (get->found, Found, place).record.key,
+                           &found.record.key))
     place++;
   if (place == get->found->len) {
     if (place >= SS_STORE_KEYS_PER_NAME)

@@ -87,8 +87,7 @@ void ss_replica_offer (SsStore *store, const SsContact *from,
 /* False when the record is not held. */
 bool ss_replica_want (SsStore *store, const SsContact *from,
                       const SsMsgStoreWant *message);
-void ss_replica_outcome (SsStore *store, uint64_t token,
-                         SsKbrOutcome outcome);
+void ss_replica_outcome (SsStore *store, uint64_t token, SsKbrOutcome outcome);
 void ss_replica_job_timer (SsStore *store, SsTimer *timer);
 void ss_replica_pass_on (SsStore *store);
 bool ss_replica_keep (SsStore *store, const SsContact *from,

@@ -3,10 +3,10 @@
  * hold it any more asks for it. */
 #include "store/internal.h"
 
-#define RETRY_FIRST   (500 * SS_MSEC)
-#define RETRY_MAX     (8 * SS_SEC)
-#define WANT_INTERVAL (100 * SS_MSEC) /* between answers to STORE_WANT */
-#define REFRESH_TRIES 2  /* unanswered refreshes before the whole record */
+#define RETRY_FIRST     (500 * SS_MSEC)
+#define RETRY_MAX       (8 * SS_SEC)
+#define WANT_INTERVAL   (100 * SS_MSEC) /* between answers to STORE_WANT */
+#define REFRESH_TRIES   2 /* unanswered refreshes before the whole record */
 #define TOMBSTONE_TRIES 20
 /* Refreshes spread over this share of their period, in percent. */
 #define JITTER 10
@@ -16,9 +16,9 @@ typedef struct {
   SsPut *put;
   SsSlotKind kind;
   SsId slot;
-  bool is_known;     /* the root holds this version: naming it is enough */
-  unsigned tries;    /* sent since the last answer */
-  int n_replicas;    /* as reported last; -1: never */
+  bool is_known;  /* the root holds this version: naming it is enough */
+  unsigned tries; /* sent since the last answer */
+  int n_replicas; /* as reported last; -1: never */
   SsTime sent_whole;
 } SsPutSlot;
 
@@ -157,8 +157,8 @@ ss_owner_timer (SsStore *store, SsTimer *timer)
   /* Armed first, because a root of its own answers before route returns. */
   ss_timers_arm (&store->env->timers, timer,
                  store->env->now + MIN (wait, RETRY_MAX));
-  bool is_sent = slot->is_known ? send_refresh (store, slot)
-                                : send_whole (store, slot);
+  bool is_sent =
+      slot->is_known ? send_refresh (store, slot) : send_whole (store, slot);
 
   if (is_sent)
     slot->tries++;
@@ -239,7 +239,7 @@ ss_owner_want (SsStore *store, const SsMsgStoreWant *message)
     return;
   slot->is_known = false;
   slot->tries = 0;
-  ss_timers_arm_earliest (&store->env->timers, &slot->timer,
-                          MAX (store->env->now,
-                               slot->sent_whole + WANT_INTERVAL));
+  ss_timers_arm_earliest (
+      &store->env->timers, &slot->timer,
+      MAX (store->env->now, slot->sent_whole + WANT_INTERVAL));
 }

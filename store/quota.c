@@ -7,7 +7,7 @@ void
 ss_quota_init (SsQuota *quota, double rate, double burst, double rate_of_all,
                double burst_of_all, SsTime now)
 {
-  *quota = (SsQuota) {
+  *quota = (SsQuota){
     .rate = rate,
     .burst = burst,
     .rate_of_all = rate_of_all,
@@ -50,7 +50,7 @@ find (SsQuota *quota, const SsId *peer, SsTime now)
     quota->peers = g_renew (SsQuotaPeer, quota->peers, quota->n_peers + 1);
     oldest = &quota->peers[quota->n_peers++];
   }
-  *oldest = (SsQuotaPeer) { .peer = *peer, .bucket = { quota->burst, now } };
+  *oldest = (SsQuotaPeer){ .peer = *peer, .bucket = { quota->burst, now } };
   return oldest;
 }
 

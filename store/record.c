@@ -137,11 +137,11 @@ ss_record_to_message (const SsStoreRecord *record,
   ret_message->version = record->version;
   ret_message->flags = record->tombstone ? FLAG_TOMBSTONE : 0;
   ret_message->key = record->key;
-  ret_message->name = (SsWireBytes) {
+  ret_message->name = (SsWireBytes){
     (const uint8_t *) record->name,
     (uint16_t) strlen (record->name),
   };
-  ret_message->value = (SsWireBytes) { record->value, record->value_len };
+  ret_message->value = (SsWireBytes){ record->value, record->value_len };
   memcpy (ret_message->signature, record->signature, SS_SIGNATURE_LEN);
 }
 

@@ -12,8 +12,8 @@
 #define REPLICA_SLACK 3
 /* Offers at once when leaves change, and when to go on. The rate stays under
  * what the receiver's limit allows. */
-#define OFFERS_AT_ONCE 32
-#define OFFERS_PAUSE   (250 * SS_MSEC)
+#define OFFERS_AT_ONCE  32
+#define OFFERS_PAUSE    (250 * SS_MSEC)
 #define NOT_READY_PAUSE (500 * SS_MSEC)
 /* How many of those nearest to the slot offer to a newcomer. */
 #define OFFERERS 2
@@ -88,8 +88,7 @@ static bool
 may_keep (SsStore *store, const SsId *slot)
 {
   SsContact set[SS_STORE_REPLICAS + REPLICA_SLACK];
-  unsigned n
-      = ss_kbr_replica_set (store->kbr, slot, set, G_N_ELEMENTS (set));
+  unsigned n = ss_kbr_replica_set (store->kbr, slot, set, G_N_ELEMENTS (set));
 
   return is_among (set, n, &ss_kbr_self (store->kbr)->id);
 }
@@ -124,9 +123,9 @@ send_record (SsStore *store, const SsContact *to, const SsHeld *held,
   };
 
   ss_record_to_message (&held->record, &message);
-  return ss_store_send (store, to, token, data,
-                        ss_msg_store_record_encode (&message, data,
-                                                    sizeof data));
+  return ss_store_send (
+      store, to, token, data,
+      ss_msg_store_record_encode (&message, data, sizeof data));
 }
 
 static bool
@@ -143,9 +142,9 @@ send_offer (SsStore *store, const SsContact *to, const SsHeld *held,
     .age = ss_store_ms_since (store, held->since),
   };
 
-  return ss_store_send (store, to, token, data,
-                        ss_msg_store_offer_encode (&message, data,
-                                                   sizeof data));
+  return ss_store_send (
+      store, to, token, data,
+      ss_msg_store_offer_encode (&message, data, sizeof data));
 }
 
 static void
@@ -259,8 +258,8 @@ keep_up (SsStore *store, const SsHeld *offer, SsShelfVerdict verdict)
   if (verdict != SS_SHELF_NEW && verdict != SS_SHELF_NEWER
       && verdict != SS_SHELF_SAME)
     return;
-  SsHeld *held
-      = ss_shelf_find (&store->shelf, &offer->slot, &offer->record.key);
+  SsHeld *held =
+      ss_shelf_find (&store->shelf, &offer->slot, &offer->record.key);
 
   if (verdict == SS_SHELF_NEW)
     remember_replicas (store, held);
@@ -287,8 +286,8 @@ ss_replica_put (SsStore *store, const SsKbrMessage *routed,
     return;
   }
   SsShelfVerdict verdict = ss_shelf_take (&store->shelf, &offer);
-  const SsHeld *held
-      = ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
+  const SsHeld *held =
+      ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
 
   keep_up (store, &offer, verdict);
   switch (verdict) {
@@ -317,8 +316,7 @@ offer_of_message (SsStore *store, const SsMsgStoreOffer *message, SsTime age,
   ret_offer->slot = message->slot;
   ret_offer->kind = message->kind;
   ret_offer->since = store->env->now - age;
-  ret_offer->expires
-      = store->env->now + allowed_lifetime (message->lifetime);
+  ret_offer->expires = store->env->now + allowed_lifetime (message->lifetime);
   ret_offer->record.key = message->key;
   ret_offer->record.version = message->version;
 }
@@ -330,8 +328,8 @@ refresh (SsStore *store, const SsHeld *offer)
   SsShelfVerdict verdict = ss_shelf_judge (&store->shelf, offer, false);
 
   if (verdict == SS_SHELF_SAME) {
-    SsHeld *held
-        = ss_shelf_find (&store->shelf, &offer->slot, &offer->record.key);
+    SsHeld *held =
+        ss_shelf_find (&store->shelf, &offer->slot, &offer->record.key);
 
     held->expires = MAX (held->expires, offer->expires);
     held->since = MIN (held->since, offer->since);
@@ -352,8 +350,8 @@ ss_replica_refresh (SsStore *store, const SsKbrMessage *routed,
   }
   offer_of_message (store, message, 0, &offer);
   SsShelfVerdict verdict = refresh (store, &offer);
-  const SsHeld *held
-      = ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
+  const SsHeld *held =
+      ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
 
   switch (verdict) {
   case SS_SHELF_SAME:
@@ -396,8 +394,8 @@ ss_replica_keep (SsStore *store, const SsContact *from,
 
   keep_up (store, &offer, verdict);
   if (verdict == SS_SHELF_OLDER) {
-    const SsHeld *held
-        = ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
+    const SsHeld *held =
+        ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
 
     send_record (store, from, held, SS_RECORD_REPLICA, 0);
   }
@@ -445,8 +443,8 @@ bool
 ss_replica_want (SsStore *store, const SsContact *from,
                  const SsMsgStoreWant *message)
 {
-  const SsHeld *held
-      = ss_shelf_find (&store->shelf, &message->slot, &message->key);
+  const SsHeld *held =
+      ss_shelf_find (&store->shelf, &message->slot, &message->key);
   uint64_t token = 0;
 
   if (held == NULL)
@@ -522,8 +520,7 @@ ss_replica_pass_on (SsStore *store)
       is_unfinished = true;
       break;
     }
-    n_offers += pass_on_one (store,
-                             g_ptr_array_index (store->shelf.held, i),
+    n_offers += pass_on_one (store, g_ptr_array_index (store->shelf.held, i),
                              &is_unfinished);
   }
   if (is_unfinished)

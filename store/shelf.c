@@ -107,16 +107,14 @@ find_room (const SsShelf *shelf, const SsHeld *offer, SsHeld **ret_victim)
 SsShelfVerdict
 ss_shelf_judge (const SsShelf *shelf, const SsHeld *offer, bool with_record)
 {
-  const SsHeld *held
-      = ss_shelf_find (shelf, &offer->slot, &offer->record.key);
+  const SsHeld *held = ss_shelf_find (shelf, &offer->slot, &offer->record.key);
 
   if (held == NULL) {
     SsHeld *victim;
 
     return find_room (shelf, offer, &victim);
   }
-  int order = with_record
-                  ? ss_record_compare (&offer->record, &held->record)
+  int order = with_record ? ss_record_compare (&offer->record, &held->record)
               : offer->record.version == held->record.version ? 0
               : offer->record.version < held->record.version  ? -1
                                                               : 1;
@@ -140,10 +138,9 @@ ss_shelf_take (SsShelf *shelf, const SsHeld *offer)
       g_ptr_array_remove (shelf->held, victim);
     held = g_memdup2 (offer, sizeof *offer);
     held->n_replicas = 0;
-    g_ptr_array_insert (shelf->held,
-                        (gint) lower_bound (shelf, &offer->slot,
-                                            &offer->record.key),
-                        held);
+    g_ptr_array_insert (
+        shelf->held,
+        (gint) lower_bound (shelf, &offer->slot, &offer->record.key), held);
     break;
   case SS_SHELF_NEWER:
     held->record = offer->record;

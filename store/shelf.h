@@ -10,9 +10,9 @@
 typedef struct {
   SsId slot;
   SsSlotKind kind;
-  SsTime since;   /* when this key was first held in the slot, anywhere */
+  SsTime since; /* when this key was first held in the slot, anywhere */
   SsTime expires;
-  SsId source;    /* the node that put it; zero: came from another replica */
+  SsId source; /* the node that put it; zero: came from another replica */
   /* Who was known to share it when that was last looked at: see
    * ss_replica_pass_on. */
   SsId replicas[SS_STORE_REPLICAS];
@@ -43,11 +43,11 @@ SsShelfVerdict ss_shelf_take (SsShelf *shelf, const SsHeld *offer);
  * hand (an equal version is SAME). */
 SsShelfVerdict ss_shelf_judge (const SsShelf *shelf, const SsHeld *offer,
                                bool with_record);
-SsHeld  *ss_shelf_find (const SsShelf *shelf, const SsId *slot,
-                        const SsKey *key);
+SsHeld *ss_shelf_find (const SsShelf *shelf, const SsId *slot,
+                       const SsKey *key);
 /* The live records (no tombstones) of a slot, oldest key first. */
 unsigned ss_shelf_list (const SsShelf *shelf, const SsId *slot,
                         SsHeld *ret_held[SS_STORE_KEYS_PER_NAME]);
-bool     ss_shelf_has_slot (const SsShelf *shelf, const SsId *slot);
-void     ss_shelf_expire (SsShelf *shelf, SsTime now);
-SsTime   ss_shelf_deadline (const SsShelf *shelf);
+bool ss_shelf_has_slot (const SsShelf *shelf, const SsId *slot);
+void ss_shelf_expire (SsShelf *shelf, SsTime now);
+SsTime ss_shelf_deadline (const SsShelf *shelf);

@@ -19,8 +19,7 @@
 static const SsKbrApp kbr_app;
 
 SsStore *
-ss_store_new (SsEnv *env, SsKbr *kbr, const SsStoreUpcalls *upcalls,
-              void *user)
+ss_store_new (SsEnv *env, SsKbr *kbr, const SsStoreUpcalls *upcalls, void *user)
 {
   SsStore *store = g_new0 (SsStore, 1);
 
@@ -91,8 +90,7 @@ ss_store_send (SsStore *store, const SsContact *to, uint64_t token,
     .token = token,
   };
 
-  return ss_kbr_send (store->kbr, SS_PROTOCOL_STORE, to, &how, data, len,
-                      NULL);
+  return ss_kbr_send (store->kbr, SS_PROTOCOL_STORE, to, &how, data, len, NULL);
 }
 
 bool
@@ -103,16 +101,15 @@ ss_store_route (SsStore *store, const SsId *slot, unsigned tries,
   const SsContact *hint = NULL;
 
   if (tries > 0) {
-    unsigned n
-        = ss_kbr_local_lookup (store->kbr, slot, hops, G_N_ELEMENTS (hops));
+    unsigned n =
+        ss_kbr_local_lookup (store->kbr, slot, hops, G_N_ELEMENTS (hops));
 
     if (n > 0)
       hint = &hops[tries % n];
     if (hint != NULL && ss_store_is_self (store, &hint->id))
       hint = NULL;
   }
-  return ss_kbr_route (store->kbr, SS_PROTOCOL_STORE, slot, hint, 0, data,
-                       len);
+  return ss_kbr_route (store->kbr, SS_PROTOCOL_STORE, slot, hint, 0, data, len);
 }
 
 uint32_t

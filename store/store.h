@@ -18,16 +18,16 @@
 
 #define SS_STORE_REPLICAS      5
 #define SS_STORE_KEYS_PER_NAME 16
-#define SS_STORE_NAME_MAX      64   /* bytes of UTF-8, without NUL */
+#define SS_STORE_NAME_MAX      64 /* bytes of UTF-8, without NUL */
 #define SS_STORE_VALUE_MAX     800
-#define SS_STORE_LIFETIME      (120 * SS_SEC) /* owners refresh every third of it */
+#define SS_STORE_LIFETIME      (120 * SS_SEC) /* refreshed at a third */
 
 typedef struct SsStore SsStore;
 
 typedef struct {
-  SsKey key;               /* owner */
+  SsKey key; /* owner */
   char name[SS_STORE_NAME_MAX + 1];
-  uint64_t version;        /* grows; wall time in ms at its making */
+  uint64_t version; /* grows; wall time in ms at its making */
   bool tombstone;
   uint16_t value_len;
   uint8_t value[SS_STORE_VALUE_MAX];
@@ -59,8 +59,8 @@ typedef struct {
 
 SsStore *ss_store_new (SsEnv *env, SsKbr *kbr, const SsStoreUpcalls *upcalls,
                        void *user);
-void     ss_store_free (SsStore *store);
-void     ss_store_timer (SsStore *store, SsTimer *timer); /* SS_LAYER_STORE */
+void ss_store_free (SsStore *store);
+void ss_store_timer (SsStore *store, SsTimer *timer); /* SS_LAYER_STORE */
 
 /* Puts the record (copied) into both its slots and keeps it alive by
  * refreshing until it is withdrawn or replaced by a put of a newer version. */

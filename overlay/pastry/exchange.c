@@ -226,8 +226,11 @@ ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
   if (ss_pastry_is_self (pastry, &peer->id)
       || ss_pastry_is_dead (pastry, &peer->id))
     return;
-  SsTime rtt = verified ? ss_link_rtt (pastry->link, &peer->id) : SS_NEVER;
-  ss_table_offer (&pastry->table, peer, rtt);
+  /* Gossip fills gaps; it does not tell where somebody known is. */
+  if (verified)
+    offer (pastry, peer);
+  else if (ss_table_find (&pastry->table, &peer->id) == NULL)
+    ss_table_offer (&pastry->table, peer, SS_NEVER);
   if (pastry->state == SS_PASTRY_ACTIVE
       && ss_leafset_would_accept (&pastry->leafset, &peer->id,
                                   SS_LEAFSET_REACH_NONE))

@@ -23,14 +23,14 @@
 
 #include "node/node.h"
 
-#define LIMIT_RATIO    2.0
-#define LISTENERS_MAX  60
-#define KBITS_DEFAULT  4000
-#define FRAME_TIME     (SS_SEC * 4096 / 44100) /* as FLAC's */
-#define BATCH          64
-#define SETTLE_TIME    (8 * SS_SEC)
-#define FIRST_PORT     20000
-#define HEADER_LEN     13 /* type, receiver, counter: not sealed */
+#define LIMIT_RATIO   2.0
+#define LISTENERS_MAX 60
+#define KBITS_DEFAULT 4000
+#define FRAME_TIME    (SS_SEC * 4096 / 44100) /* as FLAC's */
+#define BATCH         64
+#define SETTLE_TIME   (8 * SS_SEC)
+#define FIRST_PORT    20000
+#define HEADER_LEN    13 /* type, receiver, counter: not sealed */
 
 typedef struct {
   unsigned to;
@@ -95,7 +95,7 @@ static void
 batch_add (Bench *bench, size_t len)
 {
   unsigned i = bench->n_batch++;
-  bench->vectors[i] = (struct iovec) { bench->batch[i], len };
+  bench->vectors[i] = (struct iovec){ bench->batch[i], len };
   bench->messages[i] = (struct mmsghdr) {
     .msg_hdr = {
       .msg_name = &bench->sink,
@@ -133,9 +133,9 @@ measure_floor (Bench *bench, unsigned n)
     size_t len = bench->vectors[i].iov_len;
     size_t overhead = HEADER_LEN + crypto_aead_chacha20poly1305_ietf_ABYTES;
     nonce[0] = (uint8_t) i;
-    crypto_aead_chacha20poly1305_ietf_encrypt (
-        bench->batch[i] + HEADER_LEN, NULL, plain, len - overhead, NULL, 0,
-        NULL, nonce, key);
+    crypto_aead_chacha20poly1305_ietf_encrypt (bench->batch[i] + HEADER_LEN,
+                                               NULL, plain, len - overhead,
+                                               NULL, 0, NULL, nonce, key);
     batch_add (bench, len);
   }
   send_batch (bench);
@@ -185,8 +185,7 @@ drain_output (Bench *bench, unsigned index)
     drain_relay (bench);
     return;
   }
-  while ((len = ss_node_output (bench->peers[index].node, &to, buf,
-                                sizeof buf))
+  while ((len = ss_node_output (bench->peers[index].node, &to, buf, sizeof buf))
          > 0)
     enqueue (bench, index, &to, buf, len);
 }
@@ -301,7 +300,7 @@ make_peers (Bench *bench, unsigned n_listeners, unsigned wanted,
             const SsKey *station)
 {
   unsigned n = n_listeners + 2, best = 0, most = 0;
-  uint8_t(*seeds)[32] = g_malloc0_n (n, 32);
+  uint8_t (*seeds)[32] = g_malloc0_n (n, 32);
   SsKey *keys = g_new0 (SsKey, n);
   SsRng rng;
 
@@ -329,8 +328,7 @@ make_peers (Bench *bench, unsigned n_listeners, unsigned wanted,
     memcpy (config.identity_seed, seeds[i], sizeof config.identity_seed);
     ss_rng_bytes (&rng, seed, sizeof seed);
     peer->node = ss_node_new (&config, seed, bench->now);
-    peer->addr
-        = ss_addr_v4 (INADDR_LOOPBACK, (uint16_t) (FIRST_PORT + i));
+    peer->addr = ss_addr_v4 (INADDR_LOOPBACK, (uint16_t) (FIRST_PORT + i));
     peer->listens = i != bench->relay && i != bench->publisher;
   }
   g_free (seeds);
@@ -350,9 +348,9 @@ go_on_air (Bench *bench, const uint8_t seed[SS_SEED_LEN])
                   &bench->peers[bench->relay].addr, 1, NULL, 0);
     run_until (bench, bench->now + 100 * SS_MSEC);
   }
-  SsPublishOptions options = {
-    .name = "bench", .parity = 1, .latency = SS_LATENCY_DEFAULT
-  };
+  SsPublishOptions options = { .name = "bench",
+                               .parity = 1,
+                               .latency = SS_LATENCY_DEFAULT };
   memcpy (options.seed, seed, SS_SEED_LEN);
   ss_node_publish (bench->peers[bench->publisher].node, bench->now, &options);
   run_until (bench, bench->now + 2 * SS_SEC);
@@ -360,7 +358,9 @@ go_on_air (Bench *bench, const uint8_t seed[SS_SEED_LEN])
   SsCodecHeaders headers = {
     .version = 1, .codec = SS_CODEC_FLAC, .clock_rate = 44100, .n_packets = 1
   };
-  headers.packets[0] = g_bytes_new_static ("\x7f" "FLAC", 5);
+  headers.packets[0] = g_bytes_new_static ("\x7f"
+                                           "FLAC",
+                                           5);
   ss_node_push_headers (bench->peers[bench->publisher].node, bench->now,
                         &headers);
   g_bytes_unref (headers.packets[0]);
@@ -399,9 +399,9 @@ open_sockets (Bench *bench)
   /* The sink is bound and never read: its buffer overflows, which costs the
    * sender what a full receiver costs, the same for node and floor. */
   int sink = socket (AF_INET, SOCK_DGRAM, 0);
-  bench->sink = (struct sockaddr_in) {
-    .sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)
-  };
+  bench->sink =
+      (struct sockaddr_in){ .sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   socklen_t len = sizeof bench->sink;
   if (sink < 0
       || bind (sink, (struct sockaddr *) &bench->sink, sizeof bench->sink) < 0
@@ -410,24 +410,38 @@ open_sockets (Bench *bench)
   bench->sock = socket (AF_INET, SOCK_DGRAM, 0);
 }
 
+/* The argument at place, or what it is without one. */
+static unsigned
+argument (char **argv, int argc, int place, unsigned otherwise)
+{
+  guint64 number;
+  g_autoptr (GError) error = NULL;
+  if (place >= argc)
+    return otherwise;
+  if (!g_ascii_string_to_unsigned (argv[place], 10, 1, G_MAXUINT32, &number,
+                                   &error))
+    g_error ("%s", error->message);
+  return (unsigned) number;
+}
+
 int
 main (int argc, char **argv)
 {
-  unsigned listeners = argc > 1 ? (unsigned) atoi (argv[1]) : 30;
-  unsigned seconds = argc > 2 ? (unsigned) atoi (argv[2]) : 30;
-  unsigned wanted = argc > 3 ? (unsigned) atoi (argv[3]) : 1;
-  unsigned kbits = argc > 4 ? (unsigned) atoi (argv[4]) : KBITS_DEFAULT;
+  unsigned listeners = argument (argv, argc, 1, 30);
+  unsigned seconds = argument (argv, argc, 2, 30);
+  unsigned wanted = argument (argv, argc, 3, 1);
+  unsigned kbits = argument (argv, argc, 4, KBITS_DEFAULT);
   static Bench bench;
   uint8_t seed[SS_SEED_LEN] = { 7 };
   SsSigner signer;
   SsTime timestamp = 0;
   uint64_t number = 0;
 
-  if (listeners < 1 || listeners > LISTENERS_MAX || seconds < 1
-      || kbits < 1) {
-    fprintf (stderr,
-             "usage: forwarding [1-%d listeners] [seconds] [stripes] [kbit/s]\n",
-             LISTENERS_MAX);
+  if (listeners < 1 || listeners > LISTENERS_MAX || seconds < 1 || kbits < 1) {
+    fprintf (
+        stderr,
+        "usage: forwarding [1-%d listeners] [seconds] [stripes] [kbit/s]\n",
+        LISTENERS_MAX);
     return 2;
   }
   if (sodium_init () < 0)
@@ -448,15 +462,16 @@ main (int argc, char **argv)
 
   size_t mean = bench.sent_bytes / bench.sent;
   double sent = (double) bench.sent;
-  double cost = (double) (bench.input + bench.tick + bench.output + bench.send)
-                / sent;
+  double cost =
+      (double) (bench.input + bench.tick + bench.output + bench.send) / sent;
   double floor_cost = (double) bench.floor / sent;
   printf ("relay: %u stripes rooted, %u listeners, %u kbit/s\n", rooted,
           listeners, kbits);
   printf ("datagrams received            %" G_GUINT64_FORMAT "\n",
           bench.received);
   printf ("datagrams forwarded           %" G_GUINT64_FORMAT
-          ", %zu bytes in the mean\n", bench.sent, mean);
+          ", %zu bytes in the mean\n",
+          bench.sent, mean);
   printf ("forwarded per CPU second      %.0f\n", 1e9 / cost);
   printf ("cost of one                   %.2f us\n", cost / 1000);
   printf ("  opening, verifying, queueing %.2f us\n"

@@ -93,9 +93,9 @@ closest (FlatRing *ring, const SsId *key, FlatNode **ret_nodes, unsigned max)
 
     if (!is_member (node))
       continue;
-    while (place > 0
-           && ss_id_closer (key, &node->self.id,
-                            &ret_nodes[place - 1]->self.id))
+    while (
+        place > 0
+        && ss_id_closer (key, &node->self.id, &ret_nodes[place - 1]->self.id))
       place--;
     if (place >= max)
       continue;
@@ -120,8 +120,7 @@ flat_ring_root (FlatRing *ring, const SsId *key)
 }
 
 static void
-register_app (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app,
-              void *user)
+register_app (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
 {
   node_of (kbr)->apps[protocol] = *app;
   node_of (kbr)->app_users[protocol] = user;
@@ -148,8 +147,8 @@ deliver (FlatNode *node, const Event *event)
 }
 
 static bool
-route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
-       const SsContact *hint, unsigned flags, const uint8_t *data, size_t len)
+route (SsKbr *kbr, SsProtocol protocol, const SsId *key, const SsContact *hint,
+       unsigned flags, const uint8_t *data, size_t len)
 {
   FlatNode *node = node_of (kbr), *root;
   FlatRing *ring = node->ring;
@@ -280,8 +279,7 @@ neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
 }
 
 static unsigned
-replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
-             unsigned max)
+replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts, unsigned max)
 {
   FlatNode *nodes[FLAT_RING_MAX];
   unsigned n = closest (node_of (kbr)->ring, key, nodes, MIN (max, SIDE));

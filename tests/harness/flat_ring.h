@@ -17,7 +17,7 @@ typedef struct {
   SsEnv env;
   SsContact self;
   unsigned index;
-  bool is_in;       /* joined */
+  bool is_in; /* joined */
   bool is_alive;
   bool is_declared; /* dead, and the others know */
   SsTime died;
@@ -46,11 +46,11 @@ struct FlatRing {
 };
 
 FlatRing *flat_ring_new (uint64_t seed, const FlatRingOptions *options);
-void      flat_ring_free (FlatRing *ring); /* and its nodes */
+void flat_ring_free (FlatRing *ring); /* and its nodes */
 /* A node outside the ring. Its id is random. */
 FlatNode *flat_ring_add (FlatRing *ring);
-void      flat_ring_join (FlatNode *node);
-void      flat_ring_kill (FlatNode *node);
-void      flat_ring_run (FlatRing *ring, SsTime duration);
+void flat_ring_join (FlatNode *node);
+void flat_ring_kill (FlatNode *node);
+void flat_ring_run (FlatRing *ring, SsTime duration);
 /* The live node closest to key. */
 FlatNode *flat_ring_root (FlatRing *ring, const SsId *key);

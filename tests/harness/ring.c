@@ -90,7 +90,8 @@ app_deliver (void *app, const SsKbrMessage *message)
     .provisional = message->provisional,
     .right = ring_closest (node->ring, &message->key) == node,
   };
-  g_assert_cmpuint (message->len, ==, sizeof delivery.number);
+  if (message->len != sizeof delivery.number)
+    return; /* some test's nonsense */
   memcpy (&delivery.number, message->data, sizeof delivery.number);
   g_array_append_val (node->ring->deliveries, delivery);
 }
@@ -304,7 +305,8 @@ ring_drain (RingNode *node)
     if (target >= ring->nodes->len
         || (ring->options.loss > 0
             && ss_rng_unit (&ring->rng) < ring->options.loss)
-        || (ring->partitioned && ring_node (ring, target)->side != node->side))
+        || (ring->partitioned && ring_node (ring, target)->side != node->side)
+        || (ring->mute == node && ring->deaf == ring_node (ring, target)))
       continue;
     SsTime spread = ring->options.delay_max - ring->options.delay_min;
     SsTime delay = ring->options.delay_min;

@@ -54,7 +54,8 @@ struct Ring {
   GPtrArray *nodes;
   GArray *queue; /* heap of datagrams */
   uint64_t next_order, n_datagrams;
-  bool partitioned; /* sides do not hear each other */
+  bool partitioned;            /* sides do not hear each other */
+  const RingNode *mute, *deaf; /* what the one sends the other does not hear */
   GArray *deliveries;
   uint32_t next_number;
   unsigned n_forwards;

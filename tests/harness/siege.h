@@ -27,7 +27,7 @@ struct Siege {
   unsigned relay, publisher, hostile;
   SiegeTamper tamper; /* NULL: none */
   SiegePacket kept[SIEGE_KEPT_MAX];
-  unsigned n_kept; /* ever */
+  unsigned n_kept;     /* ever */
   uint64_t n_tampered; /* for tamper functions to count */
   uint64_t frames_mark[64];
 };
@@ -53,12 +53,11 @@ SsId siege_stripe_id (const Siege *siege, unsigned stripe);
 SsPeerRecord siege_record (const Siege *siege, unsigned node);
 /* A record of nobody, whose address is nobody's. */
 SsPeerRecord siege_stranger (SsRng *rng);
-uint64_t siege_count (const Siege *siege, unsigned node,
-                      SsCounterName counter);
+uint64_t siege_count (const Siege *siege, unsigned node, SsCounterName counter);
 uint64_t siege_rejected (const Siege *siege, unsigned node);
 
 /* Frames that the honest have lost since the mark, and how many of them have
  * not heard anything new since; asserts that none heard anything wrong. */
-void     siege_mark (Siege *siege);
+void siege_mark (Siege *siege);
 uint64_t siege_lost (Siege *siege);
 unsigned siege_deaf (Siege *siege);

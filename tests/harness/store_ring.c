@@ -54,15 +54,14 @@ store_ring_add (FlatRing *ring)
 
   node->node = flat_ring_add (ring);
   node->node->user = node;
-  node->store = ss_store_new (&node->node->env, &node->node->kbr, &upcalls,
-                              node);
+  node->store =
+      ss_store_new (&node->node->env, &node->node->kbr, &upcalls, node);
   flat_ring_join (node->node);
   return node;
 }
 
 FlatRing *
-store_ring_new (uint64_t seed, const FlatRingOptions *options,
-                unsigned n_nodes)
+store_ring_new (uint64_t seed, const FlatRingOptions *options, unsigned n_nodes)
 {
   FlatRing *ring = flat_ring_new (seed, options);
 

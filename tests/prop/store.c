@@ -6,10 +6,10 @@
 #include "store/internal.h"
 #include "tests/harness/store_ring.h"
 
-#define SEEDS      40
-#define ROUNDS     60
-#define STATIONS   6
-#define NODES      30
+#define SEEDS    40
+#define ROUNDS   60
+#define STATIONS 6
+#define NODES    30
 
 typedef struct {
   FlatRing *ring;
@@ -23,8 +23,8 @@ static StoreNode *
 pick (World *world)
 {
   for (;;) {
-    unsigned index
-        = (unsigned) ss_rng_below (&world->rng, world->ring->n_nodes);
+    unsigned index =
+        (unsigned) ss_rng_below (&world->rng, world->ring->n_nodes);
     bool is_owner = false;
 
     for (unsigned i = 0; i < STATIONS; i++)
@@ -52,8 +52,8 @@ check (World *world, unsigned station)
 {
   const SsStoreRecord *last = &world->last[station];
   bool by_name = ss_rng_below (&world->rng, 2) == 0;
-  SsId slot = by_name ? ss_store_name_slot (last->name)
-                      : store_own_slot_of (last);
+  SsId slot =
+      by_name ? ss_store_name_slot (last->name) : store_own_slot_of (last);
   StoreNode *asker = pick (world);
   unsigned n_founds = asker->n_founds;
   const SsStoreRecord *found = NULL;
@@ -107,8 +107,8 @@ test_churn (void)
       } else if (what == 2) {
         put (&world, (unsigned) ss_rng_below (&world.rng, STATIONS));
       }
-      flat_ring_run (world.ring, (SsTime) (3 + ss_rng_below (&world.rng, 20))
-                                     * SS_SEC);
+      flat_ring_run (world.ring,
+                     (SsTime) (3 + ss_rng_below (&world.rng, 20)) * SS_SEC);
       check (&world, (unsigned) ss_rng_below (&world.rng, STATIONS));
     }
     store_ring_free (world.ring);
@@ -128,8 +128,8 @@ test_garbage (void)
   ss_rng_init_number (&rng, 1);
   for (unsigned i = 0; i < 20000; i++) {
     const SsWireProtocol *protocol = &ss_wire_protocol_store;
-    const SsWireMessage *schema
-        = protocol->schemas[ss_rng_below (&rng, protocol->n_messages)]();
+    const SsWireMessage *schema =
+        protocol->schemas[ss_rng_below (&rng, protocol->n_messages)]();
     g_autofree void *message = g_malloc0 (schema->struct_size);
     g_autofree uint8_t *storage = g_malloc (schema->max_len);
     g_autofree uint8_t *data = g_malloc (schema->max_len);
@@ -153,8 +153,8 @@ test_garbage (void)
   }
   flat_ring_run (ring, SS_SEC);
   for (unsigned i = 0; i < ring->n_nodes; i++)
-    g_assert_cmpuint (ss_store_n_records (store_ring_node (ring, i)->store),
-                      ==, 0);
+    g_assert_cmpuint (ss_store_n_records (store_ring_node (ring, i)->store), ==,
+                      0);
   store_ring_free (ring);
 }
 

@@ -3,6 +3,7 @@
  * under random joins, deaths, leaves, sleeps, loss and partitions, which heal
  * when that ends. Each failure names its seed. */
 #include "overlay/pastry/leafset.h"
+#include "overlay/pastry/messages.h"
 #include "overlay/pastry/table.h"
 #include "tests/harness/ring.h"
 
@@ -439,6 +440,62 @@ swarm_run (uint64_t seed)
   ring_free (ring);
 }
 
+/* Random messages of every kind, from strangers and members, speaking of
+ * both: nothing asserts, what is kept stays within its bounds, and the others
+ * are as they were. */
+static void
+hostile_run (uint64_t seed)
+{
+  SsRng rng;
+  ss_rng_init_number (&rng, seed);
+  Ring *ring = ring_new (seed, NULL);
+  ring_grow (ring, 12);
+  g_assert_true (ring_run_until (ring, ring_is_correct, 60 * SS_SEC));
+  RingNode *node = ring_node (ring, 3);
+
+  for (unsigned i = 0; i < 400; i++) {
+    uint8_t storage[2048], bytes[2048];
+    union {
+      SsMsgRouted routed;
+      SsMsgLeafProbe leaf_probe;
+      SsMsgLeafSet leaf_set;
+      SsMsgRow row;
+    } message;
+    const SsWireProtocol *protocol = &ss_wire_protocol_pastry;
+    const SsWireMessage *schema =
+        protocol->schemas[ss_rng_below (&rng, protocol->n_messages)]();
+    g_assert_cmpuint (schema->struct_size, <=, sizeof message);
+    ss_wire_generate (schema, &rng, &message, storage);
+    size_t len = ss_wire_encode (schema, &message, bytes, sizeof bytes);
+    g_assert_cmpuint (len, >, 0);
+    if (ss_rng_below (&rng, 4) == 0)
+      bytes[ss_rng_below (&rng, len)] ^= (uint8_t) ss_rng_u32 (&rng);
+    SsContact from = random_contact (&rng, NULL);
+    from.addr = ss_addr_v4 (0x0a00ff00, 9);
+    if (ss_rng_below (&rng, 2) == 0)
+      from = ring_node (ring, (unsigned) ss_rng_below (&rng, 3))->contact;
+    node->env.now = ring->now;
+    ss_pastry_link_message (node->pastry, &from, SS_PROTOCOL_OVERLAY, bytes,
+                            len);
+    ring_drain (node);
+    ring_run (ring, (SsTime) ss_rng_below (&rng, 20 * SS_MSEC));
+    g_assert_cmpuint (ss_pastry_memory (node->pastry), <, 256 * 1024);
+  }
+  ring_kill (node);
+  if (!ring_run_until (ring, ring_is_correct, 180 * SS_SEC)) {
+    ring_dump (ring);
+    g_error ("seed %u does not heal", (unsigned) seed);
+  }
+  ring_free (ring);
+}
+
+static void
+test_hostile (void)
+{
+  for (uint64_t seed = 1; seed <= 40; seed++)
+    hostile_run (seed);
+}
+
 /* Nothing is lost and nobody sleeps: then no message may ever be delivered
  * but at the closest node, whoever joins, leaves and dies meanwhile. */
 static unsigned
@@ -522,6 +579,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/digest", test_digest);
   g_test_add_func ("/pastry/table", test_table);
   g_test_add_func ("/pastry/view", test_view);
+  g_test_add_func ("/pastry/hostile", test_hostile);
   g_test_add_func ("/pastry/consistency", test_consistency);
   g_test_add_func ("/pastry/swarm", test_swarm);
   return g_test_run ();

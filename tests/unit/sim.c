@@ -19,7 +19,7 @@ test_queue (void)
   ss_queue_init (&queue);
   ss_rng_init_number (&rng, 1);
   for (unsigned i = 0; i < 5000; i++) {
-    event = (SsQueued) { .at = (SsTime) ss_rng_below (&rng, 100), .number = i };
+    event = (SsQueued){ .at = (SsTime) ss_rng_below (&rng, 100), .number = i };
     ss_queue_push (&queue, &event);
   }
   g_assert_false (ss_queue_pop (&queue, -1, &event));
@@ -69,7 +69,7 @@ test_pool (void)
 static SsSimOptions
 plain_options (uint64_t seed)
 {
-  return (SsSimOptions) {
+  return (SsSimOptions){
     .seed = seed,
     .delay = 10 * SS_MSEC,
     .jitter = 2 * SS_MSEC,
@@ -109,8 +109,7 @@ make_station (const SsSimOptions *options, unsigned n)
 }
 
 static void
-hash_of_a_life (uint64_t seed, double loss,
-                char ret_text[SS_TRACE_HASH_STRLEN])
+hash_of_a_life (uint64_t seed, double loss, char ret_text[SS_TRACE_HASH_STRLEN])
 {
   SsSimOptions options = plain_options (seed);
 
@@ -156,9 +155,8 @@ test_faults (void)
   g_assert_cmpuint (stats.sent, >, 2000);
   g_assert_cmpfloat_with_epsilon ((double) stats.lost / (double) stats.sent,
                                   0.1, 0.03);
-  g_assert_cmpfloat_with_epsilon ((double) stats.duplicated
-                                      / (double) stats.sent,
-                                  0.18, 0.04);
+  g_assert_cmpfloat_with_epsilon (
+      (double) stats.duplicated / (double) stats.sent, 0.18, 0.04);
   ss_world_free (world);
 }
 
@@ -252,13 +250,11 @@ test_oracles_object (void)
   g_assert_cmpuint (ss_oracle_hearing (world, 0, false, false), >=, 1);
   ss_world_end_broadcast (world);
   ss_world_run (world, 5 * SS_SEC);
-  g_assert_cmpuint (ss_oracle_hearing (world, ss_world_now (world), true,
-                                       false),
-                    ==, 0);
+  g_assert_cmpuint (
+      ss_oracle_hearing (world, ss_world_now (world), true, false), ==, 0);
   world->epochs[world->epoch].n_frames++;
-  g_assert_cmpuint (ss_oracle_hearing (world, ss_world_now (world), true,
-                                       false),
-                    ==, 6);
+  g_assert_cmpuint (
+      ss_oracle_hearing (world, ss_world_now (world), true, false), ==, 6);
   /* A death nobody knows of yet. */
   ss_world_kill (world, 3);
   ss_oracle_trees (world, false, &trees);

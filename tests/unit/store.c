@@ -78,7 +78,7 @@ static SsHeld
 held_of (const SsStoreRecord *record, SsSlotKind kind, SsTime since,
          SsTime expires)
 {
-  return (SsHeld) {
+  return (SsHeld){
     .slot = ss_record_slot (record, kind),
     .kind = kind,
     .since = since,
@@ -88,8 +88,7 @@ held_of (const SsStoreRecord *record, SsSlotKind kind, SsTime since,
 }
 
 static SsShelfVerdict
-take (SsShelf *shelf, const SsStoreRecord *record, SsTime since,
-      SsTime expires)
+take (SsShelf *shelf, const SsStoreRecord *record, SsTime since, SsTime expires)
 {
   SsHeld offer = held_of (record, SS_SLOT_NAME, since, expires);
 
@@ -232,8 +231,8 @@ test_alone (void)
   flat_ring_run (ring, 0);
   g_assert_cmpuint (node->token, ==, 6);
   g_assert_cmpuint (node->n_records, ==, 1);
-  g_assert_cmpmem (node->records[0].value, node->records[0].value_len,
-                   "hello", 5);
+  g_assert_cmpmem (node->records[0].value, node->records[0].value_len, "hello",
+                   5);
   store_ring_free (ring);
 }
 
@@ -427,8 +426,8 @@ send_to (StoreNode *from, StoreNode *to, const uint8_t *data, size_t len)
 {
   const SsKbrSend how = { .reliable = true };
 
-  ss_kbr_send (&from->node->kbr, SS_PROTOCOL_STORE, &to->node->self, &how,
-               data, len, NULL);
+  ss_kbr_send (&from->node->kbr, SS_PROTOCOL_STORE, &to->node->self, &how, data,
+               len, NULL);
 }
 
 static void
@@ -478,8 +477,8 @@ test_hostile (void)
   for (unsigned i = 0; i < 2000; i++)
     send_to (hostile, victim, data, 1 + i % len);
   flat_ring_run (ring, SS_SEC);
-  g_assert_cmpuint (victim->node->env.counters.value[SS_COUNT_STORE_REFUSED],
-                    >, 1000);
+  g_assert_cmpuint (victim->node->env.counters.value[SS_COUNT_STORE_REFUSED], >,
+                    1000);
   store_ring_free (ring);
 }
 
@@ -536,8 +535,8 @@ test_newcomers (void)
   flat_ring_run (ring, 2 * SS_SEC);
   g_assert_cmpuint (asker->n_founds, ==, 1);
   SsContact set[SS_STORE_REPLICAS];
-  unsigned n = ss_kbr_replica_set (&owner->node->kbr, &own, set,
-                                   SS_STORE_REPLICAS);
+  unsigned n =
+      ss_kbr_replica_set (&owner->node->kbr, &own, set, SS_STORE_REPLICAS);
 
   g_assert_cmpuint (n, ==, SS_STORE_REPLICAS);
   for (unsigned i = 0; i < ring->n_nodes; i++)

@@ -353,6 +353,37 @@ test_restart (void)
   ring_free (ring);
 }
 
+/* One does not hear the other: both go on, and lookups end. */
+static void
+test_one_way (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    Ring *ring = make_ring (seed, 30, 5 * SS_MSEC, 0);
+    RingNode *nodes[30];
+    unsigned n = ring_sorted (ring, nodes);
+    unsigned first = (unsigned) ss_rng_below (&ring->rng, n);
+    ring->mute = nodes[first];
+    ring->deaf = nodes[(first + 1) % n];
+    for (unsigned i = 0; i < 60; i++) {
+      RingNode *source = nodes[ss_rng_below (&ring->rng, n)];
+      SsId key = i % 2 == 0
+                     ? ring_random_id (ring)
+                     : key_of (ring, i % 4 == 1 ? ring->mute : ring->deaf);
+      uint32_t number = ring_lookup (source, &key, 0);
+      ring_run (ring, 5 * SS_SEC);
+      g_assert_cmpuint (ring_count_deliveries (ring, number), >=, 1);
+      if (source != ring->mute && source != ring->deaf)
+        g_assert_cmpuint (ring_delivery (ring, number)->node, ==,
+                          ring_closest (ring, &key)->index);
+    }
+    g_assert_true (ring_is_joined (ring));
+    ring->mute = ring->deaf = NULL;
+    require_correct (ring, 120 * SS_SEC);
+    ring_check_lookups (ring, 50);
+    ring_free (ring);
+  }
+}
+
 /* Nothing to do: next to nothing is said. */
 static void
 test_quiet (void)
@@ -392,6 +423,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/deaths/merge-large", test_merge_large);
   g_test_add_func ("/pastry/deaths/sleep", test_sleep);
   g_test_add_func ("/pastry/deaths/restart", test_restart);
+  g_test_add_func ("/pastry/deaths/one-way", test_one_way);
   g_test_add_func ("/pastry/deaths/quiet", test_quiet);
   return g_test_run ();
 }
