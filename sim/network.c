@@ -15,6 +15,8 @@
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
 
+#define HAS_WAITED UINT64_C (1) /* arrival's number: for the last link */
+
 typedef enum { EVENT_ARRIVAL, EVENT_WAKE, EVENT_CALL } EventKind;
 
 typedef struct {
@@ -220,8 +222,16 @@ send (SsNetwork *network, unsigned from, const SsAddr *addr,
   if (!ss_addr_is_v4 (addr) || addr->port != PORT || to >= network->places->len)
     return;
   for (unsigned i = 0; i < copies; i++) {
+    SsTime delay = draw_delay (network, from, to);
+
+    if (options->depart != NULL
+        && !options->depart (options->between_user, network->now, from, to,
+                             bytes, len, &delay)) {
+      network->stats.lost++;
+      continue;
+    }
     const SsQueued event = {
-      .at = network->now + draw_delay (network, from, to),
+      .at = network->now + delay,
       .kind = EVENT_ARRIVAL,
       .node = to,
       .data = ss_pool_take (&network->pool, from, bytes, len),
@@ -441,6 +451,32 @@ input (SsNetwork *network, unsigned node, SsPacket *packet)
   pump (network, node);
 }
 
+/* False: the datagram waits before its last step, or is lost there. */
+static bool
+pass_access (SsNetwork *network, const SsQueued *event)
+{
+  const SsNetworkOptions *options = &network->options;
+  SsPacket *packet = event->data;
+  SsTime wait = 0;
+
+  if (options->arrive == NULL || event->number == HAS_WAITED)
+    return true;
+  if (!options->arrive (options->between_user, network->now, event->node,
+                        packet->len, &wait)) {
+    network->stats.lost++;
+    ss_pool_give_back (&network->pool, packet);
+    return false;
+  }
+  if (wait == 0)
+    return true;
+  SsQueued later = *event;
+
+  later.at += wait;
+  later.number = HAS_WAITED;
+  ss_queue_push (&network->queue, &later);
+  return false;
+}
+
 static void
 arrive (SsNetwork *network, unsigned node, SsPacket *packet)
 {
@@ -540,7 +576,8 @@ ss_network_run (SsNetwork *network, SsTime until)
     network->stats.events++;
     switch ((EventKind) event.kind) {
     case EVENT_ARRIVAL:
-      arrive (network, event.node, event.data);
+      if (pass_access (network, &event))
+        arrive (network, event.node, event.data);
       break;
     case EVENT_WAKE:
       wake (network, &event);

@@ -30,6 +30,15 @@ typedef struct {
   /* hook: one way between two, symmetric or not. */
   SsTime (*hook) (void *user, unsigned from, unsigned to);
   void *hook_user;
+  /* What lies between: may each be NULL. depart sees every datagram that a
+   * node sends and no fault has taken, and may add to its delay or take it
+   * (false); arrive sees it at its end, before the node does, and may keep
+   * it for some time more, or take it. */
+  bool (*depart) (void *user, SsTime now, unsigned from, unsigned to,
+                  const uint8_t *bytes, size_t len, SsTime *delay);
+  bool (*arrive) (void *user, SsTime now, unsigned to, size_t len,
+                  SsTime *ret_wait);
+  void *between_user;
 } SsNetworkOptions;
 
 /* What a node says, as ss_node_event returns it; the handler owns what the
