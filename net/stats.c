@@ -7,13 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/error.h"
 
+#define OPEN_FLAGS (O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
 struct SsStats {
   int fd;
   char *path;
+  GString *unwritten; /* of the line that did not go out whole */
   bool has_failed;
   bool has_last;
   SsTime last;
@@ -224,13 +228,41 @@ ss_stats_format (const SsStatsLine *line)
   return g_string_free (json, FALSE);
 }
 
+/* Nothing here waits for a reader: whoever pauses it would pause the node.
+ * Where standard error is a pipe or a terminal it is opened once more, since
+ * what others write to shall go on blocking. */
+static int
+open_stderr (void)
+{
+  struct stat status;
+  int fd = -1;
+
+  if (isatty (STDERR_FILENO)
+      || (fstat (STDERR_FILENO, &status) == 0 && S_ISFIFO (status.st_mode)))
+    fd = open ("/proc/self/fd/2", O_WRONLY | OPEN_FLAGS);
+  return fd >= 0 ? fd : STDERR_FILENO;
+}
+
+static int
+open_file (const char *path)
+{
+  int fd = open (path, O_WRONLY | O_CREAT | OPEN_FLAGS, 0644);
+
+  /* A named pipe that nobody reads yet. */
+  if (fd < 0 && errno == ENXIO)
+    fd = open (path, O_RDWR | OPEN_FLAGS);
+  return fd;
+}
+
 SsStats *
 ss_stats_open (const char *path, GError **error)
 {
-  int fd = STDERR_FILENO;
+  int fd;
 
-  if (strcmp (path, "-") != 0) {
-    fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (strcmp (path, "-") == 0) {
+    fd = open_stderr ();
+  } else {
+    fd = open_file (path);
     if (fd < 0) {
       g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED,
                    "cannot write statistics to %s: %s; give another file to "
@@ -243,6 +275,7 @@ ss_stats_open (const char *path, GError **error)
 
   stats->fd = fd;
   stats->path = g_strdup (path);
+  stats->unwritten = g_string_new (NULL);
   return stats;
 }
 
@@ -294,15 +327,38 @@ fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
   line->memory_peak = memory_peak ();
 }
 
+/* As much as goes without waiting; false with errno when it fails. */
+static bool
+write_out (SsStats *stats)
+{
+  while (stats->unwritten->len > 0) {
+    ssize_t n = write (stats->fd, stats->unwritten->str, stats->unwritten->len);
+
+    if (n > 0)
+      g_string_erase (stats->unwritten, 0, n);
+    else if (errno == EAGAIN)
+      return true;
+    else if (errno != EINTR)
+      return false;
+  }
+  return true;
+}
+
 bool
 ss_stats_write (SsStats *stats, SsTime now, SsStatsLine *line, GError **error)
 {
   fill_in (stats, now, line);
-  g_autofree char *json = ss_stats_format (line);
-  g_autofree char *text = g_strconcat (json, "\n", NULL);
-  size_t len = strlen (text);
+  bool ok = write_out (stats);
 
-  if (write (stats->fd, text, len) == (ssize_t) len || stats->has_failed)
+  /* A reader that is behind misses whole lines. */
+  if (ok && stats->unwritten->len == 0) {
+    g_autofree char *json = ss_stats_format (line);
+
+    g_string_append (stats->unwritten, json);
+    g_string_append_c (stats->unwritten, '\n');
+    ok = write_out (stats);
+  }
+  if (ok || stats->has_failed)
     return true;
   stats->has_failed = true;
   g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED,
@@ -318,6 +374,7 @@ ss_stats_close (SsStats *stats)
     return;
   if (stats->fd != STDERR_FILENO)
     close (stats->fd);
+  g_string_free (stats->unwritten, TRUE);
   g_free (stats->path);
   g_free (stats);
 }

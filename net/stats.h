@@ -24,7 +24,8 @@ char *ss_stats_format (const SsStatsLine *line);
 
 typedef struct SsStats SsStats;
 
-/* path "-" is stderr; a file is appended to. */
+/* path "-" is stderr; a file is appended to. Of a pipe's reader nothing is
+ * awaited, neither its coming nor its reading. */
 SsStats *ss_stats_open (const char *path, GError **error);
 /* Fills in rates (since the line before) and the process's figures, and
  * writes. False with error the first time that writing fails. */

@@ -3,7 +3,9 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/stats.h"
@@ -218,6 +220,52 @@ test_full (void)
   g_clear_error (&error);
 }
 
+/* Nothing waits for who reads a named pipe; what is read are whole lines. */
+static void
+test_pipe (void)
+{
+  g_autofree char *dir = g_dir_make_tmp ("ss-stats-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "fifo", NULL);
+  SsNodeStats node;
+
+  g_assert_cmpint (mkfifo (path, 0600), ==, 0);
+  fill (&node);
+  SsStatsLine line = { .node = &node, .tune_in = -1 };
+  SsStats *stats = ss_stats_open (path, NULL);
+
+  g_assert_nonnull (stats);
+  for (unsigned i = 0; i < 200; i++)
+    g_assert_true (ss_stats_write (stats, i * SS_SEC, &line, NULL));
+  int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  g_autoptr (GString) text = g_string_new (NULL);
+  char buffer[4096];
+  ssize_t len;
+
+  g_assert_cmpint (fd, >=, 0);
+  for (unsigned round = 0; round < 2; round++) {
+    while ((len = read (fd, buffer, sizeof buffer)) > 0)
+      g_string_append_len (text, buffer, len);
+    /* The rest of the line that did not fit, and another. */
+    g_assert_true (ss_stats_write (stats, (300 + round) * SS_SEC, &line, NULL));
+  }
+  close (fd);
+  ss_stats_close (stats);
+  g_unlink (path);
+  g_rmdir (dir);
+  g_assert_cmpuint (text->len, >, 1 << 15);
+  g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
+  unsigned n = g_strv_length (lines);
+
+  g_assert_cmpuint (n, <, 200);
+  g_assert_cmpstr (lines[n - 1], ==, "");
+  for (unsigned i = 0; i + 1 < n; i++) {
+    JsonParser *parser = json_parser_new ();
+
+    g_assert_true (json_parser_load_from_data (parser, lines[i], -1, NULL));
+    g_object_unref (parser);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -226,5 +274,6 @@ main (int argc, char **argv)
   g_test_add_func ("/net/stats/values", test_values);
   g_test_add_func ("/net/stats/rates", test_rates);
   g_test_add_func ("/net/stats/full", test_full);
+  g_test_add_func ("/net/stats/pipe", test_pipe);
   return g_test_run ();
 }
