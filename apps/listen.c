@@ -48,8 +48,8 @@ typedef struct {
 
   bool is_silent;
   bool has_left, has_output; /* node gone; output in its final state */
-  bool has_dropped;
-  SsAlarm *again;    /* ask again */
+  bool has_dropped, is_mute; /* the output: both are said once */
+  SsAlarm *again;            /* ask again */
   SsAlarm *deadline; /* of the state: --wait, --duration, --rejoin, quitting */
   SsTime silence_until;
   SsTime end_at; /* --duration */
@@ -419,6 +419,12 @@ on_output (int fd, GIOCondition condition, void *user)
     listener->has_dropped = true;
     ss_program_say (listener->program, SS_LOG_ERROR,
                     "the reader is too slow: frames are left out");
+  }
+  if (status.is_mute && !listener->is_mute) {
+    listener->is_mute = true;
+    ss_program_say (listener->program, SS_LOG_ERROR,
+                    "no sound device was found: nothing is heard; pipe to a "
+                    "player, or write to a file with --output");
   }
   if (status.state == SS_OUTPUT_OPEN || listener->has_output)
     return G_SOURCE_CONTINUE;

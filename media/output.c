@@ -300,6 +300,17 @@ wait_for_stop (const SsOutput *o, int timeout_ms)
   return poll (&fd, 1, timeout_ms) > 0;
 }
 
+static void
+note_mute (SsOutput *o, bool is_mute)
+{
+  g_mutex_lock (&o->lock);
+  if (is_mute && !o->status.is_mute) {
+    o->status.is_mute = true;
+    signal_fd (o->event_fd);
+  }
+  g_mutex_unlock (&o->lock);
+}
+
 static bool
 write_player (SsOutput *o, const uint8_t *pages, size_t len)
 {
@@ -307,8 +318,10 @@ write_player (SsOutput *o, const uint8_t *pages, size_t len)
     if (wait_for_stop (o, PLAYER_POLL_MSEC))
       return false;
   GError *error = NULL;
-  if (ss_player_write (o->player, pages, len, &error))
+  if (ss_player_write (o->player, pages, len, &error)) {
+    note_mute (o, ss_player_is_mute (o->player));
     return true;
+  }
   settle (o, SS_OUTPUT_FAILED, error);
   return false;
 }
@@ -328,9 +341,10 @@ write_fd (SsOutput *o, const uint8_t *pages, size_t len)
   case SS_OUTPUT_FD_ERROR:
     settle (o, SS_OUTPUT_FAILED,
             g_error_new (SS_MEDIA_ERROR, SS_MEDIA_ERROR_OUTPUT,
-                         "cannot write to %s: %s%s", o->name,
+                         "cannot write to %s: %s; %s", o->name,
                          g_strerror (errno),
-                         errno == ENOSPC ? "; free some space" : ""));
+                         errno == ENOSPC ? "free some space"
+                                         : "choose another --output"));
     break;
   }
   return false;

@@ -28,6 +28,7 @@ typedef enum {
 
 typedef struct {
   SsOutputState state;
+  bool is_mute; /* the player found no device to play on */
   uint64_t frames_written, frames_dropped, bytes_written;
 } SsOutputStatus;
 
@@ -60,8 +61,9 @@ void ss_output_finish (SsOutput *output);
 /* Waits, at most so long, until the state has left OPEN; whether it has. */
 bool ss_output_wait (SsOutput *output, SsTime timeout);
 
-/* An eventfd: readable when the state has left OPEN, and once when the first
- * frame was dropped. ss_output_status resets it. */
+/* An eventfd: readable when the state has left OPEN, and once each when the
+ * first frame was dropped and when the player turns out to be mute.
+ * ss_output_status resets it. */
 int ss_output_fd (const SsOutput *output);
 void ss_output_status (SsOutput *output, SsOutputStatus *ret_status);
 

@@ -12,11 +12,15 @@
 /* Sound that waits within the pipeline, a second or more. */
 #define QUEUE_BYTES_MAX (256u << 10)
 
+/* Where it finds no device it warns, and swallows the sound. */
+#define AUTOMATIC_SINK "autoaudiosink"
+
 struct SsPlayer {
   char *description;
   GstElement *pipeline; /* NULL: between links */
   GstAppSrc *source;
   bool ended; /* the next page begins another link */
+  bool is_mute;
 };
 
 static GstElement *
@@ -41,7 +45,9 @@ ss_player_new (const char *sink, GError **error)
   GError *cause = NULL;
   if (!gst_init_check (NULL, NULL, &cause)) {
     g_set_error (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_OUTPUT,
-                 "GStreamer does not start: %s", cause->message);
+                 "GStreamer does not start: %s; write to a file or a pipe "
+                 "instead",
+                 cause->message);
     g_error_free (cause);
     return NULL;
   }
@@ -50,7 +56,7 @@ ss_player_new (const char *sink, GError **error)
       "appsrc name=in format=bytes caps=application/ogg "
       "! oggdemux ! decodebin ! audioconvert ! audioresample ! "
       "%s",
-      sink != NULL ? sink : "autoaudiosink");
+      sink != NULL ? sink : AUTOMATIC_SINK);
   /* Better to hear now than with the first frame that something is missing. */
   GstElement *pipeline = build (player, error);
   if (pipeline == NULL) {
@@ -83,18 +89,42 @@ ss_player_free (SsPlayer *player)
 }
 
 static bool
+is_automatic_sink (GstObject *object)
+{
+  GstElementFactory *factory =
+      GST_IS_ELEMENT (object) ? gst_element_get_factory (GST_ELEMENT (object))
+                              : NULL;
+  return factory != NULL
+         && g_strcmp0 (GST_OBJECT_NAME (factory), AUTOMATIC_SINK) == 0;
+}
+
+/* Hears what the pipeline has to say; true with an error when it failed. */
+static bool
 failed (SsPlayer *player, GError **error)
 {
   g_autoptr (GstBus) bus = gst_element_get_bus (player->pipeline);
-  g_autoptr (GstMessage) message =
-      gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  if (message == NULL)
-    return false;
-  g_autoptr (GError) cause = NULL;
-  gst_message_parse_error (message, &cause, NULL);
-  g_set_error (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_OUTPUT, "cannot play: %s",
-               cause->message);
-  return true;
+  for (;;) {
+    g_autoptr (GstMessage) message =
+        gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    if (message == NULL)
+      return false;
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING) {
+      player->is_mute |= is_automatic_sink (GST_MESSAGE_SRC (message));
+      continue;
+    }
+    g_autoptr (GError) cause = NULL;
+    gst_message_parse_error (message, &cause, NULL);
+    g_set_error (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_OUTPUT,
+                 "cannot play: %s; write to a file or a pipe instead",
+                 cause->message);
+    return true;
+  }
+}
+
+bool
+ss_player_is_mute (const SsPlayer *player)
+{
+  return player->is_mute;
 }
 
 bool

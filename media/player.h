@@ -26,6 +26,10 @@ bool ss_player_is_full (const SsPlayer *player);
 bool ss_player_write (SsPlayer *player, const uint8_t *pages, size_t len,
                       GError **error);
 
+/* No device was found: what is written is played to nobody. Known soon after
+ * the first page. */
+bool ss_player_is_mute (const SsPlayer *player);
+
 /* No more pages of this link. What was written plays on; ss_player_drain
  * waits for it, at most so long, and says whether all of it was heard. */
 void ss_player_end_link (SsPlayer *player);

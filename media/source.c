@@ -25,16 +25,20 @@ check_path (const char *path, GError **error)
 {
   struct stat status;
   const char *reason = NULL;
+  const char *advice = "check its name, and that you may read it";
   if (stat (path, &status) < 0 || access (path, R_OK) < 0)
     reason = g_strerror (errno);
-  else if (S_ISDIR (status.st_mode))
-    reason = "it is a folder; name the files in it";
-  else if (S_ISREG (status.st_mode) && status.st_size == 0)
+  else if (S_ISDIR (status.st_mode)) {
+    reason = "it is a folder";
+    advice = "name the files in it";
+  } else if (S_ISREG (status.st_mode) && status.st_size == 0) {
     reason = "it is empty";
+    advice = "give a file with sound in it";
+  }
   if (reason == NULL)
     return true;
   g_set_error (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_UNREADABLE,
-               "cannot read %s: %s", path, reason);
+               "cannot read %s: %s; %s", path, reason, advice);
   return false;
 }
 
@@ -56,7 +60,8 @@ check_sources (const SsSourceOptions *options, GError **error)
   }
   if (n_stdin > 1 || (n_stdin == 1 && options->loop)) {
     g_set_error_literal (error, SS_MEDIA_ERROR, SS_MEDIA_ERROR_UNREADABLE,
-                         "standard input can be played only once");
+                         "standard input (-) can be played only once; give "
+                         "it once and without --loop");
     return false;
   }
   return true;

@@ -101,6 +101,20 @@ play_named (SsSourcePlay *play, const char *name, GError **error)
   return input != NULL && play_input (play, input, uri, error);
 }
 
+/* What to do about it. */
+static const char *
+advice (int code)
+{
+  switch ((SsMediaError) code) {
+  case SS_MEDIA_ERROR_UNREADABLE:
+    return "check that it is there and that you may read it";
+  case SS_MEDIA_ERROR_DECODER:
+    return "check the address, or install the GStreamer plugin for it";
+  default:
+    return "give a file with sound in it";
+  }
+}
+
 bool
 ss_source_play (SsSourcePlay *play, const char *name, GError **error)
 {
@@ -118,8 +132,11 @@ ss_source_play (SsSourcePlay *play, const char *name, GError **error)
   if (cause == NULL)
     cause = g_error_new_literal (SS_MEDIA_ERROR, SS_MEDIA_ERROR_TRUNCATED,
                                  "it holds no sound");
-  g_set_error (error, SS_MEDIA_ERROR, cause->code, "cannot play %s: %s", name,
-               cause->message);
+  g_strchomp (cause->message);
+  if (g_str_has_suffix (cause->message, "."))
+    cause->message[strlen (cause->message) - 1] = '\0';
+  g_set_error (error, SS_MEDIA_ERROR, cause->code, "cannot play %s: %s; %s",
+               name, cause->message, advice (cause->code));
   g_error_free (cause);
   return false;
 }
