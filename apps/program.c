@@ -1,14 +1,28 @@
 /* The frame of a program. */
 #include "apps/program.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "media/error.h"
 
+/* What the starter closed would be the number of the next file or socket,
+ * and that would be written to. */
+static void
+fill_standard_files (void)
+{
+  static const int unusable[] = { O_WRONLY, O_RDONLY, O_RDWR };
+
+  for (int fd = 0; fd < (int) G_N_ELEMENTS (unusable); fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", unusable[fd]) != fd)
+      exit (EXIT_FAILURE);
+}
+
 void
 ss_program_init (SsProgram *program, const char *name)
 {
+  fill_standard_files ();
   *program = (SsProgram){
     .name = name,
     .level = SS_LOG_INFO,
