@@ -215,7 +215,7 @@ test_station (void)
     GError *error = NULL;
     bool ok = ss_station_spec_parse (rows[i].text, &spec, &error);
 
-    g_test_message ("%u %s", (unsigned) i, rows[i].text);
+    g_test_message ("row %u", (unsigned) i); /* not all are UTF-8 */
     g_assert_true (ok == (rows[i].name != NULL));
     if (ok) {
       char text[SS_FINGERPRINT_STRLEN];
