@@ -81,7 +81,7 @@ ss_pastry_forget_ask (SsPastry *pastry, const SsId *id)
 void
 ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer)
 {
-  if (ss_pastry_find (pastry, &peer->id) != NULL)
+  if (ss_pastry_find (pastry, &peer->id, NULL))
     ss_pastry_doubt (pastry, peer, false);
 }
 
@@ -229,7 +229,7 @@ ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
   /* Gossip fills gaps; it does not tell where somebody known is. */
   if (verified)
     offer (pastry, peer);
-  else if (ss_table_find (&pastry->table, &peer->id) == NULL)
+  else if (!ss_table_find (&pastry->table, &peer->id, NULL))
     ss_table_offer (&pastry->table, peer, SS_NEVER);
   if (pastry->state == SS_PASTRY_ACTIVE
       && ss_leafset_would_accept (&pastry->leafset, &peer->id,

@@ -9,9 +9,8 @@
 static SsHop choose_leaf (const SsPastry *pastry, const SsRoute *route);
 static bool choose_row (const SsPastry *pastry, const SsRoute *route,
                         SsHop *ret_hop);
-static const SsContact *better (const SsPastry *pastry, const SsRoute *route,
-                                const SsContact *best,
-                                const SsContact *offered);
+static void take_better (const SsPastry *pastry, const SsRoute *route,
+                         SsHop *best, const SsContact *offered);
 static bool is_avoided (const SsRoute *route, const SsId *id);
 
 SsHop
@@ -22,10 +21,9 @@ ss_route_choose (const SsPastry *pastry, const SsRoute *route)
 
   if (ss_leafset_covers (&pastry->leafset, key))
     return choose_leaf (pastry, route);
-  const SsTableEntry *entry = ss_table_lookup (&pastry->table, key);
-  if (entry != NULL && ss_route_may_use (pastry, route, &entry->contact)) {
+  if (ss_table_lookup (&pastry->table, key, &hop.node)
+      && ss_route_may_use (pastry, route, &hop.node)) {
     hop.what = SS_HOP_NODE;
-    hop.node = entry->contact;
     return hop;
   }
   if (choose_row (pastry, route, &hop))
@@ -117,44 +115,43 @@ choose_row (const SsPastry *pastry, const SsRoute *route, SsHop *ret_hop)
   const SsTable *table = &pastry->table;
   const SsLeafset *leafset = &pastry->leafset;
   unsigned row = ss_id_shared_digits (&leafset->self, &route->header.key);
-  const SsContact *best = NULL;
+  SsHop best = { .what = SS_HOP_NONE, .is_detour = true };
 
   for (; row < ss_table_n_rows (table); row++) {
-    const SsTableEntry *entries = NULL;
-    unsigned n = ss_table_row (table, row, &entries);
+    SsContact contacts[SS_TABLE_COLUMNS];
+    unsigned n = ss_table_row (table, row, contacts);
     for (unsigned i = 0; i < n; i++)
-      best = better (pastry, route, best, &entries[i].contact);
+      take_better (pastry, route, &best, &contacts[i]);
   }
   for (unsigned i = 0; i < leafset->n; i++)
-    best = better (pastry, route, best, &leafset->leaves[i]);
-  if (best == NULL)
+    take_better (pastry, route, &best, &leafset->leaves[i]);
+  if (best.what == SS_HOP_NONE)
     return false;
-  *ret_hop = (SsHop){
-    .what = SS_HOP_NODE,
-    .node = *best,
-    .is_detour = true,
-  };
+  *ret_hop = best;
   return true;
 }
 
-/* The one of the two with the longer prefix, then the closer one; `offered`
- * only if it brings the message on. */
-static const SsContact *
-better (const SsPastry *pastry, const SsRoute *route, const SsContact *best,
-        const SsContact *offered)
+/* Of two the one with the longer prefix, then the closer one; `offered` only
+ * if it brings the message on. */
+static void
+take_better (const SsPastry *pastry, const SsRoute *route, SsHop *best,
+             const SsContact *offered)
 {
   const SsId *key = &route->header.key, *self = &pastry->leafset.self;
   unsigned shared = ss_id_shared_digits (&offered->id, key);
   if (shared < ss_id_shared_digits (self, key)
       || !ss_id_closer (key, &offered->id, self)
       || !ss_route_may_use (pastry, route, offered))
-    return best;
-  if (best == NULL)
-    return offered;
-  unsigned best_shared = ss_id_shared_digits (&best->id, key);
-  if (shared != best_shared)
-    return shared > best_shared ? offered : best;
-  return ss_id_closer (key, &offered->id, &best->id) ? offered : best;
+    return;
+  if (best->what == SS_HOP_NODE) {
+    unsigned best_shared = ss_id_shared_digits (&best->node.id, key);
+    if (shared < best_shared
+        || (shared == best_shared
+            && !ss_id_closer (key, &offered->id, &best->node.id)))
+      return;
+  }
+  best->what = SS_HOP_NODE;
+  best->node = *offered;
 }
 
 static bool

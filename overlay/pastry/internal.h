@@ -203,8 +203,9 @@ bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
                      unsigned tries, const uint8_t *data, size_t len);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
 uint64_t ss_pastry_prefix (const SsId *id);
-/* The contact of a leaf or table entry; NULL if it is neither. */
-const SsContact *ss_pastry_find (const SsPastry *pastry, const SsId *id);
+/* The contact of a leaf or table entry, if it is one; ret may be NULL. */
+bool ss_pastry_find (const SsPastry *pastry, const SsId *id,
+                     SsContact *ret_contact);
 void ss_pastry_set_state (SsPastry *pastry, SsPastryState state);
 
 /* route.c */

@@ -104,10 +104,10 @@ void
 ss_pastry_send_row (SsPastry *pastry, const SsContact *to, unsigned row)
 {
   SsMsgRow message = { .row = (uint8_t) row };
-  const SsTableEntry *entries = NULL;
-  unsigned n = ss_table_row (&pastry->table, row, &entries);
+  SsContact entries[SS_TABLE_COLUMNS];
+  unsigned n = ss_table_row (&pastry->table, row, entries);
   for (unsigned i = 0; i < n; i++) {
-    const SsContact *contact = &entries[i].contact;
+    const SsContact *contact = &entries[i];
     if (!ss_id_equal (&contact->id, &to->id)
         && !ss_pastry_is_suspected (pastry, &contact->id))
       message.peers[message.n_peers++] = ss_pastry_record (contact);
@@ -202,10 +202,10 @@ say_hello (SsPastry *pastry)
   size_t len = ss_msg_hello_encode (&(SsMsgHello){}, buf, sizeof buf);
   unsigned said = 0;
   for (unsigned row = 0; row < ss_table_n_rows (&pastry->table); row++) {
-    const SsTableEntry *entries = NULL;
-    unsigned n = ss_table_row (&pastry->table, row, &entries);
+    SsContact entries[SS_TABLE_COLUMNS];
+    unsigned n = ss_table_row (&pastry->table, row, entries);
     for (unsigned i = 0; i < n && n < SS_TABLE_COLUMNS - 1; i++) {
-      const SsContact *contact = &entries[i].contact;
+      const SsContact *contact = &entries[i];
       if (ss_leafset_find (&pastry->leafset, &contact->id) != NULL
           || said == SS_PASTRY_HELLOS_MAX)
         continue;

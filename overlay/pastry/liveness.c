@@ -377,7 +377,7 @@ declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
     ss_id_format (&peer->id, text);
     ss_info (ss_pastry_env (pastry), "leaf %.8s is dead", text);
   }
-  if (ss_pastry_find (pastry, &peer->id) != NULL)
+  if (ss_pastry_find (pastry, &peer->id, NULL))
     remember_lost (pastry, peer);
   /* Both neighbours of the dead tell their leaves, whoever noticed first:
    * together they reach all that had him as a leaf. */

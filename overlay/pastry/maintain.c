@@ -18,8 +18,8 @@ static void watch_right (SsPastry *pastry);
 static void probe_table (SsPastry *pastry);
 static void exchange_row (SsPastry *pastry);
 static void repair (SsPastry *pastry);
-static const SsContact *repair_target (const SsPastry *pastry,
-                                       SsLeafsetSide side);
+static bool repair_target (const SsPastry *pastry, SsLeafsetSide side,
+                           SsContact *ret_target);
 static void request_row (SsPastry *pastry, const SsContact *to, unsigned row);
 
 void
@@ -106,11 +106,9 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
 void
 ss_pastry_dead_told (SsPastry *pastry, const SsId *id)
 {
-  const SsContact *contact = ss_pastry_find (pastry, id);
-  if (contact != NULL) {
-    SsContact copy = *contact;
-    ss_pastry_doubt (pastry, &copy, true);
-  }
+  SsContact contact;
+  if (ss_pastry_find (pastry, id, &contact))
+    ss_pastry_doubt (pastry, &contact, true);
 }
 
 void
@@ -155,7 +153,7 @@ ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used)
   SsEnv *env = ss_pastry_env (pastry);
   unsigned row, column;
   if (!ss_table_place (&pastry->table, key, &row, &column)
-      || ss_table_get (&pastry->table, row, column) != NULL
+      || ss_table_has (&pastry->table, row, column)
       || (pastry->last_hole > 0
           && env->now - pastry->last_hole < SS_PASTRY_HOLE_INTERVAL))
     return;
@@ -175,10 +173,10 @@ ss_pastry_leave (SsPastry *pastry)
                     ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
                     len);
   for (unsigned i = 0; i < ss_table_n_entries (&pastry->table); i++) {
-    const SsContact *contact = &ss_table_nth (&pastry->table, i)->contact;
-    if (ss_leafset_find (&pastry->leafset, &contact->id) == NULL
-        && ss_link_has_session (pastry->link, &contact->id))
-      ss_pastry_send (pastry, contact,
+    SsContact contact = ss_table_nth (&pastry->table, i);
+    if (ss_leafset_find (&pastry->leafset, &contact.id) == NULL
+        && ss_link_has_session (pastry->link, &contact.id))
+      ss_pastry_send (pastry, &contact,
                       ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
                       len);
   }
@@ -234,8 +232,7 @@ probe_table (SsPastry *pastry)
     return;
   pastry->last_table_probe = now;
   pastry->next_probe = (uint16_t) (pastry->next_probe % n);
-  SsContact contact =
-      ss_table_nth (&pastry->table, pastry->next_probe++)->contact;
+  SsContact contact = ss_table_nth (&pastry->table, pastry->next_probe++);
   SsTime heard = ss_link_last_heard (pastry->link, &contact.id);
   if (heard < 0 || now - heard > SS_PASTRY_TABLE_SILENT)
     ss_pastry_doubt (pastry, &contact, false);
@@ -251,10 +248,10 @@ exchange_row (SsPastry *pastry)
   pastry->last_row = env->now;
   pastry->next_row = (uint16_t) (pastry->next_row % n_rows);
   unsigned row = pastry->next_row++;
-  const SsTableEntry *entries = NULL;
-  unsigned n = ss_table_row (&pastry->table, row, &entries);
+  SsContact entries[SS_TABLE_COLUMNS];
+  unsigned n = ss_table_row (&pastry->table, row, entries);
   if (n > 0)
-    request_row (pastry, &entries[ss_rng_below (&env->rng, n)].contact, row);
+    request_row (pastry, &entries[ss_rng_below (&env->rng, n)], row);
 }
 
 static void
@@ -272,15 +269,14 @@ repair (SsPastry *pastry)
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
     if (ss_leafset_count (leafset, side) == leafset->half)
       continue;
-    const SsContact *target = repair_target (pastry, side);
-    if (target == NULL)
+    SsContact target;
+    if (!repair_target (pastry, side, &target))
       continue;
     any = true;
-    SsContact copy = *target;
     bool force = ss_leafset_count (leafset, side) == 0
                  && pastry->repair_tries >= REPAIR_FORCE_TRIES
                  && pastry->state == SS_PASTRY_ACTIVE;
-    ss_pastry_ask (pastry, &copy, force ? 1u << side : 0,
+    ss_pastry_ask (pastry, &target, force ? 1u << side : 0,
                    force ? SS_LEAF_PROBE_MUTUAL : 0);
   }
   /* If the ends do not help, they may wait for each other. */
@@ -304,28 +300,33 @@ repair (SsPastry *pastry)
 
 /* The farthest leaf that is not suspected; else, the side being empty, the
  * nearest in that direction of all that are known. */
-static const SsContact *
-repair_target (const SsPastry *pastry, SsLeafsetSide side)
+static bool
+repair_target (const SsPastry *pastry, SsLeafsetSide side,
+               SsContact *ret_target)
 {
   const SsLeafset *leafset = &pastry->leafset;
   for (unsigned i = ss_leafset_count (leafset, side); i > 0; i--) {
     const SsContact *leaf = ss_leafset_get (leafset, side, i - 1);
-    if (!ss_pastry_is_suspected (pastry, &leaf->id))
-      return leaf;
+    if (!ss_pastry_is_suspected (pastry, &leaf->id)) {
+      *ret_target = *leaf;
+      return true;
+    }
   }
-  const SsContact *best = NULL;
+  bool found = false;
   unsigned n_table = ss_table_n_entries (&pastry->table);
   for (unsigned i = 0; i < leafset->n + n_table; i++) {
-    const SsContact *contact =
-        i < leafset->n
-            ? &leafset->leaves[i]
-            : &ss_table_nth (&pastry->table, i - leafset->n)->contact;
-    if (!ss_pastry_is_suspected (pastry, &contact->id)
-        && (best == NULL
-            || ss_leafset_is_nearer (leafset, side, &contact->id, &best->id)))
-      best = contact;
+    SsContact contact = i < leafset->n
+                            ? leafset->leaves[i]
+                            : ss_table_nth (&pastry->table, i - leafset->n);
+    if (ss_pastry_is_suspected (pastry, &contact.id)
+        || (found
+            && !ss_leafset_is_nearer (leafset, side, &contact.id,
+                                      &ret_target->id)))
+      continue;
+    *ret_target = contact;
+    found = true;
   }
-  return best;
+  return found;
 }
 
 static void

@@ -121,7 +121,7 @@ ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
   case SS_PASTRY_TOKEN_LOST:
     break;
   default:
-    if (ss_pastry_find (pastry, &to->id) != NULL)
+    if (ss_pastry_find (pastry, &to->id, NULL))
       ss_pastry_doubt (pastry, to, false);
     break;
   }
@@ -150,7 +150,7 @@ ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
   case SS_PASTRY_TOKEN_LOST:
     break;
   default:
-    if (ss_pastry_find (pastry, &to->id) != NULL)
+    if (ss_pastry_find (pastry, &to->id, NULL))
       ss_pastry_doubt (pastry, to, false);
     break;
   }
@@ -295,14 +295,15 @@ ss_pastry_prefix (const SsId *id)
   return prefix;
 }
 
-const SsContact *
-ss_pastry_find (const SsPastry *pastry, const SsId *id)
+bool
+ss_pastry_find (const SsPastry *pastry, const SsId *id, SsContact *ret_contact)
 {
   const SsContact *leaf = ss_leafset_find (&pastry->leafset, id);
-  if (leaf != NULL)
-    return leaf;
-  const SsTableEntry *entry = ss_table_find (&pastry->table, id);
-  return entry != NULL ? &entry->contact : NULL;
+  if (leaf == NULL)
+    return ss_table_find (&pastry->table, id, ret_contact);
+  if (ret_contact != NULL)
+    *ret_contact = *leaf;
+  return true;
 }
 
 void

@@ -1,18 +1,24 @@
-/* The routing table (Pastry, Middleware 2001, section 2.3). Entries of a row
- * are packed: their place is the number of columns taken before theirs. */
+/* The routing table (Pastry, Middleware 2001, section 2.3), packed. The place
+ * of an entry is the number of columns taken before its own, in the rows
+ * before and in its row. */
 #include "overlay/pastry/table.h"
 
 #include <glib.h>
 #include <string.h>
 
-#define ROW_CAPACITY_FIRST 2
-#define ROW_CAPACITY_STEP  4
+#define CAPACITY_STEP 4
 
-static unsigned packed_place (const SsTableRow *row, unsigned column);
-static void grow_rows (SsTable *table, unsigned n_rows);
-static void add_entry (SsTable *table, SsTableRow *row, unsigned column,
-                       const SsTableEntry *entry);
-static uint32_t rtt_to_us (SsTime rtt);
+static unsigned packed_place (const SsTable *table, unsigned row,
+                              unsigned column);
+static bool locate (const SsTable *table, const SsId *id, unsigned *ret_row,
+                    unsigned *ret_column, unsigned *ret_at);
+static bool is_of (const SsTableEntry *entry, const SsId *id);
+static void pack (SsTable *table, unsigned at, const SsContact *contact,
+                  uint16_t rtt);
+static SsContact unpack (const SsTable *table, const SsTableEntry *entry);
+static void forget_addr (SsTable *table, unsigned at);
+static uint16_t tag_of (const SsId *id);
+static uint16_t rtt_to_units (SsTime rtt);
 
 void
 ss_table_init (SsTable *table, const SsId *self)
@@ -23,11 +29,10 @@ ss_table_init (SsTable *table, const SsId *self)
 void
 ss_table_clear (SsTable *table)
 {
-  for (unsigned i = 0; i < table->n_rows; i++)
-    g_free (table->rows[i].entries);
-  g_clear_pointer (&table->rows, g_free);
-  table->n_rows = 0;
-  table->n_entries = 0;
+  g_free (table->entries);
+  g_free (table->addrs);
+  SsId self = table->self;
+  ss_table_init (table, &self);
 }
 
 bool
@@ -42,68 +47,88 @@ ss_table_place (const SsTable *table, const SsId *id, unsigned *ret_row,
   return true;
 }
 
-const SsTableEntry *
-ss_table_get (const SsTable *table, unsigned row, unsigned column)
+bool
+ss_table_has (const SsTable *table, unsigned row, unsigned column)
 {
-  if (row >= table->n_rows || (table->rows[row].mask & (1u << column)) == 0)
-    return NULL;
-  return &table->rows[row].entries[packed_place (&table->rows[row], column)];
+  return row < table->n_rows && (table->masks[row] & (1u << column)) != 0;
 }
 
-const SsTableEntry *
-ss_table_lookup (const SsTable *table, const SsId *key)
+bool
+ss_table_lookup (const SsTable *table, const SsId *key, SsContact *ret_contact)
 {
-  unsigned row, column;
-  if (!ss_table_place (table, key, &row, &column))
-    return NULL;
-  return ss_table_get (table, row, column);
+  unsigned row, column, at;
+  if (!locate (table, key, &row, &column, &at))
+    return false;
+  *ret_contact = unpack (table, &table->entries[at]);
+  return true;
 }
 
-const SsTableEntry *
-ss_table_find (const SsTable *table, const SsId *id)
+bool
+ss_table_find (const SsTable *table, const SsId *id, SsContact *ret_contact)
 {
-  const SsTableEntry *entry = ss_table_lookup (table, id);
-  return entry != NULL && ss_id_equal (&entry->contact.id, id) ? entry : NULL;
+  unsigned row, column, at;
+  if (!locate (table, id, &row, &column, &at)
+      || !is_of (&table->entries[at], id))
+    return false;
+  if (ret_contact != NULL)
+    *ret_contact = unpack (table, &table->entries[at]);
+  return true;
 }
 
 bool
 ss_table_offer (SsTable *table, const SsContact *contact, SsTime rtt)
 {
-  unsigned row, column;
-  if (!ss_table_place (table, &contact->id, &row, &column))
+  unsigned row = 0, column = 0, at = 0;
+  if (ss_id_equal (&table->self, &contact->id))
     return false;
-  SsTableEntry offered = { .contact = *contact, .rtt_us = rtt_to_us (rtt) };
-
-  const SsTableEntry *there = ss_table_get (table, row, column);
-  if (there == NULL) {
-    grow_rows (table, row + 1);
-    add_entry (table, &table->rows[row], column, &offered);
+  uint16_t units = rtt_to_units (rtt);
+  if (locate (table, &contact->id, &row, &column, &at)) {
+    const SsTableEntry *there = &table->entries[at];
+    bool same = is_of (there, &contact->id);
+    if (!same && units >= there->rtt)
+      return false;
+    if (same && units == SS_TABLE_RTT_UNKNOWN)
+      units = there->rtt;
+    forget_addr (table, at);
+    pack (table, at, contact, units);
     return true;
   }
-  bool same = ss_id_equal (&there->contact.id, &contact->id);
-  if (!same && offered.rtt_us >= there->rtt_us)
-    return false;
-  if (same && offered.rtt_us == SS_TABLE_RTT_UNKNOWN)
-    offered.rtt_us = there->rtt_us;
-  SsTableRow *holder = &table->rows[row];
-  holder->entries[packed_place (holder, column)] = offered;
+  if (table->n_entries == table->capacity) {
+    table->capacity = (uint16_t) (table->capacity + CAPACITY_STEP);
+    table->entries = g_renew (SsTableEntry, table->entries, table->capacity);
+  }
+  table->n_rows = (uint8_t) MAX (table->n_rows, row + 1);
+  memmove (&table->entries[at + 1], &table->entries[at],
+           (table->n_entries - at) * sizeof *table->entries);
+  table->n_entries++;
+  table->masks[row] |= (uint16_t) (1u << column);
+  pack (table, at, contact, units);
   return true;
+}
+
+bool
+ss_table_would_prefer (const SsTable *table, const SsId *id, SsTime rtt)
+{
+  unsigned row, column, at;
+  return locate (table, id, &row, &column, &at)
+         && !is_of (&table->entries[at], id)
+         && rtt_to_units (rtt) < table->entries[at].rtt;
 }
 
 bool
 ss_table_remove (SsTable *table, const SsId *id)
 {
-  unsigned row, column;
-  if (ss_table_find (table, id) == NULL
-      || !ss_table_place (table, id, &row, &column))
+  unsigned row, column, at;
+  if (!locate (table, id, &row, &column, &at)
+      || !is_of (&table->entries[at], id))
     return false;
-  SsTableRow *holder = &table->rows[row];
-  unsigned at = packed_place (holder, column);
-  holder->n--;
-  holder->mask &= (uint16_t) ~(1u << column);
-  memmove (&holder->entries[at], &holder->entries[at + 1],
-           (holder->n - at) * sizeof *holder->entries);
+  forget_addr (table, at);
   table->n_entries--;
+  table->masks[row] &= (uint16_t) ~(1u << column);
+  memmove (&table->entries[at], &table->entries[at + 1],
+           (table->n_entries - at) * sizeof *table->entries);
+  while (table->n_rows > 0 && table->masks[table->n_rows - 1] == 0)
+    table->n_rows--;
   return true;
 }
 
@@ -120,75 +145,146 @@ ss_table_n_rows (const SsTable *table)
 }
 
 unsigned
-ss_table_row (const SsTable *table, unsigned row,
-              const SsTableEntry **ret_entries)
+ss_table_row_count (const SsTable *table, unsigned row)
 {
-  if (row >= table->n_rows)
-    return 0;
-  *ret_entries = table->rows[row].entries;
-  return table->rows[row].n;
+  return row < table->n_rows ? (unsigned) __builtin_popcount (table->masks[row])
+                             : 0;
 }
 
-const SsTableEntry *
+unsigned
+ss_table_row (const SsTable *table, unsigned row,
+              SsContact ret_contacts[SS_TABLE_COLUMNS])
+{
+  unsigned n = ss_table_row_count (table, row);
+  if (n == 0)
+    return 0;
+  unsigned first = packed_place (table, row, 0);
+  for (unsigned i = 0; i < n; i++)
+    ret_contacts[i] = unpack (table, &table->entries[first + i]);
+  return n;
+}
+
+SsContact
 ss_table_nth (const SsTable *table, unsigned index)
 {
   g_assert (index < table->n_entries);
-  unsigned row = 0;
-  while (index >= table->rows[row].n)
-    index -= table->rows[row++].n;
-  return &table->rows[row].entries[index];
+  return unpack (table, &table->entries[index]);
+}
+
+SsTime
+ss_table_nth_rtt (const SsTable *table, unsigned index)
+{
+  g_assert (index < table->n_entries);
+  uint16_t rtt = table->entries[index].rtt;
+  return rtt == SS_TABLE_RTT_UNKNOWN
+             ? SS_NEVER
+             : (SsTime) rtt * SS_TABLE_RTT_UNIT * SS_USEC;
 }
 
 size_t
 ss_table_memory (const SsTable *table)
 {
-  size_t bytes = table->n_rows * sizeof *table->rows;
-  for (unsigned i = 0; i < table->n_rows; i++)
-    bytes += table->rows[i].capacity * sizeof (SsTableEntry);
-  return bytes;
+  return table->capacity * sizeof *table->entries
+         + table->n_addrs * sizeof *table->addrs;
 }
 
 static unsigned
-packed_place (const SsTableRow *row, unsigned column)
+packed_place (const SsTable *table, unsigned row, unsigned column)
 {
-  unsigned before = row->mask & ((1u << column) - 1);
-  return (unsigned) __builtin_popcount (before);
+  unsigned before = table->masks[row] & ((1u << column) - 1);
+  unsigned at = (unsigned) __builtin_popcount (before);
+  for (unsigned i = 0; i < row; i++)
+    at += (unsigned) __builtin_popcount (table->masks[i]);
+  return at;
+}
+
+/* Row, column and place for id; true if there is an entry. Only the place of
+ * the owner himself is nowhere. */
+static bool
+locate (const SsTable *table, const SsId *id, unsigned *ret_row,
+        unsigned *ret_column, unsigned *ret_at)
+{
+  if (!ss_table_place (table, id, ret_row, ret_column))
+    return false;
+  *ret_at = packed_place (table, *ret_row, *ret_column);
+  return ss_table_has (table, *ret_row, *ret_column);
+}
+
+static bool
+is_of (const SsTableEntry *entry, const SsId *id)
+{
+  if (entry->tag != tag_of (id))
+    return false;
+  SsId own = ss_id_of_key (&entry->key);
+  return ss_id_equal (&own, id);
 }
 
 static void
-grow_rows (SsTable *table, unsigned n_rows)
+pack (SsTable *table, unsigned at, const SsContact *contact, uint16_t rtt)
 {
-  if (n_rows <= table->n_rows)
+  SsTableEntry *entry = &table->entries[at];
+  const uint8_t *ip = contact->addr.ip;
+  *entry = (SsTableEntry){
+    .key = contact->key,
+    .port = contact->addr.port,
+    .tag = tag_of (&contact->id),
+    .rtt = rtt,
+    .flags = contact->flags,
+    .is_v6 = !ss_addr_is_v4 (&contact->addr),
+  };
+  if (!entry->is_v6) {
+    entry->ip = (uint32_t) ip[12] << 24 | (uint32_t) ip[13] << 16
+                | (uint32_t) ip[14] << 8 | ip[15];
     return;
-  table->rows = g_renew (SsTableRow, table->rows, n_rows);
-  memset (&table->rows[table->n_rows], 0,
-          (n_rows - table->n_rows) * sizeof *table->rows);
-  table->n_rows = (uint8_t) n_rows;
-}
-
-static void
-add_entry (SsTable *table, SsTableRow *row, unsigned column,
-           const SsTableEntry *entry)
-{
-  if (row->n == row->capacity) {
-    unsigned capacity = row->capacity == 0 ? ROW_CAPACITY_FIRST
-                                           : row->capacity + ROW_CAPACITY_STEP;
-    row->capacity = (uint8_t) MIN (capacity, SS_TABLE_COLUMNS);
-    row->entries = g_renew (SsTableEntry, row->entries, row->capacity);
   }
-  unsigned at = packed_place (row, column);
-  memmove (&row->entries[at + 1], &row->entries[at],
-           (row->n - at) * sizeof *row->entries);
-  row->entries[at] = *entry;
-  row->mask |= (uint16_t) (1u << column);
-  row->n++;
-  table->n_entries++;
+  entry->ip = table->n_addrs++;
+  table->addrs = g_renew (SsTableAddr, table->addrs, table->n_addrs);
+  memcpy (table->addrs[entry->ip].b, ip, sizeof table->addrs[0].b);
 }
 
-static uint32_t
-rtt_to_us (SsTime rtt)
+static SsContact
+unpack (const SsTable *table, const SsTableEntry *entry)
+{
+  SsContact contact = {
+    .key = entry->key,
+    .id = ss_id_of_key (&entry->key),
+    .flags = entry->flags,
+  };
+  if (entry->is_v6) {
+    memcpy (contact.addr.ip, table->addrs[entry->ip].b, sizeof contact.addr.ip);
+    contact.addr.port = entry->port;
+  } else {
+    contact.addr = ss_addr_v4 (entry->ip, entry->port);
+  }
+  return contact;
+}
+
+/* An entry's IPv6 address, if it has one; the last takes its place. */
+static void
+forget_addr (SsTable *table, unsigned at)
+{
+  if (!table->entries[at].is_v6)
+    return;
+  uint32_t place = table->entries[at].ip;
+  uint32_t last = --table->n_addrs;
+  table->entries[at].is_v6 = false;
+  for (unsigned i = 0; i < table->n_entries; i++)
+    if (table->entries[i].is_v6 && table->entries[i].ip == last)
+      table->entries[i].ip = place;
+  table->addrs[place] = table->addrs[last];
+}
+
+static uint16_t
+tag_of (const SsId *id)
+{
+  return (uint16_t) (id->b[SS_ID_LEN - 2] << 8 | id->b[SS_ID_LEN - 1]);
+}
+
+static uint16_t
+rtt_to_units (SsTime rtt)
 {
   if (rtt == SS_NEVER || rtt < 0)
     return SS_TABLE_RTT_UNKNOWN;
-  return (uint32_t) MIN (rtt / SS_USEC, SS_TABLE_RTT_UNKNOWN - 1);
+  SsTime units = rtt / (SS_TABLE_RTT_UNIT * SS_USEC);
+  return (uint16_t) MIN (units, SS_TABLE_RTT_UNKNOWN - 1);
 }

@@ -230,67 +230,106 @@ test_digest (void)
   }
 }
 
+/* One of the table's places, as a naive array has it. */
+typedef struct {
+  SsContact contact;
+  SsTime rtt; /* in whole units; SS_NEVER: not measured */
+  bool taken;
+} Place;
+
+/* Ids are hashes of their keys, so deep rows take an owner who is made to
+ * resemble one of the others. */
+static SsId
+owner_like (SsRng *rng, const SsId *other)
+{
+  unsigned digit = (unsigned) ss_rng_below (rng, SS_ID_DIGITS);
+  unsigned value = ss_id_digit (other, digit);
+  return ss_id_with_digit (other, digit,
+                           (value + 1 + (unsigned) ss_rng_below (rng, 15))
+                               % SS_TABLE_COLUMNS);
+}
+
+static SsContact
+addressed_contact (SsRng *rng)
+{
+  SsContact contact = random_contact (rng, NULL);
+  contact.addr.port = (uint16_t) (1 + ss_rng_below (rng, 65535));
+  if (ss_rng_below (rng, 2) == 0)
+    ss_rng_bytes (rng, contact.addr.ip, sizeof contact.addr.ip);
+  contact.flags = (uint8_t) ss_rng_below (rng, 256);
+  return contact;
+}
+
+static void
+check_place (const SsTable *table, const Place *naive, unsigned place,
+             unsigned *index)
+{
+  g_assert_true (
+      ss_table_has (table, place / SS_TABLE_COLUMNS, place % SS_TABLE_COLUMNS)
+      == naive[place].taken);
+  if (!naive[place].taken)
+    return;
+  const SsContact *want = &naive[place].contact;
+  SsContact contact = ss_table_nth (table, *index);
+  g_assert_true (ss_id_equal (&contact.id, &want->id));
+  g_assert_true (ss_key_equal (&contact.key, &want->key));
+  g_assert_true (ss_addr_equal (&contact.addr, &want->addr));
+  g_assert_cmpuint (contact.flags, ==, want->flags);
+  g_assert_cmpint (ss_table_nth_rtt (table, *index), ==, naive[place].rtt);
+  g_assert_true (ss_table_find (table, &want->id, &contact));
+  g_assert_true (ss_table_lookup (table, &want->id, &contact));
+  g_assert_true (ss_id_equal (&contact.id, &want->id));
+  (*index)++;
+}
+
 static void
 table_run (uint64_t seed)
 {
   SsRng rng;
   ss_rng_init_number (&rng, seed);
-  SsContact self = random_contact (&rng, NULL);
+  SsContact known[200];
+  for (unsigned i = 0; i < G_N_ELEMENTS (known); i++)
+    known[i] = addressed_contact (&rng);
+  SsId self = owner_like (&rng, &known[0].id);
   SsTable table;
-  ss_table_init (&table, &self.id);
-  SsTableEntry *naive = g_new0 (SsTableEntry, SS_ID_DIGITS * SS_TABLE_COLUMNS);
-  bool *taken = g_new0 (bool, SS_ID_DIGITS *SS_TABLE_COLUMNS);
-  SsContact known[64];
-  unsigned n_known = 0, count = 0;
+  ss_table_init (&table, &self);
+  Place *naive = g_new0 (Place, SS_ID_DIGITS * SS_TABLE_COLUMNS);
+  unsigned count = 0;
 
   for (unsigned step = 0; step < 500; step++) {
-    bool old = n_known > 0 && ss_rng_below (&rng, 3) == 0;
-    SsContact contact = old ? known[ss_rng_below (&rng, n_known)]
-                            : random_contact (&rng, &self.id);
-    if (ss_id_equal (&contact.id, &self.id))
-      continue;
-    if (n_known < G_N_ELEMENTS (known))
-      known[n_known++] = contact;
-    unsigned row = ss_id_shared_digits (&self.id, &contact.id);
-    unsigned place = row * SS_TABLE_COLUMNS + ss_id_digit (&contact.id, row);
-    SsTableEntry *there = &naive[place];
-    bool same = taken[place] && ss_id_equal (&there->contact.id, &contact.id);
+    SsContact contact = known[ss_rng_below (&rng, G_N_ELEMENTS (known))];
+    if (ss_rng_below (&rng, 4) == 0)
+      contact.addr = addressed_contact (&rng).addr;
+    unsigned row = ss_id_shared_digits (&self, &contact.id);
+    Place *there =
+        &naive[row * SS_TABLE_COLUMNS + ss_id_digit (&contact.id, row)];
+    bool same = there->taken && ss_id_equal (&there->contact.id, &contact.id);
     if (ss_rng_below (&rng, 4) == 0) {
       g_assert_true (ss_table_remove (&table, &contact.id) == same);
       count -= same;
-      taken[place] = taken[place] && !same;
+      there->taken = there->taken && !same;
     } else {
-      uint32_t rtt = SS_TABLE_RTT_UNKNOWN;
+      SsTime rtt = SS_NEVER;
       if (ss_rng_below (&rng, 2) == 0)
-        rtt = (uint32_t) ss_rng_below (&rng, 100000);
-      SsTime measured = rtt == SS_TABLE_RTT_UNKNOWN ? SS_NEVER : rtt * SS_USEC;
-      bool in = !taken[place] || same || rtt < there->rtt_us;
-      g_assert_true (ss_table_offer (&table, &contact, measured) == in);
-      if (same && rtt == SS_TABLE_RTT_UNKNOWN)
-        rtt = there->rtt_us;
-      count += !taken[place];
-      if (in) {
-        *there = (SsTableEntry){ .contact = contact, .rtt_us = rtt };
-        taken[place] = true;
-      }
+        rtt = (SsTime) ss_rng_below (&rng, 10000) * SS_TABLE_RTT_UNIT * SS_USEC;
+      bool in = !there->taken || same || rtt < there->rtt;
+      g_assert_true (ss_table_would_prefer (&table, &contact.id, rtt)
+                     == (there->taken && !same && rtt < there->rtt));
+      g_assert_true (ss_table_offer (&table, &contact, rtt) == in);
+      if (same && rtt == SS_NEVER)
+        rtt = there->rtt;
+      count += !there->taken;
+      if (in)
+        *there = (Place){ .contact = contact, .rtt = rtt, .taken = true };
     }
     g_assert_cmpuint (ss_table_n_entries (&table), ==, count);
   }
   unsigned index = 0;
-  for (unsigned place = 0; place < SS_ID_DIGITS * SS_TABLE_COLUMNS; place++) {
-    const SsTableEntry *entry = ss_table_get (&table, place / SS_TABLE_COLUMNS,
-                                              place % SS_TABLE_COLUMNS);
-    g_assert_true ((entry != NULL) == taken[place]);
-    if (entry == NULL)
-      continue;
-    g_assert_true (ss_id_equal (&entry->contact.id, &naive[place].contact.id));
-    g_assert_cmpuint (entry->rtt_us, ==, naive[place].rtt_us);
-    g_assert_true (ss_table_nth (&table, index++) == entry);
-    g_assert_true (ss_table_find (&table, &entry->contact.id) == entry);
-  }
+  for (unsigned place = 0; place < SS_ID_DIGITS * SS_TABLE_COLUMNS; place++)
+    check_place (&table, naive, place, &index);
+  g_assert_cmpuint (index, ==, count);
   ss_table_clear (&table);
   g_free (naive);
-  g_free (taken);
 }
 
 static void
