@@ -44,7 +44,7 @@ parse (int *argc, char ***argv, SsSimOptions *options, GError **error)
   double loss = NOT_GIVEN, duplicate = NOT_GIVEN, straggle = NOT_GIVEN;
   double delay = NOT_GIVEN, jitter = NOT_GIVEN, latency = NOT_GIVEN;
   double duration = NOT_GIVEN;
-  int nodes = -1, runs = -1, parity = -2;
+  int nodes = -1, runs = -1, parity = -2, leaf_set = -1;
   gint64 seed = -1;
   gboolean plane = FALSE, verbose = FALSE;
   const GOptionEntry entries[] = {
@@ -60,6 +60,7 @@ parse (int *argc, char ***argv, SsSimOptions *options, GError **error)
       "MS" },
     { "plane", 0, 0, G_OPTION_ARG_NONE, &plane,
       "delay by distance, at most --delay", NULL },
+    { "leaf-set", 0, 0, G_OPTION_ARG_INT, &leaf_set, "leaves of a node", "L" },
     { "latency", 0, 0, G_OPTION_ARG_DOUBLE, &latency, "of the station", "MS" },
     { "parity", 'm', 0, G_OPTION_ARG_INT, &parity, "stripes of parity", "M" },
     { "duration", 't', 0, G_OPTION_ARG_DOUBLE, &duration,
@@ -84,6 +85,7 @@ parse (int *argc, char ***argv, SsSimOptions *options, GError **error)
   options->runs = runs >= 0 ? (unsigned) runs : options->runs;
   options->seed = seed >= 0 ? (uint64_t) seed : options->seed;
   options->parity = parity >= -1 ? parity : options->parity;
+  options->leaf_set = leaf_set >= 0 ? (unsigned) leaf_set : options->leaf_set;
   set_number (&options->loss, loss);
   set_number (&options->duplicate, duplicate);
   set_number (&options->straggle, straggle);
@@ -107,6 +109,8 @@ objection (const SsSimOptions *options)
     return "times are not negative";
   if (options->latency < SS_LATENCY_MIN || options->latency > SS_LATENCY_MAX)
     return "--latency is from 200 to 60000 ms";
+  if (options->leaf_set > 32 || options->leaf_set % 2 != 0)
+    return "--leaf-set is even, and from 2 to 32";
   if (options->parity > SS_PARITY_MAX)
     return "--parity is at most 4";
   return NULL;

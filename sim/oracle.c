@@ -5,14 +5,14 @@
 
 #define LOOKUP_PROTOCOL ((SsProtocol) 7) /* no application's */
 #define LOOKUP_TIME     (10 * SS_SEC)
-#define SIDE            16 /* leaves a side */
+#define SIDE_MAX        16 /* leaves a side */
 /* Nodes above the fan-out bound are allowed for as roots and where nobody
  * else could take an orphan. */
 #define CHILDREN_HARD (2 * SS_FAMILY_CHILDREN)
 
 typedef struct {
   SsId key;
-  unsigned n_delivered, at, hops;
+  unsigned n_delivered, at, hops, ideal_hops;
 } Lookup;
 
 GArray *
@@ -88,20 +88,22 @@ static bool
 leaf_set_is_right (SsWorld *world, GPtrArray *living, unsigned place)
 {
   const SsMember *member = g_ptr_array_index (living, place);
-  SsContact leaves[2 * SIDE];
-  SsId have[2 * SIDE], want[2 * SIDE];
+  SsContact leaves[2 * SIDE_MAX];
+  SsId have[2 * SIDE_MAX], want[2 * SIDE_MAX];
+  unsigned leaf_set = world->options.leaf_set,
+           side = leaf_set > 0 ? leaf_set / 2 : SIDE_MAX;
   unsigned n_have = ss_node_leaf_set (ss_world_node (world, member->index),
                                       leaves, G_N_ELEMENTS (leaves));
   unsigned n = living->len, n_want = 0;
 
   for (unsigned i = 0; i < n_have; i++)
     have[i] = leaves[i].id;
-  if (n - 1 <= 2 * SIDE) {
+  if (n - 1 <= 2 * side) {
     for (unsigned i = 1; i < n; i++)
       want[n_want++] =
           ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
   } else {
-    for (unsigned i = 1; i <= SIDE; i++) {
+    for (unsigned i = 1; i <= side; i++) {
       want[n_want++] =
           ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
       want[n_want++] =
@@ -134,41 +136,121 @@ ss_oracle_leaf_sets (SsWorld *world, bool report)
   return n_wrong;
 }
 
+/* Where the first of the living is whose id is not less; 0 if none is. */
+static unsigned
+place_of (GPtrArray *living, const SsId *id)
+{
+  unsigned low = 0, high = living->len;
+
+  while (low < high) {
+    unsigned middle = (low + high) / 2;
+    const SsMember *member = g_ptr_array_index (living, middle);
+
+    if (ss_id_compare (&member->self.id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low % living->len;
+}
+
+/* Its place among the living. */
+static unsigned
+closest_place (GPtrArray *living, const SsId *key)
+{
+  unsigned place = place_of (living, key);
+  unsigned before = (place + living->len - 1) % living->len;
+  const SsMember *one = g_ptr_array_index (living, place);
+  const SsMember *other = g_ptr_array_index (living, before);
+
+  return ss_id_closer (key, &other->self.id, &one->self.id) ? before : place;
+}
+
 static unsigned
 closest (GPtrArray *living, const SsId *key)
 {
-  const SsMember *best = g_ptr_array_index (living, 0);
+  const SsMember *member =
+      g_ptr_array_index (living, closest_place (living, key));
 
-  for (unsigned i = 1; i < living->len; i++) {
-    const SsMember *member = g_ptr_array_index (living, i);
+  return member->index;
+}
 
-    if (ss_id_closer (key, &member->self.id, &best->self.id))
-      best = member;
+/* The first whose first n digits are the key's, and how many such there are:
+ * they lie next to each other. */
+static unsigned
+count_prefix (GPtrArray *living, const SsId *key, unsigned n,
+              unsigned *ret_first)
+{
+  SsId low = *key, high = *key;
+
+  for (unsigned i = n; i < SS_ID_DIGITS; i++) {
+    low = ss_id_with_digit (&low, i, 0);
+    high = ss_id_with_digit (&high, i, 15);
   }
-  return best->index;
+  unsigned first = place_of (living, &low);
+  unsigned end = place_of (living, &high);
+  const SsMember *member = g_ptr_array_index (living, first);
+
+  *ret_first = first;
+  if (ss_id_shared_digits (&member->self.id, key) < n)
+    return 0;
+  return end > first ? end - first : living->len - first;
+}
+
+/* How many hops it takes from a node to a key when every leaf set and every
+ * table is full of nodes by lot (Pastry, section 2.3). */
+static unsigned
+ideal_hops (const SsWorld *world, GPtrArray *living, SsRng *rng, unsigned from,
+            const SsId *key, unsigned root)
+{
+  unsigned n = living->len, at = from, hops = 0;
+  unsigned side =
+      world->options.leaf_set > 0 ? world->options.leaf_set / 2 : SIDE_MAX;
+
+  while (at != root) {
+    unsigned ahead = (root + n - at) % n, first, n_there;
+    const SsMember *member = g_ptr_array_index (living, at);
+    unsigned shared = ss_id_shared_digits (&member->self.id, key);
+
+    hops++;
+    if (MIN (ahead, n - ahead) <= side) {
+      at = root;
+    } else if ((n_there = count_prefix (living, key, shared + 1, &first)) > 0) {
+      at = (first + (unsigned) ss_rng_below (rng, n_there)) % n;
+    } else {
+      at = (ahead < n - ahead ? at + side : at + n - side) % n;
+    }
+  }
+  return hops;
 }
 
 void
-ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
+ss_oracle_lookups (SsWorld *world, unsigned n, SsTime interval,
+                   SsLookups *ret_lookups)
 {
   GPtrArray *living = sorted_living (world);
   SsLookups result = { .n = n };
-  uint64_t hops = 0;
+  uint64_t hops = 0, ideal = 0;
+  SsRng choice;
 
+  ss_network_rng (world->network, "ideal", 0, &choice);
   g_array_set_size (world->lookups, 0);
   g_array_set_size (world->lookups, n);
   for (uint32_t i = 0; i < n; i++) {
     Lookup *lookup = &g_array_index (world->lookups, Lookup, i);
-    const SsMember *from = g_ptr_array_index (
-        living, (unsigned) ss_rng_below (&world->rng, living->len));
+    unsigned place = (unsigned) ss_rng_below (&world->rng, living->len);
+    const SsMember *from = g_ptr_array_index (living, place);
 
     ss_rng_bytes (&world->rng, &lookup->key, sizeof lookup->key);
+    lookup->ideal_hops =
+        ideal_hops (world, living, &choice, place, &lookup->key,
+                    closest_place (living, &lookup->key));
     ss_node_tick (ss_world_node (world, from->index), ss_world_now (world));
     ss_kbr_route (ss_node_kbr (ss_world_node (world, from->index)),
                   LOOKUP_PROTOCOL, &lookup->key, NULL, 0, (const uint8_t *) &i,
                   sizeof i);
     ss_network_touch (world->network, from->index);
-    ss_world_run (world, SS_MSEC);
+    ss_world_run (world, interval);
   }
   ss_world_run (world, LOOKUP_TIME);
   for (unsigned i = 0; i < n; i++) {
@@ -181,9 +263,12 @@ ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups)
     result.n_wrong += lookup->at != closest (living, &lookup->key);
     result.hops_max = MAX (result.hops_max, lookup->hops);
     hops += lookup->hops;
+    ideal += lookup->ideal_hops;
   }
-  if (n > result.n_missing)
+  if (n > result.n_missing) {
     result.hops_mean = (double) hops / (double) (n - result.n_missing);
+    result.hops_ideal = (double) ideal / (double) (n - result.n_missing);
+  }
   if (result.n_wrong + result.n_missing + result.n_twice > 0)
     ss_world_fail (world,
                    "of %u lookups %u ended elsewhere, %u nowhere, %u twice", n,

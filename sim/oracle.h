@@ -8,15 +8,16 @@
 /* Leaf sets equal the sorted truth, of the living of each side. */
 unsigned ss_oracle_leaf_sets (SsWorld *world, bool report);
 
-/* Routes n messages from random nodes to random keys, and runs until they
- * are in; each must be delivered once, at the living node closest. */
+/* Routes n messages from random nodes to random keys, one each interval, and
+ * runs until they are in; each must be delivered once, at the living node closest. */
 typedef struct {
   unsigned n, n_wrong, n_missing, n_twice;
-  double hops_mean;
+  double hops_mean, hops_ideal; /* ideal: with full tables */
   unsigned hops_max;
 } SsLookups;
 
-void ss_oracle_lookups (SsWorld *world, unsigned n, SsLookups *ret_lookups);
+void ss_oracle_lookups (SsWorld *world, unsigned n, SsTime interval,
+                        SsLookups *ret_lookups);
 
 /* The trees of all stripes: every listener in each, no cycles, all under the
  * root; fan-out within bounds. */

@@ -68,6 +68,14 @@ static const SsScenario scenarios[] = {
     "the broadcaster dies and returns",
     { COMMON (20, 1, 1), .nodes = 20, .duration = 10 * SS_SEC },
     ss_scenario_restart },
+  { "scale",
+    "very many nodes join and look up: what it costs",
+    { COMMON (20, 1, 1), .nodes = 10000, .leaf_set = 16 },
+    ss_scenario_scale },
+  { "deliveries",
+    "a station with many listeners: what a packet costs",
+    { COMMON (20, 1, 1), .nodes = 1002, .duration = 20 * SS_SEC },
+    ss_scenario_deliveries },
   { "crypto",
     "a small station, for the real sealer and signer",
     { COMMON (5, 1, 1), .nodes = 10, .loss = 0.01, .duration = 8 * SS_SEC },
@@ -96,13 +104,13 @@ format_options (const SsSimOptions *options)
   return g_strdup_printf (
       "--nodes %u --seed %" G_GUINT64_FORMAT
       " --runs %u --loss %g --duplicate %g --straggle %g --delay %g"
-      " --jitter %g --latency %g --parity %d --duration %g%s",
+      " --jitter %g --latency %g --parity %d --leaf-set %u --duration %g%s",
       options->nodes, options->seed, options->runs, options->loss,
       options->duplicate, options->straggle,
       (double) options->delay / (double) SS_MSEC,
       (double) options->jitter / (double) SS_MSEC,
       (double) options->latency / (double) SS_MSEC, options->parity,
-      (double) options->duration / (double) SS_SEC,
+      options->leaf_set, (double) options->duration / (double) SS_SEC,
       options->plane ? " --plane" : "");
 }
 

@@ -54,5 +54,7 @@ void ss_scenario_small_rings (SsSimRun *run);
 void ss_scenario_kill_any (SsSimRun *run);
 void ss_scenario_leave (SsSimRun *run);
 void ss_scenario_freeze (SsSimRun *run);
+void ss_scenario_scale (SsSimRun *run);
+void ss_scenario_deliveries (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);
 void ss_scenario_restart (SsSimRun *run);

@@ -29,7 +29,7 @@ check_lookups (SsWorld *world, unsigned n)
 {
   SsLookups lookups;
 
-  ss_oracle_lookups (world, n, &lookups);
+  ss_oracle_lookups (world, n, SS_MSEC, &lookups);
   ss_world_row (world, "lookups, right", "%u  %u", lookups.n,
                 lookups.n - lookups.n_wrong - lookups.n_missing);
   ss_world_row (world, "hops, mean and most", "%.2f  %u", lookups.hops_mean,

@@ -106,11 +106,7 @@ ss_world_node (const SsWorld *world, unsigned index)
 unsigned
 ss_world_n_up (const SsWorld *world)
 {
-  unsigned n = 0;
-
-  for (unsigned i = 0; i < world->members->len; i++)
-    n += ss_world_member (world, i)->is_up;
-  return n;
+  return world->n_up;
 }
 
 unsigned
@@ -175,6 +171,7 @@ ss_world_add (SsWorld *world, bool is_relay, bool listens)
   member->world = world;
   member->index = world->members->len;
   member->is_up = true;
+  world->n_up++;
   member->is_relay = is_relay;
   member->started = ss_world_now (world);
   member->ready_at = -1;
@@ -184,6 +181,7 @@ ss_world_add (SsWorld *world, bool is_relay, bool listens)
 
   SsNodeConfig config = {
     .is_relay = is_relay,
+    .leaf_set = world->options.leaf_set,
     .wall_offset = WALL_OFFSET,
     .may_stand_alone = member->index == 0,
     .log_level = SS_LOG_DEBUG,
@@ -242,6 +240,7 @@ forget (SsWorld *world, SsMember *member)
 {
   g_assert (member->is_up);
   member->is_up = false;
+  world->n_up--;
   if (member->ready_at >= 0)
     world->n_ready--;
   if ((int) member->index == world->publisher)

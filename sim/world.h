@@ -23,6 +23,7 @@ typedef struct {
   double loss, duplicate, straggle;
   SsTime delay, jitter;
   bool plane;
+  unsigned leaf_set; /* L; 0: the node's default */
   SsTime latency;
   int parity;      /* -1: scenarios that try several try all */
   SsTime duration; /* of the broadcast */
@@ -68,7 +69,7 @@ struct SsWorld {
   SsNetwork *network;
   SsRng rng;             /* the scenario's own choices */
   GPtrArray *members;    /* SsMember, by their number */
-  unsigned n_ready;      /* of those that are up */
+  unsigned n_ready, n_up; /* ready: of those that are up */
   unsigned n_slow_joins; /* who said that they could not join so far */
   /* The station. */
   int publisher; /* number of the node; -1: none */

@@ -1,0 +1,185 @@
+/* What the simulator itself costs: a ring of very many nodes, and a station's
+ * packets to very many listeners. CPU time is the process's own, so that a
+ * busy machine changes little. */
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include "sim/oracle.h"
+#include "sim/scenario.h"
+
+#define STEP         (100 * SS_MSEC)
+#define JOIN_TIME    (120 * SS_SEC)
+#define SETTLE_TIME  (10 * SS_SEC)
+#define IDLE_TIME    (400 * SS_SEC) /* links that only served joins are gone */
+#define AT_FIRST     16             /* nodes, before the ring grows by shares */
+#define GROWTH       40             /* one in so many more, each step */
+#define JOINING_MAX  4              /* at most one in so many is on the way */
+#define LOOKUPS      2              /* a node */
+#define LOOKUPS_TIME (10 * SS_SEC)
+#define LOOKUP_MIN   SS_USEC
+
+typedef struct {
+  double cpu;
+  SsNetworkStats stats;
+} Cost;
+
+static double
+cpu_seconds (void)
+{
+  struct rusage usage;
+
+  getrusage (RUSAGE_SELF, &usage);
+  return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+         + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static Cost
+cost_now (const SsWorld *world)
+{
+  Cost cost = { .cpu = cpu_seconds () };
+
+  ss_network_stats (world->network, &cost.stats);
+  return cost;
+}
+
+static void
+report_cost (const SsWorld *world, const char *what, const Cost *since)
+{
+  Cost now = cost_now (world);
+  double cpu = now.cpu - since->cpu;
+  double events = (double) (now.stats.events - since->stats.events);
+
+  ss_world_row (world, what, "%.2f s CPU  %.0f events/s  %.2f us a datagram",
+                cpu, events / cpu,
+                cpu * 1e6
+                    / (double) (now.stats.delivered - since->stats.delivered));
+}
+
+/* Bytes the nodes hold, without what the simulator itself does. */
+static size_t
+node_memory (const SsWorld *world)
+{
+  struct mallinfo2 info = mallinfo2 ();
+  SsNetworkStats stats;
+
+  ss_network_stats (world->network, &stats);
+  return info.uordblks + info.hblkhd - stats.memory;
+}
+
+static void
+report_memory (const SsWorld *world, const char *what, size_t before)
+{
+  ss_world_row (world, what, "%zu bytes a node",
+                (node_memory (world) - before) / world->members->len);
+}
+
+/* As fast as the ring takes them: it grows by a share of itself. */
+static void
+grow (SsWorld *world, unsigned n)
+{
+  SsTime start = ss_world_now (world);
+
+  ss_world_add (world, true, false);
+  ss_world_wait (world, ss_world_all_ready, JOIN_TIME);
+  while (world->members->len < n) {
+    unsigned n_now = world->members->len;
+    unsigned more = MAX (n_now / GROWTH, 1);
+    unsigned n_joining = world->n_up - world->n_ready;
+
+    more = MIN (more, n - n_now);
+    if (n_now >= AT_FIRST && n_joining > n_now / JOINING_MAX)
+      more = 0;
+    if (more > 0)
+      ss_world_add_many (world, more, false, STEP);
+    else
+      ss_world_run (world, STEP);
+  }
+  if (ss_world_wait (world, ss_world_all_ready, JOIN_TIME) < 0)
+    ss_world_fail (world, "%u of %u nodes have not joined", n - world->n_ready,
+                   n);
+  ss_world_row (world, "all joined after", "%.1f s of their time",
+                (double) (ss_world_now (world) - start) / (double) SS_SEC);
+}
+
+void
+ss_scenario_scale (SsSimRun *run)
+{
+  unsigned n = MAX (run->options->nodes, AT_FIRST);
+  SsWorld *world = ss_sim_begin (run, NULL);
+  size_t before = node_memory (world);
+  Cost start = cost_now (world), all = start;
+  SsLookups lookups;
+  struct rusage usage;
+
+  grow (world, n);
+  SsNetworkStats stats = cost_now (world).stats;
+
+  report_cost (world, "joins", &start);
+  ss_world_row (world, "a join, all nodes' datagrams and bytes", "%.1f  %.0f",
+                (double) stats.sent / n, (double) stats.bytes_sent / n);
+  report_memory (world, "memory, just joined", before);
+  ss_world_run (world, SETTLE_TIME);
+  ss_world_row (world, "leaf sets, wrong", "%u  %u", n,
+                ss_oracle_leaf_sets (world, true));
+  start = cost_now (world);
+  ss_oracle_lookups (world, LOOKUPS * n,
+                     MAX (LOOKUPS_TIME / (LOOKUPS * n), LOOKUP_MIN), &lookups);
+  report_cost (world, "lookups", &start);
+  ss_world_row (world, "lookups, right", "%u  %u", lookups.n,
+                lookups.n - lookups.n_wrong - lookups.n_missing);
+  ss_world_row (world, "hops, mean and most; ideal", "%.3f  %u  %.3f",
+                lookups.hops_mean, lookups.hops_max, lookups.hops_ideal);
+  report_cost (world, "joins and lookups", &all);
+  start = cost_now (world);
+  ss_world_run (world, IDLE_TIME);
+  report_cost (world, "at rest", &start);
+  report_memory (world, "memory, at rest", before);
+  getrusage (RUSAGE_SELF, &usage);
+  ss_world_row (world, "resident at most", "%.2f GiB  %.0f bytes a node",
+                (double) usage.ru_maxrss / (1 << 20),
+                (double) usage.ru_maxrss * 1024 / n);
+  ss_sim_end (run, world);
+}
+
+/* A station's listeners; what counts is each stripe packet that comes in at
+ * each of them. */
+static uint64_t
+n_deliveries (SsWorld *world)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  uint64_t n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up || member->hearing == NULL)
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    n += stats->station.packets_received;
+  }
+  g_free (stats);
+  return n;
+}
+
+void
+ss_scenario_deliveries (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = MAX (run->options->nodes, 4) - 2;
+
+  if (ss_sim_start_station (world, n, (SsTime) n * 10 * SS_MSEC)) {
+    Cost start = cost_now (world);
+    uint64_t before = n_deliveries (world);
+
+    ss_world_run (world, run->options->duration);
+    double cpu = cost_now (world).cpu - start.cpu;
+    double deliveries = (double) (n_deliveries (world) - before);
+
+    report_cost (world, "the broadcast", &start);
+    ss_world_row (world, "stripe packets at listeners", "%.0f", deliveries);
+    ss_world_row (world, "of those, each CPU second", "%.0f", deliveries / cpu);
+    ss_sim_finish_station (world);
+    ss_sim_report_listeners (world);
+  }
+  ss_sim_end (run, world);
+}
