@@ -50,6 +50,7 @@ post_question (SsLink *link, SsLinkQuestion *question)
   ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
           buf + len - SS_MAC_LEN);
   ss_link_post (link, &question->addr, buf, len);
+  ss_link_note_asked (link, &question->addr);
   ss_timers_arm (&link->env->timers, &question->timer,
                  MIN (question->until, link->env->now + ASK_PERIOD));
 }
@@ -104,6 +105,7 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
   }
+  ss_link_note_arrival (link, from);
   SsTime now = link->env->now;
   if (ss_limit_when (&link->answers, from, now) > now) {
     ss_count (link->env, LINK_QUESTIONS_REFUSED);

@@ -144,8 +144,20 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
   uint8_t buf[SS_MSG_LINK_INITIATION_MAX];
   len = ss_msg_link_initiation_encode (&message, buf, sizeof buf);
   put_macs (link, &peer->contact.key, handshake, buf, len, handshake->mac1);
-  ss_link_post (link, &peer->contact.addr, buf, len);
+  if (ss_link_is_via (peer))
+    ss_link_post_call (link, peer, buf, len);
+  else
+    ss_link_post (link, &peer->contact.addr, buf, len);
   return true;
+}
+
+/* May be anybody's: it has been learned, and nothing has come from there. */
+static bool
+is_hearsay (const SsLink *link, const SsLinkPeer *peer)
+{
+  if (ss_link_is_via (peer))
+    return !ss_link_relay_is_known (link, &peer->contact.addr);
+  return ss_link_is_half_open (peer);
 }
 
 static void
@@ -157,7 +169,7 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
     give_up (link, peer);
     return;
   }
-  if (ss_link_is_half_open (peer)) {
+  if (is_hearsay (link, peer)) {
     SsTime when = unconfirmed_when (link, &peer->contact.addr);
     if (when > now + HANDSHAKE_WAIT_MAX) {
       give_up (link, peer);
@@ -335,9 +347,13 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     return;
   }
   ss_link_enter (link);
-  ss_link_rtt_sample (peer, link->env->now - handshake->sent);
+  /* A call's way is longer. */
+  if (ss_link_is_via (peer))
+    ss_link_know_relay (link, &peer->contact.addr);
+  else
+    ss_link_rtt_sample (peer, link->env->now - handshake->sent);
   ss_link_heard (link, peer, from);
-  peer->contact.flags = welcome.flags;
+  peer->contact.flags = welcome.flags & (uint8_t) ~PEER_VIA;
   peer->work->want_confirm = true;
   if (establish (link, peer, &session))
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
@@ -541,6 +557,13 @@ void
 ss_link_on_initiation (SsLink *link, const SsAddr *from,
                        const uint8_t *datagram, size_t len)
 {
+  ss_link_take_initiation (link, from, datagram, len, false);
+}
+
+void
+ss_link_take_initiation (SsLink *link, const SsAddr *from,
+                         const uint8_t *datagram, size_t len, bool is_called)
+{
   SsMsgLinkInitiation message;
   uint8_t mac1[SS_MAC_LEN];
   if (!ss_msg_link_initiation_decode (datagram, len, &message)) {
@@ -563,10 +586,12 @@ ss_link_on_initiation (SsLink *link, const SsAddr *from,
     .key = hello.key,
     .id = ss_id_of_key (&hello.key),
     .addr = *from,
-    .flags = hello.flags,
+    .flags = hello.flags & (uint8_t) ~PEER_VIA,
   };
-  SsLinkPeer *peer = ss_link_find (link, &contact.id);
   ss_link_enter (link);
+  if (!is_called)
+    ss_link_note_arrival (link, from);
+  SsLinkPeer *peer = ss_link_find (link, &contact.id);
   if (peer && !is_newer (peer, hello.timestamp)) {
     ss_count (link->env, DATAGRAMS_REPLAYED);
   } else if (peer && is_crossing (link, peer)) {
@@ -576,7 +601,7 @@ ss_link_on_initiation (SsLink *link, const SsAddr *from,
   } else {
     if (!peer)
       peer = ss_link_add (link, &contact);
-    peer->contact.flags = hello.flags;
+    peer->contact.flags = contact.flags;
     answer (link, peer, from, &message, &hello, handshake);
     ss_link_settle (link, peer);
   }

@@ -45,7 +45,7 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
       ss_sealer_new (config->identity_seed, config->realm_key, SS_LINK_VERSION);
   ss_sealer_key_of_seed (config->identity_seed, &link->self.key);
   link->self.id = ss_id_of_key (&link->self.key);
-  link->self.addr = config->advertise;
+  link->self.addr = link->advertise = config->advertise;
   link->self.flags = config->flags;
   link->last_handshake_ns = config->last_handshake_ns;
   memcpy (link->realm_key, config->realm_key, sizeof link->realm_key);
@@ -73,6 +73,7 @@ ss_link_free (SsLink *link)
   while (link->n_peers > 0)
     ss_link_remove (link, link->slots[link->order[0]], false);
   ss_link_forget_questions (link);
+  ss_link_calls_clear (link);
   g_queue_clear_full (&link->outbox, g_free);
   g_queue_clear_full (&link->failures, g_free);
   ss_limit_clear (&link->initiations_addr);
@@ -99,7 +100,9 @@ ss_link_self (const SsLink *link)
 void
 ss_link_set_advertise (SsLink *link, const SsAddr *addr)
 {
-  link->self.addr = *addr;
+  link->advertise = *addr;
+  if (!ss_link_is_relayed (link))
+    link->self.addr = *addr;
 }
 
 uint64_t
@@ -109,17 +112,25 @@ ss_link_last_handshake_ns (const SsLink *link)
 }
 
 /* Who is known keeps the address that he answers at; a hint counts only for
- * one that has never answered, and is not just being tried elsewhere. */
+ * one that has never answered, and is not just being tried elsewhere; and for
+ * one that cannot be reached unasked and has been quiet. */
 static SsLinkPeer *
 peer_for (SsLink *link, const SsContact *to)
 {
   SsLinkPeer *peer = ss_link_find (link, &to->id);
   if (!peer)
     return ss_link_add (link, to);
+  bool is_quiet = (peer->contact.flags & SS_PEER_REACHABLE) == 0
+                  && link->env->now - peer->last_heard > BINDING_SHORT;
   bool is_trying = peer->work && peer->work->handshake;
-  if (ss_link_is_half_open (peer) && !is_trying && ss_addr_is_set (&to->addr)
-      && !(peer->work && ss_seal_is_set (&peer->work->next.seal)))
-    peer->contact.addr = to->addr;
+  if (!(ss_link_is_half_open (peer) || is_quiet) || is_trying
+      || !ss_addr_is_set (&to->addr)
+      || (peer->work && ss_seal_is_set (&peer->work->next.seal)))
+    return peer;
+  if ((to->flags & SS_PEER_REACHABLE) == 0
+      && !ss_addr_equal (&peer->contact.addr, &to->addr))
+    peer->contact.flags = to->flags | PEER_VIA;
+  peer->contact.addr = to->addr;
   return peer;
 }
 
@@ -137,7 +148,7 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   ss_link_enter (link);
   SsLinkPeer *peer = peer_for (link, to);
   bool queued = ss_link_enqueue (link, peer, how, head, head_len, body);
-  if (queued && ss_seal_is_set (&peer->session.seal))
+  if (queued && ss_seal_is_set (&peer->session.seal) && !ss_link_is_via (peer))
     ss_link_make_ready (link, peer->work);
   else if (queued)
     ss_link_initiate (link, peer);
@@ -248,6 +259,15 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
     break;
   case SS_MSG_LINK_ANSWER:
     ss_link_on_answer (link, from, datagram, len);
+    break;
+  case SS_MSG_LINK_PROBE:
+    ss_link_on_probe (link, from, datagram, len);
+    break;
+  case SS_MSG_LINK_CALL:
+    ss_link_on_call (link, from, datagram, len);
+    break;
+  case SS_MSG_LINK_CALLED:
+    ss_link_on_called (link, from, datagram, len);
     break;
   default:
     ss_count (link->env, DATAGRAMS_MALFORMED);

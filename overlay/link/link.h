@@ -74,6 +74,10 @@ typedef struct {
    * when nobody did, with the reason in text. */
   void (*identified) (void *user, const SsAddr *addr, const SsContact *contact,
                       const char *text);
+  /* Something authentic came from an address that this node has sent nothing
+   * for so long that no NAT would remember: it can be reached unasked. Only
+   * while ss_link_watch is on. */
+  void (*unasked) (void *user, const SsAddr *from);
 } SsLinkUpcalls;
 
 typedef struct {
@@ -131,6 +135,19 @@ unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
 void ss_link_close (SsLink *link, const SsId *peer);
 /* Bytes queued for output in a class, over all peers. */
 size_t ss_link_backlog (const SsLink *link, SsTrafficClass class);
+
+/* Who cannot be reached unasked (DESIGN, section 5; call.c). */
+void ss_link_watch (SsLink *link, bool watch); /* for the unasked upcall */
+/* One small datagram there, for the other's watch. False: too many. */
+bool ss_link_probe (SsLink *link, const SsAddr *addr);
+/* From now on this node says of itself that it is called through the relay
+ * at that address; NULL: that it is reachable, at its own. Peers with
+ * sessions are told. */
+void ss_link_set_relay (SsLink *link, const SsAddr *relay);
+bool ss_link_is_relayed (const SsLink *link);
+/* Passes calls on to this peer, as long as there is a session with it. */
+#define SS_LINK_CLIENTS_MAX 64
+bool ss_link_serve (SsLink *link, const SsId *client, bool serve);
 
 /* The driver's side. input never fails: bad datagrams are counted; the bytes
  * are decrypted in place. output fills buf (at least SS_DATAGRAM_MAX) with one

@@ -106,6 +106,8 @@ ss_link_add (SsLink *link, const SsContact *contact)
   SsLinkPeer *peer = g_new0 (SsLinkPeer, 1);
   link->slots[slot] = peer;
   peer->contact = *contact;
+  if ((contact->flags & SS_PEER_REACHABLE) == 0)
+    peer->contact.flags |= PEER_VIA;
   peer->last_heard = peer->last_sent = -1;
   /* Random, and never zero: a dead peer has none. */
   uint32_t random =
@@ -139,6 +141,7 @@ ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from)
     link->n_half_open--;
   peer->last_heard = link->env->now;
   peer->contact.addr = *from;
+  peer->contact.flags &= (uint8_t) ~PEER_VIA;
 }
 
 static void
@@ -166,6 +169,8 @@ ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
   g_assert (known);
   unsigned slot = link->order[place];
   g_assert (link->slots[slot] == peer);
+  if (link->is_watching && peer->last_sent >= 0)
+    ss_link_note_asked (link, &peer->contact.addr);
   ss_link_drop_items (link, peer, tell);
   if (ss_link_is_half_open (peer))
     link->n_half_open--;
@@ -315,6 +320,7 @@ ss_link_sweep (SsLink *link)
   ss_limit_trim (&link->initiations_ip, now);
   ss_limit_trim (&link->accepted, now);
   ss_limit_trim (&link->answers, now);
+  ss_link_calls_trim (link);
   if (link->n_peers > 0)
     ss_timers_arm (&link->env->timers, &link->sweep_timer, now + SWEEP_PERIOD);
 }

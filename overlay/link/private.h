@@ -30,7 +30,10 @@ typedef enum {
 #define UNCONFIRMED_TRIES  3
 #define LIMITED_ADDRS_MAX  1024
 #define ASKING_ADDRS_MAX   256
-#define ANSWERS_PER_SECOND 4 /* to one address */
+#define ANSWERS_PER_SECOND 4   /* to one address */
+#define CALLS_PER_SECOND   256 /* passed on, all told */
+#define ASKED_MAX          32  /* addresses sent to, of no peer now */
+#define RELAYS_MAX         32  /* whose calls were answered */
 /* More initiations than this in a second, and a cookie is asked for; a
  * handshake costs about 0.3 ms. */
 #define LOAD_PER_SECOND     200
@@ -54,6 +57,11 @@ typedef enum {
 #define SWEEP_PERIOD       (60 * SS_SEC)
 #define IDLE_LIFETIME      (300 * SS_SEC)
 #define ASK_PERIOD         (500 * SS_MSEC)
+#define BINDING_TIME       (300 * SS_SEC) /* what a NAT may remember */
+#define BINDING_SHORT      (20 * SS_SEC)  /* what any remembers */
+
+/* In a peer's flags, here only: its address is not its own, but a relay's. */
+#define PEER_VIA 0x80
 
 /* Wire. */
 #define HEADER_LEN (1 + 4 + 8)
@@ -174,6 +182,12 @@ typedef struct {
   uint8_t data[];
 } SsLinkDatagram;
 
+/* An address, and since when or until when it counts. */
+typedef struct {
+  SsAddr addr;
+  SsTime time;
+} SsLinkAddrTime;
+
 struct SsLink {
   SsEnv *env;
   SsLinkUpcalls upcalls;
@@ -209,6 +223,15 @@ struct SsLink {
   SsCookies *cookies; /* NULL: never been under load */
   SsTime load_second;
   unsigned load_now, load_before;
+
+  /* call.c; the arrays are NULL most of the time. */
+  SsAddr advertise; /* the own address, also while relayed */
+  bool is_watching;
+  GArray *clients; /* SsId: whom calls are passed on to */
+  GArray *asked;   /* SsLinkAddrTime: sent to, then */
+  GArray *relays;  /* SsLinkAddrTime: known to pass on, since */
+  SsTime call_second;
+  unsigned calls_now;
 
   SsTimer pace_timer, failures_timer, sweep_timer;
 };
@@ -272,6 +295,11 @@ void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer);
 /* Makes another session if the present one is worn. */
 void ss_link_rekey (SsLink *link, SsLinkPeer *peer);
 
+/* An initiation that came straight, or was passed on. */
+void ss_link_take_initiation (SsLink *link, const SsAddr *from,
+                              const uint8_t *datagram, size_t len,
+                              bool is_called);
+
 /* input.c */
 void ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
                       size_t len);
@@ -290,3 +318,23 @@ void ss_link_on_answer (SsLink *link, const SsAddr *from,
                         const uint8_t *datagram, size_t len);
 void ss_link_question_timer (SsLink *link, SsLinkQuestion *question);
 void ss_link_forget_questions (SsLink *link);
+
+/* call.c */
+void ss_link_calls_clear (SsLink *link);
+void ss_link_calls_trim (SsLink *link);
+/* Was something sent there that no peer or question tells of? */
+void ss_link_note_asked (SsLink *link, const SsAddr *addr);
+/* Something authentic came straight from there. */
+void ss_link_note_arrival (SsLink *link, const SsAddr *from);
+/* Is the peer's address a relay's? And has that one passed a call on? */
+bool ss_link_is_via (const SsLinkPeer *peer);
+bool ss_link_relay_is_known (const SsLink *link, const SsAddr *addr);
+void ss_link_know_relay (SsLink *link, const SsAddr *addr);
+void ss_link_post_call (SsLink *link, const SsLinkPeer *peer,
+                        const uint8_t *initiation, size_t len);
+void ss_link_on_probe (SsLink *link, const SsAddr *from,
+                       const uint8_t *datagram, size_t len);
+void ss_link_on_call (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                      size_t len);
+void ss_link_on_called (SsLink *link, const SsAddr *from,
+                        const uint8_t *datagram, size_t len);

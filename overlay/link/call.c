@@ -1,0 +1,326 @@
+/* Who cannot be reached unasked, behind a NAT or a firewall: how that is
+ * noticed, and how others reach it.
+ *
+ *   caller                relay                 client
+ *     | LINK_CALL           |                     |
+ *     |-------------------->| LINK_CALLED         |
+ *     |                     |-------------------->|
+ *     |                 LINK_RESPONSE             |
+ *     |<------------------------------------------|
+ *
+ * A node is reachable if something comes from where it has sent nothing. One
+ * that is not gives a relay's address as its own, and keeps in touch with the
+ * relay. The relay only passes initiations on; the answer opens the NAT's
+ * door towards the caller, and the session is between the two.
+ *
+ * Departure from the limit on unconfirmed addresses: a relay whose call was
+ * answered counts as confirmed, for all who are called through it. */
+#include <string.h>
+
+#include "overlay/link/private.h"
+
+_Static_assert(SS_MSG_LINK_INITIATION_MAX <= 271, "an initiation fits a call");
+
+void
+ss_link_calls_clear (SsLink *link)
+{
+  GArray **arrays[] = { &link->clients, &link->asked, &link->relays };
+  for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++)
+    if (*arrays[i])
+      g_array_unref (g_steal_pointer (arrays[i]));
+}
+
+static void
+trim (GArray **array, SsTime oldest)
+{
+  if (!*array)
+    return;
+  for (unsigned i = 0; i < (*array)->len;) {
+    if (g_array_index (*array, SsLinkAddrTime, i).time < oldest)
+      g_array_remove_index (*array, i);
+    else
+      i++;
+  }
+  if ((*array)->len == 0)
+    g_clear_pointer (array, g_array_unref);
+}
+
+void
+ss_link_calls_trim (SsLink *link)
+{
+  trim (&link->asked, link->env->now - BINDING_TIME);
+  trim (&link->relays, link->env->now - BINDING_TIME);
+}
+
+static bool
+has_addr (const GArray *array, const SsAddr *addr)
+{
+  for (unsigned i = 0; array && i < array->len; i++)
+    if (ss_addr_equal (&g_array_index (array, SsLinkAddrTime, i).addr, addr))
+      return true;
+  return false;
+}
+
+/* As the newest, in the place of the oldest if there is no room. */
+static void
+note_addr (SsLink *link, GArray **array, unsigned max, const SsAddr *addr)
+{
+  if (!*array)
+    *array = g_array_new (FALSE, FALSE, sizeof (SsLinkAddrTime));
+  for (unsigned i = 0; i < (*array)->len; i++) {
+    if (ss_addr_equal (&g_array_index (*array, SsLinkAddrTime, i).addr, addr)) {
+      g_array_remove_index (*array, i);
+      break;
+    }
+  }
+  if ((*array)->len == max)
+    g_array_remove_index (*array, 0);
+  SsLinkAddrTime entry = { .addr = *addr, .time = link->env->now };
+  g_array_append_val (*array, entry);
+}
+
+void
+ss_link_note_asked (SsLink *link, const SsAddr *addr)
+{
+  note_addr (link, &link->asked, ASKED_MAX, addr);
+}
+
+void
+ss_link_watch (SsLink *link, bool watch)
+{
+  link->is_watching = watch;
+}
+
+void
+ss_link_note_arrival (SsLink *link, const SsAddr *from)
+{
+  if (!link->is_watching || !link->upcalls.unasked
+      || has_addr (link->asked, from))
+    return;
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    const SsLinkPeer *peer = link->slots[link->order[i]];
+    if (ss_addr_equal (&peer->contact.addr, from)
+        && (peer->last_sent >= 0 || peer->last_heard >= 0))
+      return;
+  }
+  ss_link_enter (link);
+  link->upcalls.unasked (link->user, from);
+  ss_link_leave (link);
+}
+
+/* Ends a message of `len` bytes with its MAC and posts it. */
+static void
+post_with_mac (SsLink *link, const SsAddr *to, uint8_t *buf, size_t len)
+{
+  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
+          buf + len - SS_MAC_LEN);
+  ss_link_post (link, to, buf, len);
+}
+
+static bool
+mac_is_right (SsLink *link, const uint8_t *datagram, size_t len,
+              const uint8_t mac[SS_MAC_LEN])
+{
+  uint8_t expected[SS_MAC_LEN];
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
+          expected);
+  if (ss_mac_equal (expected, mac))
+    return true;
+  ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+  return false;
+}
+
+bool
+ss_link_probe (SsLink *link, const SsAddr *addr)
+{
+  SsTime now = link->env->now;
+  if (!ss_addr_is_set (addr) || ss_limit_when (&link->answers, addr, now) > now)
+    return false;
+  ss_limit_take (&link->answers, addr, now);
+  SsMsgLinkProbe probe = { .mac = { 0 } };
+  uint8_t buf[SS_MSG_LINK_PROBE_MAX];
+  ss_rng_bytes (&link->env->rng, probe.nonce, sizeof probe.nonce);
+  post_with_mac (link, addr, buf,
+                 ss_msg_link_probe_encode (&probe, buf, sizeof buf));
+  return true;
+}
+
+void
+ss_link_on_probe (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                  size_t len)
+{
+  SsMsgLinkProbe probe;
+  if (!ss_msg_link_probe_decode (datagram, len, &probe))
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+  else if (mac_is_right (link, datagram, len, probe.mac))
+    ss_link_note_arrival (link, from);
+}
+
+bool
+ss_link_is_relayed (const SsLink *link)
+{
+  return (link->self.flags & SS_PEER_REACHABLE) == 0;
+}
+
+void
+ss_link_set_relay (SsLink *link, const SsAddr *relay)
+{
+  bool was_relayed = ss_link_is_relayed (link);
+  link->self.addr = relay ? *relay : link->advertise;
+  link->self.flags &= (uint8_t) ~SS_PEER_REACHABLE;
+  if (!relay)
+    link->self.flags |= SS_PEER_REACHABLE;
+  if (was_relayed == ss_link_is_relayed (link))
+    return;
+  /* A handshake tells. */
+  ss_link_enter (link);
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    SsLinkPeer *peer = link->slots[link->order[i]];
+    if (ss_seal_is_set (&peer->session.seal) && !ss_link_is_via (peer))
+      ss_link_initiate (link, peer);
+  }
+  ss_link_leave (link);
+}
+
+static bool
+find_client (const SsLink *link, const SsId *id, unsigned *ret_place)
+{
+  for (unsigned i = 0; link->clients && i < link->clients->len; i++) {
+    if (ss_id_equal (&g_array_index (link->clients, SsId, i), id)) {
+      *ret_place = i;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool
+ss_link_serve (SsLink *link, const SsId *client, bool serve)
+{
+  unsigned place;
+  bool known = find_client (link, client, &place);
+  if (!serve && known) {
+    g_array_remove_index (link->clients, place);
+    if (link->clients->len == 0)
+      g_clear_pointer (&link->clients, g_array_unref);
+  }
+  if (!serve)
+    return true;
+  SsLinkPeer *peer = ss_link_find (link, client);
+  if (peer)
+    peer->contact.flags &= (uint8_t) ~SS_PEER_REACHABLE;
+  if (known)
+    return true;
+  if (!link->clients)
+    link->clients = g_array_new (FALSE, FALSE, sizeof (SsId));
+  if (link->clients->len == SS_LINK_CLIENTS_MAX)
+    return false;
+  g_array_append_val (link->clients, *client);
+  return true;
+}
+
+bool
+ss_link_is_via (const SsLinkPeer *peer)
+{
+  return (peer->contact.flags & PEER_VIA) != 0;
+}
+
+bool
+ss_link_relay_is_known (const SsLink *link, const SsAddr *addr)
+{
+  if (has_addr (link->relays, addr))
+    return true;
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    const SsLinkPeer *peer = link->slots[link->order[i]];
+    if (ss_addr_equal (&peer->contact.addr, addr)
+        && !ss_link_is_half_open (peer) && !ss_link_is_via (peer))
+      return true;
+  }
+  return false;
+}
+
+void
+ss_link_know_relay (SsLink *link, const SsAddr *addr)
+{
+  note_addr (link, &link->relays, RELAYS_MAX, addr);
+}
+
+void
+ss_link_post_call (SsLink *link, const SsLinkPeer *peer,
+                   const uint8_t *initiation, size_t len)
+{
+  SsMsgLinkCall call = {
+    .target = peer->contact.id,
+    .initiation = { initiation, (uint16_t) len },
+  };
+  uint8_t buf[SS_MSG_LINK_CALL_MAX];
+  post_with_mac (link, &peer->contact.addr, buf,
+                 ss_msg_link_call_encode (&call, buf, sizeof buf));
+}
+
+/* Passing calls on may cost a node so much in a second. */
+static bool
+may_pass (SsLink *link)
+{
+  SsTime second = link->env->now / SS_SEC;
+  if (second != link->call_second)
+    link->calls_now = 0;
+  link->call_second = second;
+  return ++link->calls_now <= CALLS_PER_SECOND;
+}
+
+void
+ss_link_on_call (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                 size_t len)
+{
+  SsMsgLinkCall call;
+  unsigned place;
+  if (!ss_msg_link_call_decode (datagram, len, &call)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  if (!mac_is_right (link, datagram, len, call.mac))
+    return;
+  if (ss_id_equal (&call.target, &link->self.id)) {
+    /* Whoever called did not know that it is reachable. */
+    ss_link_take_initiation (link, from, call.initiation.data,
+                             call.initiation.len, false);
+    return;
+  }
+  const SsLinkPeer *peer = ss_link_find (link, &call.target);
+  if (!find_client (link, &call.target, &place) || !peer
+      || ss_link_is_half_open (peer) || ss_link_is_via (peer)
+      || !may_pass (link)) {
+    ss_count (link->env, LINK_CALLS_REFUSED);
+    return;
+  }
+  SsMsgLinkCalled called = {
+    .caller = *from,
+    .initiation = call.initiation,
+  };
+  uint8_t buf[SS_MSG_LINK_CALLED_MAX];
+  ss_count (link->env, LINK_CALLS);
+  post_with_mac (link, &peer->contact.addr, buf,
+                 ss_msg_link_called_encode (&called, buf, sizeof buf));
+}
+
+void
+ss_link_on_called (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                   size_t len)
+{
+  SsMsgLinkCalled called;
+  if (!ss_msg_link_called_decode (datagram, len, &called)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  if (!mac_is_right (link, datagram, len, called.mac))
+    return;
+  /* Nobody else can make this node answer to a third. */
+  if (!ss_link_is_relayed (link) || !ss_addr_is_set (&called.caller)
+      || !ss_link_relay_is_known (link, from)) {
+    ss_count (link->env, LINK_CALLS_REFUSED);
+    return;
+  }
+  ss_link_take_initiation (link, &called.caller, called.initiation.data,
+                           called.initiation.len, true);
+}
