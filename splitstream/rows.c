@@ -25,21 +25,33 @@ typedef struct {
   uint8_t payload[SS_PACKET_DRAFT_MAX];
 } Filling;
 
+/* A closed row's parity, before it is signed. */
+typedef struct {
+  uint64_t row, first;
+  unsigned n_data;
+  GBytes *shards[SS_PARITY_MAX];
+  SsTime due; /* then it leaves alone */
+} Parity;
+
 struct SsRows {
   SsSigner signer;
   uint32_t session;
   unsigned n_parity, n_columns;
-  SsTime hold, row_time;
+  SsTime hold, row_time, parity_wait;
   Filling filling;
   uint8_t version;
   uint32_t clock_rate;
   uint64_t next_number, next_frame;
-  /* The open row. */
-  uint64_t row, row_first;
-  unsigned n_in_row; /* drafted */
-  unsigned n_kept;   /* signed, for the parity */
-  GBytes *kept[SS_ROW_MAX];
+  /* The open row, as far as it is drafted. */
+  uint64_t row;
+  unsigned n_in_row;
   SsTime row_start, last_departure;
+  /* The row being signed: the open one, but within a burst. */
+  uint64_t signed_row, signed_first;
+  unsigned n_kept;
+  GBytes *kept[SS_ROW_MAX]; /* its packets so far */
+  bool has_parity;
+  Parity parity; /* of the row before it, waiting for company */
   /* Of this burst. */
   GArray *drafts; /* SsPacketDraft */
   GArray *ready;  /* SsRowsPacket, from n_popped on */
@@ -58,16 +70,27 @@ ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
   rows->n_columns = SS_STRIPES - n_parity;
   rows->hold = latency / 25;
   rows->row_time = latency * 3 / 5;
+  rows->parity_wait = 2 * rows->hold;
   rows->last_departure = -1;
   rows->drafts = g_array_new (FALSE, FALSE, sizeof (SsPacketDraft));
   rows->ready = g_array_new (FALSE, FALSE, sizeof (SsRowsPacket));
   return rows;
 }
 
+static void
+clear_parity (SsRows *rows)
+{
+  if (rows->has_parity)
+    for (unsigned j = 0; j < rows->n_parity; j++)
+      g_bytes_unref (rows->parity.shards[j]);
+  rows->has_parity = false;
+}
+
 void
 ss_rows_free (SsRows *rows)
 {
   SsRowsPacket packet;
+  clear_parity (rows);
   while (ss_rows_pop (rows, &packet))
     g_bytes_unref (packet.packet);
   for (unsigned i = 0; i < rows->n_kept; i++)
@@ -124,8 +147,6 @@ room (const Filling *filling, uint32_t duration)
   return len < SS_PACKET_DRAFT_MAX ? SS_PACKET_DRAFT_MAX - len : 0;
 }
 
-static void sign_burst (SsRows *rows, SsTime media_now);
-
 /* Writes the filling's lengths and durations. */
 static void
 list_frames (const Filling *filling, SsMsgMediaData *message)
@@ -150,10 +171,8 @@ static void
 leave (SsRows *rows, SsTime media_now)
 {
   Filling *filling = &rows->filling;
-  if (rows->n_in_row == 0) {
-    rows->row_first = rows->next_number;
+  if (rows->n_in_row == 0)
     rows->row_start = media_now;
-  }
   SsMsgMediaData message;
   memset (&message, 0, sizeof message);
   message.session = rows->session;
@@ -180,8 +199,10 @@ leave (SsRows *rows, SsTime media_now)
   filling->len = 0;
   filling->held = 0;
   filling->flags = 0;
-  if (rows->n_in_row == rows->n_columns)
-    sign_burst (rows, media_now);
+  if (rows->n_in_row == rows->n_columns) {
+    rows->row++;
+    rows->n_in_row = 0;
+  }
 }
 
 static void
@@ -193,61 +214,103 @@ make_ready (SsRows *rows, const SsPacketDraft *draft)
   g_array_append_val (rows->ready, packet);
 }
 
-/* Signs the open row's parity and begins another row. */
+/* Takes the parity of the row being signed, and begins another. */
 static void
 close_row (SsRows *rows, SsTime media_now)
 {
-  g_assert (rows->n_kept == rows->n_in_row);
-  if (rows->n_kept == 0)
-    return;
   if (rows->n_parity > 0) {
-    GBytes *shards[SS_PARITY_MAX];
-    SsPacketDraft drafts[SS_PARITY_MAX];
-    ss_parity_encode (rows->kept, rows->n_kept, rows->n_parity, shards);
-    for (unsigned j = 0; j < rows->n_parity; j++) {
-      SsMsgMediaParity message;
-      memset (&message, 0, sizeof message);
-      message.session = rows->session;
-      message.first = (uint32_t) rows->row_first;
-      message.n_data = (uint8_t) rows->n_kept;
-      message.parity = (uint8_t) rows->n_parity;
-      message.departure = ss_packet_departure_to_wire (media_now);
-      size_t len;
-      message.shard.data = g_bytes_get_data (shards[j], &len);
-      message.shard.len = (uint16_t) len;
-      drafts[j] = (SsPacketDraft){
-        .draft = ss_packet_draft_parity (&message),
-        .stripe = (uint8_t) (rows->n_columns + j),
-        .sequence = (uint32_t) rows->row,
-      };
-      g_bytes_unref (shards[j]);
-    }
-    ss_packet_sign (&rows->signer, drafts, rows->n_parity, SS_PACKET_BURST_MAX);
-    for (unsigned j = 0; j < rows->n_parity; j++)
-      make_ready (rows, &drafts[j]);
+    g_assert (!rows->has_parity);
+    rows->has_parity = true;
+    rows->parity = (Parity){ .row = rows->signed_row,
+                             .first = rows->signed_first,
+                             .n_data = rows->n_kept,
+                             .due = media_now + rows->parity_wait };
+    ss_parity_encode (rows->kept, rows->n_kept, rows->n_parity,
+                      rows->parity.shards);
   }
   for (unsigned i = 0; i < rows->n_kept; i++)
     g_bytes_unref (rows->kept[i]);
+  rows->signed_first += rows->n_kept;
+  rows->signed_row++;
   rows->n_kept = 0;
-  rows->n_in_row = 0;
-  rows->row++;
 }
 
-/* Signs what the burst has drafted so far. A row's parity is taken over
- * signed packets, so a burst is signed at each row's end too. */
+/* Drafts the waiting parity. */
+static unsigned
+draft_parity (SsRows *rows, SsTime media_now, SsPacketDraft *ret_drafts)
+{
+  if (!rows->has_parity)
+    return 0;
+  for (unsigned j = 0; j < rows->n_parity; j++) {
+    SsMsgMediaParity message;
+    memset (&message, 0, sizeof message);
+    message.session = rows->session;
+    message.first = (uint32_t) rows->parity.first;
+    message.n_data = (uint8_t) rows->parity.n_data;
+    message.parity = (uint8_t) rows->n_parity;
+    message.departure = ss_packet_departure_to_wire (media_now);
+    size_t len;
+    message.shard.data = g_bytes_get_data (rows->parity.shards[j], &len);
+    message.shard.len = (uint16_t) len;
+    ret_drafts[j] = (SsPacketDraft){
+      .draft = ss_packet_draft_parity (&message),
+      .stripe = (uint8_t) (rows->n_columns + j),
+      .sequence = (uint32_t) rows->parity.row,
+    };
+  }
+  clear_parity (rows);
+  return rows->n_parity;
+}
+
+/* Signs a group: the waiting parity and what has been drafted, up to the end
+ * of the row being signed, whose parity waits for the group after. */
+static void
+sign_group (SsRows *rows, SsTime media_now)
+{
+  SsPacketDraft group[SS_PACKET_BURST_MAX];
+  unsigned n_parity = draft_parity (rows, media_now, group);
+  unsigned n_data = MIN (rows->drafts->len, SS_PACKET_BURST_MAX - n_parity);
+  unsigned n_closing = rows->n_columns - rows->n_kept;
+  /* One row's end is within, a second would be. */
+  n_data = MIN (n_data, n_closing + rows->n_columns - 1);
+  for (unsigned i = 0; i < n_data; i++)
+    group[n_parity + i] = g_array_index (rows->drafts, SsPacketDraft, i);
+  g_array_remove_range (rows->drafts, 0, n_data);
+  unsigned n = n_parity + n_data;
+  ss_packet_sign (&rows->signer, group, n, SS_PACKET_BURST_MAX);
+  for (unsigned i = 0; i < n; i++) {
+    make_ready (rows, &group[i]);
+    if (i < n_parity)
+      continue;
+    rows->kept[rows->n_kept++] = g_bytes_ref (group[i].draft);
+    if (rows->n_kept == rows->n_columns)
+      close_row (rows, media_now);
+  }
+}
+
+/* Everything drafted leaves. A row's parity is taken over signed packets, so
+ * it shares the signature of the next burst, or of the rest of a long one. */
 static void
 sign_burst (SsRows *rows, SsTime media_now)
 {
-  SsPacketDraft *drafts = (SsPacketDraft *) (void *) rows->drafts->data;
-  ss_packet_sign (&rows->signer, drafts, rows->drafts->len,
-                  SS_PACKET_BURST_MAX);
-  for (unsigned i = 0; i < rows->drafts->len; i++) {
-    make_ready (rows, &drafts[i]);
-    rows->kept[rows->n_kept++] = g_bytes_ref (drafts[i].draft);
-  }
-  g_array_set_size (rows->drafts, 0);
-  if (rows->n_in_row == rows->n_columns)
+  while (rows->drafts->len > 0)
+    sign_group (rows, media_now);
+}
+
+/* The open row ends here, and its parity leaves at once. */
+static void
+cut_row (SsRows *rows, SsTime media_now)
+{
+  g_assert (rows->n_kept == rows->n_in_row);
+  if (rows->has_parity)
+    sign_group (rows, media_now);
+  if (rows->n_kept > 0) {
     close_row (rows, media_now);
+    rows->row++;
+    rows->n_in_row = 0;
+  }
+  if (rows->has_parity)
+    sign_group (rows, media_now);
 }
 
 static void
@@ -377,13 +440,14 @@ ss_rows_end (SsRows *rows, SsTime media_now)
 {
   flush (rows, media_now);
   sign_burst (rows, media_now);
-  close_row (rows, media_now);
+  cut_row (rows, media_now);
   for (unsigned i = 0; i < rows->n_columns; i++) {
     start (rows, media_now, media_now);
     rows->filling.flags = SS_PACKET_FLAG_END;
     leave (rows, media_now);
   }
-  g_assert (rows->drafts->len == 0);
+  sign_burst (rows, media_now);
+  cut_row (rows, media_now);
 }
 
 SsTime
@@ -394,6 +458,8 @@ ss_rows_deadline (const SsRows *rows)
     deadline = rows->filling.arrival + rows->hold + SS_ROWS_HOLD_SLACK;
   if (rows->n_in_row > 0)
     deadline = MIN (deadline, rows->row_start + rows->row_time);
+  if (rows->has_parity)
+    deadline = MIN (deadline, rows->parity.due);
   return deadline;
 }
 
@@ -406,7 +472,9 @@ ss_rows_run (SsRows *rows, SsTime media_now)
     flush (rows, media_now);
   sign_burst (rows, media_now);
   if (rows->n_in_row > 0 && media_now >= rows->row_start + rows->row_time)
-    close_row (rows, media_now);
+    cut_row (rows, media_now);
+  if (rows->has_parity && media_now >= rows->parity.due)
+    sign_group (rows, media_now);
 }
 
 bool

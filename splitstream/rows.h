@@ -8,7 +8,9 @@
  *   A row closes when all data stripes have a packet, or, short, 0.6 x
  *   latency after its first packet left.
  *
- * Everything that leaves in one call is one burst and shares signatures.
+ * Everything that leaves in one call is one burst and shares signatures, for
+ * checking them is most of what a packet costs. A row's parity leaves with
+ * the next burst, or 2 x hold after the row's end; a short row's, at once.
  * Pure: time is handed in. */
 #pragma once
 

@@ -311,7 +311,8 @@ test_budget (void)
     size_t len = g_bytes_get_size (packet.packet);
     total += len;
     if (packet.stripe < 15 && len > 700) {
-      g_assert_cmpuint (len, <=, 3 * sizeof text + 95);
+      /* One in a row shares its signature with the parity. */
+      g_assert_cmpuint (len, <=, 3 * sizeof text + 95 + SS_MERKLE_NODE_LEN);
       n_alone++;
     }
     g_bytes_unref (packet.packet);
@@ -319,6 +320,45 @@ test_budget (void)
   g_assert_cmpuint (n_alone, ==, 500);
   g_assert_cmpuint (ss_rows_n_rows (rows), ==, 501 / 15);
   g_assert_cmpfloat ((double) total / (double) payload, <, 1.22);
+  ss_rows_free (rows);
+}
+
+/* Of frames longer than a packet each is one burst, whose signature covers
+ * the parity of the row before, too. */
+static void
+test_signatures (void)
+{
+  enum { FRAMES = 200, FRAME_LEN = 11000, MERGED = FRAMES + 2 };
+  uint8_t signer_seed[SS_SEED_LEN] = { 1 };
+  SsSigner signer;
+  ss_signer_init (&signer, signer_seed);
+  SsRows *rows = ss_rows_new (&signer, 7, 1, SS_LATENCY_DEFAULT);
+  GHashTable *signatures = g_hash_table_new_full (
+      g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, NULL);
+  SsRng rng;
+  ss_rng_init_number (&rng, 1);
+  GBytes *headers = random_bytes (&rng, 100);
+  ss_rows_push_headers (rows, 0, 1, 44100, headers);
+  g_bytes_unref (headers);
+  unsigned n_parity = 0;
+  for (unsigned i = 0; i < FRAMES; i++) {
+    SsFrame frame = { .data = random_bytes (&rng, FRAME_LEN),
+                      .timestamp = i * 93 * SS_MSEC,
+                      .duration = 4096 };
+    ss_rows_run (rows, frame.timestamp);
+    ss_rows_push_frame (rows, frame.timestamp, &frame);
+    g_bytes_unref (frame.data);
+    SsRowsPacket packet;
+    while (ss_rows_pop (rows, &packet)) {
+      const uint8_t *bytes = g_bytes_get_data (packet.packet, NULL);
+      g_hash_table_add (signatures, g_bytes_new (bytes + 1, SS_SIGNATURE_LEN));
+      n_parity += packet.stripe == 15;
+      g_bytes_unref (packet.packet);
+    }
+  }
+  g_assert_cmpuint (n_parity, >=, FRAMES * FRAME_LEN / 1232 / 15 - 1);
+  g_assert_cmpuint (g_hash_table_size (signatures), <=, MERGED);
+  g_hash_table_unref (signatures);
   ss_rows_free (rows);
 }
 
@@ -330,5 +370,6 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/parity/nonsense", test_nonsense);
   g_test_add_func ("/splitstream/rows/streams", test_streams);
   g_test_add_func ("/splitstream/rows/budget", test_budget);
+  g_test_add_func ("/splitstream/rows/signatures", test_signatures);
   return g_test_run ();
 }
