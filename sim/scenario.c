@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sim/options.h"
 #include "sim/oracle.h"
 
 #define ON_AIR_TIME  (10 * SS_SEC)
@@ -97,23 +98,6 @@ ss_scenario_find (const char *name)
   return NULL;
 }
 
-/* As on the command line, so that it can be pasted. */
-static char *
-format_options (const SsSimOptions *options)
-{
-  return g_strdup_printf (
-      "--nodes %u --seed %" G_GUINT64_FORMAT
-      " --runs %u --loss %g --duplicate %g --straggle %g --delay %g"
-      " --jitter %g --latency %g --parity %d --leaf-set %u --duration %g%s",
-      options->nodes, options->seed, options->runs, options->loss,
-      options->duplicate, options->straggle,
-      (double) options->delay / (double) SS_MSEC,
-      (double) options->jitter / (double) SS_MSEC,
-      (double) options->latency / (double) SS_MSEC, options->parity,
-      options->leaf_set, (double) options->duration / (double) SS_SEC,
-      options->plane ? " --plane" : "");
-}
-
 SsWorld *
 ss_sim_begin (SsSimRun *run, const SsSimOptions *options)
 {
@@ -133,7 +117,7 @@ ss_sim_end (SsSimRun *run, SsWorld *world)
     SsSimOptions options = world->options;
 
     options.runs = 1;
-    char *text = format_options (&options);
+    char *text = ss_options_format (&options, run->defaults);
 
     run->n_failures += world->n_failures;
     printf ("  %u failures; replay: ss-sim run %s %s\n", world->n_failures,
@@ -164,10 +148,11 @@ ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
 {
   SsSimRun run = {
     .options = options,
+    .defaults = &scenario->defaults,
     .name = scenario->name,
     .hashes = g_string_new (NULL),
   };
-  char *text = format_options (options);
+  char *text = ss_options_format (options, &scenario->defaults);
 
   printf ("seed %" G_GUINT64_FORMAT "\n", options->seed);
   printf ("scenario %s %s\n", scenario->name, text);

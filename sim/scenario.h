@@ -7,6 +7,7 @@
 /* What a scenario's worlds add up to. */
 typedef struct {
   const SsSimOptions *options; /* as given, defaults filled in */
+  const SsSimOptions *defaults;
   const char *name;
   unsigned n_worlds, n_failures;
   GString *hashes;

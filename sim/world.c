@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/air.h"
+#include "sim/lookups.h"
 #include "sim/oracle.h"
 
 /* 2024-01-01, so that sessions and versions look as they will. */
@@ -45,13 +46,50 @@ on_event (void *user, unsigned index, SsEvent *event)
   }
 }
 
+static bool
+depart (void *user, SsTime now, unsigned from, unsigned to,
+        const uint8_t *bytes, size_t len, SsTime *delay)
+{
+  SsWorld *world = user;
+
+  if (world->traffic != NULL)
+    ss_traffic_count (world->traffic, bytes, len);
+  return ss_topology_depart (world->topology, now, from, to, bytes, len, delay);
+}
+
+static bool
+arrive (void *user, SsTime now, unsigned to, size_t len, SsTime *ret_wait)
+{
+  SsWorld *world = user;
+
+  return ss_topology_arrive (world->topology, now, to, len, ret_wait);
+}
+
+static SsTime
+delay_of (void *user, unsigned from, unsigned to)
+{
+  return ss_world_delay (user, from, to);
+}
+
 SsWorld *
 ss_world_new (const SsSimOptions *options)
 {
   SsWorld *world = g_new0 (SsWorld, 1);
+  const SsTopologyOptions topology = {
+    .kind = options->topology,
+    .seed = options->seed,
+    .delay = options->delay,
+    .one_way = options->one_way,
+    .access = options->access,
+  };
   const SsNetworkOptions network = {
     .seed = options->seed,
-    .model = options->plane ? SS_DELAY_PLANE : SS_DELAY_UNIFORM,
+    .model = SS_DELAY_HOOK,
+    .hook = delay_of,
+    .hook_user = world,
+    .depart = depart,
+    .arrive = arrive,
+    .between_user = world,
     .delay = options->delay,
     .jitter = options->jitter,
     .loss = options->loss,
@@ -61,6 +99,7 @@ ss_world_new (const SsSimOptions *options)
   };
 
   world->options = *options;
+  world->topology = ss_topology_new (&topology);
   world->network = ss_network_new (&network, on_event, world);
   ss_network_rng (world->network, "scenario", 0, &world->rng);
   world->members = g_ptr_array_new ();
@@ -73,6 +112,10 @@ void
 ss_world_free (SsWorld *world)
 {
   ss_network_free (world->network);
+  ss_topology_free (world->topology);
+  ss_lookups_free (world);
+  g_free (world->churn);
+  g_free (world->traffic);
   for (unsigned i = 0; i < world->members->len; i++) {
     SsMember *member = ss_world_member (world, i);
 
@@ -88,6 +131,19 @@ SsTime
 ss_world_now (const SsWorld *world)
 {
   return ss_network_now (world->network);
+}
+
+SsTime
+ss_world_delay (SsWorld *world, unsigned from, unsigned to)
+{
+  return ss_topology_delay (world->topology, from, to);
+}
+
+void
+ss_world_count_traffic (SsWorld *world)
+{
+  g_free (world->traffic);
+  world->traffic = g_new0 (SsTraffic, 1);
 }
 
 SsMember *
@@ -197,6 +253,7 @@ ss_world_add (SsWorld *world, bool is_relay, bool listens)
 
   member->self = *ss_kbr_self (ss_node_kbr (node));
   ss_oracle_register (member, node);
+  ss_lookups_register (member, node);
   ss_node_join (node, ss_world_now (world), addrs, n_addrs, NULL, 0);
   if (listens)
     ss_air_listen (world, member);
@@ -241,6 +298,7 @@ forget (SsWorld *world, SsMember *member)
   g_assert (member->is_up);
   member->is_up = false;
   world->n_up--;
+  ss_lookups_node_is_gone (world, member);
   if (member->ready_at >= 0)
     world->n_ready--;
   if ((int) member->index == world->publisher)

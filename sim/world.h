@@ -9,7 +9,10 @@
 
 #include <stdio.h>
 
+#include "sim/churn.h"
 #include "sim/network.h"
+#include "sim/topology.h"
+#include "sim/traffic.h"
 
 #define SS_WORLD_FRAME_TIME  (20 * SS_MSEC)
 #define SS_WORLD_FRAME_BYTES 240 /* in the mean */
@@ -22,7 +25,12 @@ typedef struct {
   unsigned runs; /* scenarios of many seeds: how many */
   double loss, duplicate, straggle;
   SsTime delay, jitter;
-  bool plane;
+  SsTopologyKind topology;
+  double one_way; /* of the ordered pairs: nothing comes through */
+  SsAccess access;
+  SsChurnKind churn;
+  SsTime session;    /* of churn: mean; 0: the kind's own */
+  double rate;       /* lookups a node and second */
   unsigned leaf_set; /* L; 0: the node's default */
   SsTime latency;
   int parity;      /* -1: scenarios that try several try all */
@@ -44,6 +52,8 @@ typedef struct {
 } SsHearing;
 
 typedef struct SsWorld SsWorld;
+typedef struct SsLookupStream SsLookupStream;
+typedef struct SsChurnRun SsChurnRun;
 
 typedef struct {
   SsWorld *world;
@@ -82,6 +92,11 @@ struct SsWorld {
   uint64_t mark_media;
   /* Lookups under way: see sim/oracle.c. */
   GArray *lookups;
+  SsTopology *topology;
+  SsLookupStream *stream; /* NULL: none; see sim/lookups.h */
+  unsigned n_streams;
+  SsChurnRun *churn;  /* NULL: none; see sim/churn.h */
+  SsTraffic *traffic; /* NULL: not counted */
   /* Verdict. */
   unsigned n_failures;
 };
@@ -89,6 +104,10 @@ struct SsWorld {
 SsWorld *ss_world_new (const SsSimOptions *options);
 void ss_world_free (SsWorld *world);
 SsTime ss_world_now (const SsWorld *world);
+/* One way between two, without what loss, jitter and queues add. */
+SsTime ss_world_delay (SsWorld *world, unsigned from, unsigned to);
+/* Counts what is said from now on, from zero. */
+void ss_world_count_traffic (SsWorld *world);
 
 /* Nodes. The first makes the ring; others join through one or two that are
  * in it, chosen by lot, by address. */

@@ -1,0 +1,169 @@
+/* Messages counted by kind. */
+#include "sim/traffic.h"
+
+#include <stdio.h>
+
+#include "overlay/link/messages.h"
+#include "overlay/pastry/messages.h"
+
+/* Of a data datagram's frames: see LINK_DATA in docs/wire.md. */
+#define HEADER_LEN     (1 + 4 + 8)
+#define TAG_LEN        16
+#define FRAME_CONTROL  0x80
+#define FRAME_RELIABLE 0x40
+#define FRAME_LENGTH   0x20
+#define FRAME_PROTOCOL 0x1f
+
+#define KINDS_MAX (3 * SS_TRAFFIC_CODES + SS_N_PROTOCOLS + 2)
+
+static void
+add (SsTrafficCount *count, size_t len)
+{
+  count->messages++;
+  count->bytes += len;
+}
+
+/* True for an application's message on its way. */
+static bool
+count_message (SsTraffic *traffic, unsigned protocol, const uint8_t *data,
+               size_t len)
+{
+  if (protocol != SS_PROTOCOL_OVERLAY || len < 2) {
+    add (&traffic->others[protocol % SS_N_PROTOCOLS], len);
+    return false;
+  }
+  if (data[0] == SS_MSG_ROUTED && data[1] == SS_PROTOCOL_OVERLAY) {
+    add (&traffic->enters, len);
+    return false;
+  }
+  add (&traffic->overlay[data[0]], len);
+  return data[0] == SS_MSG_ROUTED;
+}
+
+/* The length of the frame at data, its own header included. */
+static size_t
+read_frame (const uint8_t *data, size_t len, size_t *ret_head)
+{
+  size_t head = 1;
+
+  if ((data[0] & FRAME_CONTROL) != 0) {
+    *ret_head = 0;
+    if (data[0] != SS_MSG_LINK_ACK || len < 2)
+      return data[0] == SS_MSG_LINK_ACK ? len : 1;
+    return MIN (len, 2 + 2 * (size_t) data[1]);
+  }
+  if (data[0] & FRAME_RELIABLE)
+    head += 2;
+  if (data[0] & FRAME_LENGTH)
+    head += 2;
+  *ret_head = head;
+  if (head > len || (data[0] & FRAME_LENGTH) == 0)
+    return len;
+  return MIN (len, head + ((size_t) data[head - 2] << 8 | data[head - 1]));
+}
+
+void
+ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
+{
+  bool has_message = false, has_routed = false;
+
+  traffic->datagrams++;
+  traffic->bytes += len;
+  if (len < HEADER_LEN + TAG_LEN || bytes[0] != SS_MSG_LINK_DATA) {
+    if (len > 0)
+      add (&traffic->link[bytes[0]], len);
+    return;
+  }
+  const uint8_t *data = bytes + HEADER_LEN;
+  size_t left = len - HEADER_LEN - TAG_LEN;
+
+  while (left > 0) {
+    size_t head, n = read_frame (data, left, &head);
+
+    if (head == 0) {
+      add (&traffic->frames[data[0]], n);
+    } else if (head <= n) {
+      has_message = true;
+      has_routed |= count_message (traffic, data[0] & FRAME_PROTOCOL,
+                                   data + head, n - head);
+    }
+    data += n;
+    left -= n;
+  }
+  traffic->acks_only += !has_message;
+  traffic->routed += has_routed;
+}
+
+uint64_t
+ss_traffic_control (const SsTraffic *traffic)
+{
+  return traffic->datagrams - traffic->routed
+         - MIN (traffic->acks_only, traffic->routed);
+}
+
+typedef struct {
+  char name[40];
+  SsTrafficCount count;
+} Kind;
+
+static void
+add_kinds (const SsTrafficCount *counts, const SsWireProtocol *protocol,
+           Kind *kinds, unsigned *n)
+{
+  for (unsigned i = 0; i < SS_TRAFFIC_CODES; i++) {
+    if (counts[i].messages == 0)
+      continue;
+    const SsWireMessage *schema = ss_wire_find (protocol, (uint8_t) i);
+    Kind *kind = &kinds[(*n)++];
+
+    kind->count = counts[i];
+    g_snprintf (kind->name, sizeof kind->name, "%s %s", protocol->name,
+                schema != NULL ? schema->name : "unknown");
+  }
+}
+
+static int
+compare_kinds (gconstpointer a, gconstpointer b)
+{
+  const Kind *one = a, *other = b;
+
+  return (one->count.messages < other->count.messages)
+         - (one->count.messages > other->count.messages);
+}
+
+static void
+print_kind (const char *name, uint64_t messages, uint64_t bytes,
+            double node_seconds)
+{
+  printf ("    %-34s %.5f /s  %.2f bytes/s\n", name,
+          (double) messages / node_seconds, (double) bytes / node_seconds);
+}
+
+void
+ss_traffic_print (const SsTraffic *traffic, double node_seconds)
+{
+  Kind *kinds = g_new0 (Kind, KINDS_MAX);
+  unsigned n = 0;
+
+  add_kinds (traffic->link, &ss_wire_protocol_link, kinds, &n);
+  add_kinds (traffic->frames, &ss_wire_protocol_link, kinds, &n);
+  add_kinds (traffic->overlay, &ss_wire_protocol_pastry, kinds, &n);
+  for (unsigned i = 0; i < SS_N_PROTOCOLS; i++)
+    if (traffic->others[i].messages > 0) {
+      kinds[n].count = traffic->others[i];
+      g_snprintf (kinds[n].name, sizeof kinds[n].name, "protocol %u", i);
+      n++;
+    }
+  if (traffic->enters.messages > 0) {
+    kinds[n].count = traffic->enters;
+    g_strlcpy (kinds[n].name, "pastry ENTER, routed", sizeof kinds[n].name);
+    n++;
+  }
+  qsort (kinds, n, sizeof *kinds, compare_kinds);
+  print_kind ("datagrams", traffic->datagrams, traffic->bytes, node_seconds);
+  print_kind ("of them without a message", traffic->acks_only, 0, node_seconds);
+  for (unsigned i = 0; i < n; i++)
+    print_kind (kinds[i].name, kinds[i].count.messages, kinds[i].count.bytes,
+                node_seconds);
+  g_free (kinds);
+}

@@ -1,0 +1,166 @@
+/* The sorted truth, and perfect routing. */
+#include "sim/truth.h"
+
+#include <string.h>
+
+static int
+compare_entries (gconstpointer a, gconstpointer b)
+{
+  const SsTruthEntry *one = a, *other = b;
+
+  return ss_id_compare (&one->id, &other->id);
+}
+
+SsTruth *
+ss_truth_new (SsWorld *world)
+{
+  SsTruth *truth = g_new0 (SsTruth, 1);
+
+  truth->entries = g_array_new (FALSE, FALSE, sizeof (SsTruthEntry));
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+    const SsTruthEntry entry = { member->self.id, i };
+
+    if (member->is_up)
+      g_array_append_val (truth->entries, entry);
+  }
+  g_array_sort (truth->entries, compare_entries);
+  return truth;
+}
+
+void
+ss_truth_free (SsTruth *truth)
+{
+  if (truth == NULL)
+    return;
+  g_array_unref (truth->entries);
+  g_free (truth);
+}
+
+unsigned
+ss_truth_place (const SsTruth *truth, const SsId *id)
+{
+  unsigned low = 0, high = truth->entries->len;
+
+  while (low < high) {
+    unsigned middle = (low + high) / 2;
+
+    if (ss_id_compare (&ss_truth_at (truth, middle)->id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+void
+ss_truth_add (SsTruth *truth, const SsId *id, unsigned index)
+{
+  const SsTruthEntry entry = { *id, index };
+
+  g_array_insert_val (truth->entries, ss_truth_place (truth, id), entry);
+}
+
+void
+ss_truth_remove (SsTruth *truth, const SsId *id)
+{
+  unsigned place = ss_truth_place (truth, id);
+
+  g_assert (place < truth->entries->len
+            && ss_id_equal (&ss_truth_at (truth, place)->id, id));
+  g_array_remove_index (truth->entries, place);
+}
+
+unsigned
+ss_truth_closest (const SsTruth *truth, const SsId *key)
+{
+  unsigned n = truth->entries->len;
+  unsigned after = ss_truth_place (truth, key) % n;
+  unsigned before = (after + n - 1) % n;
+
+  return ss_id_closer (key, &ss_truth_at (truth, before)->id,
+                       &ss_truth_at (truth, after)->id)
+             ? before
+             : after;
+}
+
+int
+ss_truth_nearest (const SsTruth *truth, SsWorld *world, unsigned place,
+                  const SsId *key, unsigned n)
+{
+  SsId low = *key, high = *key;
+
+  for (unsigned i = n; i < SS_ID_DIGITS; i++) {
+    low = ss_id_with_digit (&low, i, 0);
+    high = ss_id_with_digit (&high, i, 15);
+  }
+  unsigned self = ss_truth_at (truth, place)->index;
+  SsTime best_delay = SS_NEVER;
+  int best = -1;
+
+  for (unsigned i = ss_truth_place (truth, &low);
+       i < truth->entries->len
+       && ss_id_compare (&ss_truth_at (truth, i)->id, &high) <= 0;
+       i++) {
+    unsigned index = ss_truth_at (truth, i)->index;
+    SsTime delay = ss_world_delay (world, self, index);
+
+    if (index != self && delay < best_delay) {
+      best_delay = delay;
+      best = (int) i;
+    }
+  }
+  return best;
+}
+
+/* The rare case: nobody has the next digit. The closest to the key of the
+ * perfect row and the leaf set. */
+static unsigned
+go_round (const SsTruth *truth, SsWorld *world, unsigned side, unsigned place,
+          const SsId *key, unsigned shared)
+{
+  unsigned n = truth->entries->len, best = place;
+  const unsigned ends[] = { (place + side) % n, (place + n - side) % n };
+
+  for (unsigned i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (ss_id_closer (key, &ss_truth_at (truth, ends[i])->id,
+                      &ss_truth_at (truth, best)->id))
+      best = ends[i];
+  for (unsigned digit = 0; digit < 16; digit++) {
+    SsId prefix = ss_id_with_digit (key, shared, digit);
+    int other = ss_truth_nearest (truth, world, place, &prefix, shared + 1);
+
+    if (other >= 0
+        && ss_id_closer (key, &ss_truth_at (truth, (unsigned) other)->id,
+                         &ss_truth_at (truth, best)->id))
+      best = (unsigned) other;
+  }
+  return best;
+}
+
+SsIdealRoute
+ss_truth_route (const SsTruth *truth, SsWorld *world, unsigned side,
+                unsigned place, const SsId *key)
+{
+  unsigned n = truth->entries->len, root = ss_truth_closest (truth, key);
+  SsIdealRoute route = { 0, 0 };
+
+  while (place != root && route.hops < SS_ID_DIGITS) {
+    const SsTruthEntry *at = ss_truth_at (truth, place);
+    unsigned ahead = (root + n - place) % n, next = root;
+
+    if (MIN (ahead, n - ahead) > side) {
+      unsigned shared = ss_id_shared_digits (&at->id, key);
+      int entry = ss_truth_nearest (truth, world, place, key, shared + 1);
+
+      next = entry >= 0 ? (unsigned) entry
+                        : go_round (truth, world, side, place, key, shared);
+    }
+    g_assert (next != place);
+    route.hops++;
+    route.delay +=
+        ss_world_delay (world, at->index, ss_truth_at (truth, next)->index);
+    place = next;
+  }
+  return route;
+}
