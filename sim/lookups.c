@@ -6,15 +6,19 @@
 
 #include "sim/truth.h"
 
+#define REPLICAS        5
 #define STREAM_PROTOCOL ((SsProtocol) 6) /* no application's */
 
 typedef struct {
   SsId key;
   unsigned source;
   SsTime sent;
-  SsTime delay; /* -1: not delivered yet */
-  float direct; /* one way, ns */
+  SsTime delay;   /* -1: not delivered yet */
+  float direct;   /* one way, ns */
+  uint32_t at;    /* where it was seen last */
+  float distance; /* ns, of the way so far */
   uint16_t hops;
+  int16_t replica_hops; /* -1: has not met one */
   uint8_t tries, n_delivered;
   bool is_over, counts;
 } Lookup;
@@ -32,12 +36,6 @@ struct SsLookupStream {
 
 static void send_next (void *user, uint64_t life);
 static void check (void *user, uint64_t number);
-
-static bool
-forward (void *app, const SsKbrMessage *message, const SsContact *next)
-{
-  return true;
-}
 
 /* Is the member the closest of those that may deliver? Whoever is closer in
  * the truth but is still joining does not count. */
@@ -69,29 +67,77 @@ is_right (const SsWorld *world, const SsMember *member, const SsId *key)
   return false;
 }
 
+static Lookup *
+find (const SsWorld *world, const SsKbrMessage *message)
+{
+  const SsLookupStream *stream = world->stream;
+  uint32_t words[2];
+
+  if (stream == NULL || message->len != sizeof words)
+    return NULL;
+  memcpy (words, message->data, sizeof words);
+  if (words[0] != stream->life || words[1] >= stream->lookups->len)
+    return NULL;
+  return &g_array_index (stream->lookups, Lookup, words[1]);
+}
+
+/* Is the member one of the closest? */
+static bool
+is_replica (const SsTruth *truth, const SsMember *member, const SsId *key)
+{
+  unsigned n = truth->entries->len, up = ss_truth_closest (truth, key);
+  unsigned down = (up + n - 1) % n;
+
+  for (unsigned i = 0; i < MIN (REPLICAS, n); i++) {
+    bool is_up = !ss_id_closer (key, &ss_truth_at (truth, down)->id,
+                                &ss_truth_at (truth, up)->id);
+
+    if (ss_truth_at (truth, is_up ? up : down)->index == member->index)
+      return true;
+    if (is_up)
+      up = (up + 1) % n;
+    else
+      down = (down + n - 1) % n;
+  }
+  return false;
+}
+
+static bool
+forward (void *app, const SsKbrMessage *message, const SsContact *next)
+{
+  SsMember *member = app;
+  SsWorld *world = member->world;
+  Lookup *lookup = find (world, message);
+
+  if (lookup == NULL || lookup->n_delivered > 0)
+    return true;
+  if (lookup->at != member->index)
+    lookup->distance +=
+        (float) ss_world_delay (world, lookup->at, member->index);
+  lookup->at = member->index;
+  if (lookup->replica_hops < 0
+      && is_replica (world->stream->truth, member, &message->key))
+    lookup->replica_hops = (int16_t) message->hops;
+  return true;
+}
+
 static void
 deliver (void *app, const SsKbrMessage *message)
 {
   SsMember *member = app;
   SsWorld *world = member->world;
   SsLookupStream *stream = world->stream;
-  uint32_t words[2];
+  Lookup *lookup = find (world, message);
 
-  if (stream == NULL || message->len != sizeof words)
+  if (lookup == NULL)
     return;
-  memcpy (words, message->data, sizeof words);
-  if (words[0] != stream->life || words[1] >= stream->lookups->len)
-    return;
-  Lookup *lookup = &g_array_index (stream->lookups, Lookup, words[1]);
-
   g_assert (ss_id_equal (&lookup->key, &message->key));
   if (lookup->counts && member->is_up
       && !is_right (world, member, &message->key)) {
     stream->n_wrong++;
     if (world->options.verbose)
-      printf ("%12.6f lookup %u ends at node %u, which is not the closest\n",
-              (double) ss_world_now (world) / (double) SS_SEC, words[1],
-              member->index);
+      printf ("%12.6f node %u is not the closest to what it gets\n",
+              (double) ss_world_now (world) / (double) SS_SEC, member->index);
   }
   if (lookup->n_delivered++ > 0) {
     stream->n_again += lookup->counts && lookup->tries == 1;
@@ -148,6 +194,8 @@ ss_lookups_send (SsWorld *world, unsigned index, const SsId *key)
     .source = index,
     .sent = ss_world_now (world),
     .delay = -1,
+    .at = index,
+    .replica_hops = -1,
     .counts = true,
   };
 
@@ -268,7 +316,8 @@ sum_up (const SsWorld *world, SsLookupResult *result)
 {
   const SsLookupStream *stream = world->stream;
   GArray *ratios = g_array_new (FALSE, FALSE, sizeof (double));
-  double hops = 0, delays = 0, direct = 0, sum = 0;
+  double hops = 0, replica_hops = 0, delays = 0, direct = 0, sum = 0;
+  double distance = 0;
   uint64_t n = 0;
 
   for (unsigned i = stream->marked; i < stream->lookups->len; i++) {
@@ -283,6 +332,10 @@ sum_up (const SsWorld *world, SsLookupResult *result)
     } else {
       n++;
       hops += lookup->hops;
+      replica_hops += MAX (lookup->replica_hops, 0);
+      result->hops_max = MAX (result->hops_max, lookup->hops);
+      result->by_hops[MIN (lookup->hops, SS_LOOKUP_HOPS - 1)]++;
+      distance += (double) lookup->distance;
       delays += (double) lookup->delay;
       direct += (double) lookup->direct;
       if (lookup->direct > 0) {
@@ -294,6 +347,8 @@ sum_up (const SsWorld *world, SsLookupResult *result)
     }
   }
   result->hops = hops / (double) MAX (n, 1);
+  result->replica_hops = replica_hops / (double) MAX (n, 1);
+  result->stretch = direct > 0 ? distance / direct : NAN;
   result->delay_ms = delays / (double) MAX (n, 1) / (double) SS_MSEC;
   result->penalty = direct > 0 ? delays / direct : NAN;
   g_array_sort (ratios, compare_ratios);

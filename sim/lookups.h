@@ -13,16 +13,22 @@ typedef struct {
   SsTime wait;    /* what has not come after this is lost */
 } SsLookupOptions;
 
+#define SS_LOOKUP_HOPS 16 /* more count as 15 */
+
 typedef struct {
   uint64_t n;         /* whose time is up, or that came */
   uint64_t n_wrong;   /* deliveries at another than the closest */
   uint64_t n_again;   /* deliveries after the first */
   uint64_t n_lost;    /* never delivered, though their source lived; */
   uint64_t n_orphans; /* whose source died before */
-  double hops;        /* mean, of those delivered at the first try */
-  double penalty;     /* sum of delays over the sum of direct ones */
-  double penalty_mean, penalty_median; /* of each lookup's ratio */
-  double delay_ms;                     /* mean */
+  /* Means over those delivered. */
+  double hops, replica_hops; /* to the closest; to the first of the 5 closest */
+  unsigned hops_max;
+  uint64_t by_hops[SS_LOOKUP_HOPS];
+  double stretch; /* the way's length over the direct one's: sums */
+  double penalty; /* the time it took over the direct way: sums; */
+  double penalty_mean, penalty_median; /* and of each lookup's ratio */
+  double delay_ms;
 } SsLookupResult;
 
 typedef struct SsLookupStream SsLookupStream;

@@ -16,6 +16,15 @@
   .latency = SS_LATENCY_DEFAULT, .parity = (parity_), .runs = (runs_), \
   .seed = 1
 
+/* A plane as Pastry's authors used; L as they did. */
+#define STUDY \
+  .topology = SS_TOPOLOGY_PLANE, .delay = 100 * SS_MSEC, .leaf_set = 16, \
+  .latency = SS_LATENCY_DEFAULT, .parity = 1, .runs = 1, .seed = 1
+/* Routers as MSPastry's authors had between their nodes. */
+#define TESTBED \
+  .topology = SS_TOPOLOGY_TRANSIT_STUB, .churn = SS_CHURN_GNUTELLA, \
+  .latency = SS_LATENCY_DEFAULT, .parity = 1, .runs = 1, .seed = 1
+
 static const SsScenario scenarios[] = {
   { "join",
     "nodes join; leaf sets, lookups, messages and memory",
@@ -77,6 +86,53 @@ static const SsScenario scenarios[] = {
     "a station with many listeners: what a packet costs",
     { COMMON (20, 1, 1), .nodes = 1002, .duration = 20 * SS_SEC },
     ss_scenario_deliveries },
+  { "hops",
+    "lookups take as many hops as with perfect tables",
+    { .delay = 20 * SS_MSEC,
+      .nodes = 5000,
+      .leaf_set = 16,
+      .latency = SS_LATENCY_DEFAULT,
+      .parity = 1,
+      .runs = 1,
+      .seed = 1 },
+    ss_scenario_routes },
+  { "stretch",
+    "on a plane, lookups travel as far as with perfect tables",
+    { STUDY, .nodes = 4000 },
+    ss_scenario_routes },
+  { "locality",
+    "entries of the routing tables are the nearest there are",
+    { STUDY, .nodes = 5000 },
+    ss_scenario_locality },
+  { "failure",
+    "a tenth of the nodes fails: hops before, broken, repaired",
+    { STUDY, .nodes = 5000 },
+    ss_scenario_failure },
+  { "mass-failure",
+    "half of the nodes die at once; leaf sets, and lookups meanwhile",
+    { COMMON (20, 1, 1), .nodes = 10000, .rate = 0.1 },
+    ss_scenario_mass_failure },
+  { "churn",
+    "nodes come and go: delay penalty, lost lookups, traffic by kind",
+    { TESTBED, .nodes = 2000, .rate = 0.01, .duration = 3600 * SS_SEC },
+    ss_scenario_churn },
+  { "consistency",
+    "nodes come and go: no lookup ends at two nodes",
+    { .topology = SS_TOPOLOGY_TRANSIT_STUB,
+      .latency = SS_LATENCY_DEFAULT,
+      .parity = 1,
+      .runs = 1,
+      .seed = 1,
+      .nodes = 1000,
+      .churn = SS_CHURN_POISSON,
+      .session = 1200 * SS_SEC,
+      .rate = 1,
+      .duration = 1000 * SS_SEC },
+    ss_scenario_consistency },
+  { "domains",
+    "whole stub domains fail at once",
+    { TESTBED, .nodes = 1000, .duration = 60 * SS_SEC },
+    ss_scenario_domains },
   { "crypto",
     "a small station, for the real sealer and signer",
     { COMMON (5, 1, 1), .nodes = 10, .loss = 0.01, .duration = 8 * SS_SEC },

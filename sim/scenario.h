@@ -46,6 +46,14 @@ bool ss_sim_uploads (SsWorld *world, double *ret_mean, double *ret_most);
 void ss_scenario_join (SsSimRun *run);
 void ss_scenario_partition_merge (SsSimRun *run);
 void ss_scenario_store (SsSimRun *run);
+/* sim/scenarios_study.c */
+void ss_scenario_routes (SsSimRun *run);
+void ss_scenario_locality (SsSimRun *run);
+void ss_scenario_failure (SsSimRun *run);
+void ss_scenario_mass_failure (SsSimRun *run);
+void ss_scenario_churn (SsSimRun *run);
+void ss_scenario_consistency (SsSimRun *run);
+void ss_scenario_domains (SsSimRun *run);
 void ss_scenario_determinism (SsSimRun *run);
 void ss_scenario_listen_loss (SsSimRun *run);
 void ss_scenario_upload (SsSimRun *run);

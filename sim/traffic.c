@@ -28,11 +28,11 @@ static bool
 count_message (SsTraffic *traffic, unsigned protocol, const uint8_t *data,
                size_t len)
 {
-  if (protocol != SS_PROTOCOL_OVERLAY || len < 2) {
+  if (protocol != SS_PROTOCOL_OVERLAY || len == 0) {
     add (&traffic->others[protocol % SS_N_PROTOCOLS], len);
     return false;
   }
-  if (data[0] == SS_MSG_ROUTED && data[1] == SS_PROTOCOL_OVERLAY) {
+  if (data[0] == SS_MSG_ROUTED && len > 1 && data[1] == SS_PROTOCOL_OVERLAY) {
     add (&traffic->enters, len);
     return false;
   }
