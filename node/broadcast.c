@@ -200,7 +200,23 @@ ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor)
   g_assert (record.value_len > 0);
   ss_store_record_sign (&record, &air->signer);
   air->version = record.version;
+  air->announced = ss_link_self (node->link)->addr;
   ss_store_put (node->store, &record);
+}
+
+void
+ss_broadcast_address (SsNode *node)
+{
+  SsBroadcast *air = &node->broadcast;
+
+  /* A ring of one does not even know its address: the peers that come say
+   * it, when the station has long been announced. */
+  if ((air->state == SS_AIR_STARTED || air->state == SS_AIR_LIVE)
+      && air->station != NULL
+      && !ss_addr_equal (&air->announced, &ss_link_self (node->link)->addr)) {
+    air->announced = ss_link_self (node->link)->addr;
+    ss_station_announce (air->station);
+  }
 }
 
 void

@@ -240,6 +240,7 @@ ss_node_input (SsNode *node, SsTime now, const SsAddr *from, uint8_t *datagram,
   node->env.now = now;
   ss_link_input (node->link, from, datagram, len);
   ss_node_set_state (node);
+  ss_broadcast_address (node);
 }
 
 void

@@ -59,6 +59,7 @@ typedef struct {
   SsId group_id;
   uint32_t session;
   uint64_t version;       /* of the record stored last */
+  SsAddr announced;       /* this node's address in it */
   uint32_t found_session; /* the greatest that the store knew */
   SsContact rival;
   unsigned tries;
@@ -138,6 +139,8 @@ void ss_broadcast_found (SsNode *node, const SsStoreRecord *records, unsigned n,
 void ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
                           const SsStoreRecord *newer);
 void ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor);
+/* This node's address may have changed: listeners shall find the new one. */
+void ss_broadcast_address (SsNode *node);
 void ss_broadcast_direct (SsNode *node, const SsContact *from,
                           const uint8_t *data, size_t len);
 void ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,

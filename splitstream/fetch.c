@@ -89,6 +89,9 @@ ask (SsStation *station, uint8_t version)
   /* The publisher at the end of each round. */
   if (n == 0 || attempt % (n + 1) == n)
     n = ss_station_peers (station, NULL, 0, true, peers, PEERS_MAX);
+  /* One that was found early may lack its publisher's address. */
+  if (station->descriptor.publisher.n_addrs == 0)
+    ss_listener_need_descriptor (station);
   fetch->version = version;
   fetch->attempt = attempt;
   if (n == 0) {

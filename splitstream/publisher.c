@@ -116,6 +116,16 @@ describe (SsStation *station, const SsHeaderRef *ref)
              descriptor->n_headers * sizeof descriptor->headers[0]);
   }
   descriptor->headers[descriptor->n_headers++] = *ref;
+  ss_station_announce (station);
+}
+
+void
+ss_station_announce (SsStation *station)
+{
+  g_assert (station->role == SS_ROLE_PUBLISHER);
+  SsDescriptor *descriptor = &station->descriptor;
+  if (station->is_ended || descriptor->n_headers == 0)
+    return;
   descriptor->publisher =
       ss_contact_to_record (ss_kbr_self (station->owner->kbr));
   if (station->owner->upcalls.descriptor != NULL)

@@ -104,6 +104,9 @@ SsStation *ss_station_publish (SsSplitStream *splitstream,
                                const uint8_t seed[SS_SEED_LEN],
                                uint32_t session, const char *title,
                                const char *description);
+/* Publisher: makes the descriptor anew, with the address that this node has
+ * now; nothing before the first headers, which do so by themselves. */
+void ss_station_announce (SsStation *station);
 /* Starts a new header version (copied); its frames follow. */
 void ss_station_push_headers (SsStation *station,
                               const SsCodecHeaders *headers);

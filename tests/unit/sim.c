@@ -263,6 +263,34 @@ test_oracles_object (void)
   ss_world_free (world);
 }
 
+/* A broadcaster that was alone when it went on the air learns its address from
+ * who comes; its descriptor has it soon after. */
+static void
+test_alone_at_first (void)
+{
+  SsSimOptions options = { .seed = 5,
+                           .delay = 5 * SS_MSEC,
+                           .latency = SS_LATENCY_DEFAULT,
+                           .parity = 1 };
+  SsWorld *world = ss_world_new (&options);
+
+  ss_world_publish (world);
+  g_assert_cmpint (ss_world_wait (world, ss_world_is_on_air, 5 * SS_SEC), >=,
+                   0);
+  ss_world_run (world, SS_SEC);
+  ss_world_add_many (world, 3, false, 100 * SS_MSEC);
+  g_assert_cmpint (ss_world_wait (world, ss_world_all_ready, 5 * SS_SEC), >=,
+                   0);
+  ss_world_run (world, SS_SEC);
+  world->has_descriptor = false;
+  ss_world_add (world, false, true);
+  g_assert_cmpint (ss_world_wait (world, ss_world_all_hear, 5 * SS_SEC), >=, 0);
+  g_assert_true (world->has_descriptor);
+  g_assert_cmpuint (world->descriptor.publisher.n_addrs, ==, 1);
+  g_assert_cmpuint (world->n_failures, ==, 0);
+  ss_world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -276,5 +304,6 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/restart", test_restart);
   g_test_add_func ("/sim/frozen", test_frozen);
   g_test_add_func ("/sim/oracles-object", test_oracles_object);
+  g_test_add_func ("/sim/alone-at-first", test_alone_at_first);
   return g_test_run ();
 }
