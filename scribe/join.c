@@ -9,12 +9,41 @@
  * A parent is kept, and its packets are taken, until another has said yes.
  * Departures: every answer carries the path from the root, so that a loop is
  * seen before it is made; and a node that finds itself the root stops
- * asking. */
+ * asking.
+ *
+ * First answers are acted upon at once, for somebody is missing packets. Where
+ * peers send each other in circles that would never end, so everything that
+ * may come round again is counted, and paced from some number on: refusals
+ * and redirects of one search, and searches that a parent has ended. */
 #include <string.h>
 
 #include "scribe/state.h"
 
 static void send_join (SsGroup *group);
+
+/* The first JOIN of a search; later if parents are found and lost too fast. */
+static void
+begin (SsGroup *group)
+{
+  SsTime now = group->scribe->env->now;
+  if (now - group->found_since > SS_JOIN_PARENTS_TIME)
+    group->n_found = 0;
+  if (group->n_found < SS_JOIN_PARENTS_FAST) {
+    send_join (group);
+    return;
+  }
+  group->join->answer_by = now + SS_JOIN_PARENTS_WAIT;
+  ss_group_arm (group);
+}
+
+static void
+note_found (SsGroup *group)
+{
+  if (group->n_found == 0)
+    group->found_since = group->scribe->env->now;
+  if (group->n_found < UINT8_MAX)
+    group->n_found++;
+}
 
 void
 ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
@@ -30,7 +59,7 @@ ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++] =
         ss_contact_from_record (&candidates[i]);
-  send_join (group);
+  begin (group);
 }
 
 void
@@ -47,7 +76,7 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->lost = prefix;
-  send_join (group);
+  begin (group);
 }
 
 void
@@ -115,6 +144,21 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   ss_group_info (group, &message->info);
 }
 
+/* Passes over the candidates that are not to be asked; is one left? */
+static bool
+find_candidate (const SsGroup *group)
+{
+  SsJoin *join = group->join;
+  for (; join->next_candidate < join->n_candidates; join->next_candidate++) {
+    const SsContact *to = &join->candidates[join->next_candidate];
+    if (ss_scribe_usable (group->scribe, to)
+        && ss_prefix_of (&to->id) != join->lost
+        && !ss_group_child_find (group, &to->id))
+      return true;
+  }
+  return false;
+}
+
 /* To the next candidate, or else towards the root. */
 static void
 send_join (SsGroup *group)
@@ -122,13 +166,9 @@ send_join (SsGroup *group)
   SsScribe *scribe = group->scribe;
   SsJoin *join = group->join;
   SsContact to;
-  bool is_direct = false;
-  while (!is_direct && join->next_candidate < join->n_candidates) {
+  bool is_direct = find_candidate (group);
+  if (is_direct)
     to = join->candidates[join->next_candidate++];
-    is_direct = ss_scribe_usable (scribe, &to)
-                && ss_prefix_of (&to.id) != join->lost
-                && !ss_group_child_find (group, &to.id);
-  }
   SsMsgScribeJoin message = { .nonce = 0 };
   fill_join (group, &message);
   uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
@@ -400,6 +440,7 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
     ss_group_know_source (group, &message->source[0]);
   if (is_awaited) {
     set_parent (group, from);
+    note_found (group);
     ss_debug (scribe->env, "group %08x: parent %08x, depth %u",
               ss_prefix_of (&group->id), ss_prefix_of (&from->id),
               message->n_path);
@@ -438,8 +479,6 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
-  if (message->n_candidates == 0 && join->next_candidate == join->n_candidates)
-    failed_once (join); /* nobody left to ask but the root */
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
   if (message->n_candidates > 0) {
@@ -448,6 +487,8 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       join->candidates[join->n_candidates++] =
           ss_contact_from_record (&message->candidates[i]);
   }
+  if (!find_candidate (group))
+    failed_once (join); /* nobody left to ask but the root */
   if (join->failures > SS_JOIN_FAILURES_FAST
       || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
     return; /* at its own pace from now on */

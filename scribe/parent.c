@@ -248,6 +248,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsContact *joiner = &join->joiner;
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
+  bool is_shed = child && child->shed_until > 0;
   if (is_child || has_room (group, join->flags & SS_JOIN_MUST)
       || shed_for (group, &joiner->id)) {
     take (group, joiner, join);
@@ -261,10 +262,10 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
       && (n == 0 || is_full (scribe, &candidates[0].id)
           || ss_id_digit (&candidates[0].id, 0) != ss_id_digit (&group->id, 0)))
     return false;
-  if (n > 0 && is_full (scribe, &candidates[0].id)
+  if (n > 0 && !is_shed && is_full (scribe, &candidates[0].id)
       && !is_full (scribe, &joiner->id)) {
     /* None of the children has room for one more: they had better be the
-     * joiner's. */
+     * joiner's. Not if the joiner has just been shed: two would take turns. */
     take (group, joiner, join);
     shed (group, ss_group_child_find (group, &candidates[0].id));
     return true;

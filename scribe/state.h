@@ -57,6 +57,9 @@
 #define SS_JOIN_FAILURES_FAST   8  /* then refusals are not answered at once */
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
+#define SS_JOIN_PARENTS_FAST    8               /* parents found within: */
+#define SS_JOIN_PARENTS_TIME    (2 * SS_SEC)
+#define SS_JOIN_PARENTS_WAIT    (250 * SS_MSEC) /* then before each JOIN */
 #define SS_PENDING_TIME         (1 * SS_SEC)
 #define SS_SURPLUS_TIME         (1 * SS_SEC) /* a source has two children */
 #define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served */
@@ -252,11 +255,13 @@ struct SsGroup {
   uint32_t seen;          /* bit i: newest - 1 - i has been here */
   uint32_t n_reparented;
   SsContact parent, root;
-  SsTime idle_since; /* no child since; -1: has some */
-  SsTime root_until; /* handed over: root although a closer node is left */
-  SsTime root_check; /* root on another's word: look again; SS_NEVER: no */
-  SsTime find_next;  /* FIND_ROOT again; SS_NEVER: not looking */
+  SsTime idle_since;  /* no child since; -1: has some */
+  SsTime root_until;  /* handed over: root although a closer node is left */
+  SsTime root_check;  /* root on another's word: look again; SS_NEVER: no */
+  SsTime find_next;   /* FIND_ROOT again; SS_NEVER: not looking */
+  SsTime found_since; /* when the first of n_found was found */
   uint32_t find_nonce;
+  uint8_t n_found; /* parents, since then */
   uint8_t find_tries;
   uint8_t n_path; /* of path: nodes from the root to this one */
   uint32_t *path;
