@@ -223,11 +223,33 @@ reach (SsReorder *reorder, SsTime now, uint64_t number)
   return true;
 }
 
+/* When the packets of a gap before one that left at `departure` have left:
+ * evenly spread from the one before the gap on. */
+static void
+guess_departures (SsReorder *reorder, uint64_t number, SsTime departure)
+{
+  uint64_t low = number;
+  while (low > reorder->first
+         && ss_reorder_slot (reorder, low - 1)->packet == NULL)
+    low--;
+  if (low == number || low == reorder->first)
+    return;
+  SsTime from = ss_reorder_slot (reorder, low - 1)->departure;
+  SsTime step = (departure - from) / (SsTime) (number - low + 1);
+  for (uint64_t n = MAX (low, reorder->next); n < number; n++) {
+    SsReorderSlot *slot = ss_reorder_slot (reorder, n);
+    slot->has_guess = true;
+    slot->departure = from + step * (SsTime) (n - low + 1);
+  }
+}
+
 /* A packet that left at `departure` has come: when are those missing right
  * before it overdue? */
 static void
 expect_before (SsReorder *reorder, uint64_t number, SsTime departure)
 {
+  if (reorder->is_started)
+    guess_departures (reorder, number, departure);
   SsTime expected = departure + ss_media_clock_measured (reorder->clock);
   for (uint64_t n = number; n > reorder->next;) {
     SsReorderSlot *slot = ss_reorder_slot (reorder, --n);
@@ -511,11 +533,23 @@ give_up_at (const SsReorder *reorder, SsTime now, uint64_t number)
   return MAX (at, now + grace) - SS_REORDER_SAFETY;
 }
 
+/* After a silence there may be far more missing than could be played. Frames
+ * go out late rather than never, but what should have been heard a whole
+ * latency ago is not asked for: all the audience would do so at once. */
+static bool
+is_hopeless (const SsReorder *reorder, SsTime now, const SsReorderSlot *slot)
+{
+  return slot->has_guess
+         && slot->departure + reorder->clock->base + 2 * reorder->latency < now;
+}
+
 /* What one overdue packet needs. */
 static void
 chase_one (SsReorder *reorder, SsTime now, uint64_t number)
 {
   SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+  if (is_hopeless (reorder, now, slot))
+    return;
   if (!slot->is_asked) {
     slot->is_asked = true;
     reorder->calls.want (reorder->user,

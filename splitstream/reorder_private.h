@@ -5,15 +5,16 @@
 #include "splitstream/reorder.h"
 
 typedef struct {
-  GBytes *packet; /* NULL: missing */
+  GBytes *packet;   /* NULL: missing */
+  SsTime departure; /* if missing: a guess, if there is one */
   /* if here */
-  SsTime departure, timestamp;
+  SsTime timestamp;
   uint64_t frame_number;
   uint16_t row_low;
   uint8_t index, flags, version;
   /* if missing */
   SsTime noticed, want_at;
-  bool is_asked, is_parity_asked, is_in_burst;
+  bool is_asked, is_parity_asked, is_in_burst, has_guess;
 } SsReorderSlot;
 
 typedef struct {

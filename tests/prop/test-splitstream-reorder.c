@@ -412,6 +412,37 @@ test_stall (void)
   g_free (trial);
 }
 
+/* Nothing comes for 20 s. Of what is missing then only the end is asked for. */
+static void
+test_silence (void)
+{
+  Trial *trial = g_new (Trial, 1);
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    begin (trial, seed);
+    trial->loss = 0;
+    trial->repair_loss = 1;
+    trial->jitter = MIN (trial->jitter, 10 * SS_MSEC);
+    make_stream (trial, 400);
+    GSequenceIter *iter = g_sequence_get_begin_iter (trial->arrivals);
+    SsTime start = ((const Arrival *) g_sequence_get (iter))->at + 5 * SS_SEC;
+    while (!g_sequence_iter_is_end (iter)) {
+      const Arrival *arrival = g_sequence_get (iter);
+      GSequenceIter *next = g_sequence_iter_next (iter);
+      if (arrival->at > start && arrival->at < start + 20 * SS_SEC)
+        g_sequence_remove (iter);
+      iter = next;
+    }
+    play (trial);
+    const SsReorderStats *stats = ss_reorder_stats (trial->reorder);
+    g_assert_cmpuint (stats->frames_lost, >, 15 * 50);
+    g_assert_cmpuint (trial->n_wants, >, 0);
+    g_assert_cmpint ((SsTime) trial->n_wants * 20 * SS_MSEC, <=,
+                     4 * trial->latency + SS_SEC);
+    finish (trial);
+  }
+  g_free (trial);
+}
+
 /* A clock that runs 200 ppm fast or slow is followed; a long delay jumps. */
 static void
 test_clock (void)
@@ -456,6 +487,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/reorder/trials", test_trials);
   g_test_add_func ("/splitstream/reorder/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/reorder/stall", test_stall);
+  g_test_add_func ("/splitstream/reorder/silence", test_silence);
   g_test_add_func ("/splitstream/media-clock", test_clock);
   return g_test_run ();
 }
