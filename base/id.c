@@ -87,18 +87,6 @@ words_distance (Words a, Words b)
   return words_compare (forward, backward) <= 0 ? forward : backward;
 }
 
-int
-ss_id_compare (const SsId *a, const SsId *b)
-{
-  return words_compare (load (a), load (b));
-}
-
-bool
-ss_id_equal (const SsId *a, const SsId *b)
-{
-  return memcmp (a->b, b->b, SS_ID_LEN) == 0;
-}
-
 unsigned
 ss_id_hash (const SsId *id)
 {

@@ -2,9 +2,11 @@
  * circle (Pastry, Middleware 2001, section 2). Digits are base 16 (b=4). */
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SS_ID_LEN    20
 #define SS_ID_DIGITS 40 /* of SS_ID_BITS_PER_DIGIT bits */
@@ -20,8 +22,35 @@ typedef struct {
   uint8_t b[SS_KEY_LEN];
 } SsKey;
 
-int ss_id_compare (const SsId *a, const SsId *b); /* as numbers */
-bool ss_id_equal (const SsId *a, const SsId *b);
+/* The first eight bytes as a number. */
+static inline uint64_t
+ss_id_prefix (const SsId *id)
+{
+  uint64_t prefix;
+
+  memcpy (&prefix, id->b, sizeof prefix);
+  return GUINT64_FROM_BE (prefix);
+}
+
+/* As numbers. Here, for a node does hardly anything as often. */
+static inline int
+ss_id_compare (const SsId *a, const SsId *b)
+{
+  uint64_t x = ss_id_prefix (a), y = ss_id_prefix (b);
+
+  if (x != y)
+    return x < y ? -1 : 1;
+  int rest = memcmp (a->b, b->b, SS_ID_LEN);
+
+  return (rest > 0) - (rest < 0);
+}
+
+static inline bool
+ss_id_equal (const SsId *a, const SsId *b)
+{
+  return memcmp (a->b, b->b, SS_ID_LEN) == 0;
+}
+
 unsigned ss_id_hash (const SsId *id);                  /* for GHashTable */
 unsigned ss_id_digit (const SsId *id, unsigned index); /* 0 is the first */
 SsId ss_id_with_digit (const SsId *id, unsigned index, unsigned digit);

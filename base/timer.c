@@ -17,7 +17,7 @@ void
 ss_timers_clear (SsTimers *timers)
 {
   for (uint32_t i = 0; i < timers->n; i++)
-    timers->heap[i]->index = 0;
+    timers->heap[i].timer->index = 0;
   g_free (timers->heap);
   *timers = (SsTimers){ .heap = NULL };
 }
@@ -28,14 +28,13 @@ ss_timer_init (SsTimer *timer, SsLayer layer, unsigned kind)
   g_assert ((unsigned) layer < SS_N_LAYERS);
   g_assert (kind <= UINT8_MAX);
   *timer = (SsTimer){
-    .deadline = SS_NEVER,
     .layer = (uint8_t) layer,
     .kind = (uint8_t) kind,
   };
 }
 
 static bool
-before (const SsTimer *a, const SsTimer *b)
+before (const SsTimersEntry *a, const SsTimersEntry *b)
 {
   if (a->deadline != b->deadline)
     return a->deadline < b->deadline;
@@ -43,20 +42,20 @@ before (const SsTimer *a, const SsTimer *b)
 }
 
 static void
-place (SsTimers *timers, SsTimer *timer, uint32_t slot)
+place (SsTimers *timers, SsTimersEntry entry, uint32_t slot)
 {
-  timers->heap[slot] = timer;
-  timer->index = slot + 1;
+  timers->heap[slot] = entry;
+  entry.timer->index = slot + 1;
 }
 
-/* Puts timer where it belongs, starting from an empty slot. */
+/* Puts an entry where it belongs, starting from an empty slot. */
 static void
-settle (SsTimers *timers, SsTimer *timer, uint32_t slot)
+settle (SsTimers *timers, SsTimersEntry entry, uint32_t slot)
 {
   while (slot > 0) {
     uint32_t parent = (slot - 1) / 2;
 
-    if (!before (timer, timers->heap[parent]))
+    if (!before (&entry, &timers->heap[parent]))
       break;
     place (timers, timers->heap[parent], slot);
     slot = parent;
@@ -67,14 +66,14 @@ settle (SsTimers *timers, SsTimer *timer, uint32_t slot)
     if (child >= timers->n)
       break;
     if (child + 1 < timers->n
-        && before (timers->heap[child + 1], timers->heap[child]))
+        && before (&timers->heap[child + 1], &timers->heap[child]))
       child++;
-    if (!before (timers->heap[child], timer))
+    if (!before (&timers->heap[child], &entry))
       break;
     place (timers, timers->heap[child], slot);
     slot = child;
   }
-  place (timers, timer, slot);
+  place (timers, entry, slot);
 }
 
 void
@@ -87,22 +86,22 @@ ss_timers_arm (SsTimers *timers, SsTimer *timer, SsTime deadline)
   if (timer->index == 0) {
     if (timers->n == timers->capacity) {
       timers->capacity = MAX (CAPACITY_AT_FIRST, timers->capacity * 2);
-      timers->heap = g_renew (SsTimer *, timers->heap, timers->capacity);
+      timers->heap = g_renew (SsTimersEntry, timers->heap, timers->capacity);
     }
     timers->n++;
     timer->index = timers->n;
   } else {
-    g_assert (timers->heap[timer->index - 1] == timer);
+    g_assert (timers->heap[timer->index - 1].timer == timer);
   }
-  timer->deadline = deadline;
-  timer->order = timers->next_order++;
-  settle (timers, timer, timer->index - 1);
+  const SsTimersEntry entry = { deadline, timers->next_order++, timer };
+
+  settle (timers, entry, timer->index - 1);
 }
 
 void
 ss_timers_arm_earliest (SsTimers *timers, SsTimer *timer, SsTime deadline)
 {
-  if (ss_timer_is_armed (timer) && timer->deadline <= deadline)
+  if (timer->index != 0 && timers->heap[timer->index - 1].deadline <= deadline)
     return;
   ss_timers_arm (timers, timer, deadline);
 }
@@ -114,13 +113,18 @@ ss_timers_disarm (SsTimers *timers, SsTimer *timer)
     return;
   uint32_t slot = timer->index - 1;
   g_assert (slot < timers->n);
-  g_assert (timers->heap[slot] == timer);
-  SsTimer *last = timers->heap[--timers->n];
+  g_assert (timers->heap[slot].timer == timer);
+  const SsTimersEntry last = timers->heap[--timers->n];
 
   timer->index = 0;
-  timer->deadline = SS_NEVER;
-  if (last != timer)
+  if (last.timer != timer)
     settle (timers, last, slot);
+  /* A burst's room is given back, or a simulated node would keep it. */
+  if (timers->capacity > CAPACITY_AT_FIRST
+      && timers->n < timers->capacity / 4) {
+    timers->capacity /= 2;
+    timers->heap = g_renew (SsTimersEntry, timers->heap, timers->capacity);
+  }
 }
 
 bool
@@ -132,15 +136,15 @@ ss_timer_is_armed (const SsTimer *timer)
 SsTime
 ss_timers_deadline (const SsTimers *timers)
 {
-  return timers->n == 0 ? SS_NEVER : timers->heap[0]->deadline;
+  return timers->n == 0 ? SS_NEVER : timers->heap[0].deadline;
 }
 
 SsTimer *
 ss_timers_pop (SsTimers *timers, SsTime now)
 {
-  if (timers->n == 0 || timers->heap[0]->deadline > now)
+  if (timers->n == 0 || timers->heap[0].deadline > now)
     return NULL;
-  SsTimer *timer = timers->heap[0];
+  SsTimer *timer = timers->heap[0].timer;
 
   ss_timers_disarm (timers, timer);
   return timer;

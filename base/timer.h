@@ -21,15 +21,20 @@ typedef enum {
 } SsLayer;
 
 typedef struct {
-  SsTime deadline;
-  uint64_t order; /* set when armed */
   uint32_t index; /* place in the heap + 1; 0: not armed */
   uint8_t layer;  /* SsLayer */
   uint8_t kind;   /* the layer's own enum */
 } SsTimer;
 
+/* What the heap compares lies in it, and not in timers all over memory. */
 typedef struct {
-  SsTimer **heap;
+  SsTime deadline;
+  uint64_t order; /* set when armed */
+  SsTimer *timer;
+} SsTimersEntry;
+
+typedef struct {
+  SsTimersEntry *heap;
   uint32_t n, capacity;
   uint64_t next_order;
 } SsTimers;

@@ -7,6 +7,7 @@
 
 #include "sim/pool.h"
 #include "sim/queue.h"
+#include "sim/trace.h"
 
 #define FIRST_IP   UINT32_C (0x0a000001)
 #define PORT       16160
@@ -15,9 +16,12 @@
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
 
-#define HAS_WAITED UINT64_C (1) /* arrival's number: for the last link */
-
-typedef enum { EVENT_ARRIVAL, EVENT_WAKE, EVENT_CALL } EventKind;
+typedef enum {
+  EVENT_ARRIVAL,
+  EVENT_LATE_ARRIVAL, /* has waited for the last link */
+  EVENT_WAKE,
+  EVENT_CALL,
+} EventKind;
 
 typedef struct {
   SsNode *node;   /* NULL: dead */
@@ -43,6 +47,7 @@ typedef struct {
 typedef struct {
   SsNetworkFunc function;
   void *user;
+  uint64_t argument;
 } Call;
 
 struct SsNetwork {
@@ -56,7 +61,7 @@ struct SsNetwork {
   GArray *places;  /* Place */
   GArray *tampers; /* Tamper */
   SsNetworkStats stats;
-  crypto_generichash_state *trace;
+  SsTrace trace;
 };
 
 static Place *
@@ -99,8 +104,7 @@ ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
   ss_network_rng (network, "places", 0, &network->places_rng);
   network->places = g_array_new (FALSE, TRUE, sizeof (Place));
   network->tampers = g_array_new (FALSE, FALSE, sizeof (Tamper));
-  network->trace = g_aligned_alloc0 (1, sizeof *network->trace, 64);
-  crypto_generichash_init (network->trace, NULL, 0, 16);
+  ss_trace_init (&network->trace);
   return network;
 }
 
@@ -127,7 +131,7 @@ ss_network_free (SsNetwork *network)
     ss_node_free (place_of (network, i)->node);
   }
   while (ss_queue_pop (&network->queue, SS_NEVER, &event))
-    if (event.kind == EVENT_ARRIVAL)
+    if (event.kind == EVENT_ARRIVAL || event.kind == EVENT_LATE_ARRIVAL)
       ss_pool_give_back (&network->pool, event.data);
     else if (event.kind == EVENT_CALL)
       g_free (event.data);
@@ -135,7 +139,6 @@ ss_network_free (SsNetwork *network)
   ss_pool_clear (&network->pool);
   g_array_unref (network->places);
   g_array_unref (network->tampers);
-  g_aligned_free (network->trace);
   g_free (network);
 }
 
@@ -424,17 +427,14 @@ ss_network_forge (SsNetwork *network, unsigned node, unsigned to,
 static void
 trace (SsNetwork *network, unsigned node, const SsPacket *packet)
 {
-  uint64_t head[2] = {
-    GUINT64_TO_BE ((uint64_t) network->now),
-    GUINT64_TO_BE ((uint64_t) packet->from << 32 | node),
+  const uint64_t head[] = {
+    (uint64_t) network->now,
+    (uint64_t) packet->from << 32 | node,
+    packet->len,
   };
-  uint16_t len = GUINT16_TO_BE (packet->len);
 
-  crypto_generichash_update (network->trace, (const uint8_t *) head,
-                             sizeof head);
-  crypto_generichash_update (network->trace, (const uint8_t *) &len,
-                             sizeof len);
-  crypto_generichash_update (network->trace, packet->bytes, packet->len);
+  ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), packet->bytes,
+                packet->len);
 }
 
 /* Gives the packet back to the pool. */
@@ -459,7 +459,7 @@ pass_access (SsNetwork *network, const SsQueued *event)
   SsPacket *packet = event->data;
   SsTime wait = 0;
 
-  if (options->arrive == NULL || event->number == HAS_WAITED)
+  if (options->arrive == NULL || event->kind == EVENT_LATE_ARRIVAL)
     return true;
   if (!options->arrive (options->between_user, network->now, event->node,
                         packet->len, &wait)) {
@@ -472,7 +472,7 @@ pass_access (SsNetwork *network, const SsQueued *event)
   SsQueued later = *event;
 
   later.at += wait;
-  later.number = HAS_WAITED;
+  later.kind = EVENT_LATE_ARRIVAL;
   ss_queue_push (&network->queue, &later);
   return false;
 }
@@ -553,12 +553,11 @@ ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
 {
   Call *call = g_new (Call, 1);
 
-  *call = (Call){ function, user };
+  *call = (Call){ function, user, argument };
   const SsQueued event = {
     .at = MAX (time, network->now),
     .kind = EVENT_CALL,
     .data = call,
-    .number = argument,
   };
 
   ss_queue_push (&network->queue, &event);
@@ -576,6 +575,7 @@ ss_network_run (SsNetwork *network, SsTime until)
     network->stats.events++;
     switch ((EventKind) event.kind) {
     case EVENT_ARRIVAL:
+    case EVENT_LATE_ARRIVAL:
       if (pass_access (network, &event))
         arrive (network, event.node, event.data);
       break;
@@ -585,7 +585,7 @@ ss_network_run (SsNetwork *network, SsTime until)
     case EVENT_CALL:
       call = *(Call *) event.data;
       g_free (event.data);
-      call.function (call.user, event.number);
+      call.function (call.user, call.argument);
       break;
     }
   }
@@ -596,20 +596,12 @@ void
 ss_network_stats (const SsNetwork *network, SsNetworkStats *ret_stats)
 {
   *ret_stats = network->stats;
-  ret_stats->memory =
-      network->pool.memory + network->queue.capacity * sizeof (SsQueued);
+  ret_stats->memory = network->pool.memory + ss_queue_memory (&network->queue);
 }
 
 void
 ss_network_trace_hash (const SsNetwork *network,
                        char ret_text[SS_TRACE_HASH_STRLEN])
 {
-  uint8_t hash[16];
-  crypto_generichash_state *state = g_aligned_alloc0 (1, sizeof *state, 64);
-
-  /* A copy, so that the trace can go on. */
-  *state = *network->trace;
-  crypto_generichash_final (state, hash, sizeof hash);
-  g_aligned_free (state);
-  sodium_bin2hex (ret_text, SS_TRACE_HASH_STRLEN, hash, sizeof hash);
+  ss_trace_format (&network->trace, ret_text);
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "node/node.h"
+#include "sim/trace.h"
 
 typedef struct SsNetwork SsNetwork;
 
@@ -101,7 +102,6 @@ typedef struct {
 } SsNetworkStats;
 
 void ss_network_stats (const SsNetwork *network, SsNetworkStats *ret_stats);
-/* BLAKE2b of every datagram delivered so far: time, from, to, bytes. */
-#define SS_TRACE_HASH_STRLEN 33
+/* Of every datagram delivered so far: time, from, to, bytes. */
 void ss_network_trace_hash (const SsNetwork *network,
                             char ret_text[SS_TRACE_HASH_STRLEN]);

@@ -9,7 +9,8 @@
 unsigned ss_oracle_leaf_sets (SsWorld *world, bool report);
 
 /* Routes n messages from random nodes to random keys, one each interval, and
- * runs until they are in; each must be delivered once, at the living node closest. */
+ * runs until they are in; each must be delivered once, at the living node
+ * closest. */
 typedef struct {
   unsigned n, n_wrong, n_missing, n_twice;
   double hops_mean, hops_ideal; /* ideal: with full tables */

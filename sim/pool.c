@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-static const uint16_t sizes[SS_POOL_CLASSES] = { 96, 256, 512, 2048 };
+static const uint16_t sizes[SS_POOL_CLASSES] = { 96, 256, 512, 1280 };
 
 void
 ss_pool_init (SsPool *pool)

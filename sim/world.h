@@ -77,10 +77,10 @@ typedef struct {
 struct SsWorld {
   SsSimOptions options;
   SsNetwork *network;
-  SsRng rng;             /* the scenario's own choices */
-  GPtrArray *members;    /* SsMember, by their number */
+  SsRng rng;              /* the scenario's own choices */
+  GPtrArray *members;     /* SsMember, by their number */
   unsigned n_ready, n_up; /* ready: of those that are up */
-  unsigned n_slow_joins; /* who said that they could not join so far */
+  unsigned n_slow_joins;  /* who said that they could not join so far */
   /* The station. */
   int publisher; /* number of the node; -1: none */
   int epoch;     /* of the latest broadcast; -1: none */
