@@ -106,7 +106,8 @@ scan_local_dir (SsRendezvous *rv, SsTime now)
         .key = nodes[i].key,
         .id = ss_id_of_key (&nodes[i].key),
         .addr = nodes[i].addrs[j],
-        .flags = nodes[i].is_relay ? SS_PEER_RELAY : 0,
+        .flags = (uint8_t) (SS_PEER_REACHABLE
+                            | (nodes[i].is_relay ? SS_PEER_RELAY : 0)),
       };
     }
   if (n_contacts > 0)

@@ -66,6 +66,13 @@ on_identified (void *user, const SsAddr *addr, const SsContact *contact,
   ss_bootstrap_identified (user, addr, contact, text);
 }
 
+static void
+on_arrived (void *user, const SsAddr *from, bool unasked)
+{
+  SsNode *node = user;
+  ss_pastry_link_arrived (node->pastry, from, unasked);
+}
+
 static const SsLinkUpcalls link_upcalls = {
   .message = on_message,
   .acked = on_acked,
@@ -73,6 +80,7 @@ static const SsLinkUpcalls link_upcalls = {
   .failed = on_failed,
   .up = on_up,
   .identified = on_identified,
+  .arrived = on_arrived,
 };
 
 /* The store's. */
@@ -197,7 +205,11 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   node->link = ss_link_new (&node->env, &link_config, &link_upcalls, node);
   sodium_memzero (&link_config, sizeof link_config);
 
-  SsPastryConfig pastry_config = { .leaf_set = config->leaf_set };
+  /* Who is given an address for others has seen to it. */
+  SsPastryConfig pastry_config = {
+    .leaf_set = config->leaf_set,
+    .check_reach = !ss_addr_is_set (&config->advertise),
+  };
   node->pastry = ss_pastry_new (&node->env, node->link, &pastry_config);
   node->kbr = ss_pastry_kbr (node->pastry);
   ss_kbr_register (node->kbr, SS_PROTOCOL_NODE, &node_app, node);
@@ -309,6 +321,9 @@ ss_node_stats (const SsNode *node, SsNodeStats *ret_stats)
     .leaf_set = pastry.leaf_set,
     .routing_entries = pastry.routing_entries,
     .peers = ss_link_n_peers (node->link),
+    .reachable = pastry.reachability != SS_UNREACHABLE,
+    .attachments = pastry.attachments,
+    .clients = pastry.clients,
     .counters = node->env.counters,
     .n_stations = ss_splitstream_n_stations (node->splitstream),
   };
@@ -384,6 +399,7 @@ ss_node_set_state (SsNode *node)
     state = SS_NODE_LEAVING;
   else if (ss_kbr_is_ready (node->kbr))
     state = ss_pastry_leaf_set (node->pastry, &neighbour, 1) > 0
+                    || ss_pastry_state (node->pastry) == SS_PASTRY_CLIENT
                 ? SS_NODE_JOINED
                 : SS_NODE_ALONE;
   else if (node->bootstrap.n > 0)
@@ -532,6 +548,8 @@ note_observation (SsNode *node, const SsContact *peer, const SsAddr *observed)
   }
   if (ss_addr_equal (&best, &node->address))
     return;
+  if (ss_addr_is_set (&node->address))
+    ss_pastry_link_address_changed (node->pastry);
   node->address = best;
   ss_link_set_advertise (node->link, &best);
   SsEvent *event = ss_node_push_event (node, SS_EVENT_ADDRESS);

@@ -117,6 +117,10 @@ typedef struct {
   SsContact self;
   SsNodeState state;
   unsigned leaf_set, routing_entries, peers;
+  bool reachable;       /* by peers that it has not asked; true until found
+                           otherwise */
+  unsigned attachments; /* if not: nodes that it is a client of */
+  unsigned clients;     /* of this node */
   SsCounters counters;
   unsigned n_stations;
   bool has_station; /* the one listened to or published */

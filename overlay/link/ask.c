@@ -105,7 +105,7 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
   }
-  ss_link_note_arrival (link, from);
+  ss_link_note_arrival (link, from, false);
   SsTime now = link->env->now;
   if (ss_limit_when (&link->answers, from, now) > now) {
     ss_count (link->env, LINK_QUESTIONS_REFUSED);

@@ -91,21 +91,43 @@ ss_link_watch (SsLink *link, bool watch)
   link->is_watching = watch;
 }
 
-void
-ss_link_note_arrival (SsLink *link, const SsAddr *from)
+static bool
+was_sent_to (const SsLink *link, const SsAddr *addr)
 {
-  if (!link->is_watching || !link->upcalls.unasked
-      || has_addr (link->asked, from))
-    return;
+  if (has_addr (link->asked, addr))
+    return true;
   for (unsigned i = 0; i < link->n_peers; i++) {
     const SsLinkPeer *peer = link->slots[link->order[i]];
-    if (ss_addr_equal (&peer->contact.addr, from)
+    if (ss_addr_equal (&peer->contact.addr, addr)
         && (peer->last_sent >= 0 || peer->last_heard >= 0))
-      return;
+      return true;
   }
+  return false;
+}
+
+void
+ss_link_note_arrival (SsLink *link, const SsAddr *from, bool is_probe)
+{
+  if (!link->is_watching || !link->upcalls.arrived)
+    return;
+  bool unasked = !was_sent_to (link, from);
+  if (!unasked && !is_probe)
+    return;
   ss_link_enter (link);
-  link->upcalls.unasked (link->user, from);
+  link->upcalls.arrived (link->user, from, unasked);
   ss_link_leave (link);
+}
+
+unsigned
+ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < link->n_peers && n < max; i++) {
+    const SsLinkPeer *peer = link->slots[link->order[i]];
+    if (peer->last_sent >= 0)
+      ret_ids[n++] = peer->contact.id;
+  }
+  return n;
 }
 
 /* Ends a message of `len` bytes with its MAC and posts it. */
@@ -153,7 +175,7 @@ ss_link_on_probe (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   if (!ss_msg_link_probe_decode (datagram, len, &probe))
     ss_count (link->env, DATAGRAMS_MALFORMED);
   else if (mac_is_right (link, datagram, len, probe.mac))
-    ss_link_note_arrival (link, from);
+    ss_link_note_arrival (link, from, true);
 }
 
 bool

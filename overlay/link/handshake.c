@@ -590,7 +590,7 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
   };
   ss_link_enter (link);
   if (!is_called)
-    ss_link_note_arrival (link, from);
+    ss_link_note_arrival (link, from, false);
   SsLinkPeer *peer = ss_link_find (link, &contact.id);
   if (peer && !is_newer (peer, hello.timestamp)) {
     ss_count (link->env, DATAGRAMS_REPLAYED);

@@ -74,10 +74,10 @@ typedef struct {
    * when nobody did, with the reason in text. */
   void (*identified) (void *user, const SsAddr *addr, const SsContact *contact,
                       const char *text);
-  /* Something authentic came from an address that this node has sent nothing
-   * for so long that no NAT would remember: it can be reached unasked. Only
-   * while ss_link_watch is on. */
-  void (*unasked) (void *user, const SsAddr *from);
+  /* While ss_link_watch is on. unasked: something authentic came from an
+   * address that this node has sent nothing for so long that no NAT would
+   * remember; so it can be reached. Else: a probe came from one that it has. */
+  void (*arrived) (void *user, const SsAddr *from, bool unasked);
 } SsLinkUpcalls;
 
 typedef struct {
@@ -137,7 +137,9 @@ void ss_link_close (SsLink *link, const SsId *peer);
 size_t ss_link_backlog (const SsLink *link, SsTrafficClass class);
 
 /* Who cannot be reached unasked (DESIGN, section 5; call.c). */
-void ss_link_watch (SsLink *link, bool watch); /* for the unasked upcall */
+void ss_link_watch (SsLink *link, bool watch); /* for `arrived` */
+/* Whom this node has sent something, lowest ids first. */
+unsigned ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max);
 /* One small datagram there, for the other's watch. False: too many. */
 bool ss_link_probe (SsLink *link, const SsAddr *addr);
 /* From now on this node says of itself that it is called through the relay

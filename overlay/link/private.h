@@ -325,7 +325,7 @@ void ss_link_calls_trim (SsLink *link);
 /* Was something sent there that no peer or question tells of? */
 void ss_link_note_asked (SsLink *link, const SsAddr *addr);
 /* Something authentic came straight from there. */
-void ss_link_note_arrival (SsLink *link, const SsAddr *from);
+void ss_link_note_arrival (SsLink *link, const SsAddr *from, bool is_probe);
 /* Is the peer's address a relay's? And has that one passed a call on? */
 bool ss_link_is_via (const SsLinkPeer *peer);
 bool ss_link_relay_is_known (const SsLink *link, const SsAddr *addr);

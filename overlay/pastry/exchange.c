@@ -39,8 +39,9 @@ void
 ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
                unsigned flags)
 {
-  if (ss_pastry_is_self (pastry, &peer->id)
-      || ss_pastry_is_dead (pastry, &peer->id))
+  if (ss_pastry_is_self (pastry, &peer->id) || ss_contact_is_client (peer)
+      || ss_pastry_is_dead (pastry, &peer->id)
+      || ss_reach_hold (pastry, peer, reach, flags))
     return;
   SsAsk *ask = find_ask (pastry, &peer->id);
   if (ask != NULL) {
@@ -223,7 +224,7 @@ ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
 void
 ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
 {
-  if (ss_pastry_is_self (pastry, &peer->id)
+  if (ss_pastry_is_self (pastry, &peer->id) || ss_contact_is_client (peer)
       || ss_pastry_is_dead (pastry, &peer->id))
     return;
   /* Gossip fills gaps; it does not tell where somebody known is. */
@@ -289,6 +290,8 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
 {
   bool evicted;
   SsContact out;
+  if (ss_contact_is_client (peer))
+    return false;
   bool was_whole = pastry->leafset.whole;
   bool entered =
       ss_leafset_insert (&pastry->leafset, peer, reach, &evicted, &out);
@@ -310,7 +313,9 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
 static void
 offer (SsPastry *pastry, const SsContact *peer)
 {
-  ss_table_offer (&pastry->table, peer, ss_link_rtt (pastry->link, &peer->id));
+  if (!ss_contact_is_client (peer))
+    ss_table_offer (&pastry->table, peer,
+                    ss_link_rtt (pastry->link, &peer->id));
 }
 
 /* A full side has put one out; in a small ring he belongs to the other. If

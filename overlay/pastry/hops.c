@@ -13,12 +13,30 @@ static void take_better (const SsPastry *pastry, const SsRoute *route,
                          SsHop *best, const SsContact *offered);
 static bool is_avoided (const SsRoute *route, const SsId *id);
 
+typedef struct {
+  const SsPastry *pastry;
+  const SsRoute *route;
+} Choice;
+
+static bool
+may_use (const void *user, const SsContact *contact)
+{
+  const Choice *choice = user;
+  return ss_route_may_use (choice->pastry, choice->route, contact);
+}
+
 SsHop
 ss_route_choose (const SsPastry *pastry, const SsRoute *route)
 {
   const SsId *key = &route->header.key;
   SsHop hop = { .what = SS_HOP_NONE };
 
+  if (pastry->state == SS_PASTRY_CLIENT) {
+    Choice choice = { pastry, route };
+    if (ss_client_hop (pastry, key, may_use, &choice, &hop.node))
+      hop.what = SS_HOP_NODE;
+    return hop;
+  }
   if (ss_leafset_covers (&pastry->leafset, key))
     return choose_leaf (pastry, route);
   if (ss_table_lookup (&pastry->table, key, &hop.node)

@@ -8,7 +8,9 @@
  *   exchange.c  leaf sets asked and told; who enters the own
  *   join.c      entering a ring, merging with another
  *   maintain.c  heartbeats, repair, table upkeep, leaving
- *   view.c      what the leaf set tells applications */
+ *   view.c      what the leaf set tells applications
+ *   reach.c     is this node reachable by who has not heard from it?
+ *   client.c    if not: attached to others, who serve it */
 #pragma once
 
 #include "overlay/pastry/leafset.h"
@@ -18,9 +20,11 @@
 
 /* Timers of the overlay; handled in ss_pastry_timer's switch. */
 typedef enum {
-  SS_PASTRY_TIMER_TICK, /* heartbeats, upkeep, expiry */
-  SS_PASTRY_TIMER_JOIN, /* no ring entered yet: try again */
-  SS_PASTRY_TIMER_WORK, /* an unanswered probe, or a repair put off */
+  SS_PASTRY_TIMER_TICK,   /* heartbeats, upkeep, expiry */
+  SS_PASTRY_TIMER_JOIN,   /* no ring entered yet: try again */
+  SS_PASTRY_TIMER_WORK,   /* an unanswered probe, or a repair put off */
+  SS_PASTRY_TIMER_REACH,  /* a round of asking whether others reach us */
+  SS_PASTRY_TIMER_CLIENT, /* keeps in touch with attachments */
 } SsPastryTimer;
 
 #define SS_PASTRY_TICK           (5 * SS_SEC)
@@ -74,11 +78,13 @@ typedef enum {
   SS_PASTRY_TOKEN_ASK,
   SS_PASTRY_TOKEN_LOST,
   SS_PASTRY_TOKEN_OTHER,
+  SS_PASTRY_TOKEN_ATTACH,
 } SsPastryToken;
 #define SS_PASTRY_TOKEN_BITS 3
 
 enum { SS_ROUTED_PROVISIONAL = 1 };
 enum { SS_ENTER_ROWS = 1 };
+enum { SS_ATTACHED_YES = 1 };
 enum {
   SS_LEAF_PROBE_JOINING = 1,
   SS_LEAF_PROBE_MUTUAL = 2,
@@ -156,6 +162,9 @@ typedef struct {
   bool news; /* it told of nodes not known */
 } SsAsk;
 
+typedef struct SsReach SsReach;
+typedef struct SsClient SsClient;
+
 struct SsPastry {
   SsKbr kbr; /* first */
   SsLink *link;
@@ -165,6 +174,16 @@ struct SsPastry {
   uint64_t next_token;
   SsLeafset leafset;
   SsTable table;
+
+  /* client.h */
+  bool check_reach;
+  uint8_t reachability; /* SsReachability */
+  uint16_t helps;       /* done in help_second */
+  SsTime help_second;
+  SsTime reach_at;  /* then it is looked into again */
+  SsReach *reach;   /* while it is */
+  SsClient *client; /* as a client */
+  GArray *clients;  /* SsContact: who are served; or NULL */
 
   const SsKbrApp *apps[SS_N_PROTOCOLS];
   void *users[SS_N_PROTOCOLS];
@@ -322,3 +341,5 @@ bool ss_pastry_range (const SsPastry *pastry, const SsId *id, unsigned rank,
                       SsId *ret_from, SsId *ret_to);
 bool ss_pastry_is_root (const SsPastry *pastry, const SsId *key,
                         bool provisional);
+
+#include "overlay/pastry/client.h"

@@ -29,7 +29,8 @@ ss_pastry_join (SsPastry *pastry, const SsContact *contacts,
       ss_pastry_route_enter (pastry, &contacts[i], false);
   }
   if (any && pastry->state != SS_PASTRY_ACTIVE
-      && pastry->state != SS_PASTRY_JOINING)
+      && pastry->state != SS_PASTRY_JOINING
+      && pastry->state != SS_PASTRY_CLIENT)
     start_joining (pastry);
 }
 

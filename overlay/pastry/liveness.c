@@ -85,8 +85,10 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
     return;
   bool suspected = suspect->suspected;
   drop_suspect (pastry, suspect);
-  if (suspected)
+  if (suspected) {
+    ss_client_changed (pastry, NULL);
     ss_pastry_update (pastry, peer, SS_KBR_RECOVERED, false);
+  }
   ss_pastry_release (pastry);
 }
 
@@ -156,6 +158,7 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
   ss_pastry_forget_ask (pastry, &gone.id);
   ss_table_remove (&pastry->table, &gone.id);
   bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
+  ss_client_changed (pastry, &gone.id);
   ss_pastry_update (pastry, &gone, SS_KBR_LEFT, leaf);
   ss_pastry_reroute (pastry, &gone.id);
   ss_pastry_release (pastry);
@@ -357,6 +360,7 @@ mark_suspected (SsPastry *pastry, SsSuspect *suspect)
     return;
   suspect->suspected = true;
   SsContact peer = suspect->contact;
+  ss_client_changed (pastry, NULL);
   ss_pastry_update (pastry, &peer, SS_KBR_SUSPECTED, false);
   ss_pastry_release (pastry);
 }

@@ -29,6 +29,8 @@ ss_pastry_tick (SsPastry *pastry)
   ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
   ss_pastry_expire_liveness (pastry);
   ss_pastry_expire_held (pastry);
+  ss_client_expire (pastry);
+  ss_reach_tick (pastry);
   if (pastry->state != SS_PASTRY_ACTIVE)
     return;
   beat (pastry);
@@ -130,7 +132,11 @@ ss_pastry_tell_dead (SsPastry *pastry, const SsId *id)
 void
 ss_pastry_left (SsPastry *pastry, const SsContact *from)
 {
-  ss_pastry_remove (pastry, from);
+  /* A client of this node may be its neighbour in some tree still. */
+  if (ss_client_is_served (pastry, &from->id))
+    ss_client_left (pastry, &from->id);
+  else
+    ss_pastry_remove (pastry, from);
 }
 
 void
@@ -180,6 +186,7 @@ ss_pastry_leave (SsPastry *pastry)
                       ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
                       len);
   }
+  ss_client_goodbye (pastry);
   ss_pastry_set_state (pastry, SS_PASTRY_LEFT);
 }
 

@@ -8,6 +8,8 @@ static void take_message (SsPastry *pastry, const SsContact *from,
                           const uint8_t *data, size_t len);
 static void take_outside (SsPastry *pastry, const SsContact *from,
                           const uint8_t *data, size_t len);
+static void take_clients (SsPastry *pastry, const SsContact *from,
+                          const uint8_t *data, size_t len);
 static void tell_outcome (SsPastry *pastry, const SsContact *to,
                           unsigned protocol, uint64_t token,
                           SsKbrOutcome outcome);
@@ -28,6 +30,8 @@ ss_pastry_new (SsEnv *env, SsLink *link, const SsPastryConfig *config)
   pastry->nonce = ss_rng_u32 (&env->rng);
   pastry->next_token = 1;
   pastry->repair_at = SS_NEVER;
+  pastry->check_reach = config != NULL && config->check_reach;
+  ss_link_watch (link, pastry->check_reach);
   ss_timer_init (&pastry->tick, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_TICK);
   ss_timer_init (&pastry->join_timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_JOIN);
   ss_timer_init (&pastry->work, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_WORK);
@@ -38,11 +42,14 @@ void
 ss_pastry_free (SsPastry *pastry)
 {
   SsTimers *timers = &ss_pastry_env (pastry)->timers;
+  ss_reach_end (pastry);
+  ss_client_free (pastry);
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
-  GArray *arrays[] = { pastry->asks, pastry->suspects, pastry->tombstones,
-                       pastry->lost, pastry->watched,  pastry->contacts };
+  GArray *arrays[] = { pastry->asks,   pastry->suspects, pastry->tombstones,
+                       pastry->lost,   pastry->watched,  pastry->contacts,
+                       pastry->clients };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);
@@ -118,6 +125,9 @@ ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
   case SS_PASTRY_TOKEN_ASK:
     ss_pastry_ask_late (pastry, to);
     break;
+  case SS_PASTRY_TOKEN_ATTACH:
+    ss_pastry_doubt (pastry, to, false);
+    break;
   case SS_PASTRY_TOKEN_LOST:
     break;
   default:
@@ -147,6 +157,9 @@ ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
   case SS_PASTRY_TOKEN_ASK:
     ss_pastry_ask_failed (pastry, to, token);
     break;
+  case SS_PASTRY_TOKEN_ATTACH:
+    ss_pastry_doubt (pastry, to, false);
+    break;
   case SS_PASTRY_TOKEN_LOST:
     break;
   default:
@@ -162,6 +175,7 @@ ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
 {
   ss_pastry_wake (pastry);
   ss_pastry_heard (pastry, peer);
+  ss_reach_contact (pastry, peer);
 }
 
 void
@@ -177,6 +191,12 @@ ss_pastry_timer (SsPastry *pastry, SsTimer *timer)
     break;
   case SS_PASTRY_TIMER_WORK:
     ss_pastry_work (pastry);
+    break;
+  case SS_PASTRY_TIMER_REACH:
+    ss_reach_timer (SS_CONTAINER_OF (timer, SsReach, timer));
+    break;
+  case SS_PASTRY_TIMER_CLIENT:
+    ss_client_timer (SS_CONTAINER_OF (timer, SsClient, timer));
     break;
   }
 }
@@ -200,6 +220,9 @@ ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats)
     .lost = pastry->lost != NULL ? pastry->lost->len : 0,
     .held = pastry->held != NULL ? pastry->held->len : 0,
     .pending = pastry->pending != NULL ? pastry->pending->len : 0,
+    .reachability = (SsReachability) pastry->reachability,
+    .attachments = ss_client_n_attached (pastry),
+    .clients = pastry->clients != NULL ? pastry->clients->len : 0,
   };
 }
 
@@ -247,6 +270,8 @@ bool
 ss_pastry_is_ready (const SsPastry *pastry)
 {
   const SsLeafset *leafset = &pastry->leafset;
+  if (pastry->state == SS_PASTRY_CLIENT)
+    return ss_client_is_attached (pastry);
   if (pastry->state != SS_PASTRY_ACTIVE || pastry->reconfirming)
     return false;
   return leafset->whole
@@ -309,13 +334,19 @@ ss_pastry_find (const SsPastry *pastry, const SsId *id, SsContact *ret_contact)
 void
 ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
 {
-  static const char *const names[] = { "outside", "joining", "active", "left" };
+  static const char *const names[] = { "outside", "joining", "active", "left",
+                                       "client" };
   SsEnv *env = ss_pastry_env (pastry);
   if (pastry->state == state)
     return;
   pastry->state = state;
   ss_info (env, "overlay: %s, leaf set of %u", names[state], pastry->leafset.n);
-  if (state == SS_PASTRY_ACTIVE || state == SS_PASTRY_JOINING) {
+  if (state == SS_PASTRY_JOINING && pastry->reachability != SS_REACHABLE)
+    ss_reach_begin (pastry);
+  if (state == SS_PASTRY_CLIENT)
+    ss_timers_disarm (&env->timers, &pastry->join_timer);
+  if (state == SS_PASTRY_ACTIVE || state == SS_PASTRY_JOINING
+      || state == SS_PASTRY_CLIENT) {
     /* Nodes that start together need not beat together. */
     SsTime wait = SS_PASTRY_FIRST_TICK / 2;
     wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
@@ -327,6 +358,7 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   ss_timers_disarm (&env->timers, &pastry->tick);
   ss_timers_disarm (&env->timers, &pastry->join_timer);
   ss_timers_disarm (&env->timers, &pastry->work);
+  ss_reach_end (pastry);
   pastry->repair_at = SS_NEVER;
   ss_leafset_remove_all (&pastry->leafset);
   if (pastry->asks != NULL)
@@ -341,7 +373,8 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
 void
 ss_pastry_wake (SsPastry *pastry)
 {
-  if (pastry->state != SS_PASTRY_ACTIVE && pastry->state != SS_PASTRY_JOINING)
+  if (pastry->state != SS_PASTRY_ACTIVE && pastry->state != SS_PASTRY_JOINING
+      && pastry->state != SS_PASTRY_CLIENT)
     return;
   if (ss_pastry_env (pastry)->now - pastry->tick_due > SS_PASTRY_JUMP) {
     ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
@@ -365,8 +398,13 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
     ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
     return;
   }
-  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT) {
+  if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT
+      || (pastry->state == SS_PASTRY_CLIENT && !ss_client_takes (data[0]))) {
     take_outside (pastry, from, data, len);
+    return;
+  }
+  if (data[0] >= SS_MSG_REACH_ASK) {
+    take_clients (pastry, from, data, len);
     return;
   }
   switch (data[0]) {
@@ -419,6 +457,42 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   case SS_MSG_LEAVE: {
     TAKE (leave, SsMsgLeave)
     ss_pastry_left (pastry, from);
+    break;
+  }
+  default:
+    ss_count (ss_pastry_env (pastry), MESSAGES_UNKNOWN);
+    break;
+  }
+}
+
+static void
+take_clients (SsPastry *pastry, const SsContact *from, const uint8_t *data,
+              size_t len)
+{
+  switch (data[0]) {
+  case SS_MSG_REACH_ASK: {
+    TAKE (reach_ask, SsMsgReachAsk)
+    ss_reach_asked (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_REACH_HELP: {
+    TAKE (reach_help, SsMsgReachHelp)
+    ss_reach_help (pastry, &message);
+    break;
+  }
+  case SS_MSG_REACH_TOLD: {
+    TAKE (reach_told, SsMsgReachTold)
+    ss_reach_told (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_ATTACH: {
+    TAKE (attach, SsMsgAttach)
+    ss_client_attach (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_ATTACHED: {
+    TAKE (attached, SsMsgAttached)
+    ss_client_attached (pastry, from, &message);
     break;
   }
   default:

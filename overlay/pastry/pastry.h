@@ -21,6 +21,9 @@ typedef struct SsPastry SsPastry;
 
 typedef struct {
   unsigned leaf_set; /* L, both sides together; even, 2 to 32; 0: 32 */
+  /* Find out whether unasked peers can reach this node; if not it becomes a
+   * client. The link's `arrived` has to be handed on. */
+  bool check_reach;
 } SsPastryConfig;
 
 typedef enum {
@@ -28,13 +31,23 @@ typedef enum {
   SS_PASTRY_JOINING,
   SS_PASTRY_ACTIVE,
   SS_PASTRY_LEFT,
+  SS_PASTRY_CLIENT, /* of nodes of the ring: in no leaf set */
 } SsPastryState;
+
+typedef enum {
+  SS_REACH_UNKNOWN, /* counts as reachable */
+  SS_REACHABLE,
+  SS_UNREACHABLE, /* by who has not heard from this node */
+} SsReachability;
 
 typedef struct {
   SsPastryState state;
   bool ready; /* may deliver */
   bool whole; /* the leaf set is known to be the whole ring */
   unsigned leaf_set, routing_entries, suspects, lost, held, pending;
+  SsReachability reachability;
+  unsigned attachments; /* a client's */
+  unsigned clients;     /* served */
 } SsPastryStats;
 
 SsPastry *ss_pastry_new (SsEnv *env, SsLink *link,
@@ -64,6 +77,10 @@ void ss_pastry_link_failed (SsPastry *pastry, const SsContact *to,
                             uint8_t protocol, uint64_t token);
 void ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
                         const SsAddr *observed);
+void ss_pastry_link_arrived (SsPastry *pastry, const SsAddr *from,
+                             bool unasked);
+/* Peers see this node at another address than before. */
+void ss_pastry_link_address_changed (SsPastry *pastry);
 /* SS_LAYER_OVERLAY. */
 void ss_pastry_timer (SsPastry *pastry, SsTimer *timer);
 

@@ -60,6 +60,8 @@ ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact, bool rows)
   SsRoute *route =
       make_route (pastry, SS_PROTOCOL_OVERLAY, &ss_pastry_self (pastry)->id,
                   SS_ROUTED_PROVISIONAL, buf, len);
+  if (rows)
+    ss_reach_contact (pastry, contact);
   send_on (pastry, route, contact);
 }
 
@@ -86,7 +88,7 @@ ss_pastry_routed (SsPastry *pastry, const SsContact *from,
   route->payload = g_bytes_new (message->data.data, message->data.len);
   route->source = source;
   /* The first hop's sender is the source, whose link knows best where. */
-  if (ss_id_equal (&source.id, &from->id))
+  if (ss_id_equal (&source.id, &from->id) && !ss_contact_is_client (&source))
     route->source = *from;
   route->previous = *from;
   step (pastry, route, NULL);

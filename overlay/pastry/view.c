@@ -22,6 +22,8 @@ unsigned
 ss_pastry_replica_set (const SsPastry *pastry, const SsId *key,
                        SsContact *ret_contacts, unsigned max)
 {
+  if (pastry->state == SS_PASTRY_CLIENT)
+    return 0;
   if (!pastry->leafset.whole)
     max = MIN (max, pastry->leafset.half);
   return nearest (pastry, key, true, ret_contacts, max);
@@ -53,7 +55,8 @@ bool
 ss_pastry_is_root (const SsPastry *pastry, const SsId *key, bool provisional)
 {
   const SsLeafset *leafset = &pastry->leafset;
-  if (!ss_pastry_is_ready (pastry) || !ss_leafset_covers (leafset, key))
+  if (pastry->state == SS_PASTRY_CLIENT || !ss_pastry_is_ready (pastry)
+      || !ss_leafset_covers (leafset, key))
     return false;
   for (unsigned i = 0; i < leafset->n; i++) {
     const SsContact *leaf = &leafset->leaves[i];

@@ -287,6 +287,36 @@ ss_link_has_session (const SsLink *link, const SsId *id)
   return find_peer (link, id) != NULL;
 }
 
+/* All nodes can be reached here. */
+
+void
+ss_link_watch (SsLink *link, bool watch)
+{
+}
+
+unsigned
+ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max)
+{
+  return 0;
+}
+
+bool
+ss_link_probe (SsLink *link, const SsAddr *addr)
+{
+  return false;
+}
+
+void
+ss_link_set_relay (SsLink *link, const SsAddr *relay)
+{
+}
+
+bool
+ss_link_serve (SsLink *link, const SsId *client, bool serve)
+{
+  return false;
+}
+
 static void
 note_rtt (Peer *peer, SsTime rtt)
 {
@@ -326,7 +356,7 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
   uint32_t sequence, epoch;
   memcpy (&sequence, datagram + 2, 4);
   memcpy (&epoch, datagram + 6, 4);
-  SsContact contact = { .addr = *from };
+  SsContact contact = { .addr = *from, .flags = SS_PEER_REACHABLE };
   memcpy (contact.key.b, datagram + 10, SS_KEY_LEN);
   contact.id = ss_id_of_key (&contact.key);
   Peer *peer = get_peer (link, &contact);

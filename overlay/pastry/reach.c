@@ -1,0 +1,317 @@
+/* Is this node reachable by who has not heard from it? A peer is asked to
+ * have others, to whom nothing was sent, send a probe to where it sees this
+ * node. One that comes, or anything else that comes unasked, proves that it
+ * is. If several do not, in several rounds, it is not.
+ *
+ * A joining node's leaf-set probes wait for the answer where it is open,
+ * because whoever is probed takes it for a leaf. It mostly is not: the node
+ * that an ENTER ends at answers unasked. */
+#include "overlay/pastry/internal.h"
+
+static void ask (SsReach *reach);
+static void decide (SsPastry *pastry, SsReachability verdict);
+static SsTime pause_after (SsReachability verdict);
+static void release_held (SsPastry *pastry, GArray *held);
+static bool is_in_scope (const SsAddr *addr, const SsContact *helper);
+
+bool
+ss_contact_is_client (const SsContact *contact)
+{
+  return (contact->flags & SS_PEER_REACHABLE) == 0;
+}
+
+void
+ss_reach_begin (SsPastry *pastry)
+{
+  if (!pastry->check_reach || pastry->reach != NULL)
+    return;
+  SsReach *reach = pastry->reach = g_new0 (SsReach, 1);
+  reach->pastry = pastry;
+  ss_timer_init (&reach->timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_REACH);
+  ss_link_watch (pastry->link, true);
+}
+
+void
+ss_reach_end (SsPastry *pastry)
+{
+  SsReach *reach = g_steal_pointer (&pastry->reach);
+  if (reach == NULL)
+    return;
+  ss_timers_disarm (&ss_pastry_env (pastry)->timers, &reach->timer);
+  if (reach->held != NULL)
+    g_array_unref (reach->held);
+  g_free (reach);
+}
+
+void
+ss_reach_contact (SsPastry *pastry, const SsContact *contact)
+{
+  SsReach *reach = pastry->reach;
+  if (reach == NULL || ss_contact_is_client (contact)
+      || (reach->is_asked && (reach->is_answered || reach->rounds > 0)))
+    return;
+  reach->contact = *contact; /* or else when it is asked again */
+  if (!reach->is_asked)
+    ask (reach);
+}
+
+bool
+ss_reach_hold (SsPastry *pastry, const SsContact *peer, unsigned reach,
+               unsigned flags)
+{
+  SsReach *check = pastry->reach;
+  if (check == NULL || pastry->state != SS_PASTRY_JOINING
+      || pastry->reachability == SS_REACHABLE)
+    return false;
+  if (check->held == NULL)
+    check->held = g_array_new (FALSE, FALSE, sizeof (SsReachHeld));
+  SsReachHeld held = {
+    .peer = *peer,
+    .reach = (uint8_t) reach,
+    .flags = (uint8_t) flags,
+  };
+  if (check->held->len < SS_REACH_HELD_MAX)
+    g_array_append_val (check->held, held);
+  ss_reach_contact (pastry, peer);
+  return true;
+}
+
+/* Looks again now and then, through any peer. */
+void
+ss_reach_tick (SsPastry *pastry)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  if (!pastry->check_reach || pastry->reach != NULL || now < pastry->reach_at)
+    return;
+  SsContact peer;
+  if (pastry->state == SS_PASTRY_CLIENT) {
+    if (!ss_client_hop (pastry, &pastry->leafset.self, NULL, NULL, &peer))
+      return;
+  } else if (ss_reach_choose (pastry, NULL, NULL, 0, &peer, 1) == 0) {
+    return;
+  }
+  ss_reach_begin (pastry);
+  ss_reach_contact (pastry, &peer);
+}
+
+void
+ss_pastry_link_arrived (SsPastry *pastry, const SsAddr *from, bool unasked)
+{
+  ss_pastry_wake (pastry);
+  if (unasked)
+    decide (pastry, SS_REACHABLE);
+  else if (pastry->reach != NULL)
+    pastry->reach->misses--;
+}
+
+void
+ss_pastry_link_address_changed (SsPastry *pastry)
+{
+  if (pastry->reachability == SS_REACHABLE)
+    pastry->reachability = SS_REACH_UNKNOWN;
+  pastry->reach_at = ss_pastry_env (pastry)->now + SS_REACH_AGAIN_SOON;
+}
+
+/* A round is over and nothing has come. */
+void
+ss_reach_timer (SsReach *reach)
+{
+  SsPastry *pastry = reach->pastry;
+  if (reach->is_answered)
+    reach->rounds++;
+  if (reach->misses >= SS_REACH_MISSES && reach->rounds > 1)
+    decide (pastry, SS_UNREACHABLE);
+  else if (reach->rounds >= SS_REACH_ROUNDS
+           && reach->misses >= SS_REACH_MISSES_MIN)
+    decide (pastry, SS_UNREACHABLE);
+  else if (reach->rounds >= SS_REACH_ROUNDS || reach->tries >= SS_REACH_TRIES)
+    decide (pastry, SS_REACH_UNKNOWN);
+  else
+    ask (reach);
+}
+
+void
+ss_reach_asked (SsPastry *pastry, const SsContact *from,
+                const SsMsgReachAsk *message)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  SsTime second = env->now / SS_SEC;
+  if (second != pastry->help_second)
+    pastry->helps = 0;
+  pastry->help_second = second;
+  if (pastry->state != SS_PASTRY_ACTIVE || pastry->helps >= SS_REACH_HELPS)
+    return;
+  pastry->helps++;
+  SsContact helpers[SS_REACH_HELPERS_MAX];
+  unsigned n = MIN (message->n, SS_REACH_HELPERS_MAX);
+  n = ss_reach_choose (pastry, from, message->known, message->n_known, helpers,
+                       n);
+  SsMsgReachTold told = { .nonce = message->nonce, .observed = from->addr };
+  SsMsgReachHelp help = { .addr = from->addr };
+  uint8_t buf[SS_MSG_REACH_TOLD_MAX];
+  size_t len = ss_msg_reach_help_encode (&help, buf, sizeof buf);
+  for (unsigned i = 0; i < n; i++) {
+    if (ss_pastry_send (pastry, &helpers[i],
+                        ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
+                        len))
+      told.helpers[told.n_helpers++] = ss_pastry_record (&helpers[i]);
+  }
+  len = ss_msg_reach_told_encode (&told, buf, sizeof buf);
+  ss_pastry_send (pastry, from, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  3, buf, len);
+}
+
+void
+ss_reach_help (SsPastry *pastry, const SsMsgReachHelp *message)
+{
+  SsTime second = ss_pastry_env (pastry)->now / SS_SEC;
+  if (second != pastry->help_second)
+    pastry->helps = 0;
+  pastry->help_second = second;
+  if (pastry->state == SS_PASTRY_CLIENT || pastry->helps++ >= SS_REACH_HELPS)
+    return;
+  ss_link_probe (pastry->link, &message->addr);
+}
+
+void
+ss_reach_told (SsPastry *pastry, const SsContact *from,
+               const SsMsgReachTold *message)
+{
+  SsReach *reach = pastry->reach;
+  if (reach == NULL || !reach->is_asked || reach->nonce != message->nonce
+      || reach->is_answered)
+    return;
+  reach->is_answered = true;
+  reach->misses += message->n_helpers;
+  /* The other one asked next: one alone must not decide. */
+  if (message->n_helpers >= 2) {
+    reach->helper = ss_contact_from_record (&message->helpers[0]);
+    reach->has_helper = true;
+  }
+  /* Nobody else is there: nothing to wait for. */
+  if (message->n_helpers == 0 && reach->misses <= 0)
+    decide (pastry, SS_REACH_UNKNOWN);
+}
+
+unsigned
+ss_reach_choose (SsPastry *pastry, const SsContact *but, const uint32_t *known,
+                 unsigned n_known, SsContact *ret_contacts, unsigned max)
+{
+  unsigned n_leaves = pastry->leafset.n;
+  unsigned total = n_leaves + ss_table_n_entries (&pastry->table);
+  unsigned n = 0;
+  if (total == 0)
+    return 0;
+  unsigned start =
+      (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng, total);
+  for (unsigned k = 0; k < total && n < max; k++) {
+    unsigned place = (start + k) % total;
+    SsContact contact = place < n_leaves
+                            ? pastry->leafset.leaves[place]
+                            : ss_table_nth (&pastry->table, place - n_leaves);
+    uint32_t prefix = (uint32_t) (ss_pastry_prefix (&contact.id) >> 32);
+    bool usable = !ss_contact_is_client (&contact)
+                  && !ss_pastry_is_suspected (pastry, &contact.id)
+                  && (but == NULL
+                      || (!ss_id_equal (&but->id, &contact.id)
+                          && is_in_scope (&but->addr, &contact)));
+    for (unsigned i = 0; i < n_known && usable; i++)
+      usable = known[i] != prefix;
+    for (unsigned i = 0; i < n && usable; i++)
+      usable = !ss_id_equal (&ret_contacts[i].id, &contact.id);
+    if (usable)
+      ret_contacts[n++] = contact;
+  }
+  return n;
+}
+
+static void
+ask (SsReach *reach)
+{
+  SsPastry *pastry = reach->pastry;
+  SsEnv *env = ss_pastry_env (pastry);
+  SsContact to = reach->contact;
+  if (reach->rounds >= 2 && reach->has_helper) {
+    to = reach->helper;
+    reach->has_helper = false;
+  }
+  SsMsgReachAsk message = {
+    .nonce = ss_rng_u32 (&env->rng),
+    .n = reach->tries == 0 ? 1 : SS_REACH_HELPERS_MAX,
+  };
+  SsId known[SS_REACH_KNOWN_MAX];
+  unsigned n = ss_link_peers (pastry->link, known, SS_REACH_KNOWN_MAX);
+  for (unsigned i = 0; i < n; i++)
+    message.known[message.n_known++] =
+        (uint32_t) (ss_pastry_prefix (&known[i]) >> 32);
+  reach->nonce = message.nonce;
+  reach->is_asked = true;
+  reach->is_answered = false;
+  reach->tries++;
+  uint8_t buf[SS_MSG_REACH_ASK_MAX];
+  size_t len = ss_msg_reach_ask_encode (&message, buf, sizeof buf);
+  ss_pastry_send (pastry, &to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  3, buf, len);
+  ss_timers_arm (&env->timers, &reach->timer,
+                 env->now + SS_REACH_WAIT
+                     + 2 * ss_link_rto (pastry->link, &to.id));
+}
+
+static void
+decide (SsPastry *pastry, SsReachability verdict)
+{
+  static const char *const names[] = { "not known", "yes", "no" };
+  SsEnv *env = ss_pastry_env (pastry);
+  SsReachability before = pastry->reachability;
+  GArray *held = NULL;
+  if (pastry->reach != NULL)
+    held = g_steal_pointer (&pastry->reach->held);
+  ss_reach_end (pastry);
+  /* What could not be found out again stays as it was. */
+  if (verdict == SS_REACH_UNKNOWN)
+    verdict = before;
+  pastry->reachability = verdict;
+  pastry->reach_at = env->now + pause_after (verdict);
+  ss_link_watch (pastry->link, verdict != SS_REACHABLE);
+  if (verdict != before)
+    ss_info (env, "overlay: reachable for everybody: %s", names[verdict]);
+  if (verdict == SS_UNREACHABLE && pastry->state != SS_PASTRY_CLIENT)
+    ss_client_begin (pastry);
+  else if (verdict == SS_REACHABLE && pastry->state == SS_PASTRY_CLIENT)
+    ss_client_end (pastry);
+  release_held (pastry, held);
+}
+
+static SsTime
+pause_after (SsReachability verdict)
+{
+  switch (verdict) {
+  case SS_REACHABLE:
+    return SS_REACH_OPEN;
+  case SS_UNREACHABLE:
+    return SS_REACH_CLOSED;
+  case SS_REACH_UNKNOWN:
+  default:
+    return SS_REACH_AGAIN;
+  }
+}
+
+/* A client asks nobody for leaves: those kept are whom it may attach to. */
+static void
+release_held (SsPastry *pastry, GArray *held)
+{
+  for (unsigned i = 0; held != NULL && i < held->len; i++) {
+    const SsReachHeld *entry = &g_array_index (held, SsReachHeld, i);
+    if (pastry->state == SS_PASTRY_JOINING)
+      ss_pastry_ask (pastry, &entry->peer, entry->reach, entry->flags);
+  }
+  if (held != NULL)
+    g_array_unref (held);
+}
+
+/* A machine's own addresses mean nothing elsewhere. */
+static bool
+is_in_scope (const SsAddr *addr, const SsContact *helper)
+{
+  return ss_addr_is_loopback (addr) == ss_addr_is_loopback (&helper->addr);
+}
