@@ -159,7 +159,7 @@ typedef struct {
   SsContact to;
   uint32_t session;
   uint64_t next, end;
-  unsigned per_step;
+  unsigned n_steps; /* until it has caught up */
   SsTimer timer;
 } SsBurst;
 

@@ -348,10 +348,7 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
   burst->session = station->session;
   burst->next = oldest;
   burst->end = end;
-  burst->per_step =
-      1
-      + (unsigned) ((end - oldest) * SS_BURST_SPEED * SS_BURST_STEP
-                    / MAX (reach, SS_LATENCY_MIN));
+  burst->n_steps = (unsigned) MAX (reach / (SS_BURST_SPEED * SS_BURST_STEP), 1);
   ss_burst_step (splitstream, burst);
 }
 
@@ -375,7 +372,8 @@ send_packet (SsSplitStream *splitstream, const SsBurst *burst, uint64_t number,
   ss_splitstream_send (splitstream, &burst->to, buf, len, false);
 }
 
-/* The next packets; the burst follows the stream's end until it is there. */
+/* The next packets; the burst follows the stream's end until it is there, in
+ * so many steps, for how fast the stream grows is not known at its start. */
 void
 ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
 {
@@ -387,8 +385,10 @@ ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
   if (!where_we_are (station, &media_time, &end))
     end = 0; /* no longer */
   burst->end = end;
-  unsigned n_sent = 0;
-  while (n_sent < burst->per_step && burst->next < burst->end) {
+  uint64_t n_left = end - MIN (burst->next, end);
+  uint64_t n_now = (n_left + burst->n_steps - 1) / burst->n_steps, n_sent = 0;
+  burst->n_steps = MAX (burst->n_steps - 1, 1);
+  while (n_sent < n_now && burst->next < burst->end) {
     GBytes *bytes = find_packet (station, burst->next);
     if (bytes != NULL) {
       send_packet (splitstream, burst, burst->next, media_time, bytes);

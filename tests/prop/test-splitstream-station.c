@@ -491,6 +491,31 @@ test_long_frames (void)
 }
 
 /* A pause of the source is not silence of the publisher. */
+/* Who comes with the first packets of a fast stream is given a start, and no
+ * second stream: what a burst holds says nothing of how the stream grows. */
+static void
+test_start_ends (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    const StationWorldOptions options = { .delay = 5 * SS_MSEC,
+                                          .jitter = 5 * SS_MSEC };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    show->frame_time = 93 * SS_MSEC;
+    show->len_min = 11000;
+    show->len_max = 12000;
+    go_on_air (show, 100);
+    play (show, SS_MSEC);
+    StationNode *node = tune_in (show, 0);
+    play (show, 20 * SS_SEC);
+    SsStationStats stats;
+    station_node_wake (node);
+    ss_station_stats (node->station, &stats);
+    g_assert_cmpuint (stats.packets_received, >, 1500);
+    g_assert_cmpuint (stats.packets_duplicate, <, 150);
+    show_free (show);
+  }
+}
+
 static void
 test_pause (void)
 {
@@ -712,6 +737,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/session-change", test_session_change);
   g_test_add_func ("/splitstream/station/drift", test_drift);
   g_test_add_func ("/splitstream/station/long-frames", test_long_frames);
+  g_test_add_func ("/splitstream/station/start-ends", test_start_ends);
   g_test_add_func ("/splitstream/station/pause", test_pause);
   g_test_add_func ("/splitstream/station/latencies", test_latencies);
   g_test_add_func ("/splitstream/station/adopt", test_adopt);
