@@ -10,7 +10,7 @@
  *   QUEST    quest   replicas have had time enough to answer */
 #pragma once
 
-#include "store/quota.h"
+#include "base/quota.h"
 #include "store/record.h"
 #include "store/shelf.h"
 #include "store/store.h"

@@ -1,5 +1,5 @@
-/* How much each peer may ask of the store: one token bucket per peer, for
- * the peers heard of most recently, and one for all together. */
+/* How much each peer may ask of this node: one token bucket per peer, for the
+ * peers heard of most recently, and one for all together. */
 #pragma once
 
 #include <stdbool.h>

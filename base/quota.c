@@ -1,5 +1,5 @@
-/* How much each peer may ask of the store. */
-#include "store/quota.h"
+/* How much each peer may ask of this node. */
+#include "base/quota.h"
 
 #include <glib.h>
 
