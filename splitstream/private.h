@@ -13,6 +13,7 @@
  * one; one reaps stations that nobody needs any more. */
 #pragma once
 
+#include "base/quota.h"
 #include "splitstream/headers.h"
 #include "splitstream/reorder.h"
 #include "splitstream/rows.h"
@@ -28,6 +29,13 @@
 #define SS_TUNE_IN_OTHERS_MAX  3
 #define SS_TUNE_IN_ENOUGH      3 /* asked in vain: now the publisher */
 #define SS_STATION_HISTORY_MAX 1024
+
+/* Questions answered a second, and at once, of one peer and of all. One who
+ * has no answer asks anew after SS_TUNE_IN_RETRY. */
+#define SS_QUESTIONS_RATE      32
+#define SS_QUESTIONS_BURST     64
+#define SS_QUESTIONS_RATE_ALL  1024
+#define SS_QUESTIONS_BURST_ALL 2048
 
 /* Times. */
 #define SS_BURST_STEP               (20 * SS_MSEC)
@@ -172,6 +180,7 @@ struct SsSplitStream {
   SsScribe *scribe;
   GPtrArray *stations;            /* in the order of making */
   SsBurst *bursts[SS_BURSTS_MAX]; /* NULL: never used */
+  SsQuota questions;
   SsTimer reap_timer;
 };
 

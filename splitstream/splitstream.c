@@ -107,13 +107,25 @@ static const SsScribeApp scribe_app = {
   .missed = on_missed,
 };
 
+/* A question costs its sender little, and the answer may be long. */
+static bool
+may_ask (SsSplitStream *splitstream, const SsContact *from)
+{
+  SsEnv *env = splitstream->env;
+  if (ss_quota_take (&splitstream->questions, &from->id, 1, env->now))
+    return true;
+  ss_count (env, SPLITSTREAM_REFUSED);
+  return false;
+}
+
 static void
 on_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
 {
   SsSplitStream *splitstream = app;
   switch (len > 0 ? data[0] : 0) {
   case SS_MSG_TUNE_IN:
-    ss_tune_in_asked (splitstream, from, data, len);
+    if (may_ask (splitstream, from))
+      ss_tune_in_asked (splitstream, from, data, len);
     return;
   case SS_MSG_TUNE_IN_ANSWER:
     ss_tune_in_answered (splitstream, from, data, len);
@@ -122,7 +134,8 @@ on_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
     ss_tune_in_packet (splitstream, from, data, len);
     return;
   case SS_MSG_HEADER_REQUEST:
-    ss_fetch_asked (splitstream, from, data, len);
+    if (may_ask (splitstream, from))
+      ss_fetch_asked (splitstream, from, data, len);
     return;
   case SS_MSG_HEADER_CHUNK:
     ss_fetch_chunk (splitstream, from, data, len);
@@ -145,6 +158,8 @@ ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
   splitstream->upcalls = *upcalls;
   splitstream->user = user;
   splitstream->stations = g_ptr_array_new ();
+  ss_quota_init (&splitstream->questions, SS_QUESTIONS_RATE, SS_QUESTIONS_BURST,
+                 SS_QUESTIONS_RATE_ALL, SS_QUESTIONS_BURST_ALL, env->now);
   ss_timer_init (&splitstream->reap_timer, SS_LAYER_SPLITSTREAM,
                  SS_SPLITSTREAM_TIMER_REAP);
   ss_kbr_register (kbr, SS_PROTOCOL_SPLITSTREAM, &kbr_app, splitstream);
@@ -164,6 +179,7 @@ ss_splitstream_free (SsSplitStream *splitstream)
   ss_scribe_free (splitstream->scribe);
   for (unsigned i = 0; i < SS_BURSTS_MAX; i++)
     g_free (splitstream->bursts[i]);
+  ss_quota_clear (&splitstream->questions);
   g_ptr_array_unref (splitstream->stations);
   g_free (splitstream);
 }
