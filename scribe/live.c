@@ -153,11 +153,16 @@ ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
   uint32_t from = newest > 32 ? newest - 32 : 0;
   if (group->newest >= SS_GROUP_CATCH_UP_MAX)
     from = MAX (from, group->newest - SS_GROUP_CATCH_UP_MAX);
-  for (uint32_t i = from; i <= group->newest; i++) {
+  /* Up to the newest, which may be the last number there is. */
+  for (uint32_t n = from <= group->newest ? group->newest - from + 1 : 0; n > 0;
+       n--) {
+    uint32_t i = group->newest - (n - 1);
     bool is_had = i == newest || (i < newest && (mask >> (newest - 1 - i) & 1));
     GBytes *packet = is_had ? NULL : ss_history_find (group, i);
     if (!packet)
       continue;
+    if (!ss_neighbour_may_answer (scribe, child))
+      return;
     ss_scribe_send_packet (scribe, child, SS_MSG_SCRIBE_REPAIR, group, i,
                            packet, &how);
     ss_count (scribe->env, SCRIBE_REPAIRS);

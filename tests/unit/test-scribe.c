@@ -112,6 +112,33 @@ test_answer_rate (void)
   world_free (world);
 }
 
+/* Who joins is sent what it lacks, at the rate of other answers; also when
+ * the newest packet has the last number there is. */
+static void
+test_catch_up (void)
+{
+  World *world = make_world (3, false);
+  SsScribe *scribe = world_scribe (world, 0);
+  const SsContact *child = ss_kbr_self (world_scribe (world, 1)->kbr);
+  const uint64_t *repairs =
+      &scribe->env->counters.value[SS_COUNT_SCRIBE_REPAIRS];
+  SsGroup *group = ss_scribe_find (scribe, world_group_id (world, 1));
+  GBytes *packet = g_bytes_new_static ("packet", 6);
+  for (uint32_t i = 0; i < 8; i++)
+    ss_history_put (group, UINT32_MAX - i, packet);
+  ss_live_catch_up (group, child, true, UINT32_MAX - 3, UINT32_MAX);
+  g_assert_cmpuint (*repairs, ==, 3);
+  ss_live_catch_up (group, child, true, UINT32_MAX, 0);
+  g_assert_cmpuint (*repairs, ==, 3 + 7);
+  for (unsigned i = 0; i < SS_ANSWER_BURST; i++)
+    ss_live_catch_up (group, child, true, UINT32_MAX, 0);
+  g_assert_cmpuint (*repairs, ==, SS_ANSWER_BURST);
+  g_assert_cmpuint (
+      scribe->env->counters.value[SS_COUNT_SCRIBE_ANSWERS_REFUSED], >, 0);
+  g_bytes_unref (packet);
+  world_free (world);
+}
+
 /* The table of neighbours is bounded, sorted and forgets who is of no use. */
 static void
 test_neighbours (void)
@@ -308,6 +335,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/history", test_history);
   g_test_add_func ("/scribe/history-age", test_history_age);
   g_test_add_func ("/scribe/answer-rate", test_answer_rate);
+  g_test_add_func ("/scribe/catch-up", test_catch_up);
   g_test_add_func ("/scribe/neighbours", test_neighbours);
   g_test_add_func ("/scribe/tags", test_tags);
   g_test_add_func ("/scribe/outbox", test_outbox);
