@@ -79,6 +79,20 @@ ss_pastry_forget_ask (SsPastry *pastry, const SsId *id)
     drop_ask (pastry, ask);
 }
 
+/* The answer comes with the acknowledgement, or just after: not itself
+ * acknowledged, it is asked for again if it does not. */
+void
+ss_pastry_ask_acked (SsPastry *pastry, const SsContact *peer, uint64_t token)
+{
+  SsAsk *ask = find_ask (pastry, &peer->id);
+  if (ask == NULL || ask->token != token)
+    return;
+  ask->deadline =
+      ss_pastry_env (pastry)->now
+      + MAX (ss_link_rto (pastry->link, &peer->id), SS_PASTRY_ASK_AGAIN);
+  ss_pastry_arm_work (pastry);
+}
+
 void
 ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer)
 {
@@ -358,8 +372,11 @@ tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
     note_strangers (pastry, message, side, known, n_known);
   uint8_t buf[SS_MSG_LEAF_SET_MAX];
   size_t len = ss_msg_leaf_set_encode (message, buf, sizeof buf);
-  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
-                  0, buf, len);
+  /* Who asks asks again; a joiner waits for his ENTER much longer. */
+  uint64_t token = 0;
+  if ((message->flags & SS_LEAF_SET_ENTER) != 0)
+    token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
+  ss_pastry_send (pastry, to, token, 0, buf, len);
 }
 
 /* Those between this node and the end of the side that are not on it. */

@@ -43,8 +43,9 @@ typedef enum {
 #define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC)
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
 #define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
-#define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC) /* silence of one not known */
-#define SS_PASTRY_ASK_TRIES      2
+#define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC)    /* silence of one not known */
+#define SS_PASTRY_ASK_AGAIN      (100 * SS_MSEC) /* acked but not answered */
+#define SS_PASTRY_ASK_TRIES      5
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
 #define SS_PASTRY_MUTUAL_MIN     (3 * SS_SEC)
@@ -68,7 +69,6 @@ typedef enum {
 #define SS_PASTRY_SEEN_MAX       512
 #define SS_PASTRY_CONTACTS_MAX   8
 #define SS_PASTRY_HOPS_MAX       64
-#define SS_PASTRY_HELLOS_MAX     48
 #define SS_PASTRY_AVOID_MAX      2
 
 /* Tokens of reliable messages: what they were in the low bits. */
@@ -287,6 +287,8 @@ void ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
                     unsigned flags);
 unsigned ss_pastry_n_asks (const SsPastry *pastry);
 void ss_pastry_forget_ask (SsPastry *pastry, const SsId *id);
+void ss_pastry_ask_acked (SsPastry *pastry, const SsContact *peer,
+                          uint64_t token);
 void ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer);
 void ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer,
                            uint64_t token);

@@ -9,6 +9,8 @@
  * who its leaves are there, and asking them brings the news to both rings. */
 #include "overlay/pastry/internal.h"
 
+#define HELLO_ALIKE_MAX 3
+
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static void start_joining (SsPastry *pastry);
 static void activate (SsPastry *pastry);
@@ -194,26 +196,24 @@ activate (SsPastry *pastry)
   ss_pastry_release (pastry);
 }
 
-/* To those whose tables may lack this node: where the own row is not full
- * theirs, which is about the same, is not either. Leaves know already. */
+/* To those whose tables may lack this node: as far as it knows, few share
+ * more digits with it, who would serve them as well. Leaves know already. */
 static void
 say_hello (SsPastry *pastry)
 {
   uint8_t buf[SS_MSG_HELLO_MAX];
   size_t len = ss_msg_hello_encode (&(SsMsgHello){}, buf, sizeof buf);
-  unsigned said = 0;
-  for (unsigned row = 0; row < ss_table_n_rows (&pastry->table); row++) {
+  unsigned n_alike = 0;
+  for (unsigned row = ss_table_n_rows (&pastry->table);
+       row > 0 && n_alike <= HELLO_ALIKE_MAX; row--) {
     SsContact entries[SS_TABLE_COLUMNS];
-    unsigned n = ss_table_row (&pastry->table, row, entries);
+    unsigned n = ss_table_row (&pastry->table, row - 1, entries);
+    n_alike += n;
     for (unsigned i = 0; i < n && n < SS_TABLE_COLUMNS - 1; i++) {
-      const SsContact *contact = &entries[i];
-      if (ss_leafset_find (&pastry->leafset, &contact->id) != NULL
-          || said == SS_PASTRY_HELLOS_MAX)
-        continue;
-      said++;
-      ss_pastry_send (pastry, contact,
-                      ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
-                      len);
+      if (ss_leafset_find (&pastry->leafset, &entries[i].id) == NULL)
+        ss_pastry_send (pastry, &entries[i],
+                        ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
+                        len);
     }
   }
 }

@@ -91,18 +91,19 @@ ss_pastry_link_acked (SsPastry *pastry, const SsContact *to, uint8_t protocol,
                       uint64_t token)
 {
   ss_pastry_wake (pastry);
-  bool lost = protocol == SS_PROTOCOL_OVERLAY
-              && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_LOST;
-  bool routed =
-      protocol == SS_PROTOCOL_OVERLAY
-      && token % (1u << SS_PASTRY_TOKEN_BITS) == SS_PASTRY_TOKEN_ROUTED;
-  if (routed)
+  if (protocol != SS_PROTOCOL_OVERLAY) {
+    ss_pastry_heard (pastry, to);
+    tell_outcome (pastry, to, protocol, token, SS_KBR_ACKED);
+    return;
+  }
+  unsigned kind = token % (1u << SS_PASTRY_TOKEN_BITS);
+  if (kind == SS_PASTRY_TOKEN_ROUTED)
     ss_pastry_routed_acked (pastry, token);
   ss_pastry_heard (pastry, to);
-  if (lost)
+  if (kind == SS_PASTRY_TOKEN_LOST)
     ss_pastry_lost_answered (pastry, to);
-  if (protocol != SS_PROTOCOL_OVERLAY)
-    tell_outcome (pastry, to, protocol, token, SS_KBR_ACKED);
+  else if (kind == SS_PASTRY_TOKEN_ASK)
+    ss_pastry_ask_acked (pastry, to, token);
 }
 
 void

@@ -415,11 +415,11 @@ ring_run_until (Ring *ring, bool (*holds) (Ring *), SsTime duration)
   SsTime until = ring->now + duration;
   while (!holds (ring)) {
     /* Looked at when time has passed: oracles cost more than steps. */
-    SsTime last = ring->now;
-    while (ring->now - last < SS_MSEC) {
-      if (!step (ring, until))
-        return holds (ring);
-    }
+    SsTime look = MIN (ring->now + SS_MSEC, until);
+    while (step (ring, look))
+      ;
+    if (look == until)
+      return holds (ring);
   }
   return true;
 }
