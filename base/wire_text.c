@@ -196,6 +196,8 @@ ss_wire_generate (const SsWireMessage *schema, SsRng *rng, void *ret_message,
 {
   char *message = ret_message;
 
+  if (schema->n_fields == 0)
+    return; /* and there may be no storage */
   memset (message, 0, schema->struct_size);
   for (unsigned i = 0; i < schema->n_fields; i++) {
     const SsWireField *field = &schema->fields[i];

@@ -13,13 +13,16 @@
 #define MEMORY_MAX    (16 * 1024) /* bytes a node that has joined */
 #define MERGE_TIME    (300 * SS_SEC)
 
-/* Without what the simulator itself holds. */
+/* Without what the simulator itself holds; 0 if the allocator does not tell,
+ * as a sanitizer's. */
 static size_t
 memory_in_use (const SsWorld *world)
 {
   struct mallinfo2 info = mallinfo2 ();
   SsNetworkStats stats;
 
+  if (info.uordblks == 0)
+    return 0;
   ss_network_stats (world->network, &stats);
   return info.uordblks + info.hblkhd - stats.memory;
 }
