@@ -86,6 +86,7 @@ ss_link_free (SsLink *link)
   g_free (link->cookies);
   g_free (link->slots);
   g_free (link->order);
+  g_free (link->prefixes);
   ss_sealer_free (link->sealer);
   sodium_memzero (link, sizeof *link);
   g_free (link);

@@ -5,18 +5,30 @@
 #include "overlay/link/private.h"
 
 _Static_assert(sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
-                   <= 130,
+                       + sizeof (uint32_t)
+                   <= 134,
                "an idle peer of a simulated node");
 
-/* Where id is, or should be, in the order; true if it is there. */
+static uint32_t
+prefix_of (const SsId *id)
+{
+  return (uint32_t) (ss_id_prefix (id) >> 32);
+}
+
+/* Where id is, or should be, in the order; true if it is there. A peer is
+ * looked at only if the first bytes of its id are the same: peers lie all
+ * over memory. */
 static bool
 locate (const SsLink *link, const SsId *id, unsigned *ret_place)
 {
+  uint32_t prefix = prefix_of (id);
   unsigned low = 0, high = link->n_peers;
   while (low < high) {
     unsigned middle = (low + high) / 2;
-    const SsLinkPeer *peer = link->slots[link->order[middle]];
-    int order = ss_id_compare (&peer->contact.id, id);
+    int order =
+        (link->prefixes[middle] > prefix) - (link->prefixes[middle] < prefix);
+    if (order == 0)
+      order = ss_id_compare (&link->slots[link->order[middle]]->contact.id, id);
     if (order == 0) {
       *ret_place = middle;
       return true;
@@ -68,23 +80,68 @@ longest_idle (const SsLink *link)
   return found;
 }
 
+/* Little slack: a simulation has many tables. */
 static unsigned
-free_slot (SsLink *link)
+grown (unsigned capacity)
 {
-  for (unsigned i = 0; i < link->n_slots; i++)
-    if (!link->slots[i])
-      return i;
-  if (link->n_slots == link->slots_capacity) {
-    /* Little slack: a simulation has many tables. */
-    unsigned capacity =
-        MIN (link->slots_capacity + link->slots_capacity / 8 + 4, PEERS_MAX);
-    link->slots = g_renew (SsLinkPeer *, link->slots, capacity);
-    link->order = g_renew (uint16_t, link->order, capacity);
-    link->slots_capacity = (uint16_t) capacity;
-  }
+  return MIN (capacity + capacity / 8 + 4, PEERS_MAX);
+}
+
+static void
+resize_slots (SsLink *link, unsigned capacity)
+{
+  g_assert (link->n_slots <= capacity);
+  link->slots = g_renew (SsLinkPeer *, link->slots, capacity);
+  link->slots_capacity = (uint16_t) capacity;
+}
+
+static void
+resize_order (SsLink *link, unsigned capacity)
+{
+  g_assert (link->n_peers <= capacity);
+  link->order = g_renew (uint16_t, link->order, capacity);
+  link->prefixes = g_renew (uint32_t, link->prefixes, capacity);
+  link->order_capacity = (uint16_t) capacity;
+}
+
+static unsigned
+take_slot (SsLink *link)
+{
+  unsigned slot = link->first_free;
+  while (slot < link->n_slots && link->slots[slot])
+    slot++;
+  link->first_free = (uint16_t) (slot + 1);
+  if (slot < link->n_slots)
+    return slot;
+  if (link->n_slots == link->slots_capacity)
+    resize_slots (link, grown (link->slots_capacity));
   g_assert (link->n_slots < link->slots_capacity);
-  link->slots[link->n_slots] = NULL;
   return link->n_slots++;
+}
+
+static void
+put_in_order (SsLink *link, unsigned place, const SsId *id, unsigned slot)
+{
+  if (link->n_peers == link->order_capacity)
+    resize_order (link, grown (link->order_capacity));
+  unsigned behind = link->n_peers - place;
+  memmove (&link->order[place + 1], &link->order[place],
+           behind * sizeof link->order[0]);
+  memmove (&link->prefixes[place + 1], &link->prefixes[place],
+           behind * sizeof link->prefixes[0]);
+  link->order[place] = (uint16_t) slot;
+  link->prefixes[place] = prefix_of (id);
+  link->n_peers++;
+}
+
+static void
+take_out_of_order (SsLink *link, unsigned place)
+{
+  unsigned behind = --link->n_peers - place;
+  memmove (&link->order[place], &link->order[place + 1],
+           behind * sizeof link->order[0]);
+  memmove (&link->prefixes[place], &link->prefixes[place + 1],
+           behind * sizeof link->prefixes[0]);
 }
 
 SsLinkPeer *
@@ -97,11 +154,8 @@ ss_link_add (SsLink *link, const SsContact *contact)
   unsigned place;
   bool known = locate (link, &contact->id, &place);
   g_assert (!known);
-  unsigned slot = free_slot (link);
-  memmove (&link->order[place + 1], &link->order[place],
-           (link->n_peers - place) * sizeof link->order[0]);
-  link->order[place] = (uint16_t) slot;
-  link->n_peers++;
+  unsigned slot = take_slot (link);
+  put_in_order (link, place, &contact->id, slot);
 
   SsLinkPeer *peer = g_new0 (SsLinkPeer, 1);
   link->slots[slot] = peer;
@@ -175,11 +229,11 @@ ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
   if (ss_link_is_half_open (peer))
     link->n_half_open--;
   link->slots[slot] = NULL;
+  link->first_free = (uint16_t) MIN (link->first_free, slot);
   while (link->n_slots > 0 && !link->slots[link->n_slots - 1])
     link->n_slots--;
-  link->n_peers--;
-  memmove (&link->order[place], &link->order[place + 1],
-           (link->n_peers - place) * sizeof link->order[0]);
+  link->first_free = MIN (link->first_free, link->n_slots);
+  take_out_of_order (link, place);
 
   if (peer->work) {
     /* Out of every list and heap at once; freed with the peer. */
@@ -316,6 +370,11 @@ ss_link_sweep (SsLink *link)
       ss_link_remove (link, peer, false);
   }
   ss_link_leave (link);
+  /* After a burst, give its room back. */
+  if (grown (link->n_slots) < link->slots_capacity)
+    resize_slots (link, grown (link->n_slots));
+  if (grown (link->n_peers) < link->order_capacity)
+    resize_order (link, grown (link->n_peers));
   ss_limit_trim (&link->initiations_addr, now);
   ss_limit_trim (&link->initiations_ip, now);
   ss_limit_trim (&link->accepted, now);

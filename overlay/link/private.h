@@ -55,7 +55,7 @@ typedef enum {
 #define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
 #define SWEEP_PERIOD       (60 * SS_SEC)
-#define IDLE_LIFETIME      (300 * SS_SEC)
+#define IDLE_LIFETIME      (200 * SS_SEC) /* its last session is spent */
 #define ASK_PERIOD         (500 * SS_MSEC)
 #define BINDING_TIME       (300 * SS_SEC) /* what a NAT may remember */
 #define BINDING_SHORT      (20 * SS_SEC)  /* what any remembers */
@@ -200,8 +200,10 @@ struct SsLink {
   uint8_t ask_key[32];
 
   SsLinkPeer **slots; /* by slot; NULL: free */
-  uint16_t *order;    /* slots of peers, by id */
-  uint16_t n_peers, n_slots, slots_capacity;
+  uint16_t *order;    /* slots of peers, by id; */
+  uint32_t *prefixes; /* and the first bytes of those ids, to search in */
+  uint16_t n_peers, n_slots, slots_capacity, order_capacity;
+  uint16_t first_free; /* no slot before it is free */
   uint16_t n_half_open;
   unsigned busy;   /* depth of upcalls: nothing is freed meanwhile */
   GPtrArray *dead; /* peers to free when no longer busy; or NULL */

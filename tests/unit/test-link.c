@@ -621,7 +621,7 @@ test_idle (void)
 {
   LinkNet *net = connected (14);
   SsContact b = net_contact (net, 1);
-  net_run (net, 4 * 60 * SS_SEC);
+  net_run (net, 3 * 60 * SS_SEC);
   g_assert_cmpint (ss_link_last_heard (net->endpoints[0].link, &b.id), >, 0);
   net_run (net, 8 * 60 * SS_SEC);
   g_assert_cmpint (ss_link_last_heard (net->endpoints[0].link, &b.id), ==, -1);
