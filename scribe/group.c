@@ -180,6 +180,16 @@ ss_group_drop (SsGroup *group)
   g_ptr_array_add (scribe->dead, group);
 }
 
+void
+ss_group_abandon (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  ss_join_leave_parent (group);
+  ss_group_drop (group);
+  if (scribe->app.abandoned)
+    scribe->app.abandoned (group->user, group);
+}
+
 static void
 free_array (GArray *array)
 {
@@ -408,15 +418,11 @@ ss_group_child_shed (SsGroup *group, SsChild *child)
 void
 ss_group_settle (SsGroup *group)
 {
-  SsScribe *scribe = group->scribe;
   if (group->is_dead || group->is_open || group->idle_since < 0
-      || scribe->env->now < group->idle_since + SS_GROUP_IDLE
+      || group->scribe->env->now < group->idle_since + SS_GROUP_IDLE
       || (group->outbox && group->outbox->len > 0))
     return;
-  ss_join_leave_parent (group);
-  ss_group_drop (group);
-  if (scribe->app.abandoned)
-    scribe->app.abandoned (group->user, group);
+  ss_group_abandon (group);
 }
 
 void
@@ -460,8 +466,7 @@ ss_group_timer (SsGroup *group)
     ss_join_check_root (group);
   }
   if (scribe->is_leaving && now >= scribe->leave_until) {
-    ss_join_leave_parent (group);
-    ss_group_drop (group);
+    ss_group_abandon (group);
     return;
   }
   if (group->join && now >= group->join->answer_by)

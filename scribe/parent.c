@@ -417,8 +417,7 @@ ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
   ss_group_child_remove (group, &from->id);
   if (scribe->is_leaving && !group->is_root
       && ss_group_child_count (group) == 0) {
-    ss_join_leave_parent (group);
-    ss_group_drop (group);
+    ss_group_abandon (group);
     return;
   }
   ss_group_arm (group);

@@ -59,7 +59,8 @@ typedef struct {
   bool (*adopt) (void *app, const SsId *group_id, const uint8_t *info,
                  size_t info_len, bool is_root, SsGroup *group,
                  void **ret_group_user);
-  /* A forwarder's group has had no children for a while and is gone. */
+  /* A forwarder's group has had no children for a while and is gone; or this
+   * node leaves, and nobody needs it in the group any more. */
   void (*abandoned) (void *group_user, SsGroup *group);
   /* The parent changed. NULL: none now (root, or an orphan under repair). */
   void (*parent) (void *group_user, SsGroup *group, const SsContact *parent);

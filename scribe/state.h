@@ -326,6 +326,9 @@ uint32_t ss_prefix_of (const SsId *id);
 uint64_t ss_tag_number (const SsId *id);
 SsGroup *ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id);
 void ss_group_drop (SsGroup *group); /* out of all tables; freed later */
+/* Leaves the tree and drops it, and tells the application, which may hold
+ * it. */
+void ss_group_abandon (SsGroup *group);
 void ss_group_free (SsGroup *group);
 SsGroup *ss_group_by_tag (const SsScribe *scribe,
                           const uint8_t tag[SS_TAG_LEN]);

@@ -62,8 +62,10 @@ send_packets (SsStation *station)
     SsStripe *stripe = &station->stripes[packet.stripe];
     ss_stripe_see (stripe, packet.sequence);
     station->packets_sent++;
-    ss_group_publish (stripe->group, packet.sequence, packet.packet,
-                      env->now + station->params.latency + SS_PUBLISH_SLACK);
+    /* None: this node leaves, and has parted from the tree. */
+    if (stripe->group != NULL)
+      ss_group_publish (stripe->group, packet.sequence, packet.packet,
+                        env->now + station->params.latency + SS_PUBLISH_SLACK);
     g_bytes_unref (packet.packet);
   }
 }
