@@ -22,8 +22,14 @@ struct SsSealer {
   uint8_t version;
 };
 
+/* Which initiation a response answers: an older one's is refused, as the
+ * real one's would be, whose keys are forgotten. */
+#define NONCE_AT  80
+#define NONCE_LEN 8
+
 struct SsSealerHandshake {
   SsKey remote; /* who initiated, on the responder's side */
+  uint8_t nonce[NONCE_LEN];
 };
 
 void
@@ -62,7 +68,7 @@ ss_sealer_handshake_free (SsSealerHandshake *handshake)
 }
 
 /* An initiation: its sender, whom it is for, the first bytes of the realm
- * key, the version, zeros, the payload. */
+ * key, the version, a nonce, zeros, the payload. */
 SsSealerHandshake *
 ss_sealer_initiate (SsSealer *sealer, const SsKey *remote, SsRng *rng,
                     const uint8_t *payload, size_t len, uint8_t *ret_message)
@@ -73,7 +79,10 @@ ss_sealer_initiate (SsSealer *sealer, const SsKey *remote, SsRng *rng,
   memcpy (ret_message + 64, sealer->realm, sizeof sealer->realm);
   ret_message[64 + sizeof sealer->realm] = sealer->version;
   memcpy (ret_message + SS_SEALER_INITIATION_OVERHEAD, payload, len);
-  return g_new0 (SsSealerHandshake, 1);
+  SsSealerHandshake *handshake = g_new0 (SsSealerHandshake, 1);
+  ss_rng_bytes (rng, handshake->nonce, NONCE_LEN);
+  memcpy (ret_message + NONCE_AT, handshake->nonce, NONCE_LEN);
+  return handshake;
 }
 
 SsSealerHandshake *
@@ -87,6 +96,7 @@ ss_sealer_accept (SsSealer *sealer, const uint8_t *message, size_t len,
     return NULL;
   SsSealerHandshake *handshake = g_new0 (SsSealerHandshake, 1);
   memcpy (handshake->remote.b, message, 32);
+  memcpy (handshake->nonce, message + NONCE_AT, NONCE_LEN);
   memcpy (ret_payload, message + SS_SEALER_INITIATION_OVERHEAD,
           len - SS_SEALER_INITIATION_OVERHEAD);
   return handshake;
@@ -113,6 +123,7 @@ ss_sealer_respond (SsSealerHandshake *handshake, SsRng *rng, SsTime now,
                    uint8_t *ret_message, SsSeal *ret_seal)
 {
   memset (ret_message, 0, SS_SEALER_RESPONSE_OVERHEAD);
+  memcpy (ret_message, handshake->nonce, NONCE_LEN);
   memcpy (ret_message + SS_SEALER_RESPONSE_OVERHEAD, payload, len);
   session_start (now, false, ret_seal);
   return true;
@@ -123,7 +134,8 @@ ss_sealer_finish (SsSealerHandshake *handshake, SsTime now,
                   const uint8_t *message, size_t len, uint8_t *ret_payload,
                   SsSeal *ret_seal)
 {
-  if (len < SS_SEALER_RESPONSE_OVERHEAD)
+  if (len < SS_SEALER_RESPONSE_OVERHEAD
+      || memcmp (message, handshake->nonce, NONCE_LEN) != 0)
     return false;
   memcpy (ret_payload, message + SS_SEALER_RESPONSE_OVERHEAD,
           len - SS_SEALER_RESPONSE_OVERHEAD);
