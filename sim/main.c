@@ -1,7 +1,8 @@
 /* ss-sim: runs scenarios in the simulator.
  *
  *   ss-sim list
- *   ss-sim run SCENARIO [--nodes N] [--seed S] ... */
+ *   ss-sim run SCENARIO [--nodes N] [--seed S] ...
+ *   ss-sim swarm [--runs N] [--seed S] */
 #include <glib.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@
 
 #include "sim/options.h"
 #include "sim/scenario.h"
+#include "sim/swarm.h"
+
+#define SWARM_RUNS 100
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -29,8 +33,14 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
     list ();
     return EXIT_SUCCESS;
   }
+  if (argc == 2 && strcmp (argv[1], "swarm") == 0) {
+    options->seed = 1;
+    options->runs = SWARM_RUNS;
+    ss_given_apply (given, options);
+    return ss_swarm (options) ? EXIT_SUCCESS : EXIT_FAILED;
+  }
   if (argc != 3 || strcmp (argv[1], "run") != 0) {
-    fprintf (stderr, "usage: ss-sim list | run SCENARIO [OPTIONS]; "
+    fprintf (stderr, "usage: ss-sim list | run SCENARIO | swarm [OPTIONS]; "
                      "see ss-sim --help\n");
     return EXIT_USAGE;
   }
@@ -61,8 +71,9 @@ main (int argc, char **argv)
   if (sodium_init () < 0)
     return EXIT_FAILED;
   setvbuf (stdout, NULL, _IOLBF, 0);
-  SsGiven *given = ss_given_parse ("list | run SCENARIO - simulate many nodes",
-                                   &argc, &argv, &error);
+  SsGiven *given =
+      ss_given_parse ("list | run SCENARIO | swarm - simulate many nodes",
+                      &argc, &argv, &error);
 
   if (given == NULL) {
     fprintf (stderr, "ss-sim: %s; see ss-sim --help\n", error->message);
