@@ -207,6 +207,9 @@ ss_stats_format (const SsStatsLine *line)
   add_string (json, "node", id);
   add_string (json, "address", addr_text);
   add_string (json, "state", ss_state_name (node->state));
+  add_bool (json, "reachable", node->reachable);
+  add_count (json, "attachments", node->attachments);
+  add_count (json, "clients", node->clients);
   add_count (json, "leaf_set", node->leaf_set);
   add_count (json, "routing_entries", node->routing_entries);
   add_count (json, "peers", node->peers);

@@ -327,6 +327,9 @@ ss_node_stats (const SsNode *node, SsNodeStats *ret_stats)
     .counters = node->env.counters,
     .n_stations = ss_splitstream_n_stations (node->splitstream),
   };
+  /* A client's contact has its relay's address, not where it is. */
+  if (!stats.reachable)
+    stats.self.addr = node->address;
   const SsStation *station = node->tuner.station != NULL
                                  ? node->tuner.station
                                  : node->broadcast.station;
@@ -350,6 +353,12 @@ unsigned
 ss_node_leaf_set (const SsNode *node, SsContact *ret, unsigned max)
 {
   return ss_pastry_leaf_set (node->pastry, ret, max);
+}
+
+unsigned
+ss_node_attachments (const SsNode *node, SsContact *ret, unsigned max)
+{
+  return ss_pastry_attachments (node->pastry, ret, max);
 }
 
 SsKbr *

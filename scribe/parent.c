@@ -6,7 +6,8 @@
  * own stripe, or as root, by shedding one of another stripe; otherwise it
  * names its least loaded children. A shed child is served until it says that
  * it has another parent. A source takes one child, its deputy, and only as
- * root. */
+ * root. A node that others cannot reach unasked is a leaf everywhere: nobody
+ * is sent to it, and it takes nobody. */
 #include <string.h>
 
 #include "scribe/state.h"
@@ -70,6 +71,12 @@ send_redirect (SsScribe *scribe, const SsId *group_id, const SsContact *to,
 }
 
 static bool
+is_leaf_only (const SsContact *peer)
+{
+  return (peer->flags & SS_PEER_REACHABLE) == 0;
+}
+
+static bool
 is_full (const SsScribe *scribe, const SsId *peer)
 {
   const SsNeighbour *at = ss_neighbour_find (scribe, peer);
@@ -109,6 +116,7 @@ choose_candidates (SsGroup *group, const SsId *joiner, uint32_t lost,
     const SsChild *child = ss_group_child_at (group, i);
     if (child->shed_until || ss_id_equal (&child->contact.id, joiner)
         || ss_prefix_of (&child->contact.id) == lost
+        || is_leaf_only (&child->contact)
         || !ss_scribe_usable (group->scribe, &child->contact))
       continue;
     unsigned at = n < SS_REDIRECT_MAX ? n++ : SS_REDIRECT_MAX;
@@ -263,7 +271,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
           || ss_id_digit (&candidates[0].id, 0) != ss_id_digit (&group->id, 0)))
     return false;
   if (n > 0 && !is_shed && is_full (scribe, &candidates[0].id)
-      && !is_full (scribe, &joiner->id)) {
+      && !is_full (scribe, &joiner->id) && !is_leaf_only (joiner)) {
     /* None of the children has room for one more: they had better be the
      * joiner's. Not if the joiner has just been shed: two would take turns. */
     take (group, joiner, join);
@@ -369,7 +377,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
       ss_join_become_root (group);
     return true;
   }
-  if (!scribe->is_leaving)
+  if (!scribe->is_leaving && !is_leaf_only (ss_kbr_self (scribe->kbr)))
     group = group_for (scribe, message, way);
   if (!group)
     return refuse (scribe, joiner, message, way);
@@ -442,7 +450,8 @@ ss_parent_send_path (SsGroup *group)
 
 /* A source that took a second child, because that one, or the source itself,
  * thought the first dead, has both when the first proves alive. The one it
- * has had longest stays. */
+ * has had longest stays, of those that can take children: one that cannot is
+ * nobody's deputy, and has siblings until there is another. */
 static const SsChild *
 find_deputy (const SsGroup *group, unsigned *ret_n)
 {
@@ -453,9 +462,14 @@ find_deputy (const SsGroup *group, unsigned *ret_n)
     if (child->shed_until || !ss_scribe_usable (group->scribe, &child->contact))
       continue;
     ++*ret_n;
-    if (!deputy || child->since < deputy->since)
+    bool leaf = is_leaf_only (&child->contact);
+    bool leaf_before = deputy && is_leaf_only (&deputy->contact);
+    if (!deputy || (leaf_before && !leaf)
+        || (leaf_before == leaf && child->since < deputy->since))
       deputy = child;
   }
+  if (deputy && is_leaf_only (&deputy->contact))
+    *ret_n = 1; /* and no surplus */
   return deputy;
 }
 

@@ -70,6 +70,25 @@ ss_client_n_attached (const SsPastry *pastry)
   return n;
 }
 
+unsigned
+ss_pastry_attachments (const SsPastry *pastry, SsContact *ret_contacts,
+                       unsigned max)
+{
+  const SsClient *client = pastry->client;
+  unsigned n = 0;
+  for (unsigned i = 0; client != NULL && i < client->n && n < max; i++) {
+    const SsAttachment *attachment = &client->attachments[i];
+    if (!is_good (pastry, attachment))
+      continue;
+    ret_contacts[n++] = attachment->contact;
+    if (ss_id_equal (&attachment->contact.id, &client->relay)) {
+      ret_contacts[n - 1] = ret_contacts[0];
+      ret_contacts[0] = attachment->contact;
+    }
+  }
+  return n;
+}
+
 bool
 ss_client_is_attached (const SsPastry *pastry)
 {

@@ -91,5 +91,8 @@ void ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats);
 #define SS_PASTRY_LEAVES_MAX 32
 unsigned ss_pastry_leaf_set (const SsPastry *pastry, SsContact *ret_contacts,
                              unsigned max);
+/* A client's attachments, the one first whose address it gives as its own. */
+unsigned ss_pastry_attachments (const SsPastry *pastry, SsContact *ret_contacts,
+                                unsigned max);
 /* Bytes of state, the object included. */
 size_t ss_pastry_memory (const SsPastry *pastry);

@@ -303,6 +303,10 @@ static void
 send_on (SsPastry *pastry, SsRoute *route, const SsContact *next)
 {
   uint8_t head[SS_MSG_ROUTED_MAX];
+  /* A client is called through who takes its message on: that one lives. */
+  if (pastry->state == SS_PASTRY_CLIENT
+      && ss_pastry_is_self (pastry, &route->source.id))
+    route->source.addr = next->addr;
   route->header.source = ss_pastry_record (&route->source);
   size_t head_len = ss_msg_routed_encode (&route->header, head, sizeof head);
   g_assert (head_len > 0);

@@ -122,6 +122,13 @@ is_avoided (const Event *event, unsigned peer)
 }
 
 /* Closest to key as this node sees it. */
+/* One that others cannot reach unasked routes through them. */
+static bool
+is_member (const Node *node)
+{
+  return node->is_in_ring && (node->contact.flags & SS_PEER_REACHABLE) != 0;
+}
+
 static unsigned
 closest (const Node *node, const SsId *key, bool with_suspects,
          const Event *event)
@@ -130,7 +137,7 @@ closest (const Node *node, const SsId *key, bool with_suspects,
   unsigned best = WORLD_NODES_MAX;
   for (unsigned i = 0; i < world->options.n; i++) {
     const View *view = &node->views[i];
-    if (!world->nodes[i]->is_in_ring || view->is_dead
+    if (!is_member (world->nodes[i]) || view->is_dead
         || (!with_suspects && (view->is_suspect || is_avoided (event, i))))
       continue;
     if (best == WORLD_NODES_MAX
@@ -158,7 +165,7 @@ route_on (Node *node, Event event)
       const View *view = &node->views[at];
       if (ss_id_shared_digits (&world->nodes[at]->contact.id, &event.key)
               <= shares
-          || !world->nodes[at]->is_in_ring || view->is_suspect || view->is_dead)
+          || !is_member (world->nodes[at]) || view->is_suspect || view->is_dead)
         continue;
       next = at;
       break;
@@ -316,7 +323,7 @@ fake_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret, unsigned max)
   while (n < max) {
     unsigned best = WORLD_NODES_MAX;
     for (unsigned i = 0; i < world->options.n; i++)
-      if (!is_used[i] && world->nodes[i]->is_in_ring && !node->views[i].is_dead
+      if (!is_used[i] && is_member (world->nodes[i]) && !node->views[i].is_dead
           && (best == WORLD_NODES_MAX
               || ss_id_closer (key, &world->nodes[i]->contact.id,
                                &world->nodes[best]->contact.id)))
@@ -345,7 +352,7 @@ static bool
 fake_is_root (SsKbr *kbr, const SsId *key, bool provisional)
 {
   Node *node = (Node *) kbr;
-  return node->is_in_ring
+  return is_member (node)
          && closest (node, key, !provisional, NULL) == node->index;
 }
 

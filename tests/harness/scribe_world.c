@@ -218,6 +218,7 @@ node_new (World *world, unsigned index)
   ss_rng_bytes (&world->rng, node->contact.key.b, SS_KEY_LEN);
   node->contact.id = ss_id_of_key (&node->contact.key);
   node->contact.addr = ss_addr_v4 (0x0a000001 + index, 16160);
+  node->contact.flags = SS_PEER_REACHABLE;
   node->unacked = g_array_new (FALSE, FALSE, sizeof (Unacked));
   node->taken = g_hash_table_new (NULL, NULL);
   node->scribe = ss_scribe_new (&node->env, &node->kbr, &app_double, node);
@@ -430,6 +431,12 @@ world_set_in_ring (World *world, unsigned index, bool is_in)
   }
 }
 
+void
+world_set_client (World *world, unsigned index)
+{
+  world->nodes[index]->contact.flags &= (uint8_t) ~SS_PEER_REACHABLE;
+}
+
 /* Looking. */
 
 unsigned
@@ -494,6 +501,7 @@ world_true_root (const World *world, unsigned stripe)
   unsigned best = WORLD_NODES_MAX;
   for (unsigned i = 0; i < world->options.n; i++)
     if (world->nodes[i]->is_alive && world->nodes[i]->is_in_ring
+        && (world->nodes[i]->contact.flags & SS_PEER_REACHABLE) != 0
         && (best == WORLD_NODES_MAX
             || ss_id_closer (&world->groups[stripe],
                              &world->nodes[i]->contact.id,

@@ -40,6 +40,8 @@ void world_forgive (World *world, unsigned node);
 void world_leave (World *world, unsigned node); /* orderly, then gone */
 /* A node that is in no ring yet enters it (all nodes do at first). */
 void world_set_in_ring (World *world, unsigned node, bool is_in);
+/* A node that others cannot reach unasked: it is in no ring. */
+void world_set_client (World *world, unsigned node);
 
 /* Ordered: one message of a node; its number from 1 is in it. False: too
  * many outstanding. */

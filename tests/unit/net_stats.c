@@ -69,6 +69,7 @@ test_members (void)
     "peers",        "upload_bps",     "download_bps",
     "upload_bytes", "download_bytes", "control_upload_bps",
     "station",      "counters",       "cpu_s",
+    "reachable",    "attachments",    "clients",
   };
   static const char *const inner[] = {
     "name",

@@ -328,6 +328,74 @@ test_open_and_leave (void)
   world_free (world);
 }
 
+static void
+check_clients (World *world, unsigned first, unsigned n)
+{
+  for (unsigned i = first; i < n; i++) {
+    g_assert_cmpuint (ss_family_n_children (world_family (world, i)), ==, 0);
+    g_assert_cmpuint (world_lost (world, i), ==, 0);
+    g_assert_cmpuint (world_received (world, i), >, 0);
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++)
+      g_assert_false (ss_group_is_root (world_group (world, i, stripe)));
+  }
+}
+
+/* Who cannot be reached unasked is a leaf everywhere, and loses nothing when
+ * parents die. */
+static void
+test_clients (void)
+{
+  const unsigned n = 16, first = 10;
+  World *world = make_world (n, false);
+  for (unsigned i = first; i < n; i++)
+    world_set_client (world, i);
+  world_publish (world, true);
+  for (unsigned i = n - 1; i > 0; i--) {
+    world_join (world, i);
+    world_run (world, 200 * SS_MSEC);
+  }
+  world_run (world, 5 * SS_SEC);
+  for (unsigned i = first; i < n; i++)
+    world_forgive (world, i);
+  world_run (world, 5 * SS_SEC);
+  for (unsigned i = 1; i < 5; i++) {
+    check_clients (world, first, n);
+    world_kill (world, i);
+    world_run (world, 4 * SS_SEC);
+  }
+  check_clients (world, first, n);
+  g_autofree char *wrong = world_check_trees (world);
+  g_assert_cmpstr (wrong, ==, NULL);
+  world_free (world);
+}
+
+/* With nobody else there the source serves them all itself, and as soon as
+ * there is one that can it hands each packet out once. */
+static void
+test_clients_alone (void)
+{
+  World *world = make_world (5, false);
+  for (unsigned i = 1; i < 4; i++)
+    world_set_client (world, i);
+  world_set_in_ring (world, 4, false);
+  world_publish (world, true);
+  for (unsigned i = 1; i < 4; i++)
+    world_join (world, i);
+  world_run (world, 5 * SS_SEC);
+  for (unsigned i = 1; i < 4; i++)
+    world_forgive (world, i);
+  world_run (world, 5 * SS_SEC);
+  check_clients (world, 1, 4);
+  world_set_in_ring (world, 4, true);
+  world_join (world, 4);
+  world_run (world, 10 * SS_SEC);
+  check_clients (world, 1, 4);
+  for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++)
+    g_assert_cmpuint (ss_group_n_children (world_group (world, 0, stripe)), <=,
+                      1);
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -342,5 +410,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/hostile", test_hostile);
   g_test_add_func ("/scribe/hostile-ordered", test_hostile_ordered);
   g_test_add_func ("/scribe/open-and-leave", test_open_and_leave);
+  g_test_add_func ("/scribe/clients", test_clients);
+  g_test_add_func ("/scribe/clients-alone", test_clients_alone);
   return g_test_run ();
 }
