@@ -236,10 +236,13 @@ log_line (void *user, SsLogLevel level, const char *text)
 static bool
 make_loop (SsHost *host, const SsHostOptions *options, GError **error)
 {
+  SsAddr machine[SS_UDP_MACHINE_ADDRS_MAX];
   SsNodeConfig config = {
     .is_relay = options->is_relay,
     .advertise = options->advertise,
     .upload_bps = options->upload_bps,
+    .machine = machine,
+    .n_machine = ss_udp_machine_addrs (machine),
     .wall_offset = ss_clock_wall_offset (),
     .may_stand_alone = options->may_stand_alone,
     .log_level = options->log_level,

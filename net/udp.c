@@ -316,6 +316,29 @@ ss_udp_own_addrs (const SsUdp *udp, SsAddr *ret_addrs, unsigned max)
 }
 
 unsigned
+ss_udp_machine_addrs (SsAddr ret_addrs[SS_UDP_MACHINE_ADDRS_MAX])
+{
+  struct ifaddrs *list;
+  unsigned n = 0;
+
+  if (getifaddrs (&list) != 0)
+    return 0;
+  for (const struct ifaddrs *i = list;
+       i != NULL && n < SS_UDP_MACHINE_ADDRS_MAX; i = i->ifa_next) {
+    const SocketAddress *address = (const void *) i->ifa_addr;
+
+    if (address != NULL && (i->ifa_flags & IFF_UP) != 0
+        && (address->any.sa_family == AF_INET
+            || address->any.sa_family == AF_INET6)) {
+      ret_addrs[n] = from_socket_address (address);
+      ret_addrs[n++].port = 0;
+    }
+  }
+  freeifaddrs (list);
+  return n;
+}
+
+unsigned
 ss_udp_receive (SsUdp *udp, SsUdpDatagram **ret_datagrams)
 {
   Batch *in = &udp->in;

@@ -31,6 +31,10 @@ bool ss_udp_reaches (const SsUdp *udp, const SsAddr *addr);
  * be told, other machines reach the socket: the best first. */
 unsigned ss_udp_own_addrs (const SsUdp *udp, SsAddr *ret_addrs, unsigned max);
 
+/* The IP addresses of this machine's interfaces that are up, without ports. */
+#define SS_UDP_MACHINE_ADDRS_MAX 16
+unsigned ss_udp_machine_addrs (SsAddr ret_addrs[SS_UDP_MACHINE_ADDRS_MAX]);
+
 /* At most SS_UDP_BATCH datagrams that are there, valid until the next call. */
 unsigned ss_udp_receive (SsUdp *udp, SsUdpDatagram **ret_datagrams);
 

@@ -57,6 +57,16 @@ on_up (void *user, const SsContact *peer, const SsAddr *observed)
   SsNode *node = user;
   note_observation (node, peer, observed);
   ss_pastry_link_up (node->pastry, peer, observed);
+  /* Whom all others have come to has been told by nobody. */
+  if (!ss_addr_is_set (observed)
+      && !ss_addr_is_set (&ss_link_self (node->link)->addr))
+    ss_link_ask_address (node->link, peer);
+}
+
+static void
+on_observed (void *user, const SsContact *peer, const SsAddr *observed)
+{
+  note_observation (user, peer, observed);
 }
 
 static void
@@ -79,6 +89,7 @@ static const SsLinkUpcalls link_upcalls = {
   .late = on_late,
   .failed = on_failed,
   .up = on_up,
+  .observed = on_observed,
   .identified = on_identified,
   .arrived = on_arrived,
 };
@@ -185,6 +196,7 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   SsNode *node = g_new0 (SsNode, 1);
 
   node->config = *config;
+  node->config.machine = NULL; /* the caller's */
   ss_env_init (&node->env, seed, now, config->wall_offset);
   node->env.log_level = config->log_level;
   node->env.log = config->log;
@@ -197,6 +209,8 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
     .advertise = config->advertise,
     .last_handshake_ns = config->last_handshake_ns,
     .upload_bps = config->upload_bps,
+    .machine = config->machine,
+    .n_machine = config->n_machine,
   };
   memcpy (link_config.identity_seed, config->identity_seed,
           sizeof link_config.identity_seed);

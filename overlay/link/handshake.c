@@ -44,13 +44,17 @@ next_timestamp (SsLink *link)
   return link->last_handshake_ns;
 }
 
-/* Many nodes may share one of these: only the port tells them apart. */
+/* Many nodes may share one of these: only the port tells them apart. Nobody
+ * else is flooded at an address of this machine's own. */
 static bool
-is_shared_ip (const SsAddr *addr)
+is_shared_ip (const SsLink *link, const SsAddr *addr)
 {
   const uint8_t *ip = addr->ip;
   if (ss_addr_is_loopback (addr))
     return true;
+  for (unsigned i = 0; i < link->n_machine; i++)
+    if (memcmp (link->machine[i].ip, ip, sizeof addr->ip) == 0)
+      return true;
   if (!ss_addr_is_v4 (addr)) /* fc00::/7, fe80::/10 */
     return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
   ip += 12;
@@ -65,7 +69,7 @@ unconfirmed_when (SsLink *link, const SsAddr *addr)
 {
   SsTime now = link->env->now;
   SsTime when = ss_limit_when (&link->initiations_addr, addr, now);
-  if (!is_shared_ip (addr)) {
+  if (!is_shared_ip (link, addr)) {
     SsAddr ip = *addr;
     ip.port = 0;
     when = MAX (when, ss_limit_when (&link->initiations_ip, &ip, now));
@@ -78,7 +82,7 @@ unconfirmed_take (SsLink *link, const SsAddr *addr)
 {
   SsTime now = link->env->now;
   ss_limit_take (&link->initiations_addr, addr, now);
-  if (!is_shared_ip (addr)) {
+  if (!is_shared_ip (link, addr)) {
     SsAddr ip = *addr;
     ip.port = 0;
     ss_limit_take (&link->initiations_ip, &ip, now);
@@ -241,6 +245,14 @@ tell_late (SsLink *link, SsLinkPeer *peer, unsigned tries)
 }
 
 void
+ss_link_ask_address (SsLink *link, const SsContact *contact)
+{
+  SsLinkPeer *peer = ss_link_find (link, &contact->id);
+  if (peer && !ss_link_is_via (peer))
+    ss_link_initiate (link, peer);
+}
+
+void
 ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
 {
   SsLinkHandshake *handshake = peer->work->handshake;
@@ -357,6 +369,8 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   peer->work->want_confirm = true;
   if (establish (link, peer, &session))
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
+  else if (link->upcalls.observed)
+    link->upcalls.observed (link->user, &peer->contact, &welcome.observed);
   if (!ss_link_is_dead (peer)) {
     ss_link_make_ready (link, peer->work);
     ss_link_settle (link, peer);

@@ -48,6 +48,10 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   link->self.addr = link->advertise = config->advertise;
   link->self.flags = config->flags;
   link->last_handshake_ns = config->last_handshake_ns;
+  link->n_machine = config->n_machine;
+  if (config->n_machine > 0)
+    link->machine = g_memdup2 (config->machine,
+                               config->n_machine * sizeof link->machine[0]);
   memcpy (link->realm_key, config->realm_key, sizeof link->realm_key);
   ss_mac_key (SS_MAC_FIRST, link->realm_key, &link->self.key, link->mac1_key);
   ss_mac_key (SS_MAC_ASK, link->realm_key, NULL, link->ask_key);
@@ -83,6 +87,7 @@ ss_link_free (SsLink *link)
   ss_timers_disarm (&link->env->timers, &link->pace_timer);
   ss_timers_disarm (&link->env->timers, &link->failures_timer);
   ss_timers_disarm (&link->env->timers, &link->sweep_timer);
+  g_free (link->machine);
   g_free (link->cookies);
   g_free (link->slots);
   g_free (link->order);

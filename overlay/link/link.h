@@ -66,6 +66,8 @@ typedef struct {
   /* A session was made. `observed` is this node's address as the peer sees
    * it (not set when unknown). */
   void (*up) (void *user, const SsContact *peer, const SsAddr *observed);
+  /* The same word, with a session that follows another. May be NULL. */
+  void (*observed) (void *user, const SsContact *peer, const SsAddr *observed);
   /* With `up`: where the peer itself says that it may be reached (none if it
    * does not know). Hints: see DESIGN, section 5. */
   void (*advertised) (void *user, const SsContact *peer, const SsAddr *addrs,
@@ -88,6 +90,8 @@ typedef struct {
   uint64_t last_handshake_ns; /* wall time of the last initiation of this
                                  identity, from its file; 0 if none */
   uint64_t upload_bps;        /* cap, bit/s of UDP payload; 0: none */
+  const SsAddr *machine;      /* the machine's IP addresses, copied; ports */
+  unsigned n_machine;         /*   do not matter; may be none */
 } SsLinkConfig;
 
 /* True if the key is worth an id: BLAKE2b (key || "work") starts with
@@ -103,6 +107,9 @@ SsLink *ss_link_new (SsEnv *env, const SsLinkConfig *config,
 void ss_link_free (SsLink *link);
 
 const SsContact *ss_link_self (const SsLink *link);
+/* Makes a new session with a peer that came by itself: who answers says the
+ * address that it observes. The upcall `observed` brings it. */
+void ss_link_ask_address (SsLink *link, const SsContact *peer);
 void ss_link_set_advertise (SsLink *link, const SsAddr *addr);
 /* Wall time of the newest initiation sent, to be persisted by the caller. */
 uint64_t ss_link_last_handshake_ns (const SsLink *link);

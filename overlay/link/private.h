@@ -220,7 +220,9 @@ struct SsLink {
   SsTime pace_burst, pace_datagram;
 
   SsLimit initiations_addr, initiations_ip; /* sent */
-  SsLimit accepted;                         /* received, under load */
+  SsAddr *machine; /* this machine's addresses; NULL: unknown */
+  unsigned n_machine;
+  SsLimit accepted; /* received, under load */
   SsLimit answers;
   SsCookies *cookies; /* NULL: never been under load */
   SsTime load_second;
