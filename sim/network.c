@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sim/nat.h"
 #include "sim/pool.h"
 #include "sim/queue.h"
 #include "sim/trace.h"
@@ -60,6 +61,7 @@ struct SsNetwork {
   SsRng faults, places_rng;
   GArray *places;  /* Place */
   GArray *tampers; /* Tamper */
+  SsNat *nat;      /* NULL: nobody is behind one */
   SsNetworkStats stats;
   SsTrace trace;
 };
@@ -139,6 +141,7 @@ ss_network_free (SsNetwork *network)
   ss_pool_clear (&network->pool);
   g_array_unref (network->places);
   g_array_unref (network->tampers);
+  ss_nat_free (network->nat);
   g_free (network);
 }
 
@@ -224,6 +227,11 @@ send (SsNetwork *network, unsigned from, const SsAddr *addr,
   /* Nobody there. */
   if (!ss_addr_is_v4 (addr) || addr->port != PORT || to >= network->places->len)
     return;
+  if (network->nat != NULL
+      && !ss_nat_pass (network->nat, network->now, from, to)) {
+    network->stats.lost++;
+    return;
+  }
   for (unsigned i = 0; i < copies; i++) {
     SsTime delay = draw_delay (network, from, to);
 
@@ -399,6 +407,20 @@ void
 ss_network_mute (SsNetwork *network, unsigned node, bool mute)
 {
   place_of (network, node)->is_mute = mute;
+}
+
+void
+ss_network_put_behind_nat (SsNetwork *network, unsigned node, SsTime memory)
+{
+  if (network->nat == NULL)
+    network->nat = ss_nat_new ();
+  ss_nat_put (network->nat, node, memory);
+}
+
+bool
+ss_network_is_behind_nat (const SsNetwork *network, unsigned node)
+{
+  return network->nat != NULL && ss_nat_has (network->nat, node);
 }
 
 void

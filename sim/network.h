@@ -78,6 +78,11 @@ void ss_network_thaw (SsNetwork *network, unsigned node);
 void ss_network_set_side (SsNetwork *network, unsigned node, unsigned side);
 bool ss_network_is_frozen (const SsNetwork *network, unsigned node);
 void ss_network_set_loss (SsNetwork *network, double loss);
+/* node, that need not be up yet, gets only what comes from where it has sent
+ * something no longer ago than this. */
+void ss_network_put_behind_nat (SsNetwork *network, unsigned node,
+                                SsTime memory);
+bool ss_network_is_behind_nat (const SsNetwork *network, unsigned node);
 /* Takes what node sends from the network: for tests of the oracles. */
 void ss_network_mute (SsNetwork *network, unsigned node, bool mute);
 /* Lets a function change what node sends, in place and up to SS_DATAGRAM_MAX

@@ -204,6 +204,7 @@ choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
       SsAddr addr = ss_network_addr (index);
 
       if (member->is_up && member->ready_at >= 0
+          && !ss_network_is_behind_nat (world->network, index)
           && (n == 0 || !ss_addr_equal (&addr, &ret_addrs[0]))) {
         ret_addrs[n++] = addr;
         break;
