@@ -184,11 +184,25 @@ class Air:
         return (lines[-1][field] - lines[0][field]) / media if media else None
 
 
-def cpu_per_megabyte(program):
-    received = program.stats.get("download_bytes", 0)
-    if not received or program.cpu_seconds is None:
+def cpu_per_megabyte(program, start, end, wall_offset):
+    """CPU seconds per MB received between these times."""
+    lines = [line for line in program.lines
+             if start <= line["time"] - wall_offset <= end]
+    if len(lines) < 2:
         return None
-    return program.cpu_seconds / (received / 1e6)
+    received = lines[-1]["download_bytes"] - lines[0]["download_bytes"]
+    if not received:
+        return None
+    return (lines[-1]["cpu_s"] - lines[0]["cpu_s"]) / (received / 1e6)
+
+
+def cpu_to_start(program):
+    """CPU seconds up to the first line that tells of media: the key's work,
+    joining and tuning in."""
+    for line in program.lines:
+        if (line.get("station") or {}).get("frames_out", 0) > 0:
+            return line["cpu_s"]
+    return None
 
 
 def total(programs, field):

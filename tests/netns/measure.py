@@ -8,7 +8,7 @@ import math
 import sys
 import time
 
-from air import Air, cpu_per_megabyte, median, total
+from air import Air, cpu_per_megabyte, cpu_to_start, median, total
 from lib import Failure, Skip, Stage, handle_signals
 from namespaces import Namespace
 from packets import OPUS_RATE, make_source
@@ -123,7 +123,9 @@ def figures_of(air, options, start, end, victim):
             "upload_multiple": air.multiple(listener, start, end),
             "download_multiple": air.multiple(listener, start, end,
                                               "download_bytes"),
-            "cpu_s_per_mb": cpu_per_megabyte(listener),
+            "cpu_s_per_mb": cpu_per_megabyte(listener, start, end,
+                                             air.wall_offset),
+            "cpu_to_start_s": cpu_to_start(listener),
             "memory": listener.memory_peak,
             "interior_stripes": listener.children(),
             **{name: listener.station.get(name) for name in
@@ -188,8 +190,11 @@ def limits_of(figures, options):
               abs(figures["counted_by_kernel"] - 1), COUNTS_TOLERANCE,
               lambda value: f"1 +- {value:.3f}")
     if options.flac:
-        limit("CPU of a listener per MB, most",
-              max(column["cpu_s_per_mb"], default=None),
+        costs = column["cpu_s_per_mb"]
+        limit("CPU of a listener per MB, mean",
+              sum(costs) / len(costs) if costs else None,
+              CPU_PER_MEGABYTE_MAX, lambda value: f"{value:.4f} s")
+        limit("CPU of a listener per MB, most", max(costs, default=None),
               CPU_PER_MEGABYTE_MAX, lambda value: f"{value:.4f} s")
     return limits
 
@@ -210,6 +215,7 @@ def print_rows(figures):
                ("up x", "upload_multiple", "{:.2f}"),
                ("down x", "download_multiple", "{:.2f}"),
                ("interior", "interior_stripes", "{}"),
+               ("start CPU s", "cpu_to_start_s", "{:.2f}"),
                ("CPU s/MB", "cpu_s_per_mb", "{:.4f}"))
     table = [[title for title, _, _ in columns]]
     table += [[text_of(row[name], form) for _, name, form in columns]
