@@ -176,5 +176,7 @@ ss_link_on_answer (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     .addr = question->addr,
     .flags = answer.flags,
   };
+  /* Somebody is there who wants to be met: no longer mere hearsay. */
+  ss_limit_forget (&link->initiations_addr, &question->addr);
   conclude (link, question, &contact, NULL);
 }

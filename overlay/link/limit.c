@@ -84,6 +84,14 @@ ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now)
 }
 
 void
+ss_limit_forget (SsLimit *limit, const SsAddr *addr)
+{
+  SsLimitEntry *entry = find (limit, addr);
+  if (entry)
+    *entry = limit->entries[--limit->n];
+}
+
+void
 ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
 {
   SsLimitEntry *entry = find (limit, addr);

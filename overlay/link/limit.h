@@ -32,5 +32,7 @@ void ss_limit_clear (SsLimit *limit);
 SsTime ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now);
 /* Forgets what no longer counts, and gives its memory back. */
 void ss_limit_trim (SsLimit *limit, SsTime now);
+/* As if there had been none. */
+void ss_limit_forget (SsLimit *limit, const SsAddr *addr);
 /* Records one. */
 void ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now);
