@@ -15,11 +15,16 @@
 #define REJECT_AFTER (180 * SS_SEC)
 #define TIME_UNIT    (SS_MSEC)
 #define TAG_BYTE     0
+#define SEEN_MAX     16
 
 struct SsSealer {
   SsKey key;
   uint8_t realm[8]; /* enough to tell two realms apart */
   uint8_t version;
+  /* Of the latest initiations taken, which are not taken again: the real one
+   * goes by their timestamps. */
+  uint8_t n_seen;
+  uint32_t seen[SEEN_MAX];
 };
 
 /* Which initiation a response answers: an older one's is refused, as the
@@ -85,6 +90,19 @@ ss_sealer_initiate (SsSealer *sealer, const SsKey *remote, SsRng *rng,
   return handshake;
 }
 
+static bool
+was_seen (SsSealer *sealer, const uint8_t *nonce)
+{
+  uint32_t number;
+
+  memcpy (&number, nonce, sizeof number);
+  for (unsigned i = 0; i < SEEN_MAX; i++)
+    if (sealer->seen[i] == number)
+      return true;
+  sealer->seen[sealer->n_seen++ % SEEN_MAX] = number;
+  return false;
+}
+
 SsSealerHandshake *
 ss_sealer_accept (SsSealer *sealer, const uint8_t *message, size_t len,
                   uint8_t *ret_payload)
@@ -92,7 +110,8 @@ ss_sealer_accept (SsSealer *sealer, const uint8_t *message, size_t len,
   if (len < SS_SEALER_INITIATION_OVERHEAD
       || memcmp (message + 32, sealer->key.b, 32) != 0
       || memcmp (message + 64, sealer->realm, sizeof sealer->realm) != 0
-      || message[64 + sizeof sealer->realm] != sealer->version)
+      || message[64 + sizeof sealer->realm] != sealer->version
+      || was_seen (sealer, message + NONCE_AT))
     return NULL;
   SsSealerHandshake *handshake = g_new0 (SsSealerHandshake, 1);
   memcpy (handshake->remote.b, message, 32);
