@@ -2,7 +2,8 @@
  *
  *   ss-sim list
  *   ss-sim run SCENARIO [--nodes N] [--seed S] ...
- *   ss-sim swarm [--runs N] [--seed S] */
+ *   ss-sim swarm [--runs N] [--seed S]
+ *   ss-sim paper [PAPER [TABLE]] [--csv FILE] [--runs SEEDS] */
 #include <glib.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "sim/options.h"
+#include "sim/paper.h"
 #include "sim/scenario.h"
 #include "sim/swarm.h"
 
@@ -33,6 +35,16 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
     list ();
     return EXIT_SUCCESS;
   }
+  if (argc >= 2 && argc <= 4 && strcmp (argv[1], "paper") == 0) {
+    if (argc == 2) {
+      ss_paper_list ();
+      return EXIT_SUCCESS;
+    }
+    return ss_paper_run (argv[2], argc == 4 ? argv[3] : NULL, given,
+                         ss_given_csv (given))
+               ? EXIT_SUCCESS
+               : EXIT_FAILED;
+  }
   if (argc == 2 && strcmp (argv[1], "swarm") == 0) {
     options->seed = 1;
     options->runs = SWARM_RUNS;
@@ -40,7 +52,8 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
     return ss_swarm (options) ? EXIT_SUCCESS : EXIT_FAILED;
   }
   if (argc != 3 || strcmp (argv[1], "run") != 0) {
-    fprintf (stderr, "usage: ss-sim list | run SCENARIO | swarm [OPTIONS]; "
+    fprintf (stderr, "usage: ss-sim list | run SCENARIO | swarm | paper PAPER "
+                     "[TABLE] [OPTIONS]; "
                      "see ss-sim --help\n");
     return EXIT_USAGE;
   }
@@ -71,9 +84,9 @@ main (int argc, char **argv)
   if (sodium_init () < 0)
     return EXIT_FAILED;
   setvbuf (stdout, NULL, _IOLBF, 0);
-  SsGiven *given =
-      ss_given_parse ("list | run SCENARIO | swarm - simulate many nodes",
-                      &argc, &argv, &error);
+  SsGiven *given = ss_given_parse (
+      "list | run SCENARIO | swarm | paper PAPER [TABLE] - simulate many nodes",
+      &argc, &argv, &error);
 
   if (given == NULL) {
     fprintf (stderr, "ss-sim: %s; see ss-sim --help\n", error->message);
