@@ -261,42 +261,29 @@ vorbis_duration (SsCodecParser *parser, const uint8_t *packet, size_t len,
 
 /* Where the coded number of a FLAC frame header ends; 0: not a header. */
 static size_t
-flac_number (const uint8_t *packet, size_t len, uint64_t *ret_number)
+flac_number_end (const uint8_t *packet, size_t len)
 {
   if (len < 6 || packet[0] != 0xff || (packet[1] & 0xfe) != 0xf8)
     return 0;
   uint8_t first = packet[4];
-  if (first < 0x80) {
-    *ret_number = first;
+  if (first < 0x80)
     return 5;
-  }
   /* UTF-8 stretched to 36 bits: as many leading ones as there are bytes. */
   size_t n = 0;
   while (n < 8 && (first & (0x80 >> n)) != 0)
     n++;
   if (n < 2 || n > FLAC_NUMBER_LEN_MAX || len < 4 + n)
     return 0;
-  uint64_t number = first & (0x7f >> n);
-  for (size_t i = 1; i < n; i++) {
+  for (size_t i = 1; i < n; i++)
     if ((packet[4 + i] & 0xc0) != 0x80)
       return 0;
-    number = number << 6 | (packet[4 + i] & 0x3f);
-  }
-  *ret_number = number;
   return 4 + n;
-}
-
-bool
-ss_flac_frame_number (const uint8_t *packet, size_t len, uint64_t *ret_number)
-{
-  return flac_number (packet, len, ret_number) != 0;
 }
 
 static bool
 flac_duration (const uint8_t *packet, size_t len, uint32_t *ret_duration)
 {
-  uint64_t number;
-  size_t at = flac_number (packet, len, &number);
+  size_t at = flac_number_end (packet, len);
   if (at == 0)
     return false;
   unsigned code = packet[2] >> 4;

@@ -58,11 +58,6 @@ bool ss_codec_parser_packet (SsCodecParser *parser, const uint8_t *packet,
 /* Something was lost: the next packet has no predecessor. */
 void ss_codec_parser_reset (SsCodecParser *parser);
 
-/* The frame or sample number written into a FLAC frame's header; 0 for the
- * first of a file. False when the header is not one. */
-bool ss_flac_frame_number (const uint8_t *packet, size_t len,
-                           uint64_t *ret_number);
-
 /* Samples of a clock as time and back, to the nearest; both at least 0. */
 SsTime ss_samples_to_time (int64_t n_samples, uint32_t clock_rate);
 int64_t ss_time_to_samples (SsTime time, uint32_t clock_rate);

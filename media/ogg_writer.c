@@ -136,9 +136,9 @@ put_packet (SsOggWriter *w, const uint8_t *data, size_t len)
   g_assert (result == 0);
 }
 
-/* The first packet is alone on its page, and audio begins on a fresh one. A
- * FLAC stream that is not heard from its first frame has neither the length
- * nor the checksum of the whole. */
+/* The first packet is alone on its page, and audio begins on a fresh one. Who
+ * writes FLAC live promises neither the length nor the checksum of the whole:
+ * whether all of it will have come is only known at its end. */
 static void
 begin_link (SsOggWriter *w, const SsFrame *frame)
 {
@@ -154,12 +154,7 @@ begin_link (SsOggWriter *w, const SsFrame *frame)
   for (unsigned i = 0; i < w->headers->n_packets; i++) {
     size_t len;
     const uint8_t *data = g_bytes_get_data (w->headers->packets[i], &len);
-    uint64_t number = 0;
-    if (i == 0 && w->headers->codec == SS_CODEC_FLAC && frame != NULL
-        && len >= FLAC_ID_LEN
-        && ss_flac_frame_number (g_bytes_get_data (frame->data, NULL),
-                                 g_bytes_get_size (frame->data), &number)
-        && number != 0) {
+    if (i == 0 && w->headers->codec == SS_CODEC_FLAC && len >= FLAC_ID_LEN) {
       g_autofree uint8_t *copy = g_memdup2 (data, len);
       copy[FLAC_TOTAL_AT] &= 0xf0;
       memset (copy + FLAC_TOTAL_AT + 1, 0, 4 + 16);

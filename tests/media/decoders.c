@@ -64,7 +64,7 @@ write_stream (const Case *c, GByteArray *out, uint32_t serial)
   return out;
 }
 
-/* A FLAC stream that began before its listener has no checksum to check. */
+/* A FLAC stream that is written live has no checksum to check. */
 static bool
 complains (const char *text)
 {

@@ -29,13 +29,13 @@ write_all (const Fixture *fixture, unsigned first, const bool *lost,
 }
 
 static void
-assert_same_headers (const SsCodecHeaders *a, const SsCodecHeaders *b,
-                     unsigned first_packet)
+assert_same_headers (const SsCodecHeaders *a, const SsCodecHeaders *b)
 {
   g_assert_cmpuint (a->codec, ==, b->codec);
   g_assert_cmpuint (a->clock_rate, ==, b->clock_rate);
   g_assert_cmpuint (a->n_packets, ==, b->n_packets);
-  for (unsigned i = first_packet; i < a->n_packets; i++)
+  /* FLAC's first packet loses its total and checksum. */
+  for (unsigned i = a->codec == SS_CODEC_FLAC; i < a->n_packets; i++)
     g_assert_true (g_bytes_equal (a->packets[i], b->packets[i]));
 }
 
@@ -88,7 +88,7 @@ test_whole (const void *name)
     g_assert_cmpuint (copy->links->len, ==, 1);
     const FixtureLink *a = source->links->pdata[0];
     const FixtureLink *b = copy->links->pdata[0];
-    assert_same_headers (a->headers, b->headers, 0);
+    assert_same_headers (a->headers, b->headers);
     assert_same_packets (a, 0, NULL, b);
     g_assert_cmpint (fixture_packet (b, 0)->start, ==, 0);
   }
@@ -115,8 +115,7 @@ test_start_and_loss (const void *name)
     g_assert_cmpuint (copy->n_warnings, ==, 0);
     g_assert_cmpuint (copy->links->len, ==, 1);
     const FixtureLink *b = copy->links->pdata[0];
-    /* A FLAC stream's first packet loses its total and checksum. */
-    assert_same_headers (a->headers, b->headers, 1);
+    assert_same_headers (a->headers, b->headers);
     assert_same_packets (a, first, lost, b);
   }
 }
