@@ -78,7 +78,10 @@ find (const SsWorld *world, const SsKbrMessage *message)
   memcpy (words, message->data, sizeof words);
   if (words[0] != stream->life || words[1] >= stream->lookups->len)
     return NULL;
-  return &g_array_index (stream->lookups, Lookup, words[1]);
+  Lookup *lookup = &g_array_index (stream->lookups, Lookup, words[1]);
+
+  /* Another key is a hostile node's doing. */
+  return ss_id_equal (&lookup->key, &message->key) ? lookup : NULL;
 }
 
 /* Is the member one of the closest? */
@@ -131,7 +134,6 @@ deliver (void *app, const SsKbrMessage *message)
 
   if (lookup == NULL)
     return;
-  g_assert (ss_id_equal (&lookup->key, &message->key));
   if (lookup->counts && member->is_up
       && !is_right (world, member, &message->key)) {
     stream->n_wrong++;

@@ -40,32 +40,52 @@ count_message (SsTraffic *traffic, unsigned protocol, const uint8_t *data,
   return data[0] == SS_MSG_ROUTED;
 }
 
-/* The length of the frame at data, its own header included. */
-static size_t
-read_frame (const uint8_t *data, size_t len, size_t *ret_head)
+void
+ss_traffic_begin (const uint8_t *bytes, size_t len, SsTrafficFrame *ret_frame)
 {
-  size_t head = 1;
-
-  if ((data[0] & FRAME_CONTROL) != 0) {
-    *ret_head = 0;
-    if (data[0] != SS_MSG_LINK_ACK || len < 2)
-      return data[0] == SS_MSG_LINK_ACK ? len : 1;
-    return MIN (len, 2 + 2 * (size_t) data[1]);
+  *ret_frame = (SsTrafficFrame){ .next = bytes };
+  if (len >= HEADER_LEN + TAG_LEN && bytes[0] == SS_MSG_LINK_DATA) {
+    ret_frame->next = bytes + HEADER_LEN;
+    ret_frame->left = len - HEADER_LEN - TAG_LEN;
   }
-  if (data[0] & FRAME_RELIABLE)
-    head += 2;
-  if (data[0] & FRAME_LENGTH)
-    head += 2;
-  *ret_head = head;
-  if (head > len || (data[0] & FRAME_LENGTH) == 0)
-    return len;
-  return MIN (len, head + ((size_t) data[head - 2] << 8 | data[head - 1]));
+}
+
+bool
+ss_traffic_next (SsTrafficFrame *frame)
+{
+  const uint8_t *data = frame->next;
+  size_t left = frame->left, head = 1, len = left;
+
+  if (left == 0)
+    return false;
+  frame->is_control = (data[0] & FRAME_CONTROL) != 0;
+  frame->protocol = data[0] & FRAME_PROTOCOL;
+  if (frame->is_control) {
+    head = 0;
+    if (data[0] != SS_MSG_LINK_ACK)
+      len = 1;
+    else if (left >= 2)
+      len = MIN (left, 2 + 2 * (size_t) data[1]);
+  } else {
+    head += (data[0] & FRAME_RELIABLE) != 0 ? 2 : 0;
+    head += (data[0] & FRAME_LENGTH) != 0 ? 2 : 0;
+    if (head > left)
+      return false;
+    if ((data[0] & FRAME_LENGTH) != 0)
+      len = MIN (left, head + ((size_t) data[head - 2] << 8 | data[head - 1]));
+  }
+  frame->data = data + head;
+  frame->len = len - head;
+  frame->next = data + len;
+  frame->left = left - len;
+  return true;
 }
 
 void
 ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
 {
   bool has_message = false, has_routed = false;
+  SsTrafficFrame frame;
 
   traffic->datagrams++;
   traffic->bytes += len;
@@ -74,21 +94,15 @@ ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
       add (&traffic->link[bytes[0]], len);
     return;
   }
-  const uint8_t *data = bytes + HEADER_LEN;
-  size_t left = len - HEADER_LEN - TAG_LEN;
-
-  while (left > 0) {
-    size_t head, n = read_frame (data, left, &head);
-
-    if (head == 0) {
-      add (&traffic->frames[data[0]], n);
-    } else if (head <= n) {
+  ss_traffic_begin (bytes, len, &frame);
+  while (ss_traffic_next (&frame)) {
+    if (frame.is_control) {
+      add (&traffic->frames[frame.data[0]], frame.len);
+    } else {
       has_message = true;
-      has_routed |= count_message (traffic, data[0] & FRAME_PROTOCOL,
-                                   data + head, n - head);
+      has_routed |=
+          count_message (traffic, frame.protocol, frame.data, frame.len);
     }
-    data += n;
-    left -= n;
   }
   traffic->acks_only += !has_message;
   traffic->routed += has_routed;

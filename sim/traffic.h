@@ -22,6 +22,21 @@ typedef struct {
   SsTrafficCount others[SS_N_PROTOCOLS];
 } SsTraffic;
 
+/* The frames of a datagram, one after the other: none if it is not one of a
+ * session's. */
+typedef struct {
+  bool is_control;
+  unsigned protocol;   /* of a message */
+  const uint8_t *data; /* of the message; the whole of a control frame */
+  size_t len;
+  const uint8_t *next; /* what follows */
+  size_t left;
+} SsTrafficFrame;
+
+void ss_traffic_begin (const uint8_t *bytes, size_t len,
+                       SsTrafficFrame *ret_frame);
+bool ss_traffic_next (SsTrafficFrame *frame);
+
 void ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len);
 /* Datagrams that are no lookups, nor acknowledge one and nothing else: what
  * the overlay costs by itself. */

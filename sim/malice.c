@@ -1,0 +1,91 @@
+/* Hostile nodes. */
+#include "sim/malice.h"
+
+#include <string.h>
+
+#include "overlay/link/messages.h"
+#include "overlay/pastry/messages.h"
+#include "sim/traffic.h"
+
+/* False: the message is to go no further. */
+static bool
+change_routed (SsMalice *malice, uint8_t *data, size_t len)
+{
+  SsMsgRouted message;
+  uint8_t buf[SS_MSG_ROUTED_MAX + SS_KBR_MESSAGE_MAX];
+
+  if (!ss_msg_routed_decode (data, len, &message) || message.hops == 0
+      || message.protocol == SS_PROTOCOL_OVERLAY)
+    return true;
+  if (malice->kinds & SS_MALICE_DROP) {
+    malice->n_dropped++;
+    return false;
+  }
+  if ((malice->kinds & SS_MALICE_MISROUTE) == 0)
+    return true;
+  ss_rng_bytes (&malice->rng, &message.key, sizeof message.key);
+  if (ss_msg_routed_encode (&message, buf, sizeof buf) == len) {
+    memcpy (data, buf, len);
+    malice->n_changed++;
+  }
+  return true;
+}
+
+static void
+change_leaf_set (SsMalice *malice, uint8_t *data, size_t len)
+{
+  SsMsgLeafSet message;
+  uint8_t buf[SS_MSG_LEAF_SET_MAX];
+
+  if ((malice->kinds & SS_MALICE_LIE) == 0 || malice->n_friends == 0
+      || !ss_msg_leaf_set_decode (data, len, &message))
+    return;
+  for (unsigned i = 0; i < message.n_peers; i++)
+    message.peers[i] = malice->friends[i % malice->n_friends];
+  /* Records are of one length here: each has one address. */
+  if (ss_msg_leaf_set_encode (&message, buf, sizeof buf) == len) {
+    memcpy (data, buf, len);
+    malice->n_changed++;
+  }
+}
+
+static bool
+tamper (void *user, unsigned to, uint8_t *bytes, size_t *len)
+{
+  SsMalice *malice = user;
+  SsTrafficFrame frame;
+
+  ss_traffic_begin (bytes, *len, &frame);
+  while (ss_traffic_next (&frame)) {
+    uint8_t *data = bytes + (frame.data - bytes);
+
+    if (frame.is_control || frame.protocol != SS_PROTOCOL_OVERLAY
+        || frame.len == 0)
+      continue;
+    if (data[0] == SS_MSG_ROUTED && !change_routed (malice, data, frame.len))
+      return false;
+    if (data[0] == SS_MSG_LEAF_SET)
+      change_leaf_set (malice, data, frame.len);
+  }
+  return true;
+}
+
+void
+ss_malice_start (SsMalice *malice, SsWorld *world, unsigned node,
+                 unsigned kinds, const unsigned *friends, unsigned n_friends)
+{
+  *malice = (SsMalice){ .kinds = kinds };
+  malice->n_friends = MIN (n_friends, SS_MALICE_FRIENDS_MAX);
+  for (unsigned i = 0; i < malice->n_friends; i++) {
+    const SsMember *member = ss_world_member (world, friends[i]);
+
+    malice->friends[i] = (SsPeerRecord){
+      .key = member->self.key,
+      .flags = member->self.flags,
+      .n_addrs = 1,
+      .addrs = { ss_network_addr (friends[i]) },
+    };
+  }
+  ss_network_rng (world->network, "malice", node, &malice->rng);
+  ss_network_tamper (world->network, node, tamper, malice);
+}

@@ -1,0 +1,28 @@
+/* Nodes that are hostile from inside the ring: hooks, for tests of what holds
+ * against them. What such a node sends is changed on its way out; as the
+ * plain sealer leaves it open, it stays well-formed. */
+#pragma once
+
+#include "sim/world.h"
+
+typedef enum {
+  SS_MALICE_DROP = 1,     /* others' routed messages go no further */
+  SS_MALICE_MISROUTE = 2, /* they go to a key by lot */
+  SS_MALICE_LIE = 4,      /* leaf sets that it tells name its friends alone */
+} SsMaliceKind;
+
+#define SS_MALICE_FRIENDS_MAX 16
+
+/* One for each such node; belongs to the caller, outlives the world. */
+typedef struct {
+  unsigned kinds;
+  SsPeerRecord friends[SS_MALICE_FRIENDS_MAX];
+  unsigned n_friends;
+  SsRng rng;
+  uint64_t n_dropped, n_changed;
+} SsMalice;
+
+/* friends: numbers of nodes. */
+void ss_malice_start (SsMalice *malice, SsWorld *world, unsigned node,
+                      unsigned kinds, const unsigned *friends,
+                      unsigned n_friends);
