@@ -282,19 +282,26 @@ def realms(build):
 
 
 def foreign_runtime_directory(build):
-    """A link, or open to others: refused with a word, and not used."""
+    """A link, open to others, or another's: refused with a word, and not
+    used."""
     with Stage(build) as stage:
         real = stage.path("elsewhere")
         os.mkdir(real, 0o700)
-        for fault in ("link", "open"):
+        faults = ["link", "open"]
+        if os.geteuid() == 0:
+            faults.append("another")
+        for fault in faults:
             folder = stage.path(f"run-{fault}")
             os.mkdir(folder, 0o700)
             path = os.path.join(folder, "splitstream")
             if fault == "link":
                 os.symlink(real, path)
             else:
-                os.mkdir(path)
+                os.mkdir(path, 0o700)
+            if fault == "open":
                 os.chmod(path, 0o777)
+            elif fault == "another":
+                os.chown(path, 65534, 65534)
             node = stage.start("node", *WHERE,
                                env={"XDG_RUNTIME_DIR": folder})
             node.wait_error(path)
@@ -337,6 +344,7 @@ def random_datagrams(build):
             air.start_listener()
         air.wait_tuned(air.listeners)
         targets = [air.node, air.broadcaster, air.listeners[0]]
+        stage.wait_all(targets, lambda p: p.stats, 5, "statistics")
         before = [dict(p.stats["counters"]) for p in targets]
         memory = [p.memory_peak for p in targets]
         noise = rng.randbytes(1 << 16)

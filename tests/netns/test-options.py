@@ -2,9 +2,11 @@
 starts. No ring, no namespaces."""
 
 import os
+import shutil
+import subprocess
 import sys
 
-from lib import Stage, expect, run_tests
+from lib import Skip, Stage, expect, run_tests
 
 PROGRAMS = ("broadcast", "listen", "node")
 USAGE, FAILED, NO_SOURCE = 2, 1, 5
@@ -128,6 +130,33 @@ def files_that_are_missing(build):
             expect(words in done.errors.splitlines()[-1], done.errors)
 
 
+def installs(build):
+    """`DESTDIR=... meson install` puts everything in its place, and what it
+    put there runs."""
+    if shutil.which("meson") is None:
+        raise Skip("meson is not installed")
+    with Stage(build) as stage:
+        root = stage.path("root")
+        subprocess.run(["meson", "install", "-C", build, "--no-rebuild",
+                        "--destdir", root], check=True,
+                       stdout=subprocess.DEVNULL)
+        files = {os.path.relpath(os.path.join(folder, name), root)
+                 for folder, _, names in os.walk(root) for name in names}
+        wanted = ["splitstream-listen.desktop", "ss-node.service",
+                  "stats.md", *(f"bin/ss-{name}" for name in
+                                (*PROGRAMS, "sim"))]
+        if shutil.which("scdoc") is not None:
+            wanted += [f"man1/ss-{name}.1" for name in (*PROGRAMS, "sim")]
+        missing = [name for name in wanted
+                   if not any(path.endswith("/" + name) for path in files)]
+        expect(not missing, f"not installed: {missing}")
+        for path in sorted(files):
+            if "/bin/ss-" in path:
+                done = subprocess.run([os.path.join(root, path), "--help"],
+                                      capture_output=True, check=False)
+                expect(done.returncode == 0 and done.stdout, path)
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([helps, versions, usage, environment_is_checked,
-                        files_that_are_missing]))
+                        files_that_are_missing, installs]))

@@ -109,6 +109,34 @@ def two_terminals(build):
             expect(said == times, f"notice {said} times: {program.errors}")
 
 
+def several_stations(build):
+    """Three broadcasters that begin at once, and find each other, on a
+    machine whose address is a public one; then all listeners at once."""
+    with Stage(build) as stage:
+        namespace = Namespace(stage)
+        namespace.ip("address", "add", "198.51.100.7/32", "dev", "lo")
+        namespace.ip("route", "add", "default", "dev", "lo")
+        stage.prefix = namespace.prefix
+        source = make_source(build, "opus", 12)
+        stations = [f"radio{number}" for number in range(3)]
+        broadcasters = [stage.start("broadcast", "--group", station, source)
+                        for station in stations]
+        for broadcaster in broadcasters:
+            broadcaster.wait_error("on the air", 20)
+        stage.pause(1)
+        listeners = [stage.start("listen", "--duration", 2, station)
+                     for station in stations * 2]
+        for listener in listeners:
+            expect(listener.wait(20) == 0, listener.describe())
+            check_intact(stage, read_packets(stage, source),
+                         save(stage, listener), to_end=False)
+        slowest = max(p.first_media - p.started for p in listeners)
+        expect(slowest < 3, f"tuned in after {slowest:.1f} s")
+        for program in (*broadcasters, *listeners):
+            expect(program.stats["address"].startswith("198.51.100.7:"),
+                   program.stats["address"])
+
+
 def late_and_buffered(build):
     """Wherever a listener tunes in it gets a stream of its own; --buffer is
     on top of the station's latency."""
@@ -329,6 +357,8 @@ def identity_is_kept(build):
             node.wait_state("alone")
             ids.append(node.stats["node"])
             expect(ids[-1] in node.errors, f"no id in: {node.errors}")
+            notices = node.errors.count("first start")
+            expect(notices == (len(ids) == 1), f"{notices} notices")
             if len(ids) == 2:
                 rival = stage.run("node", "--bind", "127.0.0.1:0")
                 expect(rival.returncode == 1, rival.describe())
@@ -426,6 +456,6 @@ def upload_cap(build):
 
 if __name__ == "__main__":
     sys.exit(run_tests([
-        two_terminals, late_and_buffered, several_sources, loop_and_duration,
+        two_terminals, several_stations, late_and_buffered, several_sources, loop_and_duration,
         transcoded, by_key, signals, second_signal_kills, statistics,
         identity_is_kept, bootstraps, over_ipv6, upload_cap], at_once=3))
