@@ -161,6 +161,16 @@ begin_packet (SsReorder *reorder, const SsReorderSlot *slot)
   reorder->part_time = slot->timestamp;
 }
 
+/* May one more part go at this moment? */
+static bool
+may_give (SsReorder *reorder, SsTime now)
+{
+  if (reorder->given_at != now)
+    reorder->n_given = 0;
+  reorder->given_at = now;
+  return reorder->n_given++ < SS_REORDER_FRAMES_AT_ONCE;
+}
+
 /* The frames of the packet `next` that are due. True: all are out. */
 static bool
 play_packet (SsReorder *reorder, SsTime now)
@@ -185,6 +195,10 @@ play_packet (SsReorder *reorder, SsTime now)
         return false;
       }
       return true; /* undecodable: lost, as the next number shows */
+    }
+    if (!may_give (reorder, now)) {
+      ss_reorder_at (reorder, now + SS_REORDER_PAUSE);
+      return false;
     }
     take_part (reorder, now, slot->packet);
     reorder->part_offset += reorder->current.lens[reorder->part];
@@ -241,7 +255,8 @@ ss_reorder_play (SsReorder *reorder, SsTime now)
     return;
   drop_partial (reorder);
   /* An end mark knows how many frames there were. */
-  for (uint64_t n = reorder->end_number; n < reorder->end; n++) {
+  for (uint64_t n = MAX (reorder->end_number, reorder->first); n < reorder->end;
+       n++) {
     const SsReorderSlot *slot = ss_reorder_slot (reorder, n);
     if (slot->packet != NULL)
       count_lost (reorder, slot->frame_number);

@@ -35,6 +35,10 @@
 #define SS_REORDER_SAFETY (20 * SS_MSEC)
 /* Frames wait so long for their codec headers. */
 #define SS_REORDER_HEADERS_WAIT (5 * SS_SEC)
+/* Frames given out at one moment; what is due beyond waits a little, so that
+ * who takes them keeps up: a small packet may hold hundreds of empty ones. */
+#define SS_REORDER_FRAMES_AT_ONCE 4096
+#define SS_REORDER_PAUSE          (1 * SS_MSEC)
 /* Parts of latency: a gap is known for this before it is given up; a missing
  * packet behind the first frame must have this left. */
 #define SS_REORDER_GRACE_DIVISOR 5

@@ -52,6 +52,8 @@ struct SsReorder {
   /* playing */
   bool is_started, has_frame;
   uint64_t last_frame; /* number of the last frame out or known lost */
+  SsTime given_at;     /* the last part; n_given of them then */
+  unsigned n_given;
   bool is_parsed;
   SsPacket current; /* the packet `next`, parsed */
   unsigned part;    /* of it, the next to go */

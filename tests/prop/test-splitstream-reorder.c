@@ -443,6 +443,66 @@ test_silence (void)
   g_free (trial);
 }
 
+/* A packet of many frames, none of which lasts. */
+static void
+insert_crowded (SsReorder *reorder, uint64_t number)
+{
+  SsMsgMediaData message = {
+    .place = (uint16_t) (number % SS_STRIPES),
+    .header_version = 1,
+    .frame_number = (uint32_t) number * SS_PACKET_FRAMES_MAX,
+    .n_lengths = SS_PACKET_FRAMES_MAX - 1,
+    .n_durations = 1,
+  };
+  GBytes *bytes = ss_packet_draft_data (&message);
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (bytes, &len);
+  SsPacket packet;
+  g_assert_true (ss_packet_parse (data, len, &packet));
+  ss_reorder_insert (reorder, 0, number, &packet, bytes, SS_REORDER_TREE);
+  g_bytes_unref (bytes);
+}
+
+static void
+count_frame (void *user, const SsFrame *frame)
+{
+  unsigned *n = user;
+  g_assert_cmpuint (frame->number, ==, *n);
+  ++*n;
+}
+
+/* However many frames are due at once, they come out in bounded portions, and
+ * all of them. */
+static void
+test_crowded (void)
+{
+  enum { PACKETS = 300 };
+  const SsReorderCalls count = { on_want, on_unwant, on_verify, on_clock_rate,
+                                 count_frame };
+  SsMediaClock clock;
+  unsigned n_out = 0;
+  ss_media_clock_init (&clock, SS_LATENCY_DEFAULT);
+  ss_media_clock_hint (&clock, 0, 0);
+  SsReorder *reorder =
+      ss_reorder_new (&clock, 0, SS_LATENCY_DEFAULT, &count, &n_out);
+  for (uint64_t n = 0; n < PACKETS; n++)
+    insert_crowded (reorder, n);
+  SsTime now = SS_LATENCY_DEFAULT;
+  while (n_out < PACKETS * SS_PACKET_FRAMES_MAX) {
+    unsigned before = n_out;
+    ss_reorder_run (reorder, now);
+    ss_reorder_run (reorder, now);
+    g_assert_cmpuint (n_out, >, before);
+    g_assert_cmpuint (n_out - before, <=, SS_REORDER_FRAMES_AT_ONCE);
+    if (n_out < PACKETS * SS_PACKET_FRAMES_MAX)
+      g_assert_cmpint (ss_reorder_deadline (reorder), ==,
+                       now + SS_REORDER_PAUSE);
+    now += SS_REORDER_PAUSE;
+  }
+  g_assert_cmpuint (ss_reorder_stats (reorder)->frames_lost, ==, 0);
+  ss_reorder_free (reorder);
+}
+
 /* A clock that runs 200 ppm fast or slow is followed; a long delay jumps. */
 static void
 test_clock (void)
@@ -488,6 +548,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/reorder/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/reorder/stall", test_stall);
   g_test_add_func ("/splitstream/reorder/silence", test_silence);
+  g_test_add_func ("/splitstream/reorder/crowded", test_crowded);
   g_test_add_func ("/splitstream/media-clock", test_clock);
   return g_test_run ();
 }
