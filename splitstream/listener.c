@@ -133,15 +133,15 @@ static const SsReorderCalls calls = {
 };
 
 SsReception *
-ss_reception_new (SsStation *station, uint32_t session, unsigned n_parity)
+ss_reception_new (SsStation *station)
 {
   SsReception *reception = g_new0 (SsReception, 1);
   reception->station = station;
-  reception->session = session;
-  reception->n_parity = n_parity;
+  reception->session = station->session;
+  reception->n_parity = station->n_parity;
   reception->latency = station->params.latency + station->buffer;
   ss_media_clock_init (&reception->clock, station->params.latency);
-  reception->reorder = ss_reorder_new (&reception->clock, n_parity,
+  reception->reorder = ss_reorder_new (&reception->clock, station->n_parity,
                                        reception->latency, &calls, reception);
   return reception;
 }
@@ -211,12 +211,12 @@ ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
   station->descriptor = *descriptor;
   station->buffer = MIN (buffer, SS_LATENCY_MAX);
   station->listen_at = splitstream->env->now;
-  unsigned n_parity = descriptor->params.parity;
   if (!station->has_session || station->session < descriptor->session) {
     station->params = descriptor->params;
-    ss_station_start_session (station, descriptor->session, n_parity);
+    ss_station_start_session (station, descriptor->session,
+                              descriptor->params.parity);
   } else {
-    ss_listener_session (station, n_parity);
+    ss_listener_session (station);
   }
   join_stripes (station);
   soon (station);
@@ -224,7 +224,7 @@ ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
 }
 
 void
-ss_listener_session (SsStation *station, unsigned n_parity)
+ss_listener_session (SsStation *station)
 {
   SsReception *old = station->current;
   ss_fetch_cancel (station);
@@ -235,7 +235,7 @@ ss_listener_session (SsStation *station, unsigned n_parity)
   } else {
     ss_reception_free (old);
   }
-  station->current = ss_reception_new (station, station->session, n_parity);
+  station->current = ss_reception_new (station);
   ss_tune_in_start (station);
 }
 

@@ -104,9 +104,7 @@ typedef struct {
   SsContact peer;
   SsTime deadline;
   unsigned attempt;
-  uint32_t len;        /* of the whole */
   unsigned n_received; /* chunks, in order */
-  unsigned n_asked;
   GByteArray *bytes;
 } SsHeaderFetch;
 
@@ -129,6 +127,7 @@ struct SsStation {
   SsId group_id;
   bool has_session;
   uint32_t session;
+  unsigned n_parity; /* of the session, whatever a descriptor says */
   SsFamily *family;
   SsStripe stripes[SS_STRIPES];
   SsPacketTops tops;
@@ -147,7 +146,6 @@ struct SsStation {
   uint8_t version;
   SsDescriptor descriptor; /* a listener's, too */
   uint64_t packets_sent, payload_bytes;
-  uint64_t next_frame;
 
   /* listener */
   SsTime buffer, listen_at, tune_in;
@@ -215,14 +213,13 @@ SsTime ss_publisher_run (SsStation *station); /* returns its deadline */
 void ss_publisher_clear (SsStation *station);
 
 /* listener.c */
-SsReception *ss_reception_new (SsStation *station, uint32_t session,
-                               unsigned n_parity);
+SsReception *ss_reception_new (SsStation *station); /* of its session */
 void ss_reception_free (SsReception *reception);
 SsTime ss_listener_run (SsStation *station);
 void ss_listener_packet (SsStation *station, const SsStripe *stripe,
                          uint32_t sequence, const SsPacket *packet,
                          GBytes *bytes, SsReorderVia via);
-void ss_listener_session (SsStation *station, unsigned n_parity);
+void ss_listener_session (SsStation *station);
 void ss_listener_clear (SsStation *station);
 void ss_listener_need_descriptor (SsStation *station);
 

@@ -26,6 +26,7 @@ ss_station_publish (SsSplitStream *splitstream, const SsStationParams *params,
   g_assert (ss_key_equal (&station->signer.key, &params->key));
   station->has_session = true;
   station->session = session;
+  station->n_parity = params->parity;
   SsDescriptor *descriptor = &station->descriptor;
   descriptor->params = *params;
   descriptor->session = session;
@@ -180,7 +181,6 @@ ss_station_push_frame (SsStation *station, const SsFrame *frame)
   }
   if (ss_rows_push_frame (station->rows, env->now - station->origin, frame))
     station->payload_bytes += g_bytes_get_size (frame->data);
-  station->next_frame++;
   ss_station_run (station);
 }
 

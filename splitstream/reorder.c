@@ -521,12 +521,12 @@ want_parity (SsReorder *reorder, uint64_t number, SsTime deadline)
   return true;
 }
 
-/* When a wanted packet is of no more use. */
+/* When a wanted packet is of no more use; `later` is the nearest after it
+ * that is here, or the end. */
 static SsTime
-give_up_at (const SsReorder *reorder, SsTime now, uint64_t number)
+give_up_at (const SsReorder *reorder, SsTime now, uint64_t later)
 {
   SsTime grace = reorder->latency / SS_REORDER_GRACE_DIVISOR;
-  uint64_t later = next_here (reorder, number);
   SsTime at = now + reorder->latency;
   if (later < reorder->end)
     at = ss_reorder_due (reorder, ss_reorder_slot (reorder, later));
@@ -545,7 +545,7 @@ is_hopeless (const SsReorder *reorder, SsTime now, const SsReorderSlot *slot)
 
 /* What one overdue packet needs. */
 static void
-chase_one (SsReorder *reorder, SsTime now, uint64_t number)
+chase_one (SsReorder *reorder, SsTime now, uint64_t number, uint64_t later)
 {
   SsReorderSlot *slot = ss_reorder_slot (reorder, number);
   if (is_hopeless (reorder, now, slot))
@@ -555,11 +555,11 @@ chase_one (SsReorder *reorder, SsTime now, uint64_t number)
     reorder->calls.want (reorder->user,
                          (unsigned) (number % reorder->n_columns),
                          (uint32_t) (number / reorder->n_columns),
-                         give_up_at (reorder, now, number));
+                         give_up_at (reorder, now, later));
   }
   if (slot->is_parity_asked || reorder->n_parity == 0)
     return;
-  SsTime give_up = give_up_at (reorder, now, number);
+  SsTime give_up = give_up_at (reorder, now, later);
   SsTime half = slot->want_at + (give_up - slot->want_at) / 2;
   if (now < half)
     ss_reorder_at (reorder, half);
@@ -572,6 +572,9 @@ chase_one (SsReorder *reorder, SsTime now, uint64_t number)
 static void
 chase (SsReorder *reorder, SsTime now)
 {
+  /* Those missing next to each other have one packet after them: a burst may
+   * be thousands. */
+  uint64_t later = 0;
   for (unsigned i = 0; i < reorder->missing->len;) {
     uint64_t number = g_array_index (reorder->missing, uint64_t, i);
     if (ss_reorder_slot (reorder, number)->want_at > now) {
@@ -580,11 +583,15 @@ chase (SsReorder *reorder, SsTime now)
       continue;
     }
     SsReorderRow *row = find_row (reorder, number);
-    if (row != NULL)
+    if (row != NULL) {
       rebuild (reorder, now, row);
+      later = 0;
+    }
     if (ss_reorder_slot (reorder, number)->packet != NULL)
       continue; /* and no longer in the list */
-    chase_one (reorder, now, number);
+    if (later <= number)
+      later = next_here (reorder, number);
+    chase_one (reorder, now, number, later);
     i++;
   }
 }

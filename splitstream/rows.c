@@ -502,12 +502,6 @@ ss_rows_n_data (const SsRows *rows)
   return rows->next_number;
 }
 
-uint64_t
-ss_rows_n_frames (const SsRows *rows)
-{
-  return rows->next_frame;
-}
-
 SsTime
 ss_rows_last_departure (const SsRows *rows)
 {

@@ -50,8 +50,7 @@ void ss_rows_run (SsRows *rows, SsTime media_now);
 /* Takes the next packet out, in the order of leaving. */
 bool ss_rows_pop (SsRows *rows, SsRowsPacket *ret_packet);
 
-uint64_t ss_rows_n_rows (const SsRows *rows);   /* closed */
-uint64_t ss_rows_n_data (const SsRows *rows);   /* data packets left */
-uint64_t ss_rows_n_frames (const SsRows *rows); /* pushed */
+uint64_t ss_rows_n_rows (const SsRows *rows); /* closed */
+uint64_t ss_rows_n_data (const SsRows *rows); /* data packets left */
 /* When a packet left last, as media time; -1: none yet. */
 SsTime ss_rows_last_departure (const SsRows *rows);

@@ -93,18 +93,12 @@ on_parent (void *group_user, SsGroup *group, const SsContact *parent)
                             station->owner->env->now);
 }
 
-static void
-on_missed (void *group_user, SsGroup *group, uint32_t sequence)
-{
-  /* The window gives it up by its own clock. */
-}
-
+/* What is missed the window gives up by its own clock. */
 static const SsScribeApp scribe_app = {
   .packet = on_packet,
   .adopt = on_adopt,
   .abandoned = on_abandoned,
   .parent = on_parent,
-  .missed = on_missed,
 };
 
 /* A question costs its sender little, and the answer may be long. */

@@ -149,6 +149,7 @@ ss_station_start_session (SsStation *station, uint32_t session,
   bool is_first = !station->has_session;
   station->has_session = true;
   station->session = session;
+  station->n_parity = n_parity;
   memset (&station->tops, 0, sizeof station->tops);
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     SsStripe *stripe = &station->stripes[i];
@@ -160,7 +161,7 @@ ss_station_start_session (SsStation *station, uint32_t session,
   ss_burst_cancel (station);
   station->is_ended = false;
   if (station->role == SS_ROLE_LISTENER)
-    ss_listener_session (station, n_parity);
+    ss_listener_session (station);
 }
 
 /* Does the packet say of itself what its stripe and sequence say? */

@@ -16,6 +16,9 @@ describe_stripe (const SsStation *station, const SsStripe *stripe,
     ret_stats->lost += ss_reorder_stats (station->current->reorder)
                            ->stripes_lost[stripe->index];
   }
+  if (station->draining != NULL)
+    ret_stats->lost += ss_reorder_stats (station->draining->reorder)
+                           ->stripes_lost[stripe->index];
   if (group == NULL)
     return;
   const SsContact *parent = ss_group_parent (group);
@@ -50,6 +53,7 @@ describe_listener (const SsStation *station, SsStationStats *stats)
     stats->packets_lost += old->packets_lost;
     stats->frames_out += old->frames_out;
     stats->frames_lost += old->frames_lost;
+    stats->rows += ss_reorder_n_rows (station->draining->reorder);
   }
   if (current->clock.is_set)
     stats->latency = current->latency + current->clock.base

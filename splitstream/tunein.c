@@ -12,6 +12,8 @@
 enum { ANSWER_PACKETS = 0, ANSWER_NOTHING = 1, ANSWER_BUSY = 2 };
 /* So many packets in a row that are not here end the search backwards. */
 enum { GAP_MAX = 64 };
+/* No broadcast gets so old, and sums of such times do not overflow. */
+#define MEDIA_TIME_MAX (SS_NEVER / 4)
 
 static SsTime ask (SsStation *station, bool with_publisher);
 
@@ -158,9 +160,8 @@ ss_tune_in_run (SsStation *station)
 static GBytes *
 find_packet (const SsStation *station, uint64_t number)
 {
-  unsigned n_columns = SS_STRIPES - station->params.parity;
+  unsigned n_columns = SS_STRIPES - station->n_parity;
   if (station->role == SS_ROLE_LISTENER) {
-    n_columns = SS_STRIPES - station->current->n_parity;
     GBytes *bytes = ss_reorder_packet (station->current->reorder, number);
     if (bytes != NULL)
       return bytes;
@@ -438,7 +439,8 @@ static void
 set_clock (SsStation *station, uint64_t media_time_us)
 {
   SsTime media_time =
-      (SsTime) MIN (media_time_us, (uint64_t) (SS_NEVER / SS_SEC)) * SS_USEC;
+      (SsTime) MIN (media_time_us, (uint64_t) (MEDIA_TIME_MAX / SS_USEC))
+      * SS_USEC;
   ss_media_clock_hint (&station->current->clock, station->owner->env->now,
                        media_time);
 }
@@ -503,7 +505,7 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
   SsStation *station = find_asker (splitstream, from, &message.station);
   if (station == NULL)
     return;
-  unsigned n_columns = SS_STRIPES - station->current->n_parity;
+  unsigned n_columns = SS_STRIPES - station->n_parity;
   SsStripe *stripe = &station->stripes[message.number % n_columns];
   uint32_t sequence = message.number / n_columns;
   set_clock (station, message.media_time);

@@ -652,7 +652,8 @@ handle_want (StationNode *node, SsGroup *group, const Event *event)
     schedule (world, event, WANT_RETRY);
   } else {
     g_hash_table_remove (group->wanted, GUINT_TO_POINTER (event->sequence));
-    group->scribe->app->missed (group->user, group, event->sequence);
+    if (group->scribe->app->missed)
+      group->scribe->app->missed (group->user, group, event->sequence);
   }
 }
 

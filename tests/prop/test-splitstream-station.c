@@ -16,7 +16,8 @@ typedef struct {
   uint8_t seed[SS_SEED_LEN];
   SsStationParams params;
   uint32_t session;
-  SsTime started; /* the world's time at the first frame */
+  SsTime age;     /* the first frame's timestamp */
+  SsTime started; /* the world's time at media time 0 */
   SsTime frame_time;
   size_t len_min, len_max;
   unsigned n_pushed;
@@ -107,7 +108,7 @@ play (Show *show, SsTime duration)
   StationWorld *world = show->world;
   SsTime end = world->now + duration;
   if (show->n_pushed == 0)
-    show->started = world->now;
+    show->started = world->now - show->age;
   while (world->now < end) {
     g_assert_cmpuint (show->n_pushed, <, FRAMES_MAX);
     size_t len = show->len_min
@@ -325,6 +326,33 @@ test_late (void)
                            - listened[i],
                        <, SS_SEC);
     }
+    show_free (show);
+  }
+}
+
+/* A station that has been on the air for long: a neighbour's word is enough
+ * for a start, before anything comes down a tree. */
+static void
+test_old (void)
+{
+  for (SsTime hours = 1; hours < 30 * 24; hours *= 3) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC };
+    Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+    show->age = hours * 3600 * SS_SEC;
+    go_on_air (show, 300);
+    StationNode *first = tune_in (show, 0);
+    play (show, 5 * SS_SEC);
+    StationNode *second = tune_in (show, 0);
+    second->stalled = UINT32_MAX;
+    second->stalled_until = show->world->now + SS_SEC;
+    play (show, 5 * SS_SEC);
+    end_show (show);
+    SsStationStats stats;
+    ss_station_stats (second->station, &stats);
+    g_assert_cmpint (stats.tune_in, >=, 0);
+    g_assert_cmpint (stats.tune_in, <, 450 * SS_MSEC);
+    check_frames (show, first, 0, 50 * SS_MSEC);
+    check_whole (show, first);
     show_free (show);
   }
 }
@@ -643,6 +671,39 @@ test_relay_listens (void)
   }
 }
 
+/* A relay carries a later session than the descriptor that it begins to
+ * listen with tells of: the stream says how much of it is parity. */
+static void
+test_relay_is_ahead (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  StationNode *relay = station_world_add (show->world, true);
+  SsId group = ss_station_group_id (&show->params.key, show->params.name);
+  SsId id = ss_station_stripe_id (&group, show->params.salt, 3);
+  g_assert_true (station_node_adopt (relay, &id, &show->params, false));
+  go_on_air (show, 300);
+  SsDescriptor stale = show->publisher->descriptor;
+  station_world_kill (show->publisher);
+  show->session++;
+  show->params.parity = 3;
+  go_on_air (show, 300);
+  play (show, 3 * SS_SEC);
+  station_node_wake (relay);
+  relay->station = ss_station_listen (relay->splitstream, &stale, 0);
+  play (show, SS_SEC);
+  station_node_wake (relay);
+  ss_station_set_descriptor (relay->station, &show->publisher->descriptor);
+  play (show, 3 * SS_SEC);
+  end_show (show);
+  SsStationStats stats;
+  ss_station_stats (relay->station, &stats);
+  g_assert_cmpuint (stats.packets_rejected, ==, 0);
+  g_assert_cmpuint (relay->frames->len, >, 3 * SS_SEC / show->frame_time);
+  check_whole (show, relay);
+  show_free (show);
+}
+
 /* Packets that are not the station's are refused and do no harm. */
 static void
 test_forged (void)
@@ -732,6 +793,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/station/stalls", test_stalls);
   g_test_add_func ("/splitstream/station/late", test_late);
+  g_test_add_func ("/splitstream/station/old", test_old);
   g_test_add_func ("/splitstream/station/crowd", test_crowd);
   g_test_add_func ("/splitstream/station/header-change", test_header_change);
   g_test_add_func ("/splitstream/station/session-change", test_session_change);
@@ -742,6 +804,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/latencies", test_latencies);
   g_test_add_func ("/splitstream/station/adopt", test_adopt);
   g_test_add_func ("/splitstream/station/relay-listens", test_relay_listens);
+  g_test_add_func ("/splitstream/station/relay-is-ahead", test_relay_is_ahead);
   g_test_add_func ("/splitstream/station/forged", test_forged);
   g_test_add_func ("/splitstream/station/fuzz-direct", test_fuzz_direct);
   return g_test_run ();
