@@ -39,6 +39,7 @@ typedef enum {
 #define SS_PASTRY_HOLD_TIME      (8 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_TIME (60 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_MIN  (10 * SS_SEC) /* of a mere candidate */
+#define SS_PASTRY_RELENT_TIME    (5 * SS_SEC)
 #define SS_PASTRY_LOST_TIME      (3600 * SS_SEC)
 #define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC)
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)

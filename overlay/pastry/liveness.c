@@ -14,6 +14,7 @@ static void drop_suspect (SsPastry *pastry, SsSuspect *suspect);
 static void send_probe (SsPastry *pastry, SsSuspect *suspect);
 static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsContact *peer, bool told);
+static void relent (SsPastry *pastry);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
 static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
                                 unsigned *ret_place);
@@ -249,6 +250,7 @@ ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
   if (!ss_pastry_forget_lost (pastry, &peer->id))
     return;
   ss_info (ss_pastry_env (pastry), "a lost node answers: merging");
+  relent (pastry);
   ss_pastry_route_enter (pastry, peer, false);
   ss_pastry_meet (pastry, peer, true);
 }
@@ -400,6 +402,23 @@ remember_lost (SsPastry *pastry, const SsContact *peer)
     g_array_remove_index (pastry->lost, 0);
   SsLost lost = { .contact = *peer, .since = ss_pastry_env (pastry)->now };
   g_array_append_val (pastry->lost, lost);
+}
+
+/* Others that were lost with one who is back may be as well. They are told of
+ * by those who did not lose them, and asked as soon as their tombstones allow
+ * it: soon, but not all at once. */
+static void
+relent (SsPastry *pastry)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  for (unsigned i = 0;
+       pastry->tombstones != NULL && i < pastry->tombstones->len; i++) {
+    SsTombstone *tombstone =
+        &g_array_index (pastry->tombstones, SsTombstone, i);
+    SsTime soon =
+        (SsTime) ss_rng_below (&env->rng, (uint64_t) SS_PASTRY_RELENT_TIME);
+    tombstone->until = MIN (tombstone->until, env->now + soon);
+  }
 }
 
 /* Sorted by id. */

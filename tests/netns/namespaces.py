@@ -1,5 +1,5 @@
 """Network namespaces: loopback of one's own, with loss, with processes cut
-off from the rest; and several joined by a bridge."""
+off from the rest; several joined by a bridge, and some of them behind a router."""
 
 import itertools
 import os
@@ -119,3 +119,44 @@ class Bridge:
         host.ip("address", "add", f"{v6}/64", "dev", "eth0", "nodad")
         host.ip("link", "set", "eth0", "up")
         return host, v4, v6
+
+
+class Router:
+    """A host of a bridge that hides others, in 10.78.0.0/16, behind its address.
+    From outside comes in only what answers (nft masquerade), and nobody is
+    told that anything else does not."""
+
+    def __init__(self, bridge):
+        self.stage = bridge.stage
+        self.host, self.address, _ = bridge.host()
+        command(*self.host.prefix, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        try:
+            self.host.nft(
+                "add table ip hide; add chain ip hide leave "
+                "{ type nat hook postrouting priority srcnat; }; "
+                "add rule ip hide leave oifname eth0 masquerade; "
+                "add chain ip hide enter "
+                "{ type filter hook forward priority 0; }; "
+                "add rule ip hide enter iifname eth0 "
+                "ct state new drop")
+        except Failure as failure:
+            raise Skip(f"no masquerade here: {failure}") from failure
+        self.host.nft("add rule inet test input iifname eth0 "
+                      "meta l4proto udp drop")
+        self.n_inside = 0
+
+    def inside(self):
+        """A new namespace behind it."""
+        self.n_inside += 1
+        number = self.n_inside
+        inner = Namespace(self.stage)
+        port = f"in{number}"
+        gateway = f"10.78.{number}.1"
+        self.host.ip("link", "add", port, "type", "veth", "peer", "name",
+                     "eth0", "netns", inner.name)
+        self.host.ip("address", "add", f"{gateway}/24", "dev", port)
+        self.host.ip("link", "set", port, "up")
+        inner.ip("address", "add", f"10.78.{number}.2/24", "dev", "eth0")
+        inner.ip("link", "set", "eth0", "up")
+        inner.ip("route", "add", "default", "via", gateway)
+        return inner
