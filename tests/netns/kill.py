@@ -5,6 +5,7 @@ anybody lost anything."""
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -31,7 +32,9 @@ def parse_arguments():
                         help="between two deaths")
     parser.add_argument("--latency", type=int, default=1500, metavar="MS")
     parser.add_argument("--json", metavar="FILE")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)  # others run elsewhere
+    return options
 
 
 class Deaths:

@@ -5,6 +5,7 @@ docs/performance.md. With --check, exits 1 when one is missed."""
 import argparse
 import json
 import math
+import os
 import sys
 import time
 
@@ -51,7 +52,9 @@ def parse_arguments():
     parser.add_argument("--keep", metavar="DIR",
                         help="leave what was received and said there")
     parser.add_argument("--check", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.build = os.path.abspath(options.build)  # others run elsewhere
+    return options
 
 
 def choose_victim(air, which):
