@@ -53,7 +53,7 @@ is_shared_ip (const SsLink *link, const SsAddr *addr)
   if (ss_addr_is_loopback (addr))
     return true;
   for (unsigned i = 0; i < link->n_machine; i++)
-    if (memcmp (link->machine[i].ip, ip, sizeof addr->ip) == 0)
+    if (ss_addr_same_ip (&link->machine[i], addr))
       return true;
   if (!ss_addr_is_v4 (addr)) /* fc00::/7, fe80::/10 */
     return (ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80);
@@ -452,8 +452,10 @@ may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram, size_t len,
   if (!link->cookies)
     link->cookies = g_new0 (SsCookies, 1);
   if (has_cookie (link, from, datagram, len, message->mac2)) {
-    if (ss_limit_when (&link->accepted, from, now) > now)
+    if (ss_limit_when (&link->accepted, from, now) > now) {
+      ss_count (link->env, LINK_HANDSHAKES_REFUSED);
       return false;
+    }
     ss_limit_take (&link->accepted, from, now);
     return true;
   }
@@ -475,11 +477,6 @@ read_initiation (SsLink *link, const SsMsgLinkInitiation *message,
                  SsMsgLinkHello *ret_hello)
 {
   uint8_t payload[SS_MSG_LINK_HELLO_MAX];
-  if (message->sender == 0 || message->noise.len < SS_SEALER_INITIATION_OVERHEAD
-      || message->noise.len > sizeof payload + SS_SEALER_INITIATION_OVERHEAD) {
-    ss_count (link->env, DATAGRAMS_MALFORMED);
-    return NULL;
-  }
   SsSealerHandshake *handshake = ss_sealer_accept (
       link->sealer, message->noise.data, message->noise.len, payload);
   if (!handshake) {
@@ -553,6 +550,7 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   work->next_until =
       link->env->now
       + (ss_link_is_half_open (peer) ? HALF_OPEN_LIFETIME : NEXT_LIFETIME);
+  work->flags = hello->flags & (uint8_t) ~PEER_VIA;
   work->n_addrs = (uint8_t) hello->n_addrs;
   memcpy (work->addrs, hello->addrs, hello->n_addrs * sizeof hello->addrs[0]);
 
@@ -565,6 +563,28 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   len = ss_msg_link_response_encode (&response, buf, sizeof buf);
   put_macs (link, &hello->key, NULL, buf, len, NULL);
   ss_link_post (link, from, buf, len);
+}
+
+/* Room for another that has initiated, at the cost of the one that has gone
+ * on least of all: who is honest needs a round trip, no more. */
+static bool
+make_room (SsLink *link)
+{
+  SsLinkPeer *oldest = NULL;
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    SsLinkPeer *peer = link->slots[link->order[i]];
+    const SsPeerWork *work = peer->work;
+    if (!ss_link_is_half_open (peer) || peer->last_sent >= 0 || !work
+        || work->handshake || !ss_seal_is_set (&work->next.seal))
+      continue;
+    if (!oldest || work->next_until < oldest->work->next_until)
+      oldest = peer;
+  }
+  if (!oldest)
+    return false;
+  ss_count (link->env, LINK_PEERS_EVICTED);
+  ss_link_remove (link, oldest, true);
+  return true;
 }
 
 void
@@ -580,7 +600,12 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
 {
   SsMsgLinkInitiation message;
   uint8_t mac1[SS_MAC_LEN];
-  if (!ss_msg_link_initiation_decode (datagram, len, &message)) {
+  /* A shorter one than any would make the cookie an amplifier. */
+  if (!ss_msg_link_initiation_decode (datagram, len, &message)
+      || message.sender == 0
+      || message.noise.len < SS_SEALER_INITIATION_OVERHEAD
+      || message.noise.len
+             > SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD) {
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
@@ -610,12 +635,13 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
     ss_count (link->env, DATAGRAMS_REPLAYED);
   } else if (peer && is_crossing (link, peer)) {
     ss_count (link->env, LINK_HANDSHAKES_CROSSED);
-  } else if (!peer && link->n_half_open >= HALF_OPEN_MAX) {
+  } else if (!peer && link->n_half_open >= HALF_OPEN_MAX && !make_room (link)) {
     ss_count (link->env, LINK_HANDSHAKES_REFUSED);
   } else {
-    if (!peer)
+    if (!peer) {
       peer = ss_link_add (link, &contact);
-    peer->contact.flags = contact.flags;
+      peer->contact.flags = contact.flags; /* the address is its own */
+    }
     answer (link, peer, from, &message, &hello, handshake);
     ss_link_settle (link, peer);
   }
@@ -629,6 +655,7 @@ ss_link_confirm_next (SsLink *link, SsLinkPeer *peer)
   SsPeerWork *work = peer->work;
   SsLinkSession next = work->next;
   work->next = (SsLinkSession){ .local_index = 0 };
+  peer->contact.flags = work->flags;
   if (establish (link, peer, &next))
     announce (link, peer, &address_unknown, work->addrs, work->n_addrs);
   if (ss_link_is_dead (peer))

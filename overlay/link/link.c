@@ -118,18 +118,19 @@ ss_link_last_handshake_ns (const SsLink *link)
 }
 
 /* Who is known keeps the address that he answers at; a hint counts only for
- * one that has never answered, and is not just being tried elsewhere; and for
- * one that cannot be reached unasked and has been quiet. */
+ * one that has never answered, and is not just being tried elsewhere; and a
+ * relay's for one that cannot be reached unasked and has been quiet. */
 static SsLinkPeer *
 peer_for (SsLink *link, const SsContact *to)
 {
   SsLinkPeer *peer = ss_link_find (link, &to->id);
   if (!peer)
     return ss_link_add (link, to);
-  bool is_quiet = (peer->contact.flags & SS_PEER_REACHABLE) == 0
-                  && link->env->now - peer->last_heard > BINDING_SHORT;
+  bool is_relayed =
+      ((peer->contact.flags | to->flags) & SS_PEER_REACHABLE) == 0;
+  bool is_quiet = link->env->now - peer->last_heard > BINDING_SHORT;
   bool is_trying = peer->work && peer->work->handshake;
-  if (!(ss_link_is_half_open (peer) || is_quiet) || is_trying
+  if (!(ss_link_is_half_open (peer) || (is_relayed && is_quiet)) || is_trying
       || !ss_addr_is_set (&to->addr)
       || (peer->work && ss_seal_is_set (&peer->work->next.seal)))
     return peer;
@@ -246,7 +247,9 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
 {
   ss_count (link->env, DATAGRAMS_IN);
   ss_count_add (link->env, BYTES_IN, len);
-  uint8_t code = len > 0 ? datagram[0] : 0;
+  /* Port 0 may be forged as a source, but nobody can be answered there, and
+   * it stands for no address wherever a contact goes from here. */
+  uint8_t code = len > 0 && ss_addr_is_set (from) ? datagram[0] : 0;
   switch (code) {
   case SS_MSG_LINK_DATA:
     ss_link_on_data (link, from, datagram, len);

@@ -10,9 +10,9 @@
 void
 ss_link_pace_init (SsLink *link, uint64_t upload_bps)
 {
-  link->upload_bytes_per_second = upload_bps / 8;
-  if (link->upload_bytes_per_second == 0)
+  if (upload_bps == 0)
     return;
+  link->upload_bytes_per_second = MAX (1, upload_bps / 8);
   link->pace_datagram = (SsTime) (SS_DATAGRAM_MAX * (uint64_t) SS_SEC
                                   / link->upload_bytes_per_second);
   link->pace_burst = MAX (BURST_TIME, link->pace_datagram);

@@ -147,7 +147,8 @@ typedef struct {
   SsLinkSession previous; /* replaced, for datagrams on their way */
   SsTime next_until, previous_until;
   SsTime confirm_sent;
-  uint8_t n_addrs; /* what the next session's initiator said */
+  /* What the next session's initiator said of itself. */
+  uint8_t flags, n_addrs;
   SsAddr addrs[SS_PEER_ADDRS_MAX];
 } SsPeerWork;
 

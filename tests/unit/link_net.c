@@ -13,6 +13,7 @@ on_message (void *user, const SsContact *from, uint8_t protocol,
   NetEndpoint *endpoint = user;
   NetMessage message = {
     .from = from->id,
+    .flags = from->flags,
     .protocol = protocol,
     .data = g_bytes_new (data, len),
     .at = endpoint->env.now,

@@ -12,6 +12,7 @@
 
 typedef struct {
   SsId from;
+  uint8_t flags; /* of who sent it, as the link knows them */
   uint8_t protocol;
   GBytes *data;
   SsTime at;

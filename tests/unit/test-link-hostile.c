@@ -311,6 +311,109 @@ test_cookie (void)
   net_free (net);
 }
 
+/* What is shorter than any initiation is not answered, for its source may be
+ * forged and a cookie is longer. */
+static void
+test_short_initiation (void)
+{
+  LinkNet *net = net_new (8, 2);
+  static const uint8_t realm[32];
+  SsContact b = net_contact (net, 1);
+  SsMsgLinkInitiation message = { .sender = 1 };
+  uint8_t key[32];
+  NetDatagram flood = { .to = b.addr };
+  flood.len =
+      ss_msg_link_initiation_encode (&message, flood.data, sizeof flood.data);
+  ss_mac_key (SS_MAC_FIRST, realm, &b.key, key);
+  uint8_t *mac1 = flood.data + flood.len - 2 * SS_MAC_LEN;
+  ss_mac (key, sizeof key, flood.data, flood.len - 2 * SS_MAC_LEN, mac1);
+  for (unsigned i = 0; i < 1000; i++) {
+    flood.from = ss_addr_v4 (0x05000000 + i, 5);
+    net_deliver (net, &flood);
+  }
+  g_assert_cmpuint (net->sent->len, ==, 0);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_DATAGRAMS_MALFORMED), ==,
+                    1000);
+  net_free (net);
+}
+
+/* A datagram of a session, its source forged to be port 0, takes the peer's
+ * address away from nobody. */
+static void
+test_port_zero (void)
+{
+  LinkNet *net = net_new (9, 2);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  exchange (net);
+  net->filter = record;
+  net->filter_user = records;
+  net_send (net, 0, 1, &plain, "three");
+  net_drain (net, 0);
+  net->filter = NULL;
+  NetDatagram forged = *(NetDatagram *) g_ptr_array_index (records, 0);
+  forged.from.port = 0;
+  net_deliver (net, &forged);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  SsContact a = net_contact (net, 0);
+  a.addr.port = 0;
+  ss_link_send (net->endpoints[1].link, &a, &plain, (const uint8_t *) "x", 1,
+                NULL);
+  net_run (net, net->now + 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 2);
+  net_free (net);
+}
+
+/* Of one that cannot be reached unasked a relay's address may be learned, but
+ * gossip of an open one does not draw his session's datagrams there. */
+static void
+test_hint_of_client (void)
+{
+  LinkNet *net = net_new (10, 2);
+  net_stop (net, 0);
+  net->endpoints[0].config.flags = 0;
+  net_start (net, 0);
+  exchange (net);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1);
+  net_run (net, net->now + 30 * SS_SEC);
+  SsContact a = net_contact (net, 0);
+  a.addr = ss_addr_v4 (0x09090909, 9);
+  ss_link_send (net->endpoints[1].link, &a, &plain, (const uint8_t *) "x", 1,
+                NULL);
+  net_run (net, net->now + 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].messages->len, ==, 2);
+  net_free (net);
+}
+
+/* What an old initiation says of its maker counts for nothing, even where it
+ * is answered because newer ones are forgotten. */
+static void
+test_stale_flags (void)
+{
+  LinkNet *net = net_new (11, 2);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  SsContact a = net_contact (net, 0), b = net_contact (net, 1);
+  net->filter = record;
+  net->filter_user = records;
+  exchange (net);
+  net->filter = NULL;
+  ss_link_set_relay (net->endpoints[0].link, &b.addr);
+  net_drain (net, 0);
+  net_run (net, net->now + 10 * SS_SEC);
+  ss_link_ask_address (net->endpoints[1].link, &a);
+  net_drain (net, 1);
+  net_run (net, net->now + 20 * SS_SEC);
+  unsigned n_answers = net_n_sent (net, 1, SS_MSG_LINK_RESPONSE);
+  net_deliver (net, g_ptr_array_index (records, 0));
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_RESPONSE), ==,
+                    n_answers + 1);
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, net->now + 1 * SS_SEC);
+  const NetMessage *message =
+      &g_array_index (net->endpoints[1].messages, NetMessage, 1);
+  g_assert_cmpuint (message->flags & SS_PEER_REACHABLE, ==, 0);
+  net_free (net);
+}
+
 /* A stranger's cookie reply is not believed. */
 static void
 test_cookie_binding (void)
@@ -587,6 +690,10 @@ main (int argc, char **argv)
   g_test_add_func ("/link/borrowed-key", test_borrowed_key);
   g_test_add_func ("/link/no-work", test_no_work);
   g_test_add_func ("/link/cookie", test_cookie);
+  g_test_add_func ("/link/short-initiation", test_short_initiation);
+  g_test_add_func ("/link/port-zero", test_port_zero);
+  g_test_add_func ("/link/hint-of-client", test_hint_of_client);
+  g_test_add_func ("/link/stale-flags", test_stale_flags);
   g_test_add_func ("/link/cookie-binding", test_cookie_binding);
   g_test_add_func ("/link/other-version", test_other_version);
   g_test_add_func ("/link/rekey", test_rekey);

@@ -763,6 +763,20 @@ test_cap (void)
   }
 }
 
+/* A cap of less than a byte a second is one, too. */
+static void
+test_least_cap (void)
+{
+  LinkNet *net = net_new (17, 2);
+  net_stop (net, 0);
+  net->endpoints[0].config.upload_bps = 5;
+  net_start (net, 0);
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, 10 * SS_SEC);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_DATAGRAMS_OUT), ==, 1);
+  net_free (net);
+}
+
 /* 100,000 datagrams of noise: a counter moves, nothing else. */
 static void
 test_random_datagrams (void)
@@ -874,6 +888,35 @@ meet (SsEnv *env, SsLink *link, unsigned first, unsigned n)
   run_timers (env, link, env->now + 130 * SS_SEC);
 }
 
+/* Strangers who open handshakes and never go on do not keep others out. */
+static void
+test_half_open (void)
+{
+  static const SsLinkUpcalls no_upcalls;
+  SsEnv env, peer_env;
+  uint8_t seed[32] = { 1 };
+  ss_env_init (&env, seed, 0, 0);
+  SsLinkConfig config = { .advertise = ss_addr_v4 (0x0a000001, 1) };
+  SsLink *link = ss_link_new (&env, &config, &no_upcalls, NULL);
+  for (unsigned i = 0; i < 1000; i++) {
+    env.now += 10 * SS_MSEC;
+    config.advertise = ss_addr_v4 (0x0a000002 + i, 1);
+    config.identity_seed[0] = (uint8_t) (i + 1);
+    config.identity_seed[1] = (uint8_t) (1 + i / 256);
+    ss_env_init (&peer_env, config.identity_seed, env.now, 0);
+    SsLink *peer = ss_link_new (&peer_env, &config, &no_upcalls, NULL);
+    SsLinkSend how = reliable (1);
+    ss_link_send (peer, ss_link_self (link), &how, seed, 32, NULL);
+    pass_on (peer, &config.advertise, link);
+    SsAddr addr = ss_link_self (link)->addr;
+    g_assert_true (pass_on (link, &addr, peer)); /* its answer */
+    ss_link_free (peer);
+    ss_env_clear (&peer_env);
+  }
+  ss_link_free (link);
+  ss_env_clear (&env);
+}
+
 /* A simulated node's idle peer costs next to nothing. The first ones warm
  * the allocator up. */
 static void
@@ -928,9 +971,11 @@ main (int argc, char **argv)
   g_test_add_func ("/link/hints", test_hints);
   g_test_add_func ("/link/ask", test_ask);
   g_test_add_func ("/link/cap", test_cap);
+  g_test_add_func ("/link/least-cap", test_least_cap);
   g_test_add_func ("/link/random-datagrams", test_random_datagrams);
   g_test_add_func ("/link/many-peers", test_many_peers);
 #ifdef SS_TEST_SEALER_IS_PLAIN
+  g_test_add_func ("/link/half-open", test_half_open);
   g_test_add_func ("/link/idle-cost", test_idle_cost);
 #endif
   return g_test_run ();
