@@ -155,11 +155,10 @@ ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
   group->family = family;
   group->id = *id;
   group->idle_since = scribe->env->now;
-  group->root_until = -1;
+  group->root_until = group->left = -1;
   group->find_next = group->root_check = SS_NEVER;
   ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
   g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);
-  family->n_groups++;
   ss_group_arm (group);
   return group;
 }
@@ -175,7 +174,6 @@ ss_group_drop (SsGroup *group)
   ss_publish_clear (group);
   while (ss_group_child_count (group) > 0)
     ss_group_child_remove (group, &ss_group_child_at (group, 0)->contact.id);
-  group->family->n_groups--;
   g_ptr_array_remove_index (scribe->groups, lower_bound (scribe, &group->id));
   g_ptr_array_add (scribe->dead, group);
 }
@@ -230,16 +228,15 @@ void
 ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
 {
   if (group->family != family) {
-    unsigned n = 0;
-    for (unsigned i = 0; i < ss_group_child_count (group); i++)
-      n += ss_group_child_at (group, i)->shed_until == 0;
-    group->family->n_groups--;
+    unsigned n = ss_group_n_children (group);
+    unsigned n_shed = ss_group_child_count (group) - n;
     group->family->n_children -= n;
+    group->family->n_shed -= n_shed;
     if (group->family->has_source && !family->has_source)
       ss_family_set_source (family, &group->family->source);
     group->family = family;
-    family->n_groups++;
     family->n_children += n;
+    family->n_shed += n_shed;
   }
   group->user = user;
 }
@@ -384,6 +381,7 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
     group->family->n_children++;
   } else if (child->shed_until != 0) {
     group->family->n_children++;
+    group->family->n_shed--;
   }
   SsTime now = group->scribe->env->now;
   *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
@@ -400,6 +398,8 @@ ss_group_child_remove (SsGroup *group, const SsId *id)
     return;
   if (child->shed_until == 0)
     group->family->n_children--;
+  else
+    group->family->n_shed--;
   g_array_remove_index (group->children, child_lower_bound (group, id));
   if (group->children->len == 0)
     group->idle_since = group->scribe->env->now;
@@ -408,8 +408,10 @@ ss_group_child_remove (SsGroup *group, const SsId *id)
 void
 ss_group_child_shed (SsGroup *group, SsChild *child)
 {
-  if (child->shed_until == 0)
+  if (child->shed_until == 0) {
     group->family->n_children--;
+    group->family->n_shed++;
+  }
   child->shed_until = group->scribe->env->now + SS_SHED_TIME;
 }
 

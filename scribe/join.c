@@ -212,13 +212,20 @@ ss_join_due (SsGroup *group)
 }
 
 void
-ss_join_send_leave (SsGroup *group, const SsContact *to)
+ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
+                        const uint8_t tag[SS_TAG_LEN])
 {
   SsMsgScribeLeave leave;
-  memcpy (leave.tag, group->id.b, SS_TAG_LEN);
+  memcpy (leave.tag, tag, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
   size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
-  ss_scribe_send (group->scribe, to, data, len);
+  ss_scribe_send (scribe, to, data, len);
+}
+
+void
+ss_join_send_leave (SsGroup *group, const SsContact *to)
+{
+  ss_join_send_leave_tag (group->scribe, to, group->id.b);
 }
 
 void

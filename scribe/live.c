@@ -99,11 +99,7 @@ leave_unknown (SsScribe *scribe, const SsContact *to,
   if (neighbour->left >= 0 && now < neighbour->left + SS_LEAVE_REPEAT)
     return;
   neighbour->left = now;
-  SsMsgScribeLeave leave;
-  memcpy (leave.tag, tag, SS_TAG_LEN);
-  uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
-  size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
-  ss_scribe_send (scribe, to, data, len);
+  ss_join_send_leave_tag (scribe, to, tag);
 }
 
 /* Who sends down the tree and is not the parent has not heard of it. A
@@ -111,10 +107,14 @@ leave_unknown (SsScribe *scribe, const SsContact *to,
 static void
 check_sender (SsGroup *group, const SsContact *from)
 {
-  if (group->has_parent && ss_contact_equal (&group->parent, from))
+  SsTime now = group->scribe->env->now;
+  if (group->has_parent && ss_contact_equal (&group->parent, from)) {
     ss_neighbour_data (group->scribe, from);
-  else if (!group->join)
-    ss_neighbour_leave (group, from);
+  } else if (!group->join
+             && (group->left < 0 || now >= group->left + SS_LEAVE_REPEAT)) {
+    group->left = now;
+    ss_join_send_leave (group, from);
+  }
 }
 
 void

@@ -182,6 +182,7 @@ advance (SsGroup *group, SsSourceLog *log)
   SsScribe *scribe = group->scribe;
   uint32_t epoch = log->epoch;
   GBytes *data;
+  log->used = scribe->env->now; /* nobody it calls makes room of it */
   while (!group->is_dead && log->epoch == epoch && group->ordered->is_synced
          && (data = ss_log_entry (log, log->next))) {
     uint32_t sequence = log->next++;
@@ -352,18 +353,6 @@ open_replica (SsGroup *group, const SsContact *to)
   ss_scribe_send (group->scribe, to, data, len);
 }
 
-static bool
-is_replica (SsGroup *group, const SsContact *peer)
-{
-  SsContact near[SS_ORDERED_REPLICAS + 2];
-  unsigned n = ss_kbr_replica_set (group->scribe->kbr, &group->id, near,
-                                   G_N_ELEMENTS (near));
-  for (unsigned i = 0; i < n; i++)
-    if (ss_contact_equal (&near[i], peer))
-      return true;
-  return false;
-}
-
 void
 ss_log_handle_sync (SsScribe *scribe, const SsContact *from,
                     const SsMsgScribeSync *message)
@@ -382,7 +371,8 @@ ss_log_handle_sync (SsScribe *scribe, const SsContact *from,
   }
   bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
   bool is_child = ss_group_child_find (group, &from->id) != NULL;
-  if (!is_parent && !is_child && !is_replica (group, from))
+  if (!is_parent && !is_child
+      && !ss_scribe_is_near (scribe, &group->id, &from->id))
     return;
   if (message->flags & SS_SYNC_UNKNOWN) {
     if (group->is_root) {
@@ -512,8 +502,12 @@ ss_log_handle_message (SsScribe *scribe, const SsContact *from,
   SsOrdered *ordered = ss_ordered_get (group);
   bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
   SsSourceLog *log = ss_log_find (group, &message->source);
+  bool is_helper =
+      log
+      && ((log->has_teller && ss_contact_equal (&log->teller, from))
+          || (group->has_root && ss_contact_equal (&group->root, from)));
   bool is_asked =
-      log && log->epoch == message->epoch && log->next < log->known_end;
+      is_helper && log->epoch == message->epoch && log->next < log->known_end;
   if (message->sequence == 0 || (!is_parent && !group->join && !is_asked))
     return;
   /* One that was not there when this node came begins with 1; before that is

@@ -362,6 +362,9 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
   memcpy (answer.tag, message->tag, SS_TAG_LEN);
   if (!group || !ss_group_is_ordered (group)) {
     answer.flags = SS_REPLICA_UNKNOWN;
+  } else if (!ss_scribe_is_near (scribe, &group->id, &from->id)) {
+    ss_count (scribe->env, SCRIBE_PACKETS_UNASKED);
+    return; /* no root, or not yet known here: that would try again */
   } else if (message->sequence > 0) {
     if (group->idle_since >= 0)
       group->idle_since = scribe->env->now;

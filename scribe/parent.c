@@ -166,6 +166,14 @@ may_shed (const SsGroup *group, const SsGroup *other)
          && ss_group_n_children (other) > 1;
 }
 
+/* Shed children are served for a while: no more of them than there may be
+ * children, or who comes and comes again under new names has any number. */
+static bool
+may_shed_more (const SsFamily *family)
+{
+  return family->n_shed < family->config.children_max;
+}
+
 static void
 shed (SsGroup *group, SsChild *child)
 {
@@ -204,7 +212,7 @@ shed_for (SsGroup *group, const SsId *joiner)
 {
   SsScribe *scribe = group->scribe;
   unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
-  if (group->family->config.is_source
+  if (group->family->config.is_source || !may_shed_more (group->family)
       || (!group->is_root && ss_id_digit (&group->id, 0) != own))
     return false;
   SsGroup *from = NULL;
@@ -271,7 +279,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
           || ss_id_digit (&candidates[0].id, 0) != ss_id_digit (&group->id, 0)))
     return false;
   if (n > 0 && !is_shed && is_full (scribe, &candidates[0].id)
-      && !is_full (scribe, &joiner->id) && !is_leaf_only (joiner)) {
+      && !is_full (scribe, &joiner->id) && !is_leaf_only (joiner)
+      && may_shed_more (group->family)) {
     /* None of the children has room for one more: they had better be the
      * joiner's. Not if the joiner has just been shed: two would take turns. */
     take (group, joiner, join);

@@ -365,16 +365,6 @@ ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,
   }
 }
 
-void
-ss_neighbour_leave (SsGroup *group, const SsContact *to)
-{
-  SsNeighbour *neighbour = ss_neighbour_get (group->scribe, to);
-  SsTime now = group->scribe->env->now;
-  if (neighbour->left >= 0 && now < neighbour->left + SS_LEAVE_REPEAT)
-    return;
-  ss_join_send_leave (group, to);
-}
-
 /* Neighbours to ask. */
 
 static unsigned

@@ -293,7 +293,7 @@ ss_publish_deadline (const SsGroup *group)
         && entry->first + SS_ROOT_SILENT > group->scribe->env->now)
       at = MIN (at, entry->first + SS_ROOT_SILENT);
     /* Not sent, though there is a root: the queue was full. */
-    if (entry->token == 0 && group->find_next == SS_NEVER)
+    if (entry->token == 0 && !entry->for_deputy && group->find_next == SS_NEVER)
       at = MIN (at, group->scribe->env->now + SS_FIND_WAIT);
   }
   return at;
@@ -538,6 +538,10 @@ ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (scribe->is_leaving)
     return;
+  if (!ss_scribe_is_near (scribe, &message->group, ss_scribe_self (scribe))) {
+    ss_count (scribe->env, SCRIBE_PACKETS_UNASKED);
+    return; /* nobody's successor: from then on it would hear nothing */
+  }
   bool is_replica = message->flags & SS_JOIN_REPLICA;
   bool is_known = is_replica;
   if (group) {

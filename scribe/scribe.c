@@ -128,6 +128,17 @@ ss_scribe_usable (const SsScribe *scribe, const SsContact *peer)
 }
 
 bool
+ss_scribe_is_near (SsScribe *scribe, const SsId *group_id, const SsId *node)
+{
+  SsContact near[SS_NEAR_MAX];
+  unsigned n = ss_kbr_replica_set (scribe->kbr, group_id, near, SS_NEAR_MAX);
+  for (unsigned i = 0; i < n; i++)
+    if (ss_id_equal (&near[i].id, node))
+      return true;
+  return false;
+}
+
+bool
 ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
                 size_t len)
 {

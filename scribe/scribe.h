@@ -78,7 +78,6 @@ typedef struct {
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;
-  bool volunteer;       /* a relay: becomes a forwarder on a JOIN's path */
   unsigned history_max; /* packets kept per group; 0: SS_GROUP_HISTORY */
   SsTime history_time;  /* and no older than this */
 } SsFamilyConfig;

@@ -27,12 +27,14 @@
 #define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
 #define SS_GROUP_HARD_FACTOR     4    /* children at most, over children_max */
 #define SS_GROUP_WANTS_MAX       64   /* sequences wanted at once in a group */
+#define SS_GROUP_OTHERS_MAX      32   /* and so many more for others */
 #define SS_GROUP_ASKERS_MAX      64   /* peers to be answered later */
 #define SS_GROUP_PENDING_MAX     16   /* JOINs that wait for this node's own */
 #define SS_GROUP_OUTBOX_MAX      256  /* packets not acknowledged by a root */
 #define SS_GROUP_CATCH_UP_MAX    64   /* packets sent to a new child */
 #define SS_GROUP_DEPTH_MAX       40
 #define SS_REDIRECT_MAX          4
+#define SS_NEAR_MAX              5   /* nodes closest to a group that count */
 #define SS_FAMILY_ASK_MAX        64  /* neighbours considered for a question */
 #define SS_ANSWER_RATE           512 /* packets a second for one asker */
 #define SS_ANSWER_BURST          256
@@ -115,7 +117,7 @@ typedef struct {
   SsTime pause;            /* longest of late between them; 0 unknown */
   SsTime keepalive;        /* last KEEPALIVE to it */
   SsTime unanswered;       /* when the last of the unanswered was sent */
-  SsTime left;             /* last unasked LEAVE to it */
+  SsTime left;             /* last LEAVE to it for a group unknown here */
   SsTime answers_since;    /* answer bucket */
   double answers;
 } SsNeighbour;
@@ -238,7 +240,8 @@ struct SsFamily {
   SsFamilyConfig config;
   SsContact source; /* valid if has_source */
   bool has_source;
-  unsigned n_groups, n_children;
+  unsigned n_children; /* in all its groups */
+  unsigned n_shed;     /* and those that are being handed on */
 };
 
 struct SsGroup {
@@ -260,6 +263,7 @@ struct SsGroup {
   SsTime root_check;  /* root on another's word: look again; SS_NEVER: no */
   SsTime find_next;   /* FIND_ROOT again; SS_NEVER: not looking */
   SsTime found_since; /* when the first of n_found was found */
+  SsTime left;        /* last LEAVE to who is not the parent; -1: none */
   uint32_t find_nonce;
   uint8_t n_found; /* parents, since then */
   uint8_t find_tries;
@@ -305,6 +309,10 @@ void ss_scribe_enter (SsScribe *scribe);
 void ss_scribe_exit (SsScribe *scribe);
 const SsId *ss_scribe_self (const SsScribe *scribe);
 bool ss_scribe_usable (const SsScribe *scribe, const SsContact *peer);
+/* Is the node (self, too) one of those closest to the group's id, as its root,
+ * a successor and replicas are? As far as the leaf set tells. */
+bool ss_scribe_is_near (SsScribe *scribe, const SsId *group_id,
+                        const SsId *node);
 /* A reliable control message. */
 bool ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
                      size_t len);
@@ -383,8 +391,6 @@ void ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
                            SsKbrOutcome outcome);
 int ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
                                    const SsId *b);
-/* A LEAVE to a node that takes this one for its child; not often. */
-void ss_neighbour_leave (SsGroup *group, const SsContact *to);
 /* Asks whether it lives, if it has not been heard just now. */
 void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
 /* A joiner says that this one has no room. */
@@ -403,6 +409,9 @@ void ss_join_become_root (SsGroup *group);
 void ss_join_lose_parent (SsGroup *group);  /* dead or gone: join again */
 void ss_join_leave_parent (SsGroup *group); /* tells it */
 void ss_join_send_leave (SsGroup *group, const SsContact *to);
+/* Likewise for a group that may be unknown here. */
+void ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
+                             const uint8_t tag[SS_TAG_LEN]);
 void ss_join_check_root (SsGroup *group);
 void ss_join_suspected (SsScribe *scribe, const SsContact *peer);
 void ss_join_recovered (SsScribe *scribe, const SsContact *peer);

@@ -50,6 +50,16 @@ find_want (const SsGroup *group, uint32_t sequence)
   return want->sequence == sequence ? want : NULL;
 }
 
+/* How many wants are, or are not, this node's own. */
+static unsigned
+count_wants (const SsGroup *group, bool is_own)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < group->wants->len; i++)
+    n += g_array_index (group->wants, SsWant, i).is_own == is_own;
+  return n;
+}
+
 void
 ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
 {
@@ -62,7 +72,8 @@ ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
   }
   if (!group->wants)
     group->wants = g_array_new (FALSE, FALSE, sizeof (SsWant));
-  if (group->wants->len >= SS_GROUP_WANTS_MAX)
+  if (count_wants (group, is_own)
+      >= (is_own ? SS_GROUP_WANTS_MAX : SS_GROUP_OTHERS_MAX))
     return;
   SsWant want = {
     .sequence = sequence,

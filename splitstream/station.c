@@ -34,7 +34,6 @@ ss_station_open_family (SsStation *station)
   SsFamilyConfig config = {
     .mode = SS_GROUP_LIVE,
     .is_source = station->role == SS_ROLE_PUBLISHER,
-    .volunteer = station->owner->is_relay,
     .history_max = SS_STATION_HISTORY_MAX,
     /* Longer than detection and repair, and a tune-in's reach. */
     .history_time = 2 * station->params.latency + 2 * SS_SEC,

@@ -228,7 +228,6 @@ node_new (World *world, unsigned index)
     .children_max = world->options.children_max,
     .mode = world->options.is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
     .is_source = index == 0 && !world->options.is_ordered,
-    .volunteer = index >= world->options.n - world->options.n_relays,
   };
   node->family = ss_family_new (node->scribe, &config);
   return node;

@@ -271,7 +271,9 @@ hostile (uint64_t seed, bool is_ordered)
     g_assert_cmpuint (scribe->groups->len, <=, WORLD_STRIPES);
     for (SsGroup *group = ss_group_after (scribe, NULL); group;
          group = ss_group_after (scribe, &group->id)) {
-      g_assert_true (!group->wants || group->wants->len <= SS_GROUP_WANTS_MAX);
+      g_assert_true (!group->wants
+                     || group->wants->len
+                            <= SS_GROUP_WANTS_MAX + SS_GROUP_OTHERS_MAX);
       g_assert_true (!group->askers
                      || group->askers->len <= SS_GROUP_ASKERS_MAX);
       g_assert_true (!group->pending
@@ -293,6 +295,174 @@ test_hostile_ordered (void)
 {
   for (uint64_t seed = 1; seed <= 10; seed++)
     hostile (seed, true);
+}
+
+/* The node farthest from a group, `but` one. */
+static unsigned
+far_from (const World *world, unsigned n, unsigned stripe, unsigned but)
+{
+  const SsId *group = world_group_id (world, stripe);
+  unsigned farthest = but == 1 ? 2 : 1;
+  for (unsigned i = 1; i < n; i++)
+    if (i != but
+        && ss_id_closer (group, world_node_id (world, farthest),
+                         world_node_id (world, i)))
+      farthest = i;
+  return farthest;
+}
+
+/* Who sends down the tree unasked is told so, but not at every packet. */
+static void
+test_unasked (void)
+{
+  enum { N = 6, PACKETS = 200 };
+  World *world = make_world (N, false);
+  for (unsigned i = 1; i < N; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  unsigned evil = far_from (world, N, 0, N);
+  unsigned victim = far_from (world, N, 0, evil);
+  g_assert_false (ss_group_is_root (world_group (world, victim, 0)));
+  const SsContact *parent = ss_group_parent (world_group (world, victim, 0));
+  g_assert_false (ss_id_equal (&parent->id, world_node_id (world, evil)));
+  SsMsgScribeData message = { .sequence = 0 };
+  memcpy (message.tag, world_group_id (world, 0)->b, SS_TAG_LEN);
+  message.packet = (SsWireBytes){ (const uint8_t *) "bad", 3 };
+  world_reset_counts (world);
+  for (unsigned i = 0; i < PACKETS; i++) {
+    uint8_t data[SS_MSG_SCRIBE_DATA_MAX];
+    size_t len = ss_msg_scribe_data_encode (&message, data, sizeof data);
+    world_inject (world, evil, victim, NULL, data, len);
+    world_run (world, 5 * SS_MSEC);
+  }
+  g_assert_cmpuint (world_control_bytes (world, victim), <, 10 * PACKETS);
+  world_free (world);
+}
+
+/* Who asks for what nobody has cannot keep a node from asking for its own. */
+static void
+test_others_wants (void)
+{
+  World *world = make_world (6, false);
+  for (unsigned i = 1; i < 6; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  unsigned root = world_true_root (world, 0);
+  if (root == 0)
+    root = world_node_of (
+        world, &ss_group_child_at (world_group (world, 0, 0), 0)->contact.id);
+  SsGroup *group = world_group (world, root, 0);
+  put (group, 100);
+  unsigned child = root == 1 ? 2 : 1;
+  ss_group_child_add (group, ss_kbr_self (world_scribe (world, child)->kbr));
+  SsMsgScribeWant message = { .flags = SS_WANT_FETCH,
+                              .n_sequences = SS_SCRIBE_WANT_MAX };
+  memcpy (message.tag, world_group_id (world, 0)->b, SS_TAG_LEN);
+  for (unsigned i = 0; i < 10; i++) {
+    for (unsigned k = 0; k < SS_SCRIBE_WANT_MAX; k++)
+      message.sequences[k] = 101 + i * SS_SCRIBE_WANT_MAX + k;
+    uint8_t data[SS_MSG_SCRIBE_WANT_MAX];
+    size_t len = ss_msg_scribe_want_encode (&message, data, sizeof data);
+    world_inject (world, child, root, NULL, data, len);
+  }
+  world_run (world, 5 * SS_MSEC);
+  g_assert_cmpuint (group->wants->len, ==, SS_GROUP_OTHERS_MAX);
+  SsTime deadline = group->scribe->env->now + SS_SEC;
+  for (uint32_t i = 0; i < SS_GROUP_WANTS_MAX; i++)
+    ss_want_add (group, 5000 + i, deadline, true);
+  g_assert_cmpuint (group->wants->len, ==,
+                    SS_GROUP_OTHERS_MAX + SS_GROUP_WANTS_MAX);
+  ss_want_add (group, 6000, deadline, true);
+  g_assert_cmpuint (group->wants->len, ==,
+                    SS_GROUP_OTHERS_MAX + SS_GROUP_WANTS_MAX);
+  world_free (world);
+}
+
+/* One after the other says that it has room, becomes a child, says that it
+ * has none, and is handed on to the next: those still served are bounded. */
+static void
+test_shed_bound (void)
+{
+  enum { N = 200, CHILDREN = 4 };
+  WorldOptions options = {
+    .seed = 7,
+    .n = N,
+    .delay = SS_MSEC,
+    .children_max = CHILDREN,
+  };
+  World *world = world_new (&options);
+  unsigned victim = world_true_root (world, 0);
+  g_assert_cmpuint (victim, !=, 0);
+  world_join (world, victim);
+  world_run (world, 3 * SS_SEC);
+  SsGroup *group = world_group (world, victim, 0);
+  g_assert_true (ss_group_is_root (group));
+  for (unsigned i = 1; i < N; i++) {
+    if (i == victim)
+      continue;
+    SsMsgScribeJoin join = { .group = *world_group_id (world, 0),
+                             .nonce = i,
+                             .load_max = 1 };
+    uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+    size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
+    world_inject (world, i, victim, NULL, data, len);
+    SsMsgScribeKeepalive full = { .load = 1, .load_max = 1, .n_tags = 1 };
+    full.tags[0] = ss_tag_number (world_group_id (world, 0));
+    len = ss_msg_scribe_keepalive_encode (&full, data, sizeof data);
+    world_inject (world, i, victim, NULL, data, len);
+    world_run (world, 5 * SS_MSEC);
+    g_assert_cmpuint (ss_group_child_count (group), <=, 2 * CHILDREN + 1);
+  }
+  g_assert_cmpuint (ss_group_child_count (group), >, CHILDREN);
+  world_run (world, 2 * SS_SHED_TIME);
+  g_assert_cmpuint (world_family (world, victim)->n_shed, ==, 0);
+  world_free (world);
+}
+
+/* Only from where a group's root can be is a handover or a replica believed. */
+static void
+test_far_handover (void)
+{
+  enum { N = 30 };
+  World *world = make_world (N, false);
+  unsigned victim = far_from (world, N, 0, N);
+  SsMsgScribeHandover message = {
+    .group = *world_group_id (world, 0),
+    .info = { (const uint8_t *) "hello", 5 },
+  };
+  uint8_t data[SS_MSG_SCRIBE_HANDOVER_MAX];
+  size_t len = ss_msg_scribe_handover_encode (&message, data, sizeof data);
+  world_inject (world, victim == 1 ? 2 : 1, victim, NULL, data, len);
+  world_run (world, 10 * SS_MSEC);
+  SsGroup *group =
+      ss_scribe_find (world_scribe (world, victim), world_group_id (world, 0));
+  g_assert_true (group == NULL || !ss_group_is_root (group));
+  world_free (world);
+}
+
+static void
+test_far_replica (void)
+{
+  enum { N = 30 };
+  World *world = make_world (N, true);
+  for (unsigned i = 0; i < N; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  unsigned evil = far_from (world, N, 0, N);
+  unsigned victim = far_from (world, N, 0, evil);
+  SsMsgScribeReplicate message = {
+    .source = *world_node_id (world, 5),
+    .epoch = 1,
+    .sequence = 1,
+    .data = { (const uint8_t *) "lie", 3 },
+  };
+  memcpy (message.tag, world_group_id (world, 0)->b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_REPLICATE_MAX];
+  size_t len = ss_msg_scribe_replicate_encode (&message, data, sizeof data);
+  world_inject (world, evil, victim, NULL, data, len);
+  world_run (world, 10 * SS_MSEC);
+  g_assert_null (ss_log_find (world_group (world, victim, 0), &message.source));
+  world_free (world);
 }
 
 /* An application that opens, joins, leaves and frees in any order. */
@@ -409,6 +579,11 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/outbox", test_outbox);
   g_test_add_func ("/scribe/hostile", test_hostile);
   g_test_add_func ("/scribe/hostile-ordered", test_hostile_ordered);
+  g_test_add_func ("/scribe/unasked", test_unasked);
+  g_test_add_func ("/scribe/others-wants", test_others_wants);
+  g_test_add_func ("/scribe/shed-bound", test_shed_bound);
+  g_test_add_func ("/scribe/far-handover", test_far_handover);
+  g_test_add_func ("/scribe/far-replica", test_far_replica);
   g_test_add_func ("/scribe/open-and-leave", test_open_and_leave);
   g_test_add_func ("/scribe/clients", test_clients);
   g_test_add_func ("/scribe/clients-alone", test_clients_alone);
