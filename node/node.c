@@ -77,6 +77,13 @@ on_identified (void *user, const SsAddr *addr, const SsContact *contact,
 }
 
 static void
+on_pinged (void *user, const SsContact *peer, SsTime rtt)
+{
+  SsNode *node = user;
+  ss_pastry_link_pinged (node->pastry, peer, rtt);
+}
+
+static void
 on_arrived (void *user, const SsAddr *from, bool unasked)
 {
   SsNode *node = user;
@@ -92,6 +99,7 @@ static const SsLinkUpcalls link_upcalls = {
   .observed = on_observed,
   .identified = on_identified,
   .arrived = on_arrived,
+  .pinged = on_pinged,
 };
 
 /* The store's. */

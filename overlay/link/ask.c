@@ -30,12 +30,19 @@ conclude (SsLink *link, SsLinkQuestion *question, const SsContact *contact,
           const char *text)
 {
   SsAddr addr = question->addr;
+  SsContact peer = question->peer;
+  bool is_ping = question->is_ping;
+  SsTime rtt = SS_NEVER;
+  if (contact && ss_id_equal (&contact->id, &peer.id))
+    rtt = MAX (link->env->now - question->sent, SS_USEC);
   g_ptr_array_remove (link->questions, question);
   question_free (link, question);
   if (link->questions->len == 0)
     g_clear_pointer (&link->questions, g_ptr_array_unref);
   ss_link_enter (link);
-  if (link->upcalls.identified)
+  if (is_ping && link->upcalls.pinged)
+    link->upcalls.pinged (link->user, &peer, rtt);
+  else if (!is_ping && link->upcalls.identified)
     link->upcalls.identified (link->user, &addr, contact, text);
   ss_link_leave (link);
 }
@@ -45,32 +52,64 @@ post_question (SsLink *link, SsLinkQuestion *question)
 {
   SsMsgLinkAsk ask = { .padding = { 0 } };
   uint8_t buf[SS_MSG_LINK_ASK_MAX];
+  /* A ping's answer tells which sending it answers. */
+  if (question->is_ping)
+    ss_rng_bytes (&link->env->rng, question->nonce, sizeof question->nonce);
+  question->sent = link->env->now;
   memcpy (ask.nonce, question->nonce, sizeof ask.nonce);
   size_t len = ss_msg_link_ask_encode (&ask, buf, sizeof buf);
   ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
           buf + len - SS_MAC_LEN);
   ss_link_post (link, &question->addr, buf, len);
   ss_link_note_asked (link, &question->addr);
-  ss_timers_arm (&link->env->timers, &question->timer,
-                 MIN (question->until, link->env->now + ASK_PERIOD));
+  ss_timers_arm (
+      &link->env->timers, &question->timer,
+      MIN (question->until,
+           link->env->now + (question->is_ping ? PING_PERIOD : ASK_PERIOD)));
+}
+
+static SsLinkQuestion *
+add_question (SsLink *link, const SsAddr *addr)
+{
+  if (!link->questions)
+    link->questions = g_ptr_array_new ();
+  SsLinkQuestion *question = g_new0 (SsLinkQuestion, 1);
+  ss_timer_init (&question->timer, SS_LAYER_LINK, SS_LINK_TIMER_ASK);
+  question->addr = *addr;
+  question->until = link->env->now + SS_LINK_ASK_TIMEOUT;
+  g_ptr_array_add (link->questions, question);
+  return question;
+}
+
+bool
+ss_link_ping (SsLink *link, const SsContact *peer)
+{
+  unsigned n = link->questions ? link->questions->len : 0;
+  if (n >= PINGS_MAX || !ss_addr_is_set (&peer->addr)
+      || ss_id_equal (&peer->id, &link->self.id))
+    return false;
+  for (unsigned i = 0; i < n; i++) {
+    const SsLinkQuestion *other = g_ptr_array_index (link->questions, i);
+    if (other->is_ping && ss_id_equal (&other->peer.id, &peer->id))
+      return true;
+  }
+  SsLinkQuestion *question = add_question (link, &peer->addr);
+  question->is_ping = true;
+  question->peer = *peer;
+  post_question (link, question);
+  return true;
 }
 
 void
 ss_link_ask (SsLink *link, const SsAddr *addr)
 {
-  if (!link->questions)
-    link->questions = g_ptr_array_new ();
-  for (unsigned i = 0; i < link->questions->len; i++) {
+  for (unsigned i = 0; link->questions && i < link->questions->len; i++) {
     const SsLinkQuestion *other = g_ptr_array_index (link->questions, i);
-    if (ss_addr_equal (&other->addr, addr))
+    if (!other->is_ping && ss_addr_equal (&other->addr, addr))
       return; /* its answer will do */
   }
-  SsLinkQuestion *question = g_new0 (SsLinkQuestion, 1);
-  ss_timer_init (&question->timer, SS_LAYER_LINK, SS_LINK_TIMER_ASK);
-  question->addr = *addr;
-  question->until = link->env->now + SS_LINK_ASK_TIMEOUT;
+  SsLinkQuestion *question = add_question (link, addr);
   ss_rng_bytes (&link->env->rng, question->nonce, sizeof question->nonce);
-  g_ptr_array_add (link->questions, question);
   if (link->questions->len > ASKS_MAX || !ss_addr_is_set (addr)) {
     /* Refused, but not inside the caller's call. */
     question->until = link->env->now;

@@ -80,6 +80,9 @@ typedef struct {
    * address that this node has sent nothing for so long that no NAT would
    * remember; so it can be reached. Else: a probe came from one that it has. */
   void (*arrived) (void *user, const SsAddr *from, bool unasked);
+  /* What ss_link_ping found out: the round-trip time, or SS_NEVER if nobody
+   * of that key answered. */
+  void (*pinged) (void *user, const SsContact *peer, SsTime rtt);
 } SsLinkUpcalls;
 
 typedef struct {
@@ -127,6 +130,11 @@ void ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol,
  * `identified` upcall within SS_LINK_ASK_TIMEOUT. */
 #define SS_LINK_ASK_TIMEOUT (3 * SS_SEC)
 void ss_link_ask (SsLink *link, const SsAddr *addr);
+/* The same to measure the distance, and for a sign of life, at the price of
+ * two datagrams and no session. The answer is not authenticated: it is good
+ * for choosing among peers, and no more. Answered by the `pinged` upcall
+ * within SS_LINK_ASK_TIMEOUT, if true. */
+bool ss_link_ping (SsLink *link, const SsContact *peer);
 
 /* Smoothed round-trip time, or SS_NEVER when not known. */
 SsTime ss_link_rtt (const SsLink *link, const SsId *peer);

@@ -20,6 +20,7 @@ typedef enum {
 #define PEERS_MAX          1024
 #define HALF_OPEN_MAX      256 /* peers of which nothing authentic came yet */
 #define ASKS_MAX           32
+#define PINGS_MAX          24
 #define OUTBOX_MAX         1024 /* handshake datagrams and the like */
 #define CONTROL_QUEUE_MAX  512  /* messages of one peer */
 #define MEDIA_QUEUE_MAX    256
@@ -57,6 +58,7 @@ typedef enum {
 #define SWEEP_PERIOD       (60 * SS_SEC)
 #define IDLE_LIFETIME      (200 * SS_SEC) /* its last session is spent */
 #define ASK_PERIOD         (500 * SS_MSEC)
+#define PING_PERIOD        (1 * SS_SEC)
 #define BINDING_TIME       (300 * SS_SEC) /* what a NAT may remember */
 #define BINDING_SHORT      (20 * SS_SEC)  /* what any remembers */
 
@@ -174,7 +176,9 @@ typedef struct {
   SsTimer timer;
   SsAddr addr;
   uint8_t nonce[16];
-  SsTime until;
+  SsTime sent, until;
+  bool is_ping;
+  SsContact peer; /* pinged */
 } SsLinkQuestion;
 
 typedef struct {

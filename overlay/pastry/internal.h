@@ -6,8 +6,10 @@
  *   hops.c      next hops
  *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
  *   exchange.c  leaf sets asked and told; who enters the own
+ *   near.c      the node to join through
  *   join.c      entering a ring, merging with another
- *   maintain.c  heartbeats, repair, table upkeep, leaving
+ *   maintain.c  heartbeats, repair, leaving
+ *   proximity.c table upkeep: probes, rows, who is nearer
  *   view.c      what the leaf set tells applications
  *   reach.c     is this node reachable by who has not heard from it?
  *   client.c    if not: attached to others, who serve it */
@@ -17,6 +19,7 @@
 #include "overlay/pastry/messages.h"
 #include "overlay/pastry/pastry.h"
 #include "overlay/pastry/table.h"
+#include "overlay/pastry/tune.h"
 
 /* Timers of the overlay; handled in ss_pastry_timer's switch. */
 typedef enum {
@@ -55,9 +58,6 @@ typedef enum {
 #define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
 #define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)
 #define SS_PASTRY_JOIN_HASTY     5 /* retries before it slows down */
-#define SS_PASTRY_TABLE_PROBE    (60 * SS_SEC)
-#define SS_PASTRY_TABLE_SILENT   (600 * SS_SEC)
-#define SS_PASTRY_ROW_INTERVAL   (1200 * SS_SEC)
 #define SS_PASTRY_HOLE_INTERVAL  (60 * SS_SEC)
 
 #define SS_PASTRY_ASKS_MAX       128
@@ -85,6 +85,7 @@ typedef enum {
 
 enum { SS_ROUTED_PROVISIONAL = 1 };
 enum { SS_ENTER_ROWS = 1 };
+enum { SS_ROW_REQUEST_JOINING = 1 };
 enum { SS_ATTACHED_YES = 1 };
 enum {
   SS_LEAF_PROBE_JOINING = 1,
@@ -165,6 +166,11 @@ typedef struct {
 
 typedef struct SsReach SsReach;
 typedef struct SsClient SsClient;
+typedef struct SsNear SsNear;
+
+/* In ROW and ROW_REQUEST, what is not a row. */
+#define SS_ROW_LOWEST 254
+#define SS_ROW_LEAVES 255
 
 struct SsPastry {
   SsKbr kbr; /* first */
@@ -204,6 +210,13 @@ struct SsPastry {
   uint64_t last_digest;
   SsTime last_lost, last_table_probe, last_row, last_hole;
   uint16_t next_lost, next_probe, next_row;
+  bool has_gained;    /* somebody nearer, in this round of rows */
+  uint8_t row_rounds; /* through all rows, since the join */
+  uint8_t vacant_row; /* + 1: has lost an entry; 0: none has */
+  SsTune tune;
+  SsTime last_tune, probe_period;
+  uint32_t ring_size; /* estimated */
+  SsNear *near;       /* joining: a node to join through is looked for */
 };
 
 /* pastry.c */
@@ -226,6 +239,8 @@ uint64_t ss_pastry_prefix (const SsId *id);
 /* The contact of a leaf or table entry, if it is one; ret may be NULL. */
 bool ss_pastry_find (const SsPastry *pastry, const SsId *id,
                      SsContact *ret_contact);
+/* Round-trip time, by the table or the link; SS_NEVER: not known. */
+SsTime ss_pastry_distance (const SsPastry *pastry, const SsId *id);
 void ss_pastry_set_state (SsPastry *pastry, SsPastryState state);
 
 /* route.c */
@@ -305,14 +320,38 @@ void ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to,
 /* Somebody heard of: into the routing table, and asked if he may be a leaf. */
 void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
 
+/* near.c: ends by ss_pastry_join_through. */
+void ss_near_begin (SsPastry *pastry, const SsContact *contact);
+void ss_near_end (SsPastry *pastry);
+void ss_near_timer (SsPastry *pastry);
+void ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
+                  const SsContact *contacts, unsigned n);
+void ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt);
+
+/* proximity.c */
+void ss_proximity_tick (SsPastry *pastry);
+/* Of those that a row tells of, some are measured. */
+void ss_proximity_row (SsPastry *pastry, const SsContact *from,
+                       const SsContact *contacts, const SsMsgRow *message);
+/* What a peer says of the distance is looked into, if it matters. */
+void ss_proximity_hello (SsPastry *pastry, const SsContact *from,
+                         const SsMsgHello *message);
+/* A place in the table is empty since this one died. */
+void ss_proximity_vacant (SsPastry *pastry, const SsId *gone);
+
 /* join.c */
+void ss_pastry_join_through (SsPastry *pastry, const SsContact *contact);
+void ss_pastry_row_requested (SsPastry *pastry, const SsContact *from,
+                              const SsMsgRowRequest *message);
+void ss_pastry_request_row (SsPastry *pastry, const SsContact *to, unsigned row,
+                            bool reliable);
 void ss_pastry_join_timer (SsPastry *pastry);
 void ss_pastry_enter (SsPastry *pastry, const SsContact *source,
                       const SsContact *previous, const SsMsgEnter *message,
                       bool root);
 void ss_pastry_enter_failed (SsPastry *pastry, const SsContact *contact);
-void ss_pastry_row (SsPastry *pastry, const SsMsgRow *message);
-void ss_pastry_send_row (SsPastry *pastry, const SsContact *to, unsigned row);
+void ss_pastry_row (SsPastry *pastry, const SsContact *from,
+                    const SsMsgRow *message);
 /* All probes of the moment are answered: is the leaf set done? */
 void ss_pastry_settle (SsPastry *pastry);
 

@@ -10,11 +10,14 @@
 #include "overlay/pastry/internal.h"
 
 #define HELLO_ALIKE_MAX 3
+#define ROW_LEAVES      8
 
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static void start_joining (SsPastry *pastry);
 static void activate (SsPastry *pastry);
 static void say_hello (SsPastry *pastry);
+static void send_row (SsPastry *pastry, const SsContact *to, unsigned row,
+                      bool asked);
 
 void
 ss_pastry_join (SsPastry *pastry, const SsContact *contacts,
@@ -52,15 +55,29 @@ ss_pastry_join_timer (SsPastry *pastry)
   if (pastry->state != SS_PASTRY_JOINING || pastry->contacts == NULL
       || pastry->contacts->len == 0)
     return;
-  SsEnv *env = ss_pastry_env (pastry);
+  if (pastry->near != NULL) {
+    ss_near_timer (pastry);
+    return;
+  }
   pastry->next_contact %= pastry->contacts->len;
   SsContact contact =
       g_array_index (pastry->contacts, SsContact, pastry->next_contact++);
+  /* Once: a second try has to be quick. */
+  if (pastry->join_tries == 0)
+    ss_near_begin (pastry, &contact);
+  else
+    ss_pastry_join_through (pastry, &contact);
+}
+
+void
+ss_pastry_join_through (SsPastry *pastry, const SsContact *contact)
+{
+  SsEnv *env = ss_pastry_env (pastry);
   pastry->join_tries++;
   SsTime wait = SS_PASTRY_JOIN_WAIT * MIN (pastry->join_tries, 5);
   ss_timers_arm (&env->timers, &pastry->join_timer,
                  env->now + MIN (wait, SS_PASTRY_JOIN_MAX));
-  ss_pastry_route_enter (pastry, &contact, true);
+  ss_pastry_route_enter (pastry, contact, true);
 }
 
 void
@@ -75,7 +92,7 @@ ss_pastry_enter (SsPastry *pastry, const SsContact *source,
     if (!ss_id_equal (&previous->id, &source->id))
       row = ss_id_shared_digits (&previous->id, &source->id) + 1;
     for (; row <= last && row < SS_ID_DIGITS; row++)
-      ss_pastry_send_row (pastry, source, row);
+      send_row (pastry, source, row, false);
   }
   if (root)
     ss_pastry_tell_leaves (pastry, source, message->nonce, SS_LEAF_SET_ENTER,
@@ -95,32 +112,69 @@ ss_pastry_enter_failed (SsPastry *pastry, const SsContact *contact)
 }
 
 void
-ss_pastry_row (SsPastry *pastry, const SsMsgRow *message)
+ss_pastry_row (SsPastry *pastry, const SsContact *from, const SsMsgRow *message)
 {
+  SsContact contacts[G_N_ELEMENTS (message->peers)];
   for (unsigned i = 0; i < message->n_peers; i++) {
-    SsContact contact = ss_contact_from_record (&message->peers[i]);
-    ss_pastry_meet (pastry, &contact, false);
+    contacts[i] = ss_contact_from_record (&message->peers[i]);
+    ss_pastry_meet (pastry, &contacts[i], false);
   }
+  ss_near_row (pastry, from, message->row, contacts, message->n_peers);
+  ss_proximity_row (pastry, from, contacts, message);
 }
 
-void
-ss_pastry_send_row (SsPastry *pastry, const SsContact *to, unsigned row)
+/* To a joiner an empty row is no news; who asked wants an answer. */
+static void
+send_row (SsPastry *pastry, const SsContact *to, unsigned row, bool asked)
 {
   SsMsgRow message = { .row = (uint8_t) row };
-  SsContact entries[SS_TABLE_COLUMNS];
-  unsigned n = ss_table_row (&pastry->table, row, entries);
-  for (unsigned i = 0; i < n; i++) {
+  SsContact entries[SS_LEAFSET_MAX];
+  unsigned n = row == SS_ROW_LEAVES
+                   ? ss_pastry_leaf_set (pastry, entries, SS_LEAFSET_MAX)
+                   : ss_table_row (&pastry->table, row, entries);
+  /* Of many leaves as many as fit, spread over both sides. */
+  unsigned stride = n / ROW_LEAVES + 1;
+  for (unsigned i = 0; i < n; i += row == SS_ROW_LEAVES ? stride : 1) {
     const SsContact *contact = &entries[i];
-    if (!ss_id_equal (&contact->id, &to->id)
-        && !ss_pastry_is_suspected (pastry, &contact->id))
-      message.peers[message.n_peers++] = ss_pastry_record (contact);
+    if (ss_id_equal (&contact->id, &to->id)
+        || ss_pastry_is_suspected (pastry, &contact->id))
+      continue;
+    SsTime rtt = ss_table_rtt (&pastry->table, &contact->id);
+    message.rtts[message.n_rtts++] = ss_table_rtt_to_units (rtt);
+    message.peers[message.n_peers++] = ss_pastry_record (contact);
   }
-  if (message.n_peers == 0)
+  if (message.n_peers == 0 && !asked)
     return;
   uint8_t buf[SS_MSG_ROW_MAX];
   size_t len = ss_msg_row_encode (&message, buf, sizeof buf);
-  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
-                  0, buf, len);
+  uint64_t token = asked ? 0 : ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
+  ss_pastry_send (pastry, to, token, 0, buf, len);
+}
+
+void
+ss_pastry_row_requested (SsPastry *pastry, const SsContact *from,
+                         const SsMsgRowRequest *message)
+{
+  unsigned row = message->row;
+  if ((message->flags & SS_ROW_REQUEST_JOINING) == 0)
+    ss_pastry_meet (pastry, from, true);
+  if (row == SS_ROW_LOWEST)
+    row = MAX (ss_table_n_rows (&pastry->table), 1) - 1;
+  send_row (pastry, from, row, true);
+}
+
+void
+ss_pastry_request_row (SsPastry *pastry, const SsContact *to, unsigned row,
+                       bool reliable)
+{
+  uint8_t buf[SS_MSG_ROW_REQUEST_MAX];
+  SsMsgRowRequest message = { .row = (uint8_t) row };
+  if (pastry->state != SS_PASTRY_ACTIVE)
+    message.flags |= SS_ROW_REQUEST_JOINING;
+  size_t len = ss_msg_row_request_encode (&message, buf, sizeof buf);
+  uint64_t token =
+      reliable ? ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER) : 0;
+  ss_pastry_send (pastry, to, token, 0, buf, len);
 }
 
 void

@@ -157,7 +157,8 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
     drop_suspect (pastry, suspect);
   ss_pastry_bury (pastry, &gone.id, SS_PASTRY_TOMBSTONE_TIME);
   ss_pastry_forget_ask (pastry, &gone.id);
-  ss_table_remove (&pastry->table, &gone.id);
+  if (ss_table_remove (&pastry->table, &gone.id))
+    ss_proximity_vacant (pastry, &gone.id);
   bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
   ss_client_changed (pastry, &gone.id);
   ss_pastry_update (pastry, &gone, SS_KBR_LEFT, leaf);
@@ -383,8 +384,10 @@ declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
     ss_id_format (&peer->id, text);
     ss_info (ss_pastry_env (pastry), "leaf %.8s is dead", text);
   }
-  if (ss_pastry_find (pastry, &peer->id, NULL))
+  if (ss_pastry_find (pastry, &peer->id, NULL)) {
+    ss_tune_death (&pastry->tune, ss_pastry_env (pastry)->now);
     remember_lost (pastry, peer);
+  }
   /* Both neighbours of the dead tell their leaves, whoever noticed first:
    * together they reach all that had him as a leaf. */
   if (leaf && (!told || neighbour))

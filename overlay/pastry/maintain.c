@@ -15,12 +15,9 @@
 
 static void beat (SsPastry *pastry);
 static void watch_right (SsPastry *pastry);
-static void probe_table (SsPastry *pastry);
-static void exchange_row (SsPastry *pastry);
 static void repair (SsPastry *pastry);
 static bool repair_target (const SsPastry *pastry, SsLeafsetSide side,
                            SsContact *ret_target);
-static void request_row (SsPastry *pastry, const SsContact *to, unsigned row);
 
 void
 ss_pastry_tick (SsPastry *pastry)
@@ -35,8 +32,7 @@ ss_pastry_tick (SsPastry *pastry)
     return;
   beat (pastry);
   watch_right (pastry);
-  probe_table (pastry);
-  exchange_row (pastry);
+  ss_proximity_tick (pastry);
   if (env->now - pastry->last_lost >= SS_PASTRY_LOST_INTERVAL) {
     pastry->last_lost = env->now;
     ss_pastry_check_lost (pastry);
@@ -164,7 +160,7 @@ ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used)
           && env->now - pastry->last_hole < SS_PASTRY_HOLE_INTERVAL))
     return;
   pastry->last_hole = env->now;
-  request_row (pastry, used, row);
+  ss_pastry_request_row (pastry, used, row, false);
 }
 
 void
@@ -229,44 +225,15 @@ watch_right (SsPastry *pastry)
     ss_pastry_doubt (pastry, &right, false);
 }
 
-/* One entry at a time, if nothing was heard of it for long. */
-static void
-probe_table (SsPastry *pastry)
-{
-  SsTime now = ss_pastry_env (pastry)->now;
-  unsigned n = ss_table_n_entries (&pastry->table);
-  if (n == 0 || now - pastry->last_table_probe < SS_PASTRY_TABLE_PROBE)
-    return;
-  pastry->last_table_probe = now;
-  pastry->next_probe = (uint16_t) (pastry->next_probe % n);
-  SsContact contact = ss_table_nth (&pastry->table, pastry->next_probe++);
-  SsTime heard = ss_link_last_heard (pastry->link, &contact.id);
-  if (heard < 0 || now - heard > SS_PASTRY_TABLE_SILENT)
-    ss_pastry_doubt (pastry, &contact, false);
-}
-
-static void
-exchange_row (SsPastry *pastry)
-{
-  SsEnv *env = ss_pastry_env (pastry);
-  unsigned n_rows = ss_table_n_rows (&pastry->table);
-  if (n_rows == 0 || env->now - pastry->last_row < SS_PASTRY_ROW_INTERVAL)
-    return;
-  pastry->last_row = env->now;
-  pastry->next_row = (uint16_t) (pastry->next_row % n_rows);
-  unsigned row = pastry->next_row++;
-  SsContact entries[SS_TABLE_COLUMNS];
-  unsigned n = ss_table_row (&pastry->table, row, entries);
-  if (n > 0)
-    request_row (pastry, &entries[ss_rng_below (&env->rng, n)], row);
-}
-
 static void
 repair (SsPastry *pastry)
 {
   SsLeafset *leafset = &pastry->leafset;
   if (pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT
-      || ss_leafset_is_complete (leafset) || ss_pastry_n_asks (pastry) > 0)
+      || ss_leafset_is_complete (leafset))
+    return;
+  /* An active node does not wait for others that it asks: one may be dead. */
+  if (pastry->state == SS_PASTRY_JOINING && ss_pastry_n_asks (pastry) > 0)
     return;
   pastry->repair_tries++;
   ss_debug (ss_pastry_env (pastry), "repair %u: %u left, %u right",
@@ -334,14 +301,4 @@ repair_target (const SsPastry *pastry, SsLeafsetSide side,
     found = true;
   }
   return found;
-}
-
-static void
-request_row (SsPastry *pastry, const SsContact *to, unsigned row)
-{
-  uint8_t buf[SS_MSG_ROW_REQUEST_MAX];
-  SsMsgRowRequest message = { .row = (uint8_t) row };
-  size_t len = ss_msg_row_request_encode (&message, buf, sizeof buf);
-  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
-                  0, buf, len);
 }

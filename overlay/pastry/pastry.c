@@ -44,6 +44,7 @@ ss_pastry_free (SsPastry *pastry)
   SsTimers *timers = &ss_pastry_env (pastry)->timers;
   ss_reach_end (pastry);
   ss_client_free (pastry);
+  ss_near_end (pastry);
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
@@ -332,6 +333,13 @@ ss_pastry_find (const SsPastry *pastry, const SsId *id, SsContact *ret_contact)
   return true;
 }
 
+SsTime
+ss_pastry_distance (const SsPastry *pastry, const SsId *id)
+{
+  SsTime rtt = ss_link_rtt (pastry->link, id);
+  return rtt != SS_NEVER ? rtt : ss_table_rtt (&pastry->table, id);
+}
+
 void
 ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
 {
@@ -341,6 +349,7 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   if (pastry->state == state)
     return;
   pastry->state = state;
+  ss_near_end (pastry);
   ss_info (env, "overlay: %s, leaf set of %u", names[state], pastry->leafset.n);
   if (state == SS_PASTRY_JOINING && pastry->reachability != SS_REACHABLE)
     ss_reach_begin (pastry);
@@ -352,8 +361,11 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
     SsTime wait = SS_PASTRY_FIRST_TICK / 2;
     wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
     ss_pastry_arm_tick (pastry, wait);
-    if (state == SS_PASTRY_ACTIVE)
+    if (state == SS_PASTRY_ACTIVE) {
       pastry->last_row = pastry->last_table_probe = env->now;
+      pastry->next_row = pastry->row_rounds = pastry->vacant_row = 0;
+      ss_tune_init (&pastry->tune, env->now);
+    }
     return;
   }
   ss_timers_disarm (&env->timers, &pastry->tick);
@@ -417,13 +429,12 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   case SS_MSG_ROW: {
     TAKE (row, SsMsgRow)
     ss_pastry_meet (pastry, from, true);
-    ss_pastry_row (pastry, &message);
+    ss_pastry_row (pastry, from, &message);
     break;
   }
   case SS_MSG_ROW_REQUEST: {
     TAKE (row_request, SsMsgRowRequest)
-    ss_pastry_meet (pastry, from, true);
-    ss_pastry_send_row (pastry, from, message.row);
+    ss_pastry_row_requested (pastry, from, &message);
     break;
   }
   case SS_MSG_LEAF_PROBE: {
@@ -447,7 +458,7 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   }
   case SS_MSG_HELLO: {
     TAKE (hello, SsMsgHello)
-    ss_pastry_meet (pastry, from, true);
+    ss_proximity_hello (pastry, from, &message);
     break;
   }
   case SS_MSG_DEAD: {

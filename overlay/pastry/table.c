@@ -18,7 +18,6 @@ static void pack (SsTable *table, unsigned at, const SsContact *contact,
 static SsContact unpack (const SsTable *table, const SsTableEntry *entry);
 static void forget_addr (SsTable *table, unsigned at);
 static uint16_t tag_of (const SsId *id);
-static uint16_t rtt_to_units (SsTime rtt);
 
 void
 ss_table_init (SsTable *table, const SsId *self)
@@ -81,7 +80,7 @@ ss_table_offer (SsTable *table, const SsContact *contact, SsTime rtt)
   unsigned row = 0, column = 0, at = 0;
   if (ss_id_equal (&table->self, &contact->id))
     return false;
-  uint16_t units = rtt_to_units (rtt);
+  uint16_t units = ss_table_rtt_to_units (rtt);
   if (locate (table, &contact->id, &row, &column, &at)) {
     const SsTableEntry *there = &table->entries[at];
     bool same = is_of (there, &contact->id);
@@ -112,7 +111,7 @@ ss_table_would_prefer (const SsTable *table, const SsId *id, SsTime rtt)
   unsigned row, column, at;
   return locate (table, id, &row, &column, &at)
          && !is_of (&table->entries[at], id)
-         && rtt_to_units (rtt) < table->entries[at].rtt;
+         && ss_table_rtt_to_units (rtt) < table->entries[at].rtt;
 }
 
 bool
@@ -175,10 +174,43 @@ SsTime
 ss_table_nth_rtt (const SsTable *table, unsigned index)
 {
   g_assert (index < table->n_entries);
-  uint16_t rtt = table->entries[index].rtt;
-  return rtt == SS_TABLE_RTT_UNKNOWN
+  return ss_table_rtt_from_units (table->entries[index].rtt);
+}
+
+SsTime
+ss_table_rtt (const SsTable *table, const SsId *id)
+{
+  unsigned row, column, at;
+  if (!locate (table, id, &row, &column, &at)
+      || !is_of (&table->entries[at], id))
+    return SS_NEVER;
+  return ss_table_rtt_from_units (table->entries[at].rtt);
+}
+
+SsTime
+ss_table_place_rtt (const SsTable *table, const SsId *id)
+{
+  unsigned row, column, at;
+  if (!locate (table, id, &row, &column, &at))
+    return SS_NEVER;
+  return ss_table_rtt_from_units (table->entries[at].rtt);
+}
+
+uint16_t
+ss_table_rtt_to_units (SsTime rtt)
+{
+  if (rtt == SS_NEVER || rtt < 0)
+    return SS_TABLE_RTT_UNKNOWN;
+  SsTime units = rtt / (SS_TABLE_RTT_UNIT * SS_USEC);
+  return (uint16_t) MIN (units, SS_TABLE_RTT_UNKNOWN - 1);
+}
+
+SsTime
+ss_table_rtt_from_units (uint16_t units)
+{
+  return units == SS_TABLE_RTT_UNKNOWN
              ? SS_NEVER
-             : (SsTime) rtt * SS_TABLE_RTT_UNIT * SS_USEC;
+             : (SsTime) units * SS_TABLE_RTT_UNIT * SS_USEC;
 }
 
 size_t
@@ -278,13 +310,4 @@ static uint16_t
 tag_of (const SsId *id)
 {
   return (uint16_t) (id->b[SS_ID_LEN - 2] << 8 | id->b[SS_ID_LEN - 1]);
-}
-
-static uint16_t
-rtt_to_units (SsTime rtt)
-{
-  if (rtt == SS_NEVER || rtt < 0)
-    return SS_TABLE_RTT_UNKNOWN;
-  SsTime units = rtt / (SS_TABLE_RTT_UNIT * SS_USEC);
-  return (uint16_t) MIN (units, SS_TABLE_RTT_UNKNOWN - 1);
 }

@@ -75,4 +75,10 @@ unsigned ss_table_row (const SsTable *table, unsigned row,
 SsContact ss_table_nth (const SsTable *table, unsigned index);
 /* Its round-trip time, SS_NEVER if it was not measured. */
 SsTime ss_table_nth_rtt (const SsTable *table, unsigned index);
+/* That of a node's entry; of the entry in its place; SS_NEVER without one. */
+SsTime ss_table_rtt (const SsTable *table, const SsId *id);
+SsTime ss_table_place_rtt (const SsTable *table, const SsId *id);
+/* As it travels: in units. */
+uint16_t ss_table_rtt_to_units (SsTime rtt);
+SsTime ss_table_rtt_from_units (uint16_t units);
 size_t ss_table_memory (const SsTable *table);

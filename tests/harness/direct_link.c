@@ -11,7 +11,7 @@
 #define RTO_MAX   (500 * SS_MSEC)
 #define HEAD_LEN  (1 + 1 + 4 + 4 + SS_KEY_LEN)
 
-enum { TYPE_PLAIN, TYPE_RELIABLE, TYPE_ACK };
+enum { TYPE_PLAIN, TYPE_RELIABLE, TYPE_ACK, TYPE_PING, TYPE_PONG };
 
 typedef struct {
   uint32_t sequence;
@@ -32,6 +32,12 @@ typedef struct {
 } Peer;
 
 typedef struct {
+  SsContact peer;
+  uint32_t sequence;
+  SsTime sent, until;
+} Ping;
+
+typedef struct {
   SsAddr to;
   GBytes *datagram;
 } Output;
@@ -44,6 +50,7 @@ struct SsLink {
   uint32_t epoch, next_sequence;
   GHashTable *peers; /* by id */
   GPtrArray *order;  /* the same, in the order met */
+  GArray *pings;
   GQueue output;
   SsTimer timer;
 };
@@ -108,6 +115,8 @@ arm (SsLink *link)
       deadline = MIN (deadline, pending->deadline);
     }
   }
+  for (unsigned i = 0; i < link->pings->len; i++)
+    deadline = MIN (deadline, g_array_index (link->pings, Ping, i).until);
   ss_timers_arm (&link->env->timers, &link->timer, deadline);
 }
 
@@ -174,6 +183,7 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   link->epoch = ss_rng_u32 (&env->rng);
   link->peers = g_hash_table_new (hash_id, equal_ids);
   link->order = g_ptr_array_new ();
+  link->pings = g_array_new (FALSE, FALSE, sizeof (Ping));
   ss_timer_init (&link->timer, SS_LAYER_LINK, 0);
   return link;
 }
@@ -192,6 +202,7 @@ ss_link_free (SsLink *link)
   }
   g_hash_table_unref (link->peers);
   g_ptr_array_free (link->order, TRUE);
+  g_array_free (link->pings, TRUE);
   Output *output;
   while ((output = g_queue_pop_head (&link->output)) != NULL) {
     g_bytes_unref (output->datagram);
@@ -237,6 +248,45 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   }
   g_bytes_unref (datagram);
   return true;
+}
+
+bool
+ss_link_ping (SsLink *link, const SsContact *peer)
+{
+  Ping ping = {
+    .peer = *peer,
+    .sequence = ++link->next_sequence,
+    .sent = link->env->now,
+    .until = link->env->now + SS_LINK_ASK_TIMEOUT,
+  };
+  if (ss_id_equal (&peer->id, &link->self.id))
+    return false;
+  g_array_append_val (link->pings, ping);
+  GBytes *datagram =
+      make_datagram (link, TYPE_PING, 0, ping.sequence, NULL, 0, NULL);
+  put (link, &(Peer){ .contact = *peer }, datagram);
+  g_bytes_unref (datagram);
+  arm (link);
+  return true;
+}
+
+/* sequence 0: the first whose time is over, if any. */
+static bool
+conclude_ping (SsLink *link, uint32_t sequence, const SsId *by)
+{
+  for (unsigned i = 0; i < link->pings->len; i++) {
+    Ping ping = g_array_index (link->pings, Ping, i);
+    if (by != NULL
+            ? ping.sequence != sequence || !ss_id_equal (&ping.peer.id, by)
+            : ping.until > link->env->now)
+      continue;
+    g_array_remove_index (link->pings, i);
+    SsTime rtt = by != NULL ? link->env->now - ping.sent : SS_NEVER;
+    if (link->upcalls.pinged != NULL)
+      link->upcalls.pinged (link->user, &ping.peer, rtt);
+    return true;
+  }
+  return false;
 }
 
 void
@@ -359,6 +409,17 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
   SsContact contact = { .addr = *from, .flags = SS_PEER_REACHABLE };
   memcpy (contact.key.b, datagram + 10, SS_KEY_LEN);
   contact.id = ss_id_of_key (&contact.key);
+  if (datagram[0] == TYPE_PING) {
+    GBytes *pong = make_datagram (link, TYPE_PONG, 0, sequence, NULL, 0, NULL);
+    put (link, &(Peer){ .contact = contact }, pong);
+    g_bytes_unref (pong);
+    return;
+  }
+  if (datagram[0] == TYPE_PONG) {
+    conclude_ping (link, sequence, &contact.id);
+    arm (link);
+    return;
+  }
   Peer *peer = get_peer (link, &contact);
   peer->contact.addr = *from;
   peer->last_heard = link->env->now;
@@ -421,7 +482,7 @@ expire_one (SsLink *link)
 void
 ss_link_timer (SsLink *link, SsTimer *timer)
 {
-  while (expire_one (link))
+  while (expire_one (link) || conclude_ping (link, 0, NULL))
     ;
   arm (link);
 }

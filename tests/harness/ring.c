@@ -155,6 +155,12 @@ link_late (void *user, const SsContact *to, uint8_t protocol, uint64_t token,
 }
 
 static void
+link_pinged (void *user, const SsContact *peer, SsTime rtt)
+{
+  ss_pastry_link_pinged (((RingNode *) user)->pastry, peer, rtt);
+}
+
+static void
 link_failed (void *user, const SsContact *to, uint8_t protocol, uint64_t token)
 {
   ss_pastry_link_failed (((RingNode *) user)->pastry, to, protocol, token);
@@ -176,6 +182,7 @@ static const SsLinkUpcalls link_upcalls = {
   .message = link_message,
   .acked = link_acked,
   .late = link_late,
+  .pinged = link_pinged,
   .failed = link_failed,
   .up = link_up,
   .identified = link_identified,

@@ -276,6 +276,8 @@ check_place (const SsTable *table, const Place *naive, unsigned place,
   g_assert_true (ss_addr_equal (&contact.addr, &want->addr));
   g_assert_cmpuint (contact.flags, ==, want->flags);
   g_assert_cmpint (ss_table_nth_rtt (table, *index), ==, naive[place].rtt);
+  g_assert_cmpint (ss_table_rtt (table, &want->id), ==, naive[place].rtt);
+  g_assert_cmpint (ss_table_place_rtt (table, &want->id), ==, naive[place].rtt);
   g_assert_true (ss_table_find (table, &want->id, &contact));
   g_assert_true (ss_table_lookup (table, &want->id, &contact));
   g_assert_true (ss_id_equal (&contact.id, &want->id));

@@ -1,0 +1,158 @@
+/* The node to join through: one that is near in the network, because the rows
+ * that it gives are of nodes that are near it (Castro, Druschel, Hu and
+ * Rowstron, "Proximity neighbor selection in tree-based structured
+ * peer-to-peer overlays", MSR-TR-2003-52). From any contact: of some of its
+ * leaves the nearest, then of those in the rows of its table, from the bottom
+ * up, while that leads nearer.
+ *
+ * Departure: few are measured at each step, and the search ends where the
+ * first step, or two others in a row, bring nothing: in a network where
+ * all are equally far it costs a dozen datagrams. */
+#include "overlay/pastry/internal.h"
+
+#define SAMPLE        5
+#define STEPS_MAX     12
+#define STEP_TIME     (400 * SS_MSEC)
+#define NEAR_ENOUGH   (3 * SS_MSEC)
+#define WORTH_PERCENT 85 /* of the distance so far: nearer */
+#define FUTILE_MAX    2
+
+struct SsNear {
+  SsContact best, asked;
+  SsTime best_rtt; /* SS_NEVER: not known yet */
+  SsContact pinged[SAMPLE + 1];
+  uint8_t n_pinged;
+  uint8_t steps, futile;
+  uint8_t row; /* asked for last */
+  bool is_better, is_answered;
+};
+
+static void step (SsPastry *pastry);
+static void finish (SsPastry *pastry);
+static void ping (SsPastry *pastry, const SsContact *peer);
+static void conclude_step (SsPastry *pastry);
+
+void
+ss_near_begin (SsPastry *pastry, const SsContact *contact)
+{
+  g_assert (pastry->near == NULL);
+  SsNear *near = pastry->near = g_new0 (SsNear, 1);
+  near->best = *contact;
+  near->best_rtt = SS_NEVER;
+  near->row = SS_ROW_LEAVES;
+  ping (pastry, contact);
+  step (pastry);
+}
+
+void
+ss_near_end (SsPastry *pastry)
+{
+  g_clear_pointer (&pastry->near, g_free);
+}
+
+void
+ss_near_timer (SsPastry *pastry)
+{
+  SsNear *near = pastry->near;
+  near->n_pinged = 0;
+  if (near->is_answered)
+    conclude_step (pastry);
+  else
+    finish (pastry);
+}
+
+void
+ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
+             const SsContact *contacts, unsigned n)
+{
+  SsNear *near = pastry->near;
+  if (near == NULL || near->is_answered
+      || !ss_id_equal (&from->id, &near->asked.id))
+    return;
+  near->is_answered = true;
+  near->row = (uint8_t) row;
+  if (n > 0) {
+    SsRng *rng = &ss_pastry_env (pastry)->rng;
+    unsigned first = (unsigned) ss_rng_below (rng, n);
+    for (unsigned i = 0; i < MIN (n, SAMPLE); i++)
+      ping (pastry, &contacts[(first + i) % n]);
+  }
+  if (near->n_pinged == 0)
+    conclude_step (pastry);
+}
+
+void
+ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt)
+{
+  SsNear *near = pastry->near;
+  unsigned i = 0;
+  while (near != NULL && i < near->n_pinged
+         && !ss_id_equal (&near->pinged[i].id, &peer->id))
+    i++;
+  if (near == NULL || i == near->n_pinged)
+    return;
+  near->pinged[i] = near->pinged[--near->n_pinged];
+  bool is_best = ss_id_equal (&peer->id, &near->best.id);
+  if (is_best && rtt != SS_NEVER) {
+    near->best_rtt = rtt;
+  } else if (rtt < SS_NEVER
+             && (near->best_rtt == SS_NEVER
+                 || rtt < near->best_rtt / 100 * WORTH_PERCENT)) {
+    near->is_better = near->best_rtt != SS_NEVER;
+    near->best = *peer;
+    near->best_rtt = rtt;
+  }
+  if (near->best_rtt < NEAR_ENOUGH)
+    finish (pastry);
+  else if (near->n_pinged == 0 && near->is_answered)
+    conclude_step (pastry);
+}
+
+static void
+step (SsPastry *pastry)
+{
+  SsNear *near = pastry->near;
+  SsEnv *env = ss_pastry_env (pastry);
+  near->is_answered = near->is_better = false;
+  near->asked = near->best;
+  near->steps++;
+  ss_pastry_request_row (pastry, &near->asked, near->row, true);
+  ss_timers_arm (&env->timers, &pastry->join_timer, env->now + STEP_TIME);
+}
+
+/* Next the lowest row of the nearest so far, then the one above. */
+static void
+conclude_step (SsPastry *pastry)
+{
+  SsNear *near = pastry->near;
+  bool was_leaves = near->row == SS_ROW_LEAVES;
+  near->futile = near->is_better ? 0 : near->futile + 1;
+  if (near->row == 0 || near->steps == STEPS_MAX
+      || near->futile > (was_leaves ? 0 : FUTILE_MAX - 1)) {
+    finish (pastry);
+    return;
+  }
+  near->row = was_leaves ? SS_ROW_LOWEST : near->row - 1;
+  step (pastry);
+}
+
+static void
+finish (SsPastry *pastry)
+{
+  SsContact best = pastry->near->best;
+  ss_debug (ss_pastry_env (pastry), "joining through %02x%02x, %u steps",
+            best.id.b[0], best.id.b[1], pastry->near->steps);
+  ss_near_end (pastry);
+  ss_pastry_join_through (pastry, &best);
+}
+
+static void
+ping (SsPastry *pastry, const SsContact *peer)
+{
+  SsNear *near = pastry->near;
+  if (near->n_pinged < G_N_ELEMENTS (near->pinged)
+      && !ss_contact_is_client (peer)
+      && (near->steps == 0 || !ss_id_equal (&peer->id, &near->best.id))
+      && ss_link_ping (pastry->link, peer))
+    near->pinged[near->n_pinged++] = *peer;
+}
