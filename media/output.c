@@ -369,9 +369,8 @@ write_pages (const uint8_t *pages, size_t len, unsigned n_frames,
 
 /* The player hears one link to its end before the next one begins. */
 static void
-end_link (SsOutput *o)
+play_out (SsOutput *o)
 {
-  ss_ogg_writer_finish (o->writer);
   if (o->player == NULL)
     return;
   ss_player_end_link (o->player);
@@ -385,8 +384,8 @@ static void
 write_item (SsOutput *o, Item *item)
 {
   if (item->headers != NULL) {
-    end_link (o);
     ss_ogg_writer_headers (o->writer, item->headers);
+    play_out (o);
   } else {
     o->waiting_for_page = true;
     ss_ogg_writer_frame (o->writer, &item->frame);
@@ -445,7 +444,8 @@ run (gpointer data)
       ss_ogg_writer_flush (o->writer);
       break;
     case NEXT_FINISH:
-      end_link (o);
+      ss_ogg_writer_finish (o->writer);
+      play_out (o);
       if (is_open (o))
         settle (o, SS_OUTPUT_DONE, NULL);
       return NULL;

@@ -272,6 +272,40 @@ test_headers_survive_dropping (void)
   close (fds[1]);
 }
 
+/* Headers whose frames were all lost make no chain link of their own. */
+static void
+test_headers_alone (void)
+{
+  int fds[2];
+  g_assert_cmpint (pipe (fds), ==, 0);
+  g_autoptr (Fixture) opus = load ("tone.opus");
+  g_autoptr (Fixture) flac = load ("tone.oga");
+  g_autoptr (SsOutput) output = ss_output_new_fd (fds[1], "the pipe", 1);
+  const FixtureLink *b = flac->links->pdata[0];
+  push_headers (output, opus->links->pdata[0], 1);
+  push_headers (output, b, 2);
+  for (unsigned i = 0; i < 5; i++)
+    push_frame (output, b, i, 2, 0);
+  ss_output_finish (output);
+  GByteArray *received = g_byte_array_new ();
+  uint8_t buffer[4096];
+  while (!ss_output_wait (output, 0) || is_readable (fds[0], 0)) {
+    if (!is_readable (fds[0], 10))
+      continue;
+    ssize_t n = read (fds[0], buffer, sizeof buffer);
+    g_byte_array_append (received, buffer, (guint) n);
+  }
+  g_autoptr (GBytes) bytes = g_byte_array_free_to_bytes (received);
+  g_autoptr (Fixture) copy = fixture_read (bytes, NULL);
+  g_assert_no_error (copy->error);
+  g_assert_cmpuint (copy->links->len, ==, 1);
+  const FixtureLink *only = copy->links->pdata[0];
+  g_assert_cmpint (only->headers->codec, ==, SS_CODEC_FLAC);
+  g_assert_cmpuint (only->packets->len, ==, 5);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 /* A lone frame does not wait for its page to fill. */
 static void
 test_flush (void)
@@ -340,6 +374,7 @@ main (int argc, char **argv)
   g_test_add_func ("/output/abandoned", test_abandoned);
   g_test_add_func ("/output/headers-survive-dropping",
                    test_headers_survive_dropping);
+  g_test_add_func ("/output/headers-alone", test_headers_alone);
   g_test_add_func ("/output/flush", test_flush);
   g_test_add_data_func ("/output/player/opus", "tone.opus", test_player);
   g_test_add_data_func ("/output/player/vorbis", "tone.ogg", test_player);
