@@ -16,9 +16,12 @@
 #include "net/signals.h"
 #include "net/stations.h"
 
-/* A frame that is later than this was not there in time: the timeline goes
- * on from now, so that receivers hear a pause and not a shrinking buffer. */
+/* A frame that the source brings later than this: the timeline goes on from
+ * now, so that receivers hear a pause and not a shrinking buffer. */
 #define LATE_MAX (100 * SS_MSEC)
+/* One that was there, while this process had no turn, is made up for out of
+ * the receivers' buffers: up to this part of the latency. */
+#define STALL_DIVISOR 2
 
 /* After a signal: what remains for the leave when the end takes long. */
 #define END_TIME_ON_SIGNAL (700 * SS_MSEC)
@@ -44,6 +47,7 @@ typedef struct {
   SsTime live_at; /* when the session's time began */
   SsTime origin;  /* when the sources' time 0 is or was, by the clock */
   bool has_origin;
+  SsTime empty_at; /* when the source had nothing last */
 } Broadcast;
 
 static void pump (Broadcast *air);
@@ -182,6 +186,16 @@ publish (Broadcast *air)
   ss_host_flush (air->host);
 }
 
+/* Is the frame so late that the timeline has to go on from now? */
+static bool
+is_break (const Broadcast *air, SsTime now, SsTime due)
+{
+  bool was_there = air->empty_at < due;
+
+  return now - due
+         > (was_there ? air->options->latency / STALL_DIVISOR : LATE_MAX);
+}
+
 /* True when the item is done with, false when it has to wait. */
 static bool
 push_frame (Broadcast *air)
@@ -189,7 +203,7 @@ push_frame (Broadcast *air)
   SsFrame frame = air->item.frame;
   SsTime now = ss_clock_now ();
 
-  if (!air->has_origin || now - (air->origin + frame.timestamp) > LATE_MAX) {
+  if (!air->has_origin || is_break (air, now, air->origin + frame.timestamp)) {
     air->origin = now - frame.timestamp;
     air->has_origin = true;
   }
@@ -237,8 +251,10 @@ static void
 pump (Broadcast *air)
 {
   while (air->state < ENDING) {
-    if (!air->has_item && !ss_source_pull (air->source, &air->item))
+    if (!air->has_item && !ss_source_pull (air->source, &air->item)) {
+      air->empty_at = ss_clock_now ();
       break;
+    }
     air->has_item = true;
     if (!use_item (air))
       break;

@@ -20,6 +20,7 @@ MEDIA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
                      "media", "data")
 END_OF_STREAM = 4  # in the flags of an Ogg page
 QUIT_SECONDS = 2.0  # from a signal to the end
+STALL_SECONDS = 0.35
 FINGERPRINT = re.compile(r"key ([a-z2-7]{32})")
 
 STATS_MEMBERS = """time node address state leaf_set routing_entries peers
@@ -202,6 +203,24 @@ def loop_and_duration(build):
             * Timeline(packets).seconds
         expect(4.5 < seconds < 5.5, f"{seconds:.1f} s for --duration 5")
         expect(broadcaster.stop(signal.SIGINT) == 0, broadcaster.describe())
+
+
+def broadcaster_stalls(build):
+    """The machine lets the broadcaster wait for a moment: what is heard goes
+    on as if nothing were."""
+    with Stage(build) as stage:
+        air = Air(stage, make_source(build, "opus", 9))
+        air.start_broadcaster()
+        listener = air.start_listener()
+        air.wait_tuned([listener])
+        for _ in range(3):
+            air.broadcaster.send(signal.SIGSTOP)
+            stage.pause(STALL_SECONDS)
+            air.broadcaster.send(signal.SIGCONT)
+            stage.pause(1)
+        air.wait_end(30)
+        found = air.compare(listener)
+        expect(not found.problems(), found.problems())
 
 
 def transcoded(build):
@@ -456,6 +475,6 @@ def upload_cap(build):
 
 if __name__ == "__main__":
     sys.exit(run_tests([
-        two_terminals, several_stations, late_and_buffered, several_sources, loop_and_duration,
-        transcoded, by_key, signals, second_signal_kills, statistics,
+        two_terminals, several_stations, late_and_buffered, several_sources,
+        loop_and_duration, broadcaster_stalls, transcoded, by_key, signals, second_signal_kills, statistics,
         identity_is_kept, bootstraps, over_ipv6, upload_cap], at_once=3))
