@@ -196,7 +196,10 @@ ss_owner_stored (SsStore *store, const SsMsgStoreStored *message)
 {
   SsPutSlot *slot = find_slot (store, &message->slot, &message->key);
 
-  if (slot == NULL || message->version != slot->put->record.version)
+  /* Only an answer that is awaited counts: anybody could send this, and so
+   * put the refresh off for ever. */
+  if (slot == NULL || slot->tries == 0
+      || message->version != slot->put->record.version)
     return;
   bool is_changed = slot->n_replicas != message->n_replicas;
 

@@ -17,6 +17,8 @@
 #define NOT_READY_PAUSE (500 * SS_MSEC)
 /* How many of those nearest to the slot offer to a newcomer. */
 #define OFFERERS 2
+/* Who may share a slot with this node is one of its leaves. */
+#define LEAVES_MAX 32
 
 struct SsJob {
   SsTimer timer;
@@ -93,15 +95,21 @@ may_keep (SsStore *store, const SsId *slot)
   return is_among (set, n, &ss_kbr_self (store->kbr)->id);
 }
 
+static bool
+is_leaf (SsStore *store, const SsId *id)
+{
+  SsContact leaves[LEAVES_MAX];
+  unsigned n = ss_kbr_neighbor_set (store->kbr, leaves, LEAVES_MAX);
+
+  return is_among (leaves, n, id);
+}
+
 /* Only leaves are believed about how long a key has been there; any other
  * would make its own key the oldest of a name. */
 static SsTime
 believed_age (SsStore *store, const SsContact *from, uint32_t age_ms)
 {
-  SsContact leaves[32];
-  unsigned n = ss_kbr_neighbor_set (store->kbr, leaves, G_N_ELEMENTS (leaves));
-
-  return is_among (leaves, n, &from->id) ? age_ms * SS_MSEC : 0;
+  return is_leaf (store, &from->id) ? age_ms * SS_MSEC : 0;
 }
 
 static SsTime
@@ -384,6 +392,9 @@ ss_replica_keep (SsStore *store, const SsContact *from,
     .expires = now + allowed_lifetime (message->lifetime),
   };
 
+  /* Replicas are leaves; the room that any other may take is bounded. */
+  if (!is_leaf (store, &from->id))
+    offer.source = from->id;
   if (!ss_store_read_record (store, message, &offer.record, &offer.slot))
     return false;
   if (!may_keep (store, &offer.slot)) {

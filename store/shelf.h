@@ -12,7 +12,7 @@ typedef struct {
   SsSlotKind kind;
   SsTime since; /* when this key was first held in the slot, anywhere */
   SsTime expires;
-  SsId source; /* the node that put it; zero: came from another replica */
+  SsId source; /* the node that put it; zero: a leaf that is a replica, too */
   /* Who was known to share it when that was last looked at: see
    * ss_replica_pass_on. */
   SsId replicas[SS_STORE_REPLICAS];

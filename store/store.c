@@ -179,7 +179,8 @@ deliver (void *app, const SsKbrMessage *routed)
   size_t len = routed->len;
   bool is_understood = false;
 
-  if (!ss_store_is_self (store, &routed->source.id)
+  /* Whose it is at first is the message's own word. */
+  if (!ss_store_is_self (store, &routed->previous.id)
       && !ss_quota_take (&store->quota, &routed->source.id, 1,
                          store->env->now)) {
     ss_count (store->env, STORE_REFUSED);

@@ -482,6 +482,94 @@ test_hostile (void)
   store_ring_free (ring);
 }
 
+/* Who says that a record is stored, unasked, does not keep its owner from
+ * refreshing it. */
+static void
+test_false_stored (void)
+{
+  FlatRing *ring = store_ring_new (9, &lan, 30);
+  StoreNode *owner = store_ring_node (ring, 3);
+  StoreNode *hostile = store_ring_node (ring, 0);
+  SsStoreRecord record = store_record_make (1, "radio1", 1, "hello");
+  SsMsgStoreStored message = {
+    .slot = store_own_slot_of (&record),
+    .key = record.key,
+    .version = 1,
+    .n_replicas = 5,
+  };
+  uint8_t data[SS_MSG_STORE_STORED_MAX];
+  size_t len = ss_msg_store_stored_encode (&message, data, sizeof data);
+
+  store_node_put (owner, &record);
+  for (unsigned i = 0; i < 2 * SS_STORE_LIFETIME / (10 * SS_SEC); i++) {
+    flat_ring_run (ring, 10 * SS_SEC);
+    send_to (hostile, owner, data, len);
+  }
+  g_assert_cmpuint (store_ring_copies (ring, &message.slot, &record.key), ==,
+                    SS_STORE_REPLICAS);
+  store_ring_free (ring);
+}
+
+/* A routed message's source is a claim: a root's own name in it does not
+ * spare the one who sent it. */
+static void
+test_claimed_source (void)
+{
+  FlatRing *ring = store_ring_new (10, &lan, 2);
+  StoreNode *root = store_ring_node (ring, 0);
+  static const uint8_t junk[] = { SS_MSG_STORE_GET };
+  const SsKbrMessage message = {
+    .source = root->node->self,
+    .previous = store_ring_node (ring, 1)->node->self,
+    .data = junk,
+    .len = sizeof junk,
+  };
+
+  for (unsigned i = 0; i < 2000; i++)
+    root->node->apps[SS_PROTOCOL_STORE].deliver (root->store, &message);
+  g_assert_cmpuint (root->node->env.counters.value[SS_COUNT_STORE_REFUSED], >,
+                    1000);
+  store_ring_free (ring);
+}
+
+/* Copies from afar fill no shelf: replicas are leaves. */
+static void
+test_copies_from_afar (void)
+{
+  FlatRing *ring = store_ring_new (11, &lan, 100);
+  StoreNode *victim = store_ring_node (ring, 0);
+  SsContact leaves[100];
+  unsigned n = ss_kbr_neighbor_set (&victim->node->kbr, leaves, 100);
+  StoreNode *hostile = NULL;
+  unsigned n_sent = 0;
+  char name[16];
+
+  for (unsigned i = 1; i < ring->n_nodes && hostile == NULL; i++)
+    if (ss_id_equal (&leaves[n - 1].id,
+                     &store_ring_node (ring, i)->node->self.id))
+      hostile = store_ring_node (ring, i);
+  for (unsigned i = 0; n_sent < 2 * SS_SHELF_MAX_PER_SOURCE; i++) {
+    g_snprintf (name, sizeof name, "n%u", i);
+    SsStoreRecord record = store_record_make (1, name, 1, "x");
+    SsId slot = store_own_slot_of (&record);
+
+    if (flat_ring_root (ring, &slot) != victim->node)
+      continue;
+    SsMsgStoreRecord message = { .purpose = SS_RECORD_REPLICA,
+                                 .lifetime = 100000 };
+    uint8_t data[SS_MSG_STORE_RECORD_MAX];
+
+    ss_record_to_message (&record, &message);
+    send_to (hostile, victim, data,
+             ss_msg_store_record_encode (&message, data, sizeof data));
+    n_sent++;
+  }
+  flat_ring_run (ring, SS_SEC);
+  g_assert_cmpuint (ss_store_n_records (victim->store), ==,
+                    SS_SHELF_MAX_PER_SOURCE);
+  store_ring_free (ring);
+}
+
 static void
 test_deaths (void)
 {
@@ -571,6 +659,9 @@ main (int argc, char **argv)
   g_test_add_func ("/store/tombstone", test_tombstone);
   g_test_add_func ("/store/newer-wins", test_newer_wins);
   g_test_add_func ("/store/hostile", test_hostile);
+  g_test_add_func ("/store/false-stored", test_false_stored);
+  g_test_add_func ("/store/claimed-source", test_claimed_source);
+  g_test_add_func ("/store/copies-from-afar", test_copies_from_afar);
   g_test_add_func ("/store/deaths", test_deaths);
   g_test_add_func ("/store/newcomers", test_newcomers);
   return g_test_run ();
