@@ -176,6 +176,7 @@ join_through (Bootstrap *bootstrap, const SsAddr *addrs, unsigned n)
       .key = bootstrap->endpoint.key,
       .id = ss_id_of_key (&bootstrap->endpoint.key),
       .addr = addrs[i],
+      .flags = SS_PEER_REACHABLE, /* or nobody could join through it */
     };
   SsNode *node = ss_loop_node (rv->loop);
 

@@ -60,7 +60,7 @@ read_fingerprint (const char *text, SsId *ret_fingerprint, GError **error)
   return false;
 }
 
-/* The value of `key` in a query; NULL when it is not there. */
+/* The value of `key` in a query, as it stands; NULL when it is not there. */
 static char *
 query_value (const char *query, const char *key)
 {
@@ -69,7 +69,7 @@ query_value (const char *query, const char *key)
 
   for (char **pair = pairs; *pair != NULL; pair++)
     if (strncmp (*pair, key, key_len) == 0 && (*pair)[key_len] == '=')
-      return g_uri_unescape_string (*pair + key_len + 1, NULL);
+      return g_strdup (*pair + key_len + 1);
   return NULL;
 }
 
@@ -86,7 +86,7 @@ parse_uri (const char *rest, SsStationSpec *ret_spec, GError **error)
   tail += strspn (tail, "/");
   g_autofree char *query = g_strndup (
       *tail == '?' ? tail + 1 : "", *tail == '?' ? strcspn (tail + 1, "#") : 0);
-  g_autofree char *key = query_value (query, "key");
+  g_autofree char *escaped_key = query_value (query, "key");
 
   if (name == NULL) {
     g_autofree char *shown = ss_printable (escaped);
@@ -95,8 +95,21 @@ parse_uri (const char *rest, SsStationSpec *ret_spec, GError **error)
                  "'%.100s' is badly percent-encoded", shown);
     return false;
   }
-  if (key != NULL) {
-    if (!read_fingerprint (key, &spec.fingerprint, error))
+  /* Where a key may have been meant, none at all is the wrong answer. */
+  if (*tail != '\0' && *tail != '?' && *tail != '#') {
+    g_autofree char *shown = ss_printable (tail);
+
+    g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+                 "'%.100s' behind the station's name means nothing; give "
+                 "?key=FINGERPRINT or leave it out",
+                 shown);
+    return false;
+  }
+  if (escaped_key != NULL) {
+    g_autofree char *key = g_uri_unescape_string (escaped_key, NULL);
+
+    if (!read_fingerprint (key != NULL ? key : escaped_key, &spec.fingerprint,
+                           error))
       return false;
     spec.has_fingerprint = true;
   }

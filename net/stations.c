@@ -52,12 +52,16 @@ ss_known_stations_find (const char *path, const char *name,
 static bool
 append_line (int fd, const char *line)
 {
-  size_t len = strlen (line);
   off_t end = lseek (fd, 0, SEEK_END);
+  char last = '\n';
 
-  if (end < 0)
+  if (end < 0 || (end > 0 && pread (fd, &last, 1, end - 1) != 1))
     return false;
-  if (write (fd, line, len) == (ssize_t) len && fsync (fd) == 0)
+  /* An editor may have left the last line without an end. */
+  g_autofree char *whole = g_strconcat (last == '\n' ? "" : "\n", line, NULL);
+  size_t len = strlen (whole);
+
+  if (write (fd, whole, len) == (ssize_t) len && fsync (fd) == 0)
     return true;
   int failure = errno;
 

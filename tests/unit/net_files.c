@@ -190,6 +190,25 @@ test_pins_damaged (Fixture *fixture, const void *data)
   g_assert_true (ss_id_equal (&found, &a));
 }
 
+/* A file edited by hand may not end in a line's end. */
+static void
+test_pins_unended (Fixture *fixture, const void *data)
+{
+  g_autofree char *path = ss_known_stations_path (fixture->dir);
+  SsId a = test_id (1), b = test_id (2), found;
+  char text[SS_FINGERPRINT_STRLEN];
+
+  ss_fingerprint_format_id (&a, text);
+  g_autofree char *line = g_strconcat ("radio1 ", text, NULL);
+
+  g_assert_true (g_file_set_contents (path, line, -1, NULL));
+  g_assert_true (ss_known_stations_pin (path, "radio2", &b, NULL));
+  g_assert_true (ss_known_stations_find (path, "radio1", &found));
+  g_assert_true (ss_id_equal (&found, &a));
+  g_assert_true (ss_known_stations_find (path, "radio2", &found));
+  g_assert_true (ss_id_equal (&found, &b));
+}
+
 static void
 test_own_station (Fixture *fixture, const void *data)
 {
@@ -364,6 +383,7 @@ main (int argc, char **argv)
   ADD ("replace", test_replace_file);
   ADD ("pins", test_pins);
   ADD ("pins-damaged", test_pins_damaged);
+  ADD ("pins-unended", test_pins_unended);
   ADD ("own-station", test_own_station);
   ADD ("local-dir", test_local_dir);
   ADD ("local-dir-dead", test_local_dir_dead);

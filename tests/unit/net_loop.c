@@ -11,6 +11,8 @@
 #include "net/error.h"
 #include "net/identity.h"
 #include "net/loop.h"
+#include "net/rendezvous.h"
+#include "overlay/link/messages.h"
 
 #define PATIENCE (20 * SS_SEC)
 
@@ -233,6 +235,59 @@ test_alarm (void)
 }
 
 static void
+say_nothing (void *user, SsLogLevel level, const char *text)
+{
+}
+
+static void
+do_nothing (void *user)
+{
+}
+
+/* A bootstrap node that is named with its key is spoken to at once, and as
+ * one that can be reached: not called through itself. */
+static void
+test_bootstrap_key (void)
+{
+  g_autofree char *dir = g_dir_make_tmp ("ss-runtime-XXXXXX", NULL);
+  SsAddr any_port = ss_addr_v4 (INADDR_LOOPBACK, 0);
+  SsUdp *named = ss_udp_open (&any_port, NULL);
+  SsEndpoint endpoint = {
+    .has_key = true,
+    .host = (char *) "127.0.0.1",
+    .port = ss_udp_local (named).port,
+  };
+  uint8_t seed[32] = { 1 };
+  SsUdpDatagram *datagrams;
+  Member member;
+
+  g_setenv ("XDG_RUNTIME_DIR", dir, TRUE);
+  ss_link_key_of_seed (seed, &endpoint.key);
+  add_member (&member, g_main_loop_new (NULL, FALSE), 6);
+  const SsRendezvousOptions options = {
+    .bootstrap = &endpoint,
+    .n_bootstrap = 1,
+    .loop = member.loop,
+    .udp = named, /* of the same kind */
+    .say = say_nothing,
+    .changed = do_nothing,
+  };
+  SsRendezvous *rendezvous = ss_rendezvous_new (&options);
+
+  ss_rendezvous_start (rendezvous);
+  g_assert_cmpuint (ss_udp_receive (named, &datagrams), ==, 1);
+  g_assert_cmpuint (datagrams[0].data[0], ==, SS_MSG_LINK_INITIATION);
+  ss_rendezvous_free (rendezvous);
+  ss_loop_free (member.loop);
+  g_main_loop_unref (member.main_loop);
+  ss_udp_close (named);
+  g_autofree char *subdir = g_build_filename (dir, "splitstream", NULL);
+
+  g_rmdir (subdir);
+  g_rmdir (dir);
+}
+
+static void
 test_identity (void)
 {
   g_autofree char *dir = g_dir_make_tmp ("ss-identity-XXXXXX", NULL);
@@ -292,6 +347,7 @@ main (int argc, char **argv)
   g_test_add_func ("/net/loop/two-nodes", test_two_nodes);
   g_test_add_func ("/net/loop/garbage", test_garbage);
   g_test_add_func ("/net/loop/alarm", test_alarm);
+  g_test_add_func ("/net/rendezvous/key", test_bootstrap_key);
   g_test_add_func ("/net/identity", test_identity);
   return g_test_run ();
 }
