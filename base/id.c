@@ -211,12 +211,38 @@ ss_id_of_key (const SsKey *key)
   return id;
 }
 
+/* ret_text has room for two characters a byte and the end. */
+static void
+hex_format (const uint8_t *bytes, size_t len, char *ret_text)
+{
+  for (size_t i = 0; i < len; i++) {
+    *ret_text++ = hex_alphabet[bytes[i] >> 4];
+    *ret_text++ = hex_alphabet[bytes[i] & 0x0f];
+  }
+  *ret_text = '\0';
+}
+
+/* Of len bytes, no more and no less; else what ret_bytes holds is no use. */
+static bool
+hex_parse (const char *hex, uint8_t *ret_bytes, size_t len)
+{
+  if (strlen (hex) != 2 * len)
+    return false;
+  for (size_t i = 0; i < len; i++) {
+    int high = g_ascii_xdigit_value (hex[2 * i]);
+    int low = g_ascii_xdigit_value (hex[2 * i + 1]);
+
+    if (high < 0 || low < 0)
+      return false;
+    ret_bytes[i] = (uint8_t) (high << 4 | low);
+  }
+  return true;
+}
+
 void
 ss_id_format (const SsId *id, char ret_text[SS_ID_STRLEN])
 {
-  for (unsigned i = 0; i < SS_ID_DIGITS; i++)
-    ret_text[i] = hex_alphabet[ss_id_digit (id, i)];
-  ret_text[SS_ID_DIGITS] = '\0';
+  hex_format (id->b, SS_ID_LEN, ret_text);
 }
 
 bool
@@ -224,17 +250,26 @@ ss_id_parse (const char *hex, SsId *ret_id)
 {
   SsId id;
 
-  if (strlen (hex) != SS_ID_DIGITS)
+  if (!hex_parse (hex, id.b, SS_ID_LEN))
     return false;
-  for (unsigned i = 0; i < SS_ID_LEN; i++) {
-    int high = g_ascii_xdigit_value (hex[2 * i]);
-    int low = g_ascii_xdigit_value (hex[2 * i + 1]);
-
-    if (high < 0 || low < 0)
-      return false;
-    id.b[i] = (uint8_t) (high << 4 | low);
-  }
   *ret_id = id;
+  return true;
+}
+
+void
+ss_key_format (const SsKey *key, char ret_text[SS_KEY_HEX_STRLEN])
+{
+  hex_format (key->b, SS_KEY_LEN, ret_text);
+}
+
+bool
+ss_key_parse (const char *hex, SsKey *ret_key)
+{
+  SsKey key;
+
+  if (!hex_parse (hex, key.b, SS_KEY_LEN))
+    return false;
+  *ret_key = key;
   return true;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define SS_ID_LEN    20
-#define SS_ID_DIGITS 40 /* of SS_ID_BITS_PER_DIGIT bits */
+#define SS_ID_DIGITS 40 /* of four bits */
 #define SS_KEY_LEN   32
 #define SS_ID_STRLEN (2 * SS_ID_LEN + 1)
 
@@ -81,6 +81,9 @@ bool ss_id_parse (const char *hex, SsId *ret_id);
 
 bool ss_key_equal (const SsKey *a, const SsKey *b);
 int ss_key_compare (const SsKey *a, const SsKey *b);
+#define SS_KEY_HEX_STRLEN (2 * SS_KEY_LEN + 1)
+void ss_key_format (const SsKey *key, char ret_text[SS_KEY_HEX_STRLEN]);
+bool ss_key_parse (const char *hex, SsKey *ret_key);
 
 /* Fingerprint: BLAKE2b-160 of the key, as 32 characters of lower-case
  * RFC 4648 base32 without padding. */

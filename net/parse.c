@@ -12,10 +12,6 @@
 #define DURATION_MAX (10 * 366 * 24 * 3600.0) /* s */
 #define HOST_LEN_MAX 253                      /* RFC 1035, section 3.1 */
 
-static const uint8_t v4_prefix[12] = {
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
-};
-
 /* A plain decimal number at the start of text; no sign, no exponent, no
  * "inf", all of which strtod would take. */
 static bool
@@ -169,8 +165,8 @@ ss_parse_address (const char *text, uint16_t default_port, SsAddr *ret_addr,
       *ret_addr = addr;
       return true;
     }
-    memcpy (addr.ip, v4_prefix, sizeof v4_prefix);
-    if (inet_pton (AF_INET, host, addr.ip + sizeof v4_prefix) == 1) {
+    addr = ss_addr_v4 (0, addr.port);
+    if (inet_pton (AF_INET, host, addr.ip + 12) == 1) {
       *ret_addr = addr;
       return true;
     }
@@ -226,32 +222,6 @@ void
 ss_endpoint_clear (SsEndpoint *endpoint)
 {
   g_clear_pointer (&endpoint->host, g_free);
-}
-
-void
-ss_key_format (const SsKey *key, char ret_text[SS_KEY_HEX_STRLEN])
-{
-  for (size_t i = 0; i < SS_KEY_LEN; i++)
-    g_snprintf (ret_text + 2 * i, 3, "%02x", key->b[i]);
-}
-
-bool
-ss_key_parse (const char *hex, SsKey *ret_key)
-{
-  SsKey key;
-
-  if (strlen (hex) != 2 * SS_KEY_LEN)
-    return false;
-  for (size_t i = 0; i < SS_KEY_LEN; i++) {
-    int high = g_ascii_xdigit_value (hex[2 * i]);
-    int low = g_ascii_xdigit_value (hex[2 * i + 1]);
-
-    if (high < 0 || low < 0)
-      return false;
-    key.b[i] = (uint8_t) (high << 4 | low);
-  }
-  *ret_key = key;
-  return true;
 }
 
 char *

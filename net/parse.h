@@ -38,10 +38,6 @@ bool ss_endpoint_parse (const char *text, uint16_t default_port,
                         SsEndpoint *ret_endpoint, GError **error);
 void ss_endpoint_clear (SsEndpoint *endpoint);
 
-#define SS_KEY_HEX_STRLEN (2 * SS_KEY_LEN + 1)
-void ss_key_format (const SsKey *key, char ret_text[SS_KEY_HEX_STRLEN]);
-bool ss_key_parse (const char *hex, SsKey *ret_key);
-
 /* For text from strangers on its way to a terminal: controls, escapes and
  * direction marks become U+FFFD. Free with g_free. */
 char *ss_printable (const char *text);
