@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
   SsId peer;
   SsBucket bucket;
-  uint64_t used; /* order of last use; 0: free */
+  uint64_t used; /* order of last use */
 } SsQuotaPeer;
 
 typedef struct {

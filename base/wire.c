@@ -414,6 +414,13 @@ ss_wire_type_name (SsWireType type)
 }
 
 size_t
+ss_wire_type_size (SsWireType type)
+{
+  g_assert ((size_t) type < G_N_ELEMENTS (types));
+  return types[type].size;
+}
+
+size_t
 ss_wire_field_max (const SsWireField *field)
 {
   if (field->is_list)

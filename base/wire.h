@@ -125,6 +125,8 @@ void ss_wire_generate (const SsWireMessage *schema, SsRng *rng,
 const SsWireMessage *ss_wire_find (const SsWireProtocol *protocol,
                                    uint8_t code);
 const char *ss_wire_type_name (SsWireType type); /* "U8" to "REST" */
+/* Of one in the struct; 0 for FIXED, whose length is its field's. */
+size_t ss_wire_type_size (SsWireType type);
 /* Greatest encoded length of a field. */
 size_t ss_wire_field_max (const SsWireField *field);
 

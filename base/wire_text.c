@@ -5,8 +5,10 @@
 
 #define PRINTED_BYTES_MAX 16
 
-/* Of the random messages' addresses, this share is IPv6. */
-#define V6_SHARE 3
+/* Of the random messages' addresses, one in so many is IPv6; of those that
+ * may be, one in so many is not set. */
+#define ONE_IN_V6    3
+#define ONE_IN_UNSET 4
 
 static void
 print_bytes (const uint8_t *data, size_t len, GString *text)
@@ -40,34 +42,6 @@ print_peer (const SsPeerRecord *peer, GString *text)
   }
 }
 
-static size_t
-size_of_one (SsWireType type)
-{
-  switch (type) {
-  case SS_WIRE_U8:
-    return sizeof (uint8_t);
-  case SS_WIRE_U16:
-    return sizeof (uint16_t);
-  case SS_WIRE_U32:
-    return sizeof (uint32_t);
-  case SS_WIRE_U64:
-    return sizeof (uint64_t);
-  case SS_WIRE_ID:
-    return sizeof (SsId);
-  case SS_WIRE_KEY:
-    return sizeof (SsKey);
-  case SS_WIRE_ADDR:
-    return sizeof (SsAddr);
-  case SS_WIRE_PEER:
-    return sizeof (SsPeerRecord);
-  case SS_WIRE_FIXED:
-  case SS_WIRE_BYTES:
-  case SS_WIRE_REST:
-    break;
-  }
-  g_assert_not_reached ();
-}
-
 static void
 print_number (const void *value, size_t size, GString *text)
 {
@@ -95,13 +69,13 @@ static void
 print_one (SsWireType type, const void *value, GString *text)
 {
   if (type <= SS_WIRE_U64)
-    print_number (value, size_of_one (type), text);
+    print_number (value, ss_wire_type_size (type), text);
   else if (type == SS_WIRE_ADDR)
     print_addr (value, text);
   else if (type == SS_WIRE_PEER)
     print_peer (value, text);
   else
-    print_bytes (value, size_of_one (type), text);
+    print_bytes (value, ss_wire_type_size (type), text);
 }
 
 static void
@@ -118,7 +92,8 @@ print_field (const SsWireField *field, const char *message, GString *text)
     for (size_t i = 0; i < n; i++) {
       if (i > 0)
         g_string_append (text, ", ");
-      print_one (field->type, value + i * size_of_one (field->type), text);
+      print_one (field->type, value + i * ss_wire_type_size (field->type),
+                 text);
     }
     g_string_append_c (text, ']');
   } else if (field->type == SS_WIRE_FIXED) {
@@ -147,7 +122,7 @@ random_addr (SsRng *rng)
   uint16_t port = (uint16_t) (1 + ss_rng_below (rng, UINT16_MAX));
   SsAddr addr = ss_addr_v4 (ss_rng_u32 (rng), port);
 
-  if (ss_rng_below (rng, V6_SHARE) == 0)
+  if (ss_rng_below (rng, ONE_IN_V6) == 0)
     do
       ss_rng_bytes (rng, addr.ip, sizeof addr.ip);
     while (ss_addr_is_v4 (&addr));
@@ -160,7 +135,7 @@ generate_one (SsWireType type, bool in_list, SsRng *rng, void *value)
   if (type == SS_WIRE_ADDR) {
     SsAddr addr = random_addr (rng);
 
-    if (!in_list && ss_rng_below (rng, 4) == 0)
+    if (!in_list && ss_rng_below (rng, ONE_IN_UNSET) == 0)
       addr = (SsAddr){ .port = 0 };
     memcpy (value, &addr, sizeof addr);
   } else if (type == SS_WIRE_PEER) {
@@ -172,7 +147,7 @@ generate_one (SsWireType type, bool in_list, SsRng *rng, void *value)
       peer.addrs[i] = random_addr (rng);
     memcpy (value, &peer, sizeof peer);
   } else {
-    ss_rng_bytes (rng, value, size_of_one (type));
+    ss_rng_bytes (rng, value, ss_wire_type_size (type));
   }
 }
 
@@ -209,7 +184,7 @@ ss_wire_generate (const SsWireMessage *schema, SsRng *rng, void *ret_message,
       memcpy (message + field->count_offset, &n, sizeof n);
       for (size_t k = 0; k < n; k++)
         generate_one (field->type, true, rng,
-                      value + k * size_of_one (field->type));
+                      value + k * ss_wire_type_size (field->type));
     } else if (field->type == SS_WIRE_FIXED) {
       ss_rng_bytes (rng, value, field->max);
     } else if (field->type == SS_WIRE_BYTES || field->type == SS_WIRE_REST) {
