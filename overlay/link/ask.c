@@ -47,6 +47,27 @@ conclude (SsLink *link, SsLinkQuestion *question, const SsContact *contact,
   ss_link_leave (link);
 }
 
+void
+ss_link_post_with_mac (SsLink *link, const SsAddr *to, uint8_t *buf, size_t len)
+{
+  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
+          buf + len - SS_MAC_LEN);
+  ss_link_post (link, to, buf, len);
+}
+
+bool
+ss_link_mac_is_right (SsLink *link, const uint8_t *datagram, size_t len,
+                      const uint8_t mac[SS_MAC_LEN])
+{
+  uint8_t expected[SS_MAC_LEN];
+  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
+          expected);
+  if (ss_mac_equal (expected, mac))
+    return true;
+  ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+  return false;
+}
+
 static void
 post_question (SsLink *link, SsLinkQuestion *question)
 {
@@ -57,10 +78,8 @@ post_question (SsLink *link, SsLinkQuestion *question)
     ss_rng_bytes (&link->env->rng, question->nonce, sizeof question->nonce);
   question->sent = link->env->now;
   memcpy (ask.nonce, question->nonce, sizeof ask.nonce);
-  size_t len = ss_msg_link_ask_encode (&ask, buf, sizeof buf);
-  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
-          buf + len - SS_MAC_LEN);
-  ss_link_post (link, &question->addr, buf, len);
+  ss_link_post_with_mac (link, &question->addr, buf,
+                         ss_msg_link_ask_encode (&ask, buf, sizeof buf));
   ss_link_note_asked (link, &question->addr);
   ss_timers_arm (
       &link->env->timers, &question->timer,
@@ -134,16 +153,13 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                 size_t len)
 {
   SsMsgLinkAsk ask;
-  uint8_t mac[SS_MAC_LEN], buf[SS_MSG_LINK_ANSWER_MAX];
+  uint8_t buf[SS_MSG_LINK_ANSWER_MAX];
   if (!ss_msg_link_ask_decode (datagram, len, &ask)) {
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
-  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN, mac);
-  if (!ss_mac_equal (mac, ask.mac)) {
-    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+  if (!ss_link_mac_is_right (link, datagram, len, ask.mac))
     return;
-  }
   ss_link_note_arrival (link, from, false);
   SsTime now = link->env->now;
   if (ss_limit_when (&link->answers, from, now) > now) {
@@ -159,10 +175,8 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     .observed = *from,
   };
   memcpy (answer.nonce, ask.nonce, sizeof answer.nonce);
-  len = ss_msg_link_answer_encode (&answer, buf, sizeof buf);
-  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
-          buf + len - SS_MAC_LEN);
-  ss_link_post (link, from, buf, len);
+  ss_link_post_with_mac (link, from, buf,
+                         ss_msg_link_answer_encode (&answer, buf, sizeof buf));
 }
 
 static SsLinkQuestion *
@@ -181,14 +195,14 @@ ss_link_on_answer (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                    size_t len)
 {
   SsMsgLinkAnswer answer;
-  uint8_t mac[SS_MAC_LEN];
   if (!ss_msg_link_answer_decode (datagram, len, &answer)) {
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
+  if (!ss_link_mac_is_right (link, datagram, len, answer.mac))
+    return;
   SsLinkQuestion *question = find_question (link, answer.nonce);
-  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN, mac);
-  if (!question || !ss_mac_equal (mac, answer.mac)) {
+  if (!question) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
   }

@@ -91,6 +91,14 @@ ss_link_watch (SsLink *link, bool watch)
   link->is_watching = watch;
 }
 
+/* Lately enough for a NAT to remember. */
+static bool
+is_in_touch (const SsLink *link, const SsLinkPeer *peer)
+{
+  return peer->last_sent >= 0
+         && link->env->now - peer->last_sent < BINDING_TIME;
+}
+
 static bool
 was_sent_to (const SsLink *link, const SsAddr *addr)
 {
@@ -98,8 +106,7 @@ was_sent_to (const SsLink *link, const SsAddr *addr)
     return true;
   for (unsigned i = 0; i < link->n_peers; i++) {
     const SsLinkPeer *peer = link->slots[link->order[i]];
-    if (ss_addr_equal (&peer->contact.addr, addr)
-        && (peer->last_sent >= 0 || peer->last_heard >= 0))
+    if (ss_addr_equal (&peer->contact.addr, addr) && is_in_touch (link, peer))
       return true;
   }
   return false;
@@ -124,32 +131,10 @@ ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max)
   unsigned n = 0;
   for (unsigned i = 0; i < link->n_peers && n < max; i++) {
     const SsLinkPeer *peer = link->slots[link->order[i]];
-    if (peer->last_sent >= 0)
+    if (is_in_touch (link, peer))
       ret_ids[n++] = peer->contact.id;
   }
   return n;
-}
-
-/* Ends a message of `len` bytes with its MAC and posts it. */
-static void
-post_with_mac (SsLink *link, const SsAddr *to, uint8_t *buf, size_t len)
-{
-  ss_mac (link->ask_key, sizeof link->ask_key, buf, len - SS_MAC_LEN,
-          buf + len - SS_MAC_LEN);
-  ss_link_post (link, to, buf, len);
-}
-
-static bool
-mac_is_right (SsLink *link, const uint8_t *datagram, size_t len,
-              const uint8_t mac[SS_MAC_LEN])
-{
-  uint8_t expected[SS_MAC_LEN];
-  ss_mac (link->ask_key, sizeof link->ask_key, datagram, len - SS_MAC_LEN,
-          expected);
-  if (ss_mac_equal (expected, mac))
-    return true;
-  ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
-  return false;
 }
 
 bool
@@ -159,11 +144,13 @@ ss_link_probe (SsLink *link, const SsAddr *addr)
   if (!ss_addr_is_set (addr) || ss_limit_when (&link->answers, addr, now) > now)
     return false;
   ss_limit_take (&link->answers, addr, now);
+  if (link->is_watching) /* it opens a NAT's door as well */
+    ss_link_note_asked (link, addr);
   SsMsgLinkProbe probe = { .mac = { 0 } };
   uint8_t buf[SS_MSG_LINK_PROBE_MAX];
   ss_rng_bytes (&link->env->rng, probe.nonce, sizeof probe.nonce);
-  post_with_mac (link, addr, buf,
-                 ss_msg_link_probe_encode (&probe, buf, sizeof buf));
+  ss_link_post_with_mac (link, addr, buf,
+                         ss_msg_link_probe_encode (&probe, buf, sizeof buf));
   return true;
 }
 
@@ -174,7 +161,7 @@ ss_link_on_probe (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   SsMsgLinkProbe probe;
   if (!ss_msg_link_probe_decode (datagram, len, &probe))
     ss_count (link->env, DATAGRAMS_MALFORMED);
-  else if (mac_is_right (link, datagram, len, probe.mac))
+  else if (ss_link_mac_is_right (link, datagram, len, probe.mac))
     ss_link_note_arrival (link, from, true);
 }
 
@@ -276,8 +263,8 @@ ss_link_post_call (SsLink *link, const SsLinkPeer *peer,
     .initiation = { initiation, (uint16_t) len },
   };
   uint8_t buf[SS_MSG_LINK_CALL_MAX];
-  post_with_mac (link, &peer->contact.addr, buf,
-                 ss_msg_link_call_encode (&call, buf, sizeof buf));
+  ss_link_post_with_mac (link, &peer->contact.addr, buf,
+                         ss_msg_link_call_encode (&call, buf, sizeof buf));
 }
 
 /* Passing calls on may cost a node so much in a second. */
@@ -301,7 +288,7 @@ ss_link_on_call (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
-  if (!mac_is_right (link, datagram, len, call.mac))
+  if (!ss_link_mac_is_right (link, datagram, len, call.mac))
     return;
   if (ss_id_equal (&call.target, &link->self.id)) {
     /* Whoever called did not know that it is reachable. */
@@ -322,8 +309,8 @@ ss_link_on_call (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   };
   uint8_t buf[SS_MSG_LINK_CALLED_MAX];
   ss_count (link->env, LINK_CALLS);
-  post_with_mac (link, &peer->contact.addr, buf,
-                 ss_msg_link_called_encode (&called, buf, sizeof buf));
+  ss_link_post_with_mac (link, &peer->contact.addr, buf,
+                         ss_msg_link_called_encode (&called, buf, sizeof buf));
 }
 
 void
@@ -335,7 +322,7 @@ ss_link_on_called (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_MALFORMED);
     return;
   }
-  if (!mac_is_right (link, datagram, len, called.mac))
+  if (!ss_link_mac_is_right (link, datagram, len, called.mac))
     return;
   /* Nobody else can make this node answer to a third. */
   if (!ss_link_is_relayed (link) || !ss_addr_is_set (&called.caller)

@@ -321,6 +321,12 @@ void ss_link_post_close (SsLink *link, SsLinkPeer *peer);
 void ss_link_pace_init (SsLink *link, uint64_t upload_bps);
 
 /* ask.c */
+/* Messages of those who may know nothing of each other but the realm: ends
+ * one of len bytes with its MAC and posts it; checks that of one, counting. */
+void ss_link_post_with_mac (SsLink *link, const SsAddr *to, uint8_t *buf,
+                            size_t len);
+bool ss_link_mac_is_right (SsLink *link, const uint8_t *datagram, size_t len,
+                           const uint8_t mac[SS_MAC_LEN]);
 void ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                      size_t len);
 void ss_link_on_answer (SsLink *link, const SsAddr *from,
