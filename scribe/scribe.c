@@ -96,6 +96,16 @@ ss_scribe_leave_all (SsScribe *scribe)
   ss_scribe_exit (scribe);
 }
 
+bool
+ss_scribe_is_serving (const SsScribe *scribe)
+{
+  for (const SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    if (ss_group_child_count (group) > 0)
+      return true;
+  return false;
+}
+
 void
 ss_scribe_enter (SsScribe *scribe)
 {

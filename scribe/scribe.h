@@ -92,6 +92,9 @@ void ss_scribe_timer (SsScribe *scribe, SsTimer *timer);
 /* Leaves every group in an orderly way: parents and children are told, each
  * child being given this node's parent to go to. */
 void ss_scribe_leave_all (SsScribe *scribe);
+/* Has it children in any group, those included that are being handed on and
+ * still served? A node that leaves waits for them. */
+bool ss_scribe_is_serving (const SsScribe *scribe);
 
 SsFamily *ss_family_new (SsScribe *scribe, const SsFamilyConfig *config);
 void ss_family_free (SsFamily *family); /* leaves its groups */

@@ -221,6 +221,12 @@ ss_splitstream_leave (SsSplitStream *splitstream)
   ss_scribe_leave_all (splitstream->scribe);
 }
 
+bool
+ss_splitstream_is_serving (const SsSplitStream *splitstream)
+{
+  return ss_scribe_is_serving (splitstream->scribe);
+}
+
 SsStation *
 ss_splitstream_find (const SsSplitStream *splitstream, const SsId *group_id)
 {

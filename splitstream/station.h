@@ -97,6 +97,9 @@ void ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer);
 void ss_splitstream_scribe_timer (SsSplitStream *splitstream, SsTimer *timer);
 void
 ss_splitstream_leave (SsSplitStream *splitstream); /* orderly, all groups */
+/* Does anybody still take packets from this node, if only until it has
+ * another parent? */
+bool ss_splitstream_is_serving (const SsSplitStream *splitstream);
 
 /* publisher. session: see SsDescriptor. */
 SsStation *ss_station_publish (SsSplitStream *splitstream,

@@ -143,6 +143,12 @@ ss_scribe_leave_all (SsScribe *scribe)
 {
 }
 
+bool
+ss_scribe_is_serving (const SsScribe *scribe)
+{
+  return false;
+}
+
 SsFamily *
 ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
 {

@@ -292,6 +292,42 @@ test_alone_at_first (void)
   ss_world_free (world);
 }
 
+/* Who leaves serves its children until they have other parents. */
+static void
+test_leave_handing_over (void)
+{
+  enum { LISTENERS = 12 };
+  SsSimOptions options = {
+    .seed = 3, .delay = 60 * SS_MSEC, .latency = SS_LATENCY_DEFAULT, .parity = 1
+  };
+  SsWorld *world = ss_world_new (&options);
+  unsigned n_tried = 0;
+
+  ss_world_publish (world);
+  ss_world_add_many (world, LISTENERS, true, 3 * SS_SEC);
+  g_assert_cmpint (ss_world_wait (world, ss_world_all_hear, 10 * SS_SEC), >=,
+                   0);
+  ss_world_run (world, 5 * SS_SEC);
+  for (unsigned i = 1; i <= LISTENERS && n_tried < 4; i++) {
+    SsSplitStream *splitstream = ss_node_splitstream (ss_world_node (world, i));
+    bool is_serving = ss_splitstream_is_serving (splitstream);
+    if ((int) i == world->publisher || !is_serving)
+      continue;
+    n_tried++;
+    ss_world_leave (world, i);
+    SsTime began = ss_world_now (world);
+    while (ss_world_member (world, i)->is_up) {
+      is_serving = ss_splitstream_is_serving (splitstream);
+      ss_world_run (world, 5 * SS_MSEC);
+    }
+    g_assert_false (is_serving);
+    g_assert_cmpint (ss_world_now (world) - began, <, SS_SEC);
+    ss_world_run (world, 3 * SS_SEC);
+  }
+  g_assert_cmpuint (n_tried, >, 1);
+  ss_world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -306,5 +342,6 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/frozen", test_frozen);
   g_test_add_func ("/sim/oracles-object", test_oracles_object);
   g_test_add_func ("/sim/alone-at-first", test_alone_at_first);
+  g_test_add_func ("/sim/leave-handing-over", test_leave_handing_over);
   return g_test_run ();
 }
