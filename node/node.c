@@ -7,6 +7,9 @@
 
 #include "node/private.h"
 
+#define PREFETCH_LINE       64
+#define PREFETCH_NODE       512
+#define PREFETCH_LAYER      512
 #define LEAVE_HANDOVER_TIME (600 * SS_MSEC)
 #define LEAVE_GOODBYE_TIME  (200 * SS_MSEC)
 #define LEAVE_POLL          (20 * SS_MSEC)
@@ -15,6 +18,7 @@ static void free_event (SsEvent *event);
 static void dispatch_timer (SsNode *node, SsTimer *timer);
 static void node_timer (SsNode *node, SsTimer *timer);
 static void step_leave (SsNode *node);
+static bool has_children (const SsNode *node);
 static void note_observation (SsNode *node, const SsContact *peer,
                               const SsAddr *observed);
 
@@ -288,6 +292,26 @@ ss_node_tick (SsNode *node, SsTime now)
   ss_node_set_state (node);
 }
 
+static void
+prefetch (const void *start, size_t len)
+{
+  for (size_t i = 0; i < len; i += PREFETCH_LINE)
+    __builtin_prefetch ((const char *) start + i);
+}
+
+void
+ss_node_prefetch (const SsNode *node, unsigned step)
+{
+  if (step == 0) {
+    prefetch (node, PREFETCH_NODE);
+    prefetch (&node->link, PREFETCH_LINE);
+  } else {
+    prefetch (node->env.timers.heap, PREFETCH_LINE);
+    prefetch (node->link, PREFETCH_LAYER);
+    prefetch (node->pastry, PREFETCH_LAYER);
+  }
+}
+
 SsTime
 ss_node_deadline (const SsNode *node)
 {
@@ -513,7 +537,7 @@ step_leave (SsNode *node)
   SsTime now = node->env.now;
 
   if (node->leave == SS_LEAVE_HANDING_OVER) {
-    if (ss_splitstream_is_serving (node->splitstream) && now < node->leave_by) {
+    if (has_children (node) && now < node->leave_by) {
       ss_timers_arm (&node->env.timers, &node->leave_timer, now + LEAVE_POLL);
       return;
     }
@@ -525,6 +549,22 @@ step_leave (SsNode *node)
     node->leave = SS_LEAVE_DONE;
     ss_node_push_event (node, SS_EVENT_LEFT);
   }
+}
+
+static bool
+has_children (const SsNode *node)
+{
+  unsigned n = ss_splitstream_n_stations (node->splitstream);
+
+  for (unsigned i = 0; i < n; i++) {
+    SsStationStats stats;
+    ss_station_stats (ss_splitstream_station (node->splitstream, i), &stats);
+    for (unsigned stripe = 0; stripe < SS_STRIPES; stripe++) {
+      if (stats.stripes[stripe].children > 0)
+        return true;
+    }
+  }
+  return false;
 }
 
 /* A node learns its own address from what its peers observe: the one that

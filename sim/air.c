@@ -9,6 +9,9 @@
 #define FIND_AGAIN   (250 * SS_MSEC)
 #define FRAME_MIN    200 /* bytes; the mean is SS_WORLD_FRAME_BYTES */
 #define FRAME_SPREAD 81
+#define BIG_FRAME    4 /* times as large, in a stream of another rate */
+#define FRAME_MAX    (BIG_FRAME * (FRAME_MIN + FRAME_SPREAD) + 8)
+#define FRAMES_KEPT  1024 /* of those on their way: each is looked at often */
 /* Frames leave at source time + latency, within this share of it; later is
  * better than lost, so that is only reported. */
 #define EARLY_DIVISOR 10
@@ -22,19 +25,60 @@ mix (uint64_t number)
   return number ^ number >> 31;
 }
 
-/* The bytes of a frame; returns how many. */
-static size_t
-make_frame (unsigned epoch, uint64_t number,
-            uint8_t ret_data[FRAME_MIN + FRAME_SPREAD + 8])
-{
-  uint64_t state = mix ((uint64_t) epoch << 48 ^ number);
-  size_t len = FRAME_MIN + state % FRAME_SPREAD;
+typedef struct {
+  uint64_t number;
+  unsigned epoch;
+  size_t len; /* 0: none */
+  uint8_t data[FRAME_MAX];
+} Made;
 
-  for (size_t i = 0; i < len; i += sizeof state) {
+struct SsAir {
+  Made made[FRAMES_KEPT];
+};
+
+SsAir *
+ss_air_new (void)
+{
+  return g_new0 (SsAir, 1);
+}
+
+void
+ss_air_free (SsAir *air)
+{
+  g_free (air);
+}
+
+/* A frame's bytes follow from its epoch and number. */
+static const Made *
+make_frame (const SsWorld *world, unsigned epoch, uint64_t number)
+{
+  Made *made = &world->air->made[number % FRAMES_KEPT];
+
+  if (made->len > 0 && made->number == number && made->epoch == epoch)
+    return made;
+  uint64_t state = mix ((uint64_t) epoch << 48 ^ number);
+
+  made->number = number;
+  made->epoch = epoch;
+  made->len = FRAME_MIN + state % FRAME_SPREAD;
+  if (world->options.kbits > 0)
+    made->len *= BIG_FRAME;
+  for (size_t i = 0; i < made->len; i += sizeof state) {
     state = mix (state);
-    memcpy (ret_data + i, &state, sizeof state);
+    memcpy (made->data + i, &state, sizeof state);
   }
-  return len;
+  return made;
+}
+
+static SsTime
+frame_time (const SsWorld *world)
+{
+  if (world->options.kbits == 0)
+    return SS_WORLD_FRAME_TIME;
+  /* Timestamps travel in whole units: so does this. */
+  SsTime bits = 8 * BIG_FRAME * SS_WORLD_FRAME_BYTES;
+
+  return MAX (bits / world->options.kbits, 1) * SS_MSEC;
 }
 
 static void
@@ -63,28 +107,28 @@ push_frame (void *user, uint64_t epoch_number)
 {
   SsWorld *world = user;
   SsEpoch *epoch = &world->epochs[epoch_number];
-  uint8_t data[FRAME_MIN + FRAME_SPREAD + 8];
 
   if (!epoch->is_on)
     return;
   unsigned publisher = (unsigned) world->publisher;
   SsNode *node = ss_world_node (world, publisher);
   SsTime now = ss_world_now (world);
-  size_t len = make_frame ((unsigned) epoch_number, epoch->n_frames, data);
+  const Made *made =
+      make_frame (world, (unsigned) epoch_number, epoch->n_frames);
   SsFrame frame = {
-    .data = g_bytes_new (data, len),
-    .timestamp = (SsTime) epoch->n_frames * SS_WORLD_FRAME_TIME,
-    .duration = CLOCK_RATE / 50,
+    .data = g_bytes_new (made->data, made->len),
+    .timestamp = (SsTime) epoch->n_frames * frame_time (world),
+    .duration = (uint32_t) (frame_time (world) * CLOCK_RATE / SS_SEC),
   };
 
   if (epoch->n_frames == 0)
     epoch->start = now;
   epoch->n_frames++;
-  epoch->n_bytes += len;
+  epoch->n_bytes += made->len;
   ss_node_push_frame (node, now, &frame);
   g_bytes_unref (frame.data);
   ss_network_touch (world->network, publisher);
-  ss_network_at (world->network, now + SS_WORLD_FRAME_TIME, push_frame, world,
+  ss_network_at (world->network, now + frame_time (world), push_frame, world,
                  epoch_number);
 }
 
@@ -220,7 +264,7 @@ check_time (SsWorld *world, const SsMember *member, const SsFrame *frame)
 
   hearing->latency_min = MIN (hearing->latency_min, latency);
   hearing->latency_max = MAX (hearing->latency_max, latency);
-  if (frame->timestamp != (SsTime) frame->number * SS_WORLD_FRAME_TIME)
+  if (frame->timestamp != (SsTime) frame->number * frame_time (world))
     ss_world_fail (world,
                    "node %u: frame %" G_GUINT64_FORMAT " has timestamp %.3f",
                    member->index, frame->number,
@@ -236,7 +280,6 @@ static void
 on_frame (SsWorld *world, SsMember *member, const SsFrame *frame)
 {
   SsHearing *hearing = member->hearing;
-  uint8_t expected[FRAME_MIN + FRAME_SPREAD + 8];
   gsize len;
   const uint8_t *data = g_bytes_get_data (frame->data, &len);
 
@@ -260,10 +303,10 @@ on_frame (SsWorld *world, SsMember *member, const SsFrame *frame)
   }
   hearing->next = frame->number + 1;
   hearing->n_frames++;
-  size_t expected_len =
-      make_frame ((unsigned) hearing->epoch, frame->number, expected);
+  const Made *made =
+      make_frame (world, (unsigned) hearing->epoch, frame->number);
 
-  if (len != expected_len || memcmp (data, expected, len) != 0) {
+  if (len != made->len || memcmp (data, made->data, len) != 0) {
     hearing->n_bad++;
     ss_world_fail (world, "node %u: frame %" G_GUINT64_FORMAT " is not as sent",
                    member->index, frame->number);

@@ -16,6 +16,10 @@
 #define FROZEN_MAX (256 * 1024) /* bytes that a frozen node's socket holds */
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
+/* How many events ahead what they need is fetched. */
+#define AHEAD_PLACE 6
+#define AHEAD_NODE  4
+#define AHEAD_STEP  2
 
 typedef enum {
   EVENT_ARRIVAL,
@@ -564,8 +568,10 @@ wake (SsNetwork *network, const SsQueued *event)
   place->n_wakes = place->woke_at == event->at ? place->n_wakes + 1 : 0;
   place->woke_at = event->at;
   g_assert (place->n_wakes < WAKES_MAX);
-  if (ss_node_deadline (place->node) <= network->now)
+  if (ss_node_deadline (place->node) <= network->now) {
+    network->stats.ticks++;
     ss_node_tick (place->node, network->now);
+  }
   pump (network, event->node);
 }
 
@@ -585,6 +591,31 @@ ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
   ss_queue_push (&network->queue, &event);
 }
 
+/* In a large simulation hardly anything that an event needs is in a cache,
+ * so what the next ones need is fetched meanwhile, step by step, for each
+ * step is found through the one before. */
+static void
+look_ahead (SsNetwork *network)
+{
+  const SsQueued *event = ss_queue_peek (&network->queue, AHEAD_PLACE);
+
+  if (event == NULL)
+    return;
+  if (event->kind != EVENT_CALL)
+    __builtin_prefetch (place_of (network, event->node));
+  if (event->kind <= EVENT_LATE_ARRIVAL)
+    __builtin_prefetch (event->data);
+  for (unsigned step = 0; step < SS_NODE_PREFETCH_STEPS; step++) {
+    event = ss_queue_peek (&network->queue, AHEAD_NODE - step * AHEAD_STEP);
+    if (event->kind == EVENT_CALL)
+      continue;
+    const SsNode *node = place_of (network, event->node)->node;
+
+    if (node != NULL)
+      ss_node_prefetch (node, step);
+  }
+}
+
 void
 ss_network_run (SsNetwork *network, SsTime until)
 {
@@ -595,6 +626,7 @@ ss_network_run (SsNetwork *network, SsTime until)
     g_assert (event.at >= network->now);
     network->now = event.at;
     network->stats.events++;
+    look_ahead (network);
     switch ((EventKind) event.kind) {
     case EVENT_ARRIVAL:
     case EVENT_LATE_ARRIVAL:

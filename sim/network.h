@@ -102,7 +102,9 @@ void ss_network_at (SsNetwork *network, SsTime time, SsNetworkFunc function,
 void ss_network_run (SsNetwork *network, SsTime until);
 
 typedef struct {
-  uint64_t events, sent, delivered, lost, duplicated, bytes_sent;
+  uint64_t events; /* arrivals, wakes (in time or out of date), calls */
+  uint64_t ticks;  /* wakes for which a timer was due */
+  uint64_t sent, delivered, lost, duplicated, bytes_sent;
   size_t memory; /* of datagrams on the way and the queue */
 } SsNetworkStats;
 

@@ -55,6 +55,7 @@ static const Option table[] = {
   OPTION ("session", 0, KIND_SEC, session, "of churn: mean; 0: the kind's",
           "S"),
   OPTION ("rate", 0, KIND_DOUBLE, rate, "lookups a node and second", "R"),
+  OPTION ("kbits", 0, KIND_UNSIGNED, kbits, "of the stream; 0: 96", "N"),
   OPTION ("leaf-set", 0, KIND_UNSIGNED, leaf_set, "leaves of a node", "L"),
   OPTION ("latency", 0, KIND_MSEC, latency, "of the station", "MS"),
   OPTION ("parity", 'm', KIND_INT, parity, "stripes of parity", "M"),

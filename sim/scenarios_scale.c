@@ -11,6 +11,7 @@
 #define JOIN_TIME    (120 * SS_SEC)
 #define SETTLE_TIME  (10 * SS_SEC)
 #define IDLE_TIME    (400 * SS_SEC) /* links that only served joins are gone */
+#define WARM_UP_TIME (5 * SS_SEC)   /* what tuning in brought is over */
 #define AT_FIRST     16             /* nodes, before the ring grows by shares */
 #define GROWTH       40             /* one in so many more, each step */
 #define JOINING_MAX  4              /* at most one in so many is on the way */
@@ -168,6 +169,7 @@ ss_scenario_deliveries (SsSimRun *run)
   unsigned n = MAX (run->options->nodes, 4) - 2;
 
   if (ss_sim_start_station (world, n, (SsTime) n * 10 * SS_MSEC)) {
+    ss_world_run (world, WARM_UP_TIME);
     Cost start = cost_now (world);
     uint64_t before = n_deliveries (world);
 
@@ -176,6 +178,13 @@ ss_scenario_deliveries (SsSimRun *run)
     double deliveries = (double) (n_deliveries (world) - before);
 
     report_cost (world, "the broadcast", &start);
+    SsNetworkStats now = cost_now (world).stats;
+
+    ss_world_row (world, "datagrams, ticks, events a packet",
+                  "%.2f  %.2f  %.2f",
+                  (double) (now.delivered - start.stats.delivered) / deliveries,
+                  (double) (now.ticks - start.stats.ticks) / deliveries,
+                  (double) (now.events - start.stats.events) / deliveries);
     ss_world_row (world, "stripe packets at listeners", "%.0f", deliveries);
     ss_world_row (world, "of those, each CPU second", "%.0f", deliveries / cpu);
     ss_sim_finish_station (world);

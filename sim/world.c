@@ -105,6 +105,7 @@ ss_world_new (const SsSimOptions *options)
   world->members = g_ptr_array_new ();
   world->publisher = world->epoch = -1;
   world->lookups = ss_oracle_lookups_new ();
+  world->air = ss_air_new ();
   return world;
 }
 
@@ -124,6 +125,7 @@ ss_world_free (SsWorld *world)
   }
   g_ptr_array_unref (world->members);
   g_array_unref (world->lookups);
+  ss_air_free (world->air);
   g_free (world);
 }
 

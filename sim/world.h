@@ -33,6 +33,7 @@ typedef struct {
   double rate;       /* lookups a node and second */
   unsigned leaf_set; /* L; 0: the node's default */
   SsTime latency;
+  unsigned kbits;  /* of the stream; 0: as of Opus, 96 */
   int parity;      /* -1: scenarios that try several try all */
   SsTime duration; /* of the broadcast */
   bool verbose;
@@ -52,6 +53,7 @@ typedef struct {
 } SsHearing;
 
 typedef struct SsWorld SsWorld;
+typedef struct SsAir SsAir;
 typedef struct SsLookupStream SsLookupStream;
 typedef struct SsChurnRun SsChurnRun;
 
@@ -82,6 +84,7 @@ struct SsWorld {
   unsigned n_ready, n_up; /* ready: of those that are up */
   unsigned n_slow_joins;  /* who said that they could not join so far */
   /* The station. */
+  SsAir *air;
   int publisher; /* number of the node; -1: none */
   int epoch;     /* of the latest broadcast; -1: none */
   SsEpoch epochs[SS_WORLD_EPOCHS_MAX];
