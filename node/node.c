@@ -18,7 +18,6 @@ static void free_event (SsEvent *event);
 static void dispatch_timer (SsNode *node, SsTimer *timer);
 static void node_timer (SsNode *node, SsTimer *timer);
 static void step_leave (SsNode *node);
-static bool has_children (const SsNode *node);
 static void note_observation (SsNode *node, const SsContact *peer,
                               const SsAddr *observed);
 
@@ -537,7 +536,7 @@ step_leave (SsNode *node)
   SsTime now = node->env.now;
 
   if (node->leave == SS_LEAVE_HANDING_OVER) {
-    if (has_children (node) && now < node->leave_by) {
+    if (ss_splitstream_is_serving (node->splitstream) && now < node->leave_by) {
       ss_timers_arm (&node->env.timers, &node->leave_timer, now + LEAVE_POLL);
       return;
     }
@@ -549,22 +548,6 @@ step_leave (SsNode *node)
     node->leave = SS_LEAVE_DONE;
     ss_node_push_event (node, SS_EVENT_LEFT);
   }
-}
-
-static bool
-has_children (const SsNode *node)
-{
-  unsigned n = ss_splitstream_n_stations (node->splitstream);
-
-  for (unsigned i = 0; i < n; i++) {
-    SsStationStats stats;
-    ss_station_stats (ss_splitstream_station (node->splitstream, i), &stats);
-    for (unsigned stripe = 0; stripe < SS_STRIPES; stripe++) {
-      if (stats.stripes[stripe].children > 0)
-        return true;
-    }
-  }
-  return false;
 }
 
 /* A node learns its own address from what its peers observe: the one that
