@@ -6,7 +6,8 @@
  * the upcalls below. Messages are opaque bytes, at most SS_KBR_MESSAGE_MAX
  * when routed and SS_KBR_DIRECT_MAX when sent to one peer.
  *
- * Upcalls may route, send and cancel; they must not free the overlay. */
+ * Upcalls may route, send and cancel; they must not free the overlay. A small
+ * application that uses all of this is examples/noticeboard.c. */
 #pragma once
 
 #include <glib.h>

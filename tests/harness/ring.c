@@ -56,10 +56,16 @@ queue_pop (Ring *ring)
   }
 }
 
+/* Every third node has an IPv6 address; both end in the node's number. */
 static SsAddr
 addr_of (unsigned index)
 {
-  return ss_addr_v4 (0x0a000000 + index + 1, 16160);
+  SsAddr addr = ss_addr_v4 (0x0a000000 + index + 1, 16160);
+  if (index % 3 != 2)
+    return addr;
+  static const uint8_t prefix[13] = { 0x20, 0x01, 0x0d, 0xb8 };
+  memcpy (addr.ip, prefix, sizeof prefix);
+  return addr;
 }
 
 static unsigned

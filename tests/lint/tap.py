@@ -3,7 +3,7 @@
 import os
 
 FOLDERS = ("base", "overlay", "store", "scribe", "splitstream", "node", "net",
-           "media", "apps", "sim", "docs", "tests")
+           "media", "apps", "sim", "docs", "examples", "tests")
 
 
 def sources(root, *suffixes):

@@ -128,6 +128,31 @@ test_join_lossy (void)
     join_at_once (40, seed, &options);
 }
 
+/* Nodes of both address families know each other, as leaves and as entries,
+ * and route over each other. */
+static void
+test_families (void)
+{
+  Ring *ring = ring_new (9, &(RingOptions){ .leaf_set = 8 });
+  ring_grow (ring, 60);
+  require_correct (ring, CONVERGE);
+  for (unsigned i = 0; i < 60; i++) {
+    SsContact leaves[SS_PASTRY_LEAVES_MAX];
+    unsigned n = ss_pastry_leaf_set (ring_node (ring, i)->pastry, leaves,
+                                     G_N_ELEMENTS (leaves));
+    for (unsigned k = 0; k < n; k++) {
+      unsigned number = leaves[k].addr.ip[15];
+      g_assert_true (ss_addr_is_v4 (&leaves[k].addr) == (number % 3 != 0));
+    }
+  }
+  ring_check_lookups (ring, 300);
+  for (unsigned i = 0; i < 60; i += 4)
+    ring_kill (ring_node (ring, i));
+  require_correct (ring, CONVERGE);
+  ring_check_lookups (ring, 300);
+  ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -139,5 +164,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/ring/join-at-once", test_join_at_once);
   g_test_add_func ("/pastry/ring/join-200-at-once", test_join_200_at_once);
   g_test_add_func ("/pastry/ring/join-lossy", test_join_lossy);
+  g_test_add_func ("/pastry/ring/families", test_families);
   return g_test_run ();
 }
