@@ -307,7 +307,7 @@ static const Experiment experiments[] = {
     "distance travelled over the direct one, on a plane",
     PASTRY,
     stretch,
-    { 1000, 4000, 10000 } },
+    { 1000, 4000 } },
   { "pastry",
     "locality",
     "of 15 entries, those that are the nearest there are",
