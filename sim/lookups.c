@@ -37,10 +37,22 @@ struct SsLookupStream {
 static void send_next (void *user, uint64_t life);
 static void check (void *user, uint64_t number);
 
+/* Clients of others do not, though they are ready: they have no leaves. */
+static bool
+may_deliver (const SsWorld *world, unsigned index, unsigned n_nodes)
+{
+  SsNode *node = ss_world_node (world, index);
+  SsContact leaf;
+
+  return node != NULL && ss_kbr_is_ready (ss_node_kbr (node))
+         && (n_nodes == 1 || ss_node_leaf_set (node, &leaf, 1) > 0);
+}
+
 /* Is the member the closest of those that may deliver? Whoever is closer in
  * the truth but is still joining does not count. */
 static bool
-is_right (const SsWorld *world, const SsMember *member, const SsId *key)
+is_right (const SsWorld *world, const SsMember *member, const SsId *key,
+          unsigned *ret_closer)
 {
   const SsTruth *truth = world->stream->truth;
   unsigned n = truth->entries->len;
@@ -55,10 +67,10 @@ is_right (const SsWorld *world, const SsMember *member, const SsId *key)
 
     if (next->index == member->index)
       return true;
-    SsNode *node = ss_world_node (world, next->index);
-
-    if (node != NULL && ss_kbr_is_ready (ss_node_kbr (node)))
+    if (may_deliver (world, next->index, n)) {
+      *ret_closer = next->index;
       return false;
+    }
     if (is_up)
       up++;
     else
@@ -131,15 +143,17 @@ deliver (void *app, const SsKbrMessage *message)
   SsWorld *world = member->world;
   SsLookupStream *stream = world->stream;
   Lookup *lookup = find (world, message);
+  unsigned closer = member->index;
 
   if (lookup == NULL)
     return;
   if (lookup->counts && member->is_up
-      && !is_right (world, member, &message->key)) {
+      && !is_right (world, member, &message->key, &closer)) {
     stream->n_wrong++;
     if (world->options.verbose)
-      printf ("%12.6f node %u is not the closest to what it gets\n",
-              (double) ss_world_now (world) / (double) SS_SEC, member->index);
+      printf ("%12.6f node %u gets what node %u is closer to\n",
+              (double) ss_world_now (world) / (double) SS_SEC, member->index,
+              closer);
   }
   if (lookup->n_delivered++ > 0) {
     stream->n_again += lookup->counts && lookup->tries == 1;

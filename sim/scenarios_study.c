@@ -120,7 +120,7 @@ ss_scenario_failure (SsSimRun *run)
 
   if (!ss_study_grow (world, n))
     goto out;
-  ss_world_run (world, SETTLE_TIME);
+  ss_world_run (world, MAINTAIN_TIME);
   ss_study_routes (world, n, SS_MSEC, &before);
   ss_network_stats (world->network, &start);
   ss_world_run (world, REPAIR_TIME);

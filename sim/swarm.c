@@ -14,7 +14,7 @@
 #include "sim/study.h"
 
 #define FAULTS_TIME   (20 * SS_SEC)
-#define HEAL_TIME     (90 * SS_SEC)
+#define HEAL_TIME     (150 * SS_SEC)
 #define JOIN_TIME     (60 * SS_SEC)
 #define LISTEN_TIME   (6 * SS_SEC)
 #define QUIET_TIME    (10 * SS_SEC) /* after healing, before a gap counts */
