@@ -26,17 +26,3 @@ plot rows("stretch", "") using 4:6:7:8 with yerrorlines title "measured", \
      rows("stretch", "") using 4:9 with linespoints title "perfect tables", \
      "< printf '1000,1.33\\n4000,1.30\\n10000,1.345\\n100000,1.335\\n'" \
        using 1:2 with points pt 7 title "paper (read off its plot)"
-
-unset logscale x
-set output "docs/experiments/failure.svg"
-set title "A tenth of 5,000 nodes fails: hops to the first of 5 replicas"
-set xlabel ""
-set ylabel "mean hops"
-set xrange [-0.6:2.6]
-set yrange [2:3.5]
-set xtics ("healthy" 0, "broken" 1, "repaired" 2)
-set boxwidth 0.3
-set style fill solid 0.5
-set key top right
-plot rows("failure", "first of 5") using ($0-0.17):6 with boxes title "measured", \
-     rows("failure", "first of 5") using ($0+0.17):5 with boxes title "paper"

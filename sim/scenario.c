@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "sim/options.h"
 #include "sim/oracle.h"
@@ -169,6 +170,11 @@ ss_sim_end (SsSimRun *run, SsWorld *world)
 {
   char hash[SS_TRACE_HASH_STRLEN];
 
+  SsNetworkStats stats;
+
+  ss_network_stats (world->network, &stats);
+  run->n_events += stats.events;
+  run->nodes_max = MAX (run->nodes_max, world->members->len);
   ss_network_trace_hash (world->network, hash);
   if (run->n_worlds++ > 0)
     g_string_append_c (run->hashes, ' ');
@@ -203,6 +209,25 @@ print_hash (const SsSimRun *run)
           sodium_bin2hex (text, sizeof text, hash, sizeof hash));
 }
 
+/* What it has cost: of the process, so that it must be the only run of it. */
+static void
+print_cost (const SsSimRun *run)
+{
+  struct rusage usage;
+
+  getrusage (RUSAGE_SELF, &usage);
+  double cpu =
+      (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+
+  printf ("  %-36s %" G_GUINT64_FORMAT "  %.2f s CPU  %.0f a second\n",
+          "events", run->n_events, cpu,
+          (double) run->n_events / MAX (cpu, 1e-3));
+  printf ("  %-36s %.0f MiB  %.0f bytes a node\n", "resident at most",
+          (double) usage.ru_maxrss / 1024,
+          (double) usage.ru_maxrss * 1024 / MAX (run->nodes_max, 1));
+}
+
 bool
 ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
 {
@@ -218,6 +243,7 @@ ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
   printf ("scenario %s %s\n", scenario->name, text);
   g_free (text);
   scenario->run (&run);
+  print_cost (&run);
   printf ("  %-36s %s\n", "verdict", run.n_failures == 0 ? "ok" : "FAILED");
   print_hash (&run);
   g_string_free (run.hashes, TRUE);

@@ -10,6 +10,8 @@ typedef struct {
   const SsSimOptions *defaults;
   const char *name;
   unsigned n_worlds, n_failures;
+  unsigned nodes_max; /* of one world, over its life */
+  uint64_t n_events;
   GString *hashes;
 } SsSimRun;
 
