@@ -235,6 +235,7 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
     .check_reach = !ss_addr_is_set (&config->advertise),
   };
   node->pastry = ss_pastry_new (&node->env, node->link, &pastry_config);
+  ss_pastry_set_local (node->pastry, config->machine, config->n_machine);
   node->kbr = ss_pastry_kbr (node->pastry);
   ss_kbr_register (node->kbr, SS_PROTOCOL_NODE, &node_app, node);
   node->store = ss_store_new (&node->env, node->kbr, &store_upcalls, node);

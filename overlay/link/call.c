@@ -179,9 +179,14 @@ ss_link_set_relay (SsLink *link, const SsAddr *relay)
   link->self.flags &= (uint8_t) ~SS_PEER_REACHABLE;
   if (!relay)
     link->self.flags |= SS_PEER_REACHABLE;
-  if (was_relayed == ss_link_is_relayed (link))
-    return;
-  /* A handshake tells. */
+  if (was_relayed != ss_link_is_relayed (link))
+    ss_link_introduce (link);
+}
+
+/* A handshake tells what this node is; one that crosses another may not. */
+void
+ss_link_introduce (SsLink *link)
+{
   ss_link_enter (link);
   for (unsigned i = 0; i < link->n_peers; i++) {
     SsLinkPeer *peer = link->slots[link->order[i]];

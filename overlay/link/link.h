@@ -161,6 +161,10 @@ bool ss_link_probe (SsLink *link, const SsAddr *addr);
  * at that address; NULL: that it is reachable, at its own. Peers with
  * sessions are told. */
 void ss_link_set_relay (SsLink *link, const SsAddr *relay);
+/* Tells them again: of two sessions that both ends made at once one is not
+ * used, nor what was said in it. To be called a while later. */
+#define SS_LINK_INTRODUCE_AGAIN (6 * SS_SEC)
+void ss_link_introduce (SsLink *link);
 bool ss_link_is_relayed (const SsLink *link);
 /* Passes calls on to this peer, as long as there is a session with it. */
 #define SS_LINK_CLIENTS_MAX 64

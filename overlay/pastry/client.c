@@ -143,6 +143,11 @@ ss_client_timer (SsClient *client)
   if (lacks)
     client->tries++;
   ss_timers_arm (&env->timers, &client->timer, env->now + wait);
+  if (client->has_relay && !client->introduced
+      && env->now - client->relay_since >= SS_LINK_INTRODUCE_AGAIN) {
+    client->introduced = true;
+    ss_link_introduce (client->pastry->link);
+  }
   keep_in_touch (client);
   fill (client);
 }
@@ -454,6 +459,8 @@ choose_relay (SsClient *client)
   }
   if (best == NULL)
     return;
+  if (!client->has_relay)
+    client->relay_since = ss_pastry_env (pastry)->now;
   client->relay = best->contact.id;
   client->has_relay = true;
   ss_link_set_relay (pastry->link, &best->contact.addr);

@@ -12,19 +12,22 @@
 #include "overlay/pastry/messages.h"
 #include "overlay/pastry/pastry.h"
 
-#define SS_REACH_HELPERS_MAX 3
-#define SS_REACH_KNOWN_MAX   48
-#define SS_REACH_ROUNDS      3 /* of questions that were answered */
-#define SS_REACH_MISSES      3 /* probes that did not come: closed */
-#define SS_REACH_MISSES_MIN  2 /* so many will do after all rounds */
-#define SS_REACH_TRIES       6 /* questions in all */
-#define SS_REACH_HELD_MAX    48
-#define SS_REACH_HELPS       64              /* done for others, in a second */
-#define SS_REACH_WAIT        (300 * SS_MSEC) /* and twice the RTO */
-#define SS_REACH_AGAIN       (15 * SS_SEC)   /* of what is not known */
-#define SS_REACH_AGAIN_SOON  (1 * SS_SEC)    /* somebody new is there to ask */
-#define SS_REACH_OPEN        (900 * SS_SEC)  /* then look again */
-#define SS_REACH_CLOSED      (60 * SS_SEC)
+#define SS_REACH_HELPERS_MAX  3
+#define SS_REACH_KNOWN_MAX    48
+#define SS_REACH_ROUNDS       3 /* of questions that were answered */
+#define SS_REACH_MISSES       4 /* probes that did not come: closed */
+#define SS_REACH_MISSES_MIN   3 /* so many will do after all rounds */
+#define SS_REACH_TRIES        6 /* questions in all */
+#define SS_REACH_HELD_MAX     48
+#define SS_REACH_UNHELPED_MAX 8
+#define SS_REACH_NEWCOMERS    4               /* asked for each of them */
+#define SS_REACH_HELPS        64              /* done for others, in a second */
+#define SS_REACH_WAIT         (300 * SS_MSEC) /* and twice the RTO */
+#define SS_REACH_AGAIN        (15 * SS_SEC)   /* of what is not known */
+#define SS_REACH_AGAIN_SOON   (1 * SS_SEC)    /* somebody new is there to ask */
+#define SS_REACH_OPEN         (900 * SS_SEC)  /* then look again */
+#define SS_REACH_CLOSED       (60 * SS_SEC)
+#define SS_REACH_CLOSED_SOON  (10 * SS_SEC) /* the first time */
 
 #define SS_CLIENT_ATTACHMENTS    3
 #define SS_CLIENT_TRIED_MAX      6 /* with those under way and suspected */
@@ -45,6 +48,13 @@ typedef struct {
   SsContact peer;
   uint8_t reach, flags;
 } SsReachHeld;
+
+/* Who asked while there was nobody to send a probe: the next who come do. */
+typedef struct {
+  SsContact asker;
+  uint32_t nonce;
+  uint8_t helped;
+} SsUnhelped;
 
 /* While it is being found out. */
 struct SsReach {
@@ -75,7 +85,8 @@ struct SsClient {
   GArray *candidates; /* SsContact, as named last at the end */
   unsigned tries;     /* since one was attached */
   SsId relay;         /* whose address is given as the own */
-  bool has_relay;
+  bool has_relay, introduced;
+  SsTime relay_since;
 };
 
 /* reach.c */
@@ -91,6 +102,8 @@ void ss_reach_timer (SsReach *reach);
 void ss_reach_asked (SsPastry *pastry, const SsContact *from,
                      const SsMsgReachAsk *message);
 void ss_reach_help (SsPastry *pastry, const SsMsgReachHelp *message);
+/* A new leaf, whom others may not have spoken to yet. */
+void ss_reach_newcomer (SsPastry *pastry, const SsContact *peer);
 void ss_reach_told (SsPastry *pastry, const SsContact *from,
                     const SsMsgReachTold *message);
 bool ss_contact_is_client (const SsContact *contact);

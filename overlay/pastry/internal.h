@@ -187,10 +187,14 @@ struct SsPastry {
   uint8_t reachability; /* SsReachability */
   uint16_t helps;       /* done in help_second */
   SsTime help_second;
-  SsTime reach_at;  /* then it is looked into again */
-  SsReach *reach;   /* while it is */
-  SsClient *client; /* as a client */
-  GArray *clients;  /* SsContact: who are served; or NULL */
+  SsTime reach_at;      /* then it is looked into again */
+  SsReach *reach;       /* while it is */
+  SsClient *client;     /* as a client */
+  GArray *clients;      /* SsContact: who are served; or NULL */
+  GArray *local;        /* SsAddr: the machine's own; or NULL */
+  GArray *unhelped;     /* SsUnhelped; or NULL */
+  uint32_t reach_nonce; /* of the last question */
+  uint8_t reach_misses; /* before, while it is not known */
 
   const SsKbrApp *apps[SS_N_PROTOCOLS];
   void *users[SS_N_PROTOCOLS];

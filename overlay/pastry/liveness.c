@@ -222,6 +222,8 @@ ss_pastry_update (SsPastry *pastry, const SsContact *peer, SsKbrChange change,
   if (leaf || ss_leafset_find (&pastry->leafset, &peer->id) != NULL)
     protocols = ~0u;
   SsContact copy = *peer;
+  if (change == SS_KBR_JOINED && leaf)
+    ss_reach_newcomer (pastry, &copy);
   for (unsigned i = 0; i < SS_N_PROTOCOLS; i++) {
     if ((protocols & (1u << i)) != 0 && pastry->apps[i] != NULL
         && pastry->apps[i]->update != NULL)

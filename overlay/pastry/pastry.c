@@ -48,9 +48,9 @@ ss_pastry_free (SsPastry *pastry)
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
-  GArray *arrays[] = { pastry->asks,   pastry->suspects, pastry->tombstones,
-                       pastry->lost,   pastry->watched,  pastry->contacts,
-                       pastry->clients };
+  GArray *arrays[] = { pastry->asks,    pastry->suspects, pastry->tombstones,
+                       pastry->lost,    pastry->watched,  pastry->contacts,
+                       pastry->clients, pastry->local,    pastry->unhelped };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);

@@ -83,6 +83,10 @@ void ss_pastry_link_arrived (SsPastry *pastry, const SsAddr *from,
                              bool unasked);
 /* Peers see this node at another address than before. */
 void ss_pastry_link_address_changed (SsPastry *pastry);
+/* The machine's own addresses: who is seen at another, while there is nobody
+ * to find out through, is taken to be behind a NAT. */
+#define SS_PASTRY_LOCAL_MAX 16
+void ss_pastry_set_local (SsPastry *pastry, const SsAddr *addrs, unsigned n);
 /* SS_LAYER_OVERLAY. */
 void ss_pastry_timer (SsPastry *pastry, SsTimer *timer);
 

@@ -9,9 +9,16 @@
 #include "overlay/pastry/internal.h"
 
 static void ask (SsReach *reach);
+static void wait (SsReach *reach, const SsContact *asked);
+static void resume (SsPastry *pastry, const SsContact *asked, uint32_t nonce);
+static void help_out (SsPastry *pastry, const SsContact *asker, uint32_t nonce,
+                      const SsContact *helpers, unsigned n);
+static void note_unhelped (SsPastry *pastry, const SsContact *asker,
+                           uint32_t nonce);
 static void decide (SsPastry *pastry, SsReachability verdict);
 static SsTime pause_after (SsReachability verdict);
 static void release_held (SsPastry *pastry, GArray *held);
+static bool is_elsewhere (const SsPastry *pastry, const SsAddr *observed);
 static bool is_in_scope (const SsAddr *addr, const SsContact *helper);
 
 bool
@@ -98,10 +105,12 @@ void
 ss_pastry_link_arrived (SsPastry *pastry, const SsAddr *from, bool unasked)
 {
   ss_pastry_wake (pastry);
+  SsReach *reach = pastry->reach;
   if (unasked)
     decide (pastry, SS_REACHABLE);
-  else if (pastry->reach != NULL)
-    pastry->reach->misses--;
+  else if (reach != NULL && --reach->misses <= 0 && reach->is_answered
+           && reach->tries < SS_REACH_ROUNDS)
+    ask (reach); /* of those who were to tell none could: others may */
 }
 
 void
@@ -110,6 +119,17 @@ ss_pastry_link_address_changed (SsPastry *pastry)
   if (pastry->reachability == SS_REACHABLE)
     pastry->reachability = SS_REACH_UNKNOWN;
   pastry->reach_at = ss_pastry_env (pastry)->now + SS_REACH_AGAIN_SOON;
+}
+
+void
+ss_pastry_set_local (SsPastry *pastry, const SsAddr *addrs, unsigned n)
+{
+  if (n == 0)
+    return;
+  if (pastry->local == NULL)
+    pastry->local = g_array_new (FALSE, FALSE, sizeof (SsAddr));
+  g_array_set_size (pastry->local, 0);
+  g_array_append_vals (pastry->local, addrs, MIN (n, SS_PASTRY_LOCAL_MAX));
 }
 
 /* A round is over and nothing has come. */
@@ -146,19 +166,28 @@ ss_reach_asked (SsPastry *pastry, const SsContact *from,
   unsigned n = MIN (message->n, SS_REACH_HELPERS_MAX);
   n = ss_reach_choose (pastry, from, message->known, message->n_known, helpers,
                        n);
-  SsMsgReachTold told = { .nonce = message->nonce, .observed = from->addr };
-  SsMsgReachHelp help = { .addr = from->addr };
-  uint8_t buf[SS_MSG_REACH_TOLD_MAX];
-  size_t len = ss_msg_reach_help_encode (&help, buf, sizeof buf);
-  for (unsigned i = 0; i < n; i++) {
-    if (ss_pastry_send (pastry, &helpers[i],
-                        ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
-                        len))
-      told.helpers[told.n_helpers++] = ss_pastry_record (&helpers[i]);
+  if (n == 0)
+    note_unhelped (pastry, from, message->nonce);
+  help_out (pastry, from, message->nonce, helpers, n);
+}
+
+void
+ss_reach_newcomer (SsPastry *pastry, const SsContact *peer)
+{
+  for (unsigned i = 0; pastry->unhelped != NULL && i < pastry->unhelped->len;) {
+    SsUnhelped *unhelped = &g_array_index (pastry->unhelped, SsUnhelped, i);
+    bool may_help = !ss_id_equal (&unhelped->asker.id, &peer->id)
+                    && is_in_scope (&unhelped->asker.addr, peer);
+    SsUnhelped copy = *unhelped;
+    if (may_help && ++unhelped->helped == SS_REACH_NEWCOMERS)
+      g_array_remove_index (pastry->unhelped, i);
+    else
+      i++;
+    if (may_help)
+      help_out (pastry, &copy.asker, copy.nonce, peer, 1);
   }
-  len = ss_msg_reach_told_encode (&told, buf, sizeof buf);
-  ss_pastry_send (pastry, from, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
-                  3, buf, len);
+  if (pastry->unhelped != NULL && pastry->unhelped->len == 0)
+    g_clear_pointer (&pastry->unhelped, g_array_unref);
 }
 
 void
@@ -177,6 +206,9 @@ void
 ss_reach_told (SsPastry *pastry, const SsContact *from,
                const SsMsgReachTold *message)
 {
+  if (pastry->reach == NULL && pastry->reachability == SS_REACH_UNKNOWN
+      && message->nonce == pastry->reach_nonce && message->n_helpers > 0)
+    resume (pastry, from, message->nonce);
   SsReach *reach = pastry->reach;
   if (reach == NULL || !reach->is_asked || reach->nonce != message->nonce
       || reach->is_answered)
@@ -189,7 +221,12 @@ ss_reach_told (SsPastry *pastry, const SsContact *from,
     reach->has_helper = true;
   }
   /* Nobody else is there: nothing to wait for. */
-  if (message->n_helpers == 0 && reach->misses <= 0)
+  if (message->n_helpers > 0 || reach->misses > 0)
+    return;
+  if (pastry->reachability == SS_REACH_UNKNOWN
+      && is_elsewhere (pastry, &message->observed))
+    decide (pastry, SS_UNREACHABLE);
+  else
     decide (pastry, SS_REACH_UNKNOWN);
 }
 
@@ -244,7 +281,7 @@ ask (SsReach *reach)
   for (unsigned i = 0; i < n; i++)
     message.known[message.n_known++] =
         (uint32_t) (ss_pastry_prefix (&known[i]) >> 32);
-  reach->nonce = message.nonce;
+  reach->nonce = pastry->reach_nonce = message.nonce;
   reach->is_asked = true;
   reach->is_answered = false;
   reach->tries++;
@@ -252,9 +289,71 @@ ask (SsReach *reach)
   size_t len = ss_msg_reach_ask_encode (&message, buf, sizeof buf);
   ss_pastry_send (pastry, &to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
                   3, buf, len);
+  wait (reach, &to);
+}
+
+static void
+wait (SsReach *reach, const SsContact *asked)
+{
+  SsPastry *pastry = reach->pastry;
+  SsEnv *env = ss_pastry_env (pastry);
   ss_timers_arm (&env->timers, &reach->timer,
                  env->now + SS_REACH_WAIT
-                     + 2 * ss_link_rto (pastry->link, &to.id));
+                     + 2 * ss_link_rto (pastry->link, &asked->id));
+}
+
+/* Who was asked in vain has found somebody. */
+static void
+resume (SsPastry *pastry, const SsContact *asked, uint32_t nonce)
+{
+  ss_reach_begin (pastry);
+  SsReach *reach = pastry->reach;
+  if (reach == NULL)
+    return;
+  reach->contact = *asked;
+  reach->nonce = nonce;
+  reach->is_asked = true;
+  reach->tries = 1;
+  reach->misses = pastry->reach_misses;
+  wait (reach, asked);
+}
+
+/* Has each of these send the asker a probe, and tells it. */
+static void
+help_out (SsPastry *pastry, const SsContact *asker, uint32_t nonce,
+          const SsContact *helpers, unsigned n)
+{
+  SsMsgReachTold told = { .nonce = nonce, .observed = asker->addr };
+  SsMsgReachHelp help = { .addr = asker->addr };
+  uint8_t buf[SS_MSG_REACH_TOLD_MAX];
+  size_t len = ss_msg_reach_help_encode (&help, buf, sizeof buf);
+  for (unsigned i = 0; i < n; i++) {
+    if (ss_pastry_send (pastry, &helpers[i],
+                        ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 2, buf,
+                        len))
+      told.helpers[told.n_helpers++] = ss_pastry_record (&helpers[i]);
+  }
+  len = ss_msg_reach_told_encode (&told, buf, sizeof buf);
+  ss_pastry_send (pastry, asker,
+                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf, len);
+}
+
+static void
+note_unhelped (SsPastry *pastry, const SsContact *asker, uint32_t nonce)
+{
+  if (pastry->unhelped == NULL)
+    pastry->unhelped = g_array_new (FALSE, FALSE, sizeof (SsUnhelped));
+  for (unsigned i = 0; i < pastry->unhelped->len; i++) {
+    SsUnhelped *known = &g_array_index (pastry->unhelped, SsUnhelped, i);
+    if (ss_id_equal (&known->asker.id, &asker->id)) {
+      known->nonce = nonce;
+      return;
+    }
+  }
+  if (pastry->unhelped->len == SS_REACH_UNHELPED_MAX)
+    g_array_remove_index (pastry->unhelped, 0);
+  SsUnhelped entry = { .asker = *asker, .nonce = nonce };
+  g_array_append_val (pastry->unhelped, entry);
 }
 
 static void
@@ -264,14 +363,18 @@ decide (SsPastry *pastry, SsReachability verdict)
   SsEnv *env = ss_pastry_env (pastry);
   SsReachability before = pastry->reachability;
   GArray *held = NULL;
-  if (pastry->reach != NULL)
+  if (pastry->reach != NULL) {
     held = g_steal_pointer (&pastry->reach->held);
+    pastry->reach_misses = (uint8_t) CLAMP (pastry->reach->misses, 0, 100);
+  }
   ss_reach_end (pastry);
   /* What could not be found out again stays as it was. */
   if (verdict == SS_REACH_UNKNOWN)
     verdict = before;
   pastry->reachability = verdict;
   pastry->reach_at = env->now + pause_after (verdict);
+  if (verdict == SS_UNREACHABLE && before != verdict)
+    pastry->reach_at = env->now + SS_REACH_CLOSED_SOON;
   ss_link_watch (pastry->link, verdict != SS_REACHABLE);
   if (verdict != before)
     ss_info (env, "overlay: reachable for everybody: %s", names[verdict]);
@@ -314,4 +417,18 @@ static bool
 is_in_scope (const SsAddr *addr, const SsContact *helper)
 {
   return ss_addr_is_loopback (addr) == ss_addr_is_loopback (&helper->addr);
+}
+
+/* Somebody translates the address. */
+static bool
+is_elsewhere (const SsPastry *pastry, const SsAddr *observed)
+{
+  if (pastry->local == NULL || pastry->local->len == 0
+      || !ss_addr_is_set (observed) || ss_addr_is_loopback (observed))
+    return false;
+  for (unsigned i = 0; i < pastry->local->len; i++) {
+    if (ss_addr_same_ip (&g_array_index (pastry->local, SsAddr, i), observed))
+      return false;
+  }
+  return true;
 }

@@ -361,6 +361,11 @@ ss_link_set_relay (SsLink *link, const SsAddr *relay)
 {
 }
 
+void
+ss_link_introduce (SsLink *link)
+{
+}
+
 bool
 ss_link_serve (SsLink *link, const SsId *client, bool serve)
 {

@@ -184,6 +184,12 @@ link_identified (void *user, const SsAddr *addr, const SsContact *contact,
 {
 }
 
+static void
+link_arrived (void *user, const SsAddr *from, bool unasked)
+{
+  ss_pastry_link_arrived (((RingNode *) user)->pastry, from, unasked);
+}
+
 static const SsLinkUpcalls link_upcalls = {
   .message = link_message,
   .acked = link_acked,
@@ -192,6 +198,7 @@ static const SsLinkUpcalls link_upcalls = {
   .failed = link_failed,
   .up = link_up,
   .identified = link_identified,
+  .arrived = link_arrived,
 };
 
 Ring *
@@ -235,7 +242,8 @@ start (RingNode *node)
   memcpy (config.identity_seed, node->seed, sizeof node->seed);
   config.advertise = addr_of (node->index);
   node->link = ss_link_new (&node->env, &config, &link_upcalls, node);
-  SsPastryConfig pastry = { .leaf_set = ring->options.leaf_set };
+  SsPastryConfig pastry = { .leaf_set = ring->options.leaf_set,
+                            .check_reach = ring->options.check_reach };
   node->pastry = ss_pastry_new (&node->env, node->link, &pastry);
   node->kbr = ss_pastry_kbr (node->pastry);
   ss_kbr_register (node->kbr, RING_PROTOCOL, &ring_app, node);
@@ -260,6 +268,8 @@ ring_free (Ring *ring)
     RingNode *node = ring_node (ring, i);
     if (node->up)
       stop (node);
+    if (node->sent != NULL)
+      g_array_unref (node->sent);
     g_free (node);
   }
   while (ring->queue->len > 0)
@@ -303,6 +313,31 @@ ring_restart (RingNode *node)
   start (node);
 }
 
+/* What a NAT remembers of its node: where it has sent something. */
+
+static void
+note_sent (RingNode *node, unsigned target)
+{
+  if (node->nat == 0)
+    return;
+  if (node->sent == NULL)
+    node->sent = g_array_new (FALSE, TRUE, sizeof (SsTime));
+  if (node->sent->len <= target)
+    g_array_set_size (node->sent, target + 1);
+  g_array_index (node->sent, SsTime, target) = node->ring->now;
+}
+
+static bool
+nat_passes (const RingNode *node, unsigned from)
+{
+  if (node->nat == 0)
+    return true;
+  SsTime sent = node->sent != NULL && from < node->sent->len
+                    ? g_array_index (node->sent, SsTime, from)
+                    : 0;
+  return sent > 0 && node->ring->now - sent <= node->nat;
+}
+
 void
 ring_drain (RingNode *node)
 {
@@ -315,6 +350,8 @@ ring_drain (RingNode *node)
     node->bytes_out += len;
     ring->n_datagrams++;
     unsigned target = index_of (&to);
+    if (target < ring->nodes->len)
+      note_sent (node, target);
     if (target >= ring->nodes->len
         || (ring->options.loss > 0
             && ss_rng_unit (&ring->rng) < ring->options.loss)
@@ -398,7 +435,8 @@ step (Ring *ring, SsTime until)
     RingNode *node = ring_node (ring, datagram.to);
     bool cut = ring->partitioned
                && node->side != ring_node (ring, datagram.from)->side;
-    if (node->up && !node->stopped && !cut) {
+    if (node->up && !node->stopped && !cut
+        && nat_passes (node, datagram.from)) {
       node->env.now = ring->now;
       SsAddr from = addr_of (datagram.from);
       ss_link_input (node->link, &from, datagram.bytes, datagram.len);

@@ -23,6 +23,8 @@ typedef struct {
   bool up;       /* made, and not killed */
   bool stopped;  /* gets no time: as by SIGSTOP */
   unsigned side; /* of a partition */
+  SsTime nat;    /* behind one that forgets after so long; 0: none */
+  GArray *sent;  /* then, when something was sent to each node; or NULL */
   uint64_t datagrams_out, bytes_out;
   /* What the test's application has seen. */
   unsigned n_direct, n_acked, n_late, n_failed;
@@ -34,6 +36,7 @@ typedef struct {
   SsTime delay_min, delay_max;
   double loss;
   unsigned leaf_set; /* L; 0: the default */
+  bool check_reach;
 } RingOptions;
 
 /* A lookup that was delivered. */
