@@ -20,6 +20,18 @@ ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
   return family;
 }
 
+static SsFamily *
+adopted (SsScribe *scribe, bool is_ordered)
+{
+  SsFamily **family = is_ordered ? &scribe->adopted_ordered : &scribe->adopted;
+  SsFamilyConfig config = {
+    .mode = is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
+  };
+  if (*family == NULL)
+    *family = ss_family_make (scribe, &config);
+  return *family;
+}
+
 SsFamily *
 ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
 {
@@ -43,7 +55,7 @@ ss_family_free (SsFamily *family)
     ss_parent_retire (group, group->has_parent ? &group->parent : NULL);
     ss_join_leave_parent (group);
     ss_group_drop (group);
-    group->family = scribe->adopted; /* this one is going */
+    group->family = adopted (scribe, false); /* this one is going */
   }
   ss_scribe_exit (scribe);
   g_ptr_array_remove (scribe->families, family);
@@ -278,8 +290,7 @@ ss_group_adopt (SsScribe *scribe, const SsId *id, const SsWireBytes *info,
   if (scribe->groups->len >= SS_SCRIBE_GROUPS_MAX || scribe->is_leaving
       || ss_group_by_tag (scribe, id->b))
     return NULL;
-  SsGroup *group = ss_group_new (
-      scribe, is_ordered ? scribe->adopted_ordered : scribe->adopted, id);
+  SsGroup *group = ss_group_new (scribe, adopted (scribe, is_ordered), id);
   void *user = NULL;
   if (!scribe->app.adopt
       || !scribe->app.adopt (scribe->app_user, id, info->data, info->len,

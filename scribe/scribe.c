@@ -20,10 +20,6 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
   scribe->neighbours = g_ptr_array_new ();
   scribe->dead = g_ptr_array_new ();
   scribe->leave_until = SS_NEVER;
-  SsFamilyConfig config = { .mode = SS_GROUP_LIVE };
-  scribe->adopted = ss_family_make (scribe, &config);
-  config.mode = SS_GROUP_ORDERED;
-  scribe->adopted_ordered = ss_family_make (scribe, &config);
   ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
   ss_kbr_register (kbr, SS_PROTOCOL_SCRIBE, &kbr_app, scribe);
   return scribe;

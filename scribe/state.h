@@ -288,10 +288,10 @@ struct SsScribe {
   void *app_user;
   GPtrArray *groups; /* SsGroup, by id */
   GPtrArray *families;
-  GPtrArray *neighbours; /* SsNeighbour, by id */
-  GPtrArray *dead;       /* groups to be freed */
-  SsFamily *adopted;     /* of groups that the application gave none */
-  SsFamily *adopted_ordered;
+  GPtrArray *neighbours;     /* SsNeighbour, by id */
+  GPtrArray *dead;           /* groups to be freed */
+  SsFamily *adopted;         /* of groups that the application gave none; */
+  SsFamily *adopted_ordered; /* each made with the first of them */
   SsTimer timer;
   unsigned depth; /* of nested entries */
   uint16_t tokens;

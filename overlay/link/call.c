@@ -89,6 +89,8 @@ void
 ss_link_watch (SsLink *link, bool watch)
 {
   link->is_watching = watch;
+  if (!watch)
+    g_clear_pointer (&link->asked, g_array_unref); /* a node has it for long */
 }
 
 /* Lately enough for a NAT to remember. */
@@ -105,7 +107,7 @@ was_sent_to (const SsLink *link, const SsAddr *addr)
   if (has_addr (link->asked, addr))
     return true;
   for (unsigned i = 0; i < link->n_peers; i++) {
-    const SsLinkPeer *peer = link->slots[link->order[i]];
+    const SsLinkPeer *peer = link->peers[i];
     if (ss_addr_equal (&peer->contact.addr, addr) && is_in_touch (link, peer))
       return true;
   }
@@ -130,7 +132,7 @@ ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max)
 {
   unsigned n = 0;
   for (unsigned i = 0; i < link->n_peers && n < max; i++) {
-    const SsLinkPeer *peer = link->slots[link->order[i]];
+    const SsLinkPeer *peer = link->peers[i];
     if (is_in_touch (link, peer))
       ret_ids[n++] = peer->contact.id;
   }
@@ -189,7 +191,7 @@ ss_link_introduce (SsLink *link)
 {
   ss_link_enter (link);
   for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->slots[link->order[i]];
+    SsLinkPeer *peer = link->peers[i];
     if (ss_seal_is_set (&peer->session.seal) && !ss_link_is_via (peer))
       ss_link_initiate (link, peer);
   }
@@ -245,7 +247,7 @@ ss_link_relay_is_known (const SsLink *link, const SsAddr *addr)
   if (has_addr (link->relays, addr))
     return true;
   for (unsigned i = 0; i < link->n_peers; i++) {
-    const SsLinkPeer *peer = link->slots[link->order[i]];
+    const SsLinkPeer *peer = link->peers[i];
     if (ss_addr_equal (&peer->contact.addr, addr)
         && !ss_link_is_half_open (peer) && !ss_link_is_via (peer))
       return true;

@@ -572,7 +572,7 @@ make_room (SsLink *link)
 {
   SsLinkPeer *oldest = NULL;
   for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->slots[link->order[i]];
+    SsLinkPeer *peer = link->peers[i];
     const SsPeerWork *work = peer->work;
     if (!ss_link_is_half_open (peer) || peer->last_sent >= 0 || !work
         || work->handshake || !ss_seal_is_set (&work->next.seal))

@@ -75,7 +75,7 @@ ss_link_free (SsLink *link)
     return;
   g_assert (link->busy == 0);
   while (link->n_peers > 0)
-    ss_link_remove (link, link->slots[link->order[0]], false);
+    ss_link_remove (link, link->peers[0], false);
   ss_link_forget_questions (link);
   ss_link_calls_clear (link);
   g_queue_clear_full (&link->outbox, g_free);
@@ -89,8 +89,8 @@ ss_link_free (SsLink *link)
   ss_timers_disarm (&link->env->timers, &link->sweep_timer);
   g_free (link->machine);
   g_free (link->cookies);
+  g_free (link->peers);
   g_free (link->slots);
-  g_free (link->order);
   g_free (link->prefixes);
   ss_sealer_free (link->sealer);
   sodium_memzero (link, sizeof *link);
@@ -221,7 +221,7 @@ ss_link_n_peers (const SsLink *link)
 {
   unsigned n = 0;
   for (unsigned i = 0; i < link->n_peers; i++)
-    n += is_open (link, link->slots[link->order[i]]);
+    n += is_open (link, link->peers[i]);
   return n;
 }
 

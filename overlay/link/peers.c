@@ -1,5 +1,6 @@
-/* The table of peers: by id in a sorted array of slots, by session index
- * through the slot that every index carries. */
+/* The table of peers: arrays sorted by id. By session index they are found
+ * through the slot number that every index carries: few bytes to run over,
+ * where a table by slot would keep the size of the greatest crowd. */
 #include <string.h>
 
 #include "overlay/link/private.h"
@@ -28,7 +29,7 @@ locate (const SsLink *link, const SsId *id, unsigned *ret_place)
     int order =
         (link->prefixes[middle] > prefix) - (link->prefixes[middle] < prefix);
     if (order == 0)
-      order = ss_id_compare (&link->slots[link->order[middle]]->contact.id, id);
+      order = ss_id_compare (&link->peers[middle]->contact.id, id);
     if (order == 0) {
       *ret_place = middle;
       return true;
@@ -46,19 +47,21 @@ SsLinkPeer *
 ss_link_find (const SsLink *link, const SsId *id)
 {
   unsigned place;
-  return locate (link, id, &place) ? link->slots[link->order[place]] : NULL;
+  return locate (link, id, &place) ? link->peers[place] : NULL;
 }
 
 SsLinkPeer *
 ss_link_find_index (const SsLink *link, uint32_t index)
 {
   unsigned slot = index & INDEX_SLOT_MASK;
-  if (slot >= link->n_slots)
-    return NULL;
-  SsLinkPeer *peer = link->slots[slot];
-  bool same =
-      peer && ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
-  return same ? peer : NULL;
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    if (link->slots[i] != slot)
+      continue;
+    SsLinkPeer *peer = link->peers[i];
+    bool same = ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
+    return same ? peer : NULL;
+  }
+  return NULL;
 }
 
 static SsTime
@@ -73,7 +76,7 @@ longest_idle (const SsLink *link)
 {
   SsLinkPeer *found = NULL;
   for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->slots[link->order[i]];
+    SsLinkPeer *peer = link->peers[i];
     if (!found || last_used (peer) < last_used (found))
       found = peer;
   }
@@ -88,60 +91,56 @@ grown (unsigned capacity)
 }
 
 static void
-resize_slots (SsLink *link, unsigned capacity)
-{
-  g_assert (link->n_slots <= capacity);
-  link->slots = g_renew (SsLinkPeer *, link->slots, capacity);
-  link->slots_capacity = (uint16_t) capacity;
-}
-
-static void
-resize_order (SsLink *link, unsigned capacity)
+resize (SsLink *link, unsigned capacity)
 {
   g_assert (link->n_peers <= capacity);
-  link->order = g_renew (uint16_t, link->order, capacity);
+  link->peers = g_renew (SsLinkPeer *, link->peers, capacity);
   link->prefixes = g_renew (uint32_t, link->prefixes, capacity);
-  link->order_capacity = (uint16_t) capacity;
+  link->slots = g_renew (uint16_t, link->slots, capacity);
+  link->capacity = (uint16_t) capacity;
 }
 
+/* The lowest number that no peer has. */
 static unsigned
-take_slot (SsLink *link)
+free_slot (const SsLink *link)
 {
-  unsigned slot = link->first_free;
-  while (slot < link->n_slots && link->slots[slot])
-    slot++;
-  link->first_free = (uint16_t) (slot + 1);
-  if (slot < link->n_slots)
-    return slot;
-  if (link->n_slots == link->slots_capacity)
-    resize_slots (link, grown (link->slots_capacity));
-  g_assert (link->n_slots < link->slots_capacity);
-  return link->n_slots++;
+  uint64_t used[PEERS_MAX / 64] = { 0 };
+  g_assert (link->n_peers < PEERS_MAX);
+  for (unsigned i = 0; i < link->n_peers; i++)
+    used[link->slots[i] / 64] |= UINT64_C (1) << link->slots[i] % 64;
+  unsigned word = 0;
+  while (used[word] == UINT64_MAX)
+    word++;
+  return word * 64 + (unsigned) __builtin_ctzll (~used[word]);
 }
 
 static void
-put_in_order (SsLink *link, unsigned place, const SsId *id, unsigned slot)
+insert (SsLink *link, unsigned place, SsLinkPeer *peer, unsigned slot)
 {
-  if (link->n_peers == link->order_capacity)
-    resize_order (link, grown (link->order_capacity));
-  unsigned behind = link->n_peers - place;
-  memmove (&link->order[place + 1], &link->order[place],
-           behind * sizeof link->order[0]);
+  if (link->n_peers == link->capacity)
+    resize (link, grown (link->capacity));
+  unsigned behind = link->n_peers++ - place;
+  memmove (&link->peers[place + 1], &link->peers[place],
+           behind * sizeof link->peers[0]);
   memmove (&link->prefixes[place + 1], &link->prefixes[place],
            behind * sizeof link->prefixes[0]);
-  link->order[place] = (uint16_t) slot;
-  link->prefixes[place] = prefix_of (id);
-  link->n_peers++;
+  memmove (&link->slots[place + 1], &link->slots[place],
+           behind * sizeof link->slots[0]);
+  link->peers[place] = peer;
+  link->prefixes[place] = prefix_of (&peer->contact.id);
+  link->slots[place] = (uint16_t) slot;
 }
 
 static void
-take_out_of_order (SsLink *link, unsigned place)
+take_out (SsLink *link, unsigned place)
 {
   unsigned behind = --link->n_peers - place;
-  memmove (&link->order[place], &link->order[place + 1],
-           behind * sizeof link->order[0]);
+  memmove (&link->peers[place], &link->peers[place + 1],
+           behind * sizeof link->peers[0]);
   memmove (&link->prefixes[place], &link->prefixes[place + 1],
            behind * sizeof link->prefixes[0]);
+  memmove (&link->slots[place], &link->slots[place + 1],
+           behind * sizeof link->slots[0]);
 }
 
 SsLinkPeer *
@@ -154,12 +153,10 @@ ss_link_add (SsLink *link, const SsContact *contact)
   unsigned place;
   bool known = locate (link, &contact->id, &place);
   g_assert (!known);
-  unsigned slot = take_slot (link);
-  put_in_order (link, place, &contact->id, slot);
-
+  unsigned slot = free_slot (link);
   SsLinkPeer *peer = g_new0 (SsLinkPeer, 1);
-  link->slots[slot] = peer;
   peer->contact = *contact;
+  insert (link, place, peer, slot);
   if ((contact->flags & SS_PEER_REACHABLE) == 0)
     peer->contact.flags |= PEER_VIA;
   peer->last_heard = peer->last_sent = -1;
@@ -221,19 +218,13 @@ ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
   unsigned place;
   bool known = locate (link, &peer->contact.id, &place);
   g_assert (known);
-  unsigned slot = link->order[place];
-  g_assert (link->slots[slot] == peer);
+  g_assert (link->peers[place] == peer);
   if (link->is_watching && peer->last_sent >= 0)
     ss_link_note_asked (link, &peer->contact.addr);
   ss_link_drop_items (link, peer, tell);
   if (ss_link_is_half_open (peer))
     link->n_half_open--;
-  link->slots[slot] = NULL;
-  link->first_free = (uint16_t) MIN (link->first_free, slot);
-  while (link->n_slots > 0 && !link->slots[link->n_slots - 1])
-    link->n_slots--;
-  link->first_free = MIN (link->first_free, link->n_slots);
-  take_out_of_order (link, place);
+  take_out (link, place);
 
   if (peer->work) {
     /* Out of every list and heap at once; freed with the peer. */
@@ -360,7 +351,7 @@ ss_link_sweep (SsLink *link)
   SsTime now = link->env->now;
   ss_link_enter (link);
   for (unsigned i = 0; i < link->n_peers;) {
-    SsLinkPeer *peer = link->slots[link->order[i]];
+    SsLinkPeer *peer = link->peers[i];
     if (ss_seal_is_set (&peer->session.seal)
         && ss_seal_is_spent (&peer->session.seal, now))
       ss_seal_clear (&peer->session.seal);
@@ -371,10 +362,8 @@ ss_link_sweep (SsLink *link)
   }
   ss_link_leave (link);
   /* After a burst, give its room back. */
-  if (grown (link->n_slots) < link->slots_capacity)
-    resize_slots (link, grown (link->n_slots));
-  if (grown (link->n_peers) < link->order_capacity)
-    resize_order (link, grown (link->n_peers));
+  if (grown (link->n_peers) < link->capacity)
+    resize (link, grown (link->n_peers));
   ss_limit_trim (&link->initiations_addr, now);
   ss_limit_trim (&link->initiations_ip, now);
   ss_limit_trim (&link->accepted, now);

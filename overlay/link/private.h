@@ -204,11 +204,10 @@ struct SsLink {
   uint8_t mac1_key[32]; /* of messages to this node */
   uint8_t ask_key[32];
 
-  SsLinkPeer **slots; /* by slot; NULL: free */
-  uint16_t *order;    /* slots of peers, by id; */
-  uint32_t *prefixes; /* and the first bytes of those ids, to search in */
-  uint16_t n_peers, n_slots, slots_capacity, order_capacity;
-  uint16_t first_free; /* no slot before it is free */
+  SsLinkPeer **peers; /* by id; for each: */
+  uint32_t *prefixes; /* the first bytes of its id, to search in */
+  uint16_t *slots;    /* the number that its session indices carry */
+  uint16_t n_peers, capacity;
   uint16_t n_half_open;
   unsigned busy;   /* depth of upcalls: nothing is freed meanwhile */
   GPtrArray *dead; /* peers to free when no longer busy; or NULL */
