@@ -275,8 +275,13 @@ test_bootstrap_key (void)
   SsRendezvous *rendezvous = ss_rendezvous_new (&options);
 
   ss_rendezvous_start (rendezvous);
-  g_assert_cmpuint (ss_udp_receive (named, &datagrams), ==, 1);
-  g_assert_cmpuint (datagrams[0].data[0], ==, SS_MSG_LINK_INITIATION);
+  unsigned n = ss_udp_receive (named, &datagrams), n_initiations = 0;
+
+  for (unsigned i = 0; i < n; i++) {
+    g_assert_cmpuint (datagrams[i].data[0], !=, SS_MSG_LINK_CALL);
+    n_initiations += datagrams[i].data[0] == SS_MSG_LINK_INITIATION;
+  }
+  g_assert_cmpuint (n_initiations, ==, 1);
   ss_rendezvous_free (rendezvous);
   ss_loop_free (member.loop);
   g_main_loop_unref (member.main_loop);
