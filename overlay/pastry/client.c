@@ -28,6 +28,7 @@ ss_client_begin (SsPastry *pastry)
   client->pastry = pastry;
   ss_timer_init (&client->timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_CLIENT);
   client->candidates = g_array_new (FALSE, FALSE, sizeof (SsContact));
+  ss_near_end (pastry);
   leave_ring (pastry, client);
   ss_pastry_set_state (pastry, SS_PASTRY_CLIENT);
   ss_timers_arm (&env->timers, &client->timer, env->now + SS_CLIENT_RETRY);

@@ -64,7 +64,8 @@ struct SsReach {
   SsContact helper;  /* one who sent a probe, not asked yet */
   bool has_helper, is_asked, is_answered;
   uint32_t nonce;
-  uint8_t tries, rounds;
+  uint8_t tries, rounds, n_helpers; /* of the last answer */
+  SsAddr observed;
   int misses;   /* probes that were to come and did not */
   GArray *held; /* SsReachHeld; or NULL */
 };
@@ -94,6 +95,8 @@ void ss_reach_begin (SsPastry *pastry); /* no-op while under way */
 void ss_reach_end (SsPastry *pastry);
 /* Somebody to ask: about to be sent something, or heard. */
 void ss_reach_contact (SsPastry *pastry, const SsContact *contact);
+/* Is it being found out by a node that joins? */
+bool ss_reach_is_open (const SsPastry *pastry);
 /* True: the leaf-set probe is kept until it is known. */
 bool ss_reach_hold (SsPastry *pastry, const SsContact *peer, unsigned reach,
                     unsigned flags);

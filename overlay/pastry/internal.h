@@ -330,6 +330,8 @@ void ss_near_end (SsPastry *pastry);
 void ss_near_timer (SsPastry *pastry);
 void ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
                   const SsContact *contacts, unsigned n);
+/* It is known now whether strangers reach this node. */
+void ss_near_resume (SsPastry *pastry);
 void ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt);
 
 /* proximity.c */

@@ -7,7 +7,9 @@
  *
  * Departure: few are measured at each step, and the search ends where the
  * first step, or two others in a row, bring nothing: in a network where
- * all are equally far it costs a dozen datagrams. */
+ * all are equally far it costs a dozen datagrams. Nobody is measured while
+ * it is being found out whether strangers reach this node (reach.c): they
+ * would be strangers no more. */
 #include "overlay/pastry/internal.h"
 
 #define SAMPLE        5
@@ -21,7 +23,8 @@ struct SsNear {
   SsContact best, asked;
   SsTime best_rtt; /* SS_NEVER: not known yet */
   SsContact pinged[SAMPLE + 1];
-  uint8_t n_pinged;
+  SsContact kept[SAMPLE]; /* to be pinged */
+  uint8_t n_pinged, n_kept;
   uint8_t steps, futile;
   uint8_t row; /* asked for last */
   bool is_better, is_answered;
@@ -75,8 +78,20 @@ ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
     SsRng *rng = &ss_pastry_env (pastry)->rng;
     unsigned first = (unsigned) ss_rng_below (rng, n);
     for (unsigned i = 0; i < MIN (n, SAMPLE); i++)
-      ping (pastry, &contacts[(first + i) % n]);
+      near->kept[near->n_kept++] = contacts[(first + i) % n];
   }
+  if (!ss_reach_is_open (pastry))
+    ss_near_resume (pastry);
+}
+
+void
+ss_near_resume (SsPastry *pastry)
+{
+  SsNear *near = pastry->near;
+  if (near == NULL || !near->is_answered)
+    return;
+  while (near->n_kept > 0)
+    ping (pastry, &near->kept[--near->n_kept]);
   if (near->n_pinged == 0)
     conclude_step (pastry);
 }
@@ -104,7 +119,7 @@ ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt)
   }
   if (near->best_rtt < NEAR_ENOUGH)
     finish (pastry);
-  else if (near->n_pinged == 0 && near->is_answered)
+  else if (near->n_pinged == 0 && near->n_kept == 0 && near->is_answered)
     conclude_step (pastry);
 }
 
@@ -114,6 +129,7 @@ step (SsPastry *pastry)
   SsNear *near = pastry->near;
   SsEnv *env = ss_pastry_env (pastry);
   near->is_answered = near->is_better = false;
+  near->n_kept = 0;
   near->asked = near->best;
   near->steps++;
   ss_pastry_request_row (pastry, &near->asked, near->row, true);

@@ -9,6 +9,7 @@
 #include "overlay/pastry/internal.h"
 
 static void ask (SsReach *reach);
+static void check_void (SsReach *reach);
 static void wait (SsReach *reach, const SsContact *asked);
 static void resume (SsPastry *pastry, const SsContact *asked, uint32_t nonce);
 static void help_out (SsPastry *pastry, const SsContact *asker, uint32_t nonce,
@@ -63,12 +64,18 @@ ss_reach_contact (SsPastry *pastry, const SsContact *contact)
 }
 
 bool
+ss_reach_is_open (const SsPastry *pastry)
+{
+  return pastry->reach != NULL && pastry->state == SS_PASTRY_JOINING
+         && pastry->reachability != SS_REACHABLE;
+}
+
+bool
 ss_reach_hold (SsPastry *pastry, const SsContact *peer, unsigned reach,
                unsigned flags)
 {
   SsReach *check = pastry->reach;
-  if (check == NULL || pastry->state != SS_PASTRY_JOINING
-      || pastry->reachability == SS_REACHABLE)
+  if (!ss_reach_is_open (pastry))
     return false;
   if (check->held == NULL)
     check->held = g_array_new (FALSE, FALSE, sizeof (SsReachHeld));
@@ -106,11 +113,12 @@ ss_pastry_link_arrived (SsPastry *pastry, const SsAddr *from, bool unasked)
 {
   ss_pastry_wake (pastry);
   SsReach *reach = pastry->reach;
-  if (unasked)
+  if (unasked) {
     decide (pastry, SS_REACHABLE);
-  else if (reach != NULL && --reach->misses <= 0 && reach->is_answered
-           && reach->tries < SS_REACH_ROUNDS)
-    ask (reach); /* of those who were to tell none could: others may */
+  } else if (reach != NULL) {
+    reach->misses--;
+    check_void (reach);
+  }
 }
 
 void
@@ -130,6 +138,24 @@ ss_pastry_set_local (SsPastry *pastry, const SsAddr *addrs, unsigned n)
     pastry->local = g_array_new (FALSE, FALSE, sizeof (SsAddr));
   g_array_set_size (pastry->local, 0);
   g_array_append_vals (pastry->local, addrs, MIN (n, SS_PASTRY_LOCAL_MAX));
+}
+
+/* None of those who were to send a probe can tell anything: there is nobody,
+ * or they have been sent something. Others are asked for, once; then there is
+ * nothing to wait for. */
+static void
+check_void (SsReach *reach)
+{
+  SsPastry *pastry = reach->pastry;
+  if (!reach->is_answered || reach->misses > 0)
+    return;
+  if (reach->n_helpers > 0 && reach->tries < SS_REACH_ROUNDS - 1)
+    ask (reach);
+  else if (reach->n_helpers == 0 && pastry->reachability == SS_REACH_UNKNOWN
+           && is_elsewhere (pastry, &reach->observed))
+    decide (pastry, SS_UNREACHABLE);
+  else
+    decide (pastry, SS_REACH_UNKNOWN);
 }
 
 /* A round is over and nothing has come. */
@@ -215,19 +241,14 @@ ss_reach_told (SsPastry *pastry, const SsContact *from,
     return;
   reach->is_answered = true;
   reach->misses += message->n_helpers;
+  reach->n_helpers = (uint8_t) message->n_helpers;
+  reach->observed = message->observed;
   /* The other one asked next: one alone must not decide. */
   if (message->n_helpers >= 2) {
     reach->helper = ss_contact_from_record (&message->helpers[0]);
     reach->has_helper = true;
   }
-  /* Nobody else is there: nothing to wait for. */
-  if (message->n_helpers > 0 || reach->misses > 0)
-    return;
-  if (pastry->reachability == SS_REACH_UNKNOWN
-      && is_elsewhere (pastry, &message->observed))
-    decide (pastry, SS_UNREACHABLE);
-  else
-    decide (pastry, SS_REACH_UNKNOWN);
+  check_void (reach);
 }
 
 unsigned
@@ -382,6 +403,7 @@ decide (SsPastry *pastry, SsReachability verdict)
     ss_client_begin (pastry);
   else if (verdict == SS_REACHABLE && pastry->state == SS_PASTRY_CLIENT)
     ss_client_end (pastry);
+  ss_near_resume (pastry);
   release_held (pastry, held);
 }
 
