@@ -260,6 +260,7 @@ make_loop (SsHost *host, const SsHostOptions *options, GError **error)
   memcpy (config.identity_seed, host->identity.seed,
           sizeof config.identity_seed);
   config.last_handshake_ns = host->identity.last_handshake_ns;
+  config.is_fresh = host->identity.path == NULL;
   ss_rng_bytes (&host->rng, seed, sizeof seed);
   SsNode *node = ss_node_new (&config, seed, ss_clock_now ());
 

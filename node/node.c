@@ -218,6 +218,7 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
         (uint8_t) (SS_PEER_REACHABLE | (config->is_relay ? SS_PEER_RELAY : 0)),
     .advertise = config->advertise,
     .last_handshake_ns = config->last_handshake_ns,
+    .is_fresh = config->is_fresh,
     .upload_bps = config->upload_bps,
     .machine = config->machine,
     .n_machine = config->n_machine,

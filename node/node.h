@@ -25,6 +25,7 @@ typedef struct {
   unsigned n_machine;        /*   many nodes may be, behind one address */
   SsTime wall_offset;        /* UNIX ns = now + wall_offset */
   uint64_t last_handshake_ns;
+  bool is_fresh;        /* the identity was never in use before */
   unsigned leaf_set;    /* L; 0: 32 */
   bool may_stand_alone; /* a ring of one when no bootstrap answers */
   SsLogLevel log_level;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "overlay/link/cookie.h"
 #include "overlay/link/messages.h"
 #include "overlay/pastry/messages.h"
 #include "sim/traffic.h"
@@ -49,10 +50,25 @@ change_leaf_set (SsMalice *malice, uint8_t *data, size_t len)
   }
 }
 
+/* A handshake's message that was changed needs its MAC anew. */
+static void
+mend_mac (const SsMalice *malice, unsigned to, uint8_t *bytes, size_t len)
+{
+  static const uint8_t realm_key[32];
+  uint8_t key[32], *mac1 = bytes + len - 2 * SS_MAC_LEN;
+  const SsMember *member = ss_world_member (malice->world, to);
+
+  if (bytes[0] != SS_MSG_LINK_INITIATION && bytes[0] != SS_MSG_LINK_RESPONSE)
+    return;
+  ss_mac_key (SS_MAC_FIRST, realm_key, &member->self.key, key);
+  ss_mac (key, sizeof key, bytes, len - 2 * SS_MAC_LEN, mac1);
+}
+
 static bool
 tamper (void *user, unsigned to, uint8_t *bytes, size_t *len)
 {
   SsMalice *malice = user;
+  uint64_t n_changed = malice->n_changed;
   SsTrafficFrame frame;
 
   ss_traffic_begin (bytes, *len, &frame);
@@ -67,6 +83,8 @@ tamper (void *user, unsigned to, uint8_t *bytes, size_t *len)
     if (data[0] == SS_MSG_LEAF_SET)
       change_leaf_set (malice, data, frame.len);
   }
+  if (malice->n_changed > n_changed)
+    mend_mac (malice, to, bytes, *len);
   return true;
 }
 
@@ -74,7 +92,7 @@ void
 ss_malice_start (SsMalice *malice, SsWorld *world, unsigned node,
                  unsigned kinds, const unsigned *friends, unsigned n_friends)
 {
-  *malice = (SsMalice){ .kinds = kinds };
+  *malice = (SsMalice){ .kinds = kinds, .world = world };
   malice->n_friends = MIN (n_friends, SS_MALICE_FRIENDS_MAX);
   for (unsigned i = 0; i < malice->n_friends; i++) {
     const SsMember *member = ss_world_member (world, friends[i]);

@@ -16,6 +16,7 @@ typedef enum {
 /* One for each such node; belongs to the caller, outlives the world. */
 typedef struct {
   unsigned kinds;
+  SsWorld *world;
   SsPeerRecord friends[SS_MALICE_FRIENDS_MAX];
   unsigned n_friends;
   SsRng rng;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "overlay/link/messages.h"
+#include "overlay/link/sealer.h"
 #include "overlay/pastry/messages.h"
 
 /* Of a data datagram's frames: see LINK_DATA in docs/wire.md. */
@@ -40,10 +41,41 @@ count_message (SsTraffic *traffic, unsigned protocol, const uint8_t *data,
   return data[0] == SS_MSG_ROUTED;
 }
 
+/* Frames in a handshake's message, which the plain sealer leaves readable. */
+static SsWireBytes
+handshake_frames (const uint8_t *bytes, size_t len)
+{
+  SsMsgLinkInitiation initiation;
+  SsMsgLinkResponse response;
+  SsMsgLinkHello hello;
+  SsMsgLinkWelcome welcome;
+
+  if (ss_msg_link_initiation_decode (bytes, len, &initiation)
+      && initiation.noise.len > SS_SEALER_INITIATION_OVERHEAD
+      && ss_msg_link_hello_decode (
+          initiation.noise.data + SS_SEALER_INITIATION_OVERHEAD,
+          initiation.noise.len - SS_SEALER_INITIATION_OVERHEAD, &hello))
+    return hello.frames;
+  if (ss_msg_link_response_decode (bytes, len, &response)
+      && response.noise.len > SS_SEALER_RESPONSE_OVERHEAD
+      && ss_msg_link_welcome_decode (
+          response.noise.data + SS_SEALER_RESPONSE_OVERHEAD,
+          response.noise.len - SS_SEALER_RESPONSE_OVERHEAD, &welcome))
+    return welcome.frames;
+  return (SsWireBytes){ 0 };
+}
+
 void
 ss_traffic_begin (const uint8_t *bytes, size_t len, SsTrafficFrame *ret_frame)
 {
   *ret_frame = (SsTrafficFrame){ .next = bytes };
+  if (len > 0
+      && (bytes[0] == SS_MSG_LINK_INITIATION
+          || bytes[0] == SS_MSG_LINK_RESPONSE)) {
+    SsWireBytes frames = handshake_frames (bytes, len);
+    ret_frame->next = frames.data;
+    ret_frame->left = frames.len;
+  }
   if (len >= HEADER_LEN + TAG_LEN && bytes[0] == SS_MSG_LINK_DATA) {
     ret_frame->next = bytes + HEADER_LEN;
     ret_frame->left = len - HEADER_LEN - TAG_LEN;
@@ -84,19 +116,19 @@ ss_traffic_next (SsTrafficFrame *frame)
 void
 ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
 {
-  bool has_message = false, has_routed = false;
+  bool has_message = false, has_routed = false, has_ack = false;
   SsTrafficFrame frame;
 
   traffic->datagrams++;
   traffic->bytes += len;
-  if (len < HEADER_LEN + TAG_LEN || bytes[0] != SS_MSG_LINK_DATA) {
-    if (len > 0)
-      add (&traffic->link[bytes[0]], len);
-    return;
-  }
+  bool is_data = len >= HEADER_LEN + TAG_LEN && bytes[0] == SS_MSG_LINK_DATA;
+
+  if (!is_data && len > 0)
+    add (&traffic->link[bytes[0]], len);
   ss_traffic_begin (bytes, len, &frame);
   while (ss_traffic_next (&frame)) {
     if (frame.is_control) {
+      has_ack |= frame.data[0] == SS_MSG_LINK_ACK;
       add (&traffic->frames[frame.data[0]], frame.len);
     } else {
       has_message = true;
@@ -104,7 +136,7 @@ ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
           count_message (traffic, frame.protocol, frame.data, frame.len);
     }
   }
-  traffic->acks_only += !has_message;
+  traffic->acks_only += !has_message && (is_data || has_ack);
   traffic->routed += has_routed;
 }
 

@@ -242,6 +242,7 @@ ss_world_add (SsWorld *world, bool is_relay, bool listens)
     .is_relay = is_relay,
     .leaf_set = world->options.leaf_set,
     .wall_offset = WALL_OFFSET,
+    .is_fresh = true,
     .may_stand_alone = member->index == 0,
     .log_level = SS_LOG_DEBUG,
     .log = world->options.verbose ? log_line : NULL,

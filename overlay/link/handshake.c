@@ -14,10 +14,26 @@
  * bound, and a small one towards addresses that nobody has confirmed; of two
  * sessions that the ends made at once, both use the one that the end with the
  * smaller id initiated; an end that has lost its state is known by its
- * indices (private.h). */
+ * indices (private.h); messages may travel in the initiation (early.c), and
+ * their acknowledgements and answers in the response. */
 #include "overlay/link/private.h"
 
 static const SsAddr address_unknown;
+
+/* A message without what Noise writes; a response with Noise's own part. */
+#define INITIATION_BARE (1 + 4 + 2 + 2 * SS_MAC_LEN)
+#define RESPONSE_BARE \
+  (1 + 4 + 4 + 2 + SS_SEALER_RESPONSE_OVERHEAD + 2 * SS_MAC_LEN)
+#define ANSWERS_MAX 1060
+_Static_assert(SS_MSG_LINK_INITIATION_MAX <= SS_DATAGRAM_MAX
+                   && SS_MSG_LINK_RESPONSE_MAX <= SS_DATAGRAM_MAX,
+               "each is one datagram");
+_Static_assert(INITIATION_BARE + SS_SEALER_INITIATION_OVERHEAD
+                           + SS_MSG_LINK_HELLO_MAX
+                       <= SS_MSG_LINK_INITIATION_MAX
+                   && RESPONSE_BARE + SS_MSG_LINK_WELCOME_MAX
+                          <= SS_MSG_LINK_RESPONSE_MAX,
+               "they hold the longest payloads");
 
 void
 ss_link_handshake_free (SsPeerWork *work)
@@ -123,6 +139,40 @@ put_macs (SsLink *link, const SsKey *to, const SsLinkHandshake *handshake,
     memcpy (ret_mac1, mac1, SS_MAC_LEN);
 }
 
+/* May be anybody's: it has been learned, and nothing has come from there. */
+static bool
+is_hearsay (const SsLink *link, const SsLinkPeer *peer)
+{
+  if (ss_link_is_via (peer))
+    return !ss_link_relay_is_known (link, &peer->contact.addr);
+  return ss_link_is_half_open (peer);
+}
+
+/* Messages for the initiation. A third party is not sent much by whoever was
+ * told its address, and a relay passes on nothing but handshakes. */
+static size_t
+put_early (SsLink *link, SsLinkPeer *peer, uint8_t frames[EARLY_MAX])
+{
+  size_t room = is_hearsay (link, peer) ? EARLY_HEARSAY_MAX : EARLY_MAX;
+  ss_link_requeue_early (link, peer->work);
+  if (ss_link_is_via (peer))
+    return 0;
+  size_t len = ss_link_put_frames (link, peer->work, true, frames, room);
+  /* One wait for all: the longest. */
+  SsTime *deadline = &peer->work->handshake->deadline;
+  for (GList *node = peer->work->unacked.head; node; node = node->next) {
+    const SsLinkItem *item = node->data;
+    if (item->early)
+      *deadline = MAX (*deadline, item->deadline);
+  }
+  for (GList *node = peer->work->unacked.head; node; node = node->next) {
+    SsLinkItem *item = node->data;
+    if (item->early)
+      item->deadline = *deadline;
+  }
+  return len;
+}
+
 static bool
 post_initiation (SsLink *link, SsLinkPeer *peer)
 {
@@ -132,7 +182,10 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
     .key = link->self.key,
     .flags = link->self.flags,
   };
+  uint8_t frames[EARLY_MAX];
   hello.n_addrs = own_addrs (link, hello.addrs);
+  hello.frames = (SsWireBytes){ frames, 0 };
+  hello.frames.len = (uint16_t) put_early (link, peer, frames);
   uint8_t payload[SS_MSG_LINK_HELLO_MAX];
   uint8_t noise[SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD];
   size_t len = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
@@ -153,15 +206,6 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
   else
     ss_link_post (link, &peer->contact.addr, buf, len);
   return true;
-}
-
-/* May be anybody's: it has been learned, and nothing has come from there. */
-static bool
-is_hearsay (const SsLink *link, const SsLinkPeer *peer)
-{
-  if (ss_link_is_via (peer))
-    return !ss_link_relay_is_known (link, &peer->contact.addr);
-  return ss_link_is_half_open (peer);
 }
 
 static void
@@ -185,15 +229,15 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
     }
     unconfirmed_take (link, &peer->contact.addr);
   }
+  SsTime wait = ss_link_peer_rto (peer) << MIN (handshake->tries, 4);
+  handshake->deadline = now + MIN (wait, HANDSHAKE_WAIT_MAX);
   if (!post_initiation (link, peer)) {
     give_up (link, peer);
     return;
   }
   ss_count (link->env, LINK_INITIATIONS);
-  SsTime wait = ss_link_peer_rto (peer) << MIN (handshake->tries, 4);
   handshake->tries++;
   handshake->sent = peer->last_sent = now;
-  handshake->deadline = now + MIN (wait, HANDSHAKE_WAIT_MAX);
 }
 
 void
@@ -201,7 +245,7 @@ ss_link_initiate (SsLink *link, SsLinkPeer *peer)
 {
   SsPeerWork *work = ss_link_work (link, peer);
   SsTime now = link->env->now;
-  if (ss_link_is_dead (peer) || work->handshake)
+  if (ss_link_is_dead (peer) || work->handshake || work->is_answering)
     return;
   ss_link_enter (link);
   work->handshake = g_new0 (SsLinkHandshake, 1);
@@ -252,11 +296,25 @@ ss_link_ask_address (SsLink *link, const SsContact *contact)
     ss_link_initiate (link, peer);
 }
 
+/* All that waited for the session has been given up or called back. */
+static void
+stop (SsLink *link, SsLinkPeer *peer)
+{
+  ss_link_handshake_free (peer->work);
+  if (ss_link_is_half_open (peer) && !ss_seal_is_set (&peer->work->next.seal))
+    ss_link_remove (link, peer, true);
+}
+
 void
 ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
 {
   SsLinkHandshake *handshake = peer->work->handshake;
   unsigned tries = handshake->tries;
+  if (tries > 0 && !ss_seal_is_set (&peer->session.seal)
+      && !ss_link_has_items (peer->work)) {
+    stop (link, peer);
+    return;
+  }
   unsigned tries_max =
       ss_link_is_half_open (peer) ? UNCONFIRMED_TRIES : CONFIRMED_TRIES;
   if (tries >= tries_max
@@ -289,6 +347,23 @@ keep_as_previous (SsLink *link, SsPeerWork *work, const SsLinkSession *old)
   work->previous_until = link->env->now + PREVIOUS_LIFETIME;
 }
 
+/* Is the session in use to be kept, not the new one? Both ends ask: of two
+ * made at about the same time the smaller id's counts, else the later one,
+ * though the earlier may be confirmed after it. */
+static bool
+is_outdone (const SsLink *link, const SsLinkPeer *peer,
+            const SsLinkSession *new)
+{
+  const SsSeal *used = &peer->session.seal;
+  SsTime apart = ss_seal_born (&new->seal) - ss_seal_born (used);
+  bool is_smaller = ss_id_compare (&link->self.id, &peer->contact.id) < 0;
+  if (ss_seal_is_initiator (used) == ss_seal_is_initiator (&new->seal))
+    return apart < 0;
+  if (ABS (apart) < CROSSING_TIME)
+    return ss_seal_is_initiator (used) == is_smaller;
+  return apart < 0;
+}
+
 /* Takes a session into use. True if there was none with this state of the
  * peer before. */
 static bool
@@ -296,25 +371,23 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
 {
   SsPeerWork *work = peer->work;
   SsLinkSession old = peer->session;
-  SsTime now = link->env->now;
   bool had = ss_seal_is_set (&old.seal);
   bool restarted =
       old.remote_index != 0
       && ((old.remote_index ^ new->remote_index) & INDEX_PEER_MASK) != 0;
   ss_link_handshake_free (work);
   if (restarted) {
-    g_clear_pointer (&work->window, g_free);
-    work->n_acks = 0;
+    /* Unless it is the new state's, by messages in its initiation. */
+    if (work->window
+        && work->window->owner != (new->remote_index &INDEX_PEER_MASK)) {
+      g_clear_pointer (&work->window, g_free);
+      work->n_acks = 0;
+    }
     ss_seal_clear (&old.seal);
     ss_seal_clear (&work->previous.seal);
-  } else if (had && now - ss_seal_born (&old.seal) < CROSSING_TIME
-             && ss_seal_is_initiator (&old.seal)
-                    != ss_seal_is_initiator (&new->seal)) {
-    bool is_smaller = ss_id_compare (&link->self.id, &peer->contact.id) < 0;
-    if (ss_seal_is_initiator (&old.seal) == is_smaller) {
-      keep_as_previous (link, work, new);
-      return false;
-    }
+  } else if (had && is_outdone (link, peer, new)) {
+    keep_as_previous (link, work, new);
+    return false;
   }
   if (had && !restarted)
     keep_as_previous (link, work, &old);
@@ -371,7 +444,12 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
   else if (link->upcalls.observed)
     link->upcalls.observed (link->user, &peer->contact, &welcome.observed);
+  if (!ss_link_is_dead (peer))
+    ss_link_read_frames (link, peer, message.sender, false, welcome.frames.data,
+                         welcome.frames.len);
   if (!ss_link_is_dead (peer)) {
+    /* What the answer does not acknowledge was not taken. */
+    ss_link_requeue_early (link, ss_link_work (link, peer));
     ss_link_make_ready (link, peer->work);
     ss_link_settle (link, peer);
   }
@@ -522,6 +600,25 @@ is_crossing (const SsLink *link, const SsLinkPeer *peer)
          && ss_id_compare (&link->self.id, &peer->contact.id) < 0;
 }
 
+/* Frames for the response. Where nothing has come from that address yet, and
+ * anybody may have named it as his, no more goes there than came. */
+static size_t
+put_answers (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
+             size_t initiation_len, const SsMsgLinkWelcome *welcome,
+             uint8_t *buf)
+{
+  uint8_t bare[SS_MSG_LINK_WELCOME_MAX];
+  bool is_confirmed =
+      !ss_link_is_half_open (peer) && ss_addr_equal (from, &peer->contact.addr);
+  size_t most = is_confirmed ? SS_DATAGRAM_MAX : initiation_len;
+  size_t len =
+      RESPONSE_BARE + ss_msg_link_welcome_encode (welcome, bare, sizeof bare);
+  if (len >= most)
+    return 0;
+  return ss_link_put_frames (link, peer->work, false, buf,
+                             MIN (most - len, ANSWERS_MAX));
+}
+
 static void
 answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
         const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello,
@@ -532,7 +629,12 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
     .flags = link->self.flags,
     .observed = *from,
   };
+  uint8_t frames[ANSWERS_MAX];
   welcome.n_addrs = own_addrs (link, welcome.addrs);
+  welcome.frames = (SsWireBytes){ frames, 0 };
+  welcome.frames.len = (uint16_t) put_answers (
+      link, peer, from, INITIATION_BARE + initiation->noise.len, &welcome,
+      frames);
   uint8_t payload[SS_MSG_LINK_WELCOME_MAX];
   uint8_t noise[SS_MSG_LINK_WELCOME_MAX + SS_SEALER_RESPONSE_OVERHEAD];
   size_t len = ss_msg_link_welcome_encode (&welcome, payload, sizeof payload);
@@ -563,6 +665,9 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   len = ss_msg_link_response_encode (&response, buf, sizeof buf);
   put_macs (link, &hello->key, NULL, buf, len, NULL);
   ss_link_post (link, from, buf, len);
+  /* The rest waits until the initiator goes on. */
+  if (!ss_seal_is_set (&peer->session.seal) && ss_link_has_items (work))
+    ss_link_initiate (link, peer);
 }
 
 /* Room for another that has initiated, at the cost of the one that has gone
@@ -585,6 +690,22 @@ make_room (SsLink *link)
   ss_count (link->env, LINK_PEERS_EVICTED);
   ss_link_remove (link, oldest, true);
   return true;
+}
+
+/* What came with an initiation. Answers wait for the response, or for the
+ * session. */
+static void
+take_frames (SsLink *link, SsLinkPeer *peer,
+             const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello)
+{
+  if (hello->frames.len == 0
+      || !ss_link_take_early (link, &peer->contact.id, hello->timestamp))
+    return;
+  ss_link_work (link, peer)->is_answering = true;
+  ss_link_read_frames (link, peer, initiation->sender, true, hello->frames.data,
+                       hello->frames.len);
+  if (peer->work)
+    peer->work->is_answering = false;
 }
 
 void
@@ -633,8 +754,6 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
   SsLinkPeer *peer = ss_link_find (link, &contact.id);
   if (peer && !is_newer (peer, hello.timestamp)) {
     ss_count (link->env, DATAGRAMS_REPLAYED);
-  } else if (peer && is_crossing (link, peer)) {
-    ss_count (link->env, LINK_HANDSHAKES_CROSSED);
   } else if (!peer && link->n_half_open >= HALF_OPEN_MAX && !make_room (link)) {
     ss_count (link->env, LINK_HANDSHAKES_REFUSED);
   } else {
@@ -642,7 +761,12 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
       peer = ss_link_add (link, &contact);
       peer->contact.flags = contact.flags; /* the address is its own */
     }
-    answer (link, peer, from, &message, &hello, handshake);
+    bool is_ours = is_crossing (link, peer);
+    take_frames (link, peer, &message, &hello);
+    if (!ss_link_is_dead (peer) && is_ours)
+      ss_count (link->env, LINK_HANDSHAKES_CROSSED);
+    else if (!ss_link_is_dead (peer))
+      answer (link, peer, from, &message, &hello, handshake);
     ss_link_settle (link, peer);
   }
   ss_link_leave (link);
@@ -660,6 +784,9 @@ ss_link_confirm_next (SsLink *link, SsLinkPeer *peer)
     announce (link, peer, &address_unknown, work->addrs, work->n_addrs);
   if (ss_link_is_dead (peer))
     return;
+  /* What went with an initiation of this node's, and is not acknowledged in
+   * the datagram that confirms the session, was not taken. */
+  ss_link_requeue_early (link, peer->work);
   ss_link_make_ready (link, peer->work);
   ss_timers_arm_earliest (&link->env->timers, &work->timer,
                           link->env->now + WORK_LINGER);

@@ -7,7 +7,10 @@
 typedef struct {
   SsLink *link;
   SsLinkPeer *peer;
-  bool is_current; /* they came in the session in use */
+  uint32_t owner;     /* the sender's state */
+  bool is_current;    /* they came in the session in use */
+  bool is_initiation; /* they came in an initiation, or */
+  bool is_response;   /*   in its answer */
   const uint8_t *data;
   size_t len;
 } Frames;
@@ -33,11 +36,12 @@ window_set (SsReceiveWindow *window, uint16_t sequence, bool value)
 /* Marks a sequence as received; false if it was before. The first one ever
  * opens the window, and lies at its upper end. */
 static bool
-window_accept (SsPeerWork *work, uint16_t sequence, SsTime now)
+window_accept (SsPeerWork *work, uint32_t owner, uint16_t sequence, SsTime now)
 {
   SsReceiveWindow *window = work->window;
   if (!window) {
     work->window = window = g_new0 (SsReceiveWindow, 1);
+    window->owner = owner;
     window->highest = sequence;
   }
   window->used = now;
@@ -107,8 +111,10 @@ read_message (Frames *frames)
   const uint8_t *data = frames->data;
   if (len > SS_LINK_MESSAGE_MAX || !take (frames, len))
     return false;
-  if ((kind & FRAME_RELIABLE)
-      && !window_accept (ss_link_work (link, peer), sequence, link->env->now)) {
+  SsPeerWork *work = kind & FRAME_RELIABLE ? ss_link_work (link, peer) : NULL;
+  if (work && work->window && work->window->owner != frames->owner)
+    return true; /* of a state that the sender has lost since */
+  if (work && !window_accept (work, frames->owner, sequence, link->env->now)) {
     ss_count (link->env, LINK_MESSAGES_DUPLICATE);
     add_ack (ss_link_work (link, peer), sequence);
     return true;
@@ -138,8 +144,8 @@ read_acks (Frames *frames)
         ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
     if (!item)
       continue;
-    /* Karn: only what was sent once tells the time. */
-    if (item->tries == 1)
+    /* Karn: only what was sent once tells the time; a handshake has. */
+    if (item->tries == 1 && !frames->is_response)
       ss_link_rtt_sample (peer, link->env->now - item->sent);
     uint64_t token = item->token;
     uint8_t protocol = item->protocol;
@@ -184,6 +190,27 @@ read_frames (Frames *frames)
       return;
     }
   }
+}
+
+void
+ss_link_read_frames (SsLink *link, SsLinkPeer *peer, uint32_t index,
+                     bool is_initiation, const uint8_t *data, size_t len)
+{
+  Frames frames = {
+    .link = link,
+    .peer = peer,
+    .owner = index & INDEX_PEER_MASK,
+    .is_initiation = is_initiation,
+    .is_response = !is_initiation,
+    .data = data,
+    .len = len,
+  };
+  SsPeerWork *work = peer->work;
+  if (work && work->window && work->window->owner != frames.owner) {
+    g_clear_pointer (&work->window, g_free);
+    work->n_acks = 0;
+  }
+  read_frames (&frames);
 }
 
 static SsLinkSession *
@@ -254,11 +281,13 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
     ss_count (link->env, DATAGRAMS_REPLAYED);
     return;
   }
+  uint32_t owner = session->remote_index & INDEX_PEER_MASK;
   ss_link_enter (link);
   received (link, peer, session, from);
   Frames frames = {
     .link = link,
     .peer = peer,
+    .owner = owner,
     .is_current = peer->session.local_index == header.receiver,
     .data = datagram + HEADER_LEN,
     .len = len - HEADER_LEN - SS_SEALER_TAG_LEN,

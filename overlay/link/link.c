@@ -55,6 +55,9 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   memcpy (link->realm_key, config->realm_key, sizeof link->realm_key);
   ss_mac_key (SS_MAC_FIRST, link->realm_key, &link->self.key, link->mac1_key);
   ss_mac_key (SS_MAC_ASK, link->realm_key, NULL, link->ask_key);
+  /* A node that starts again may have taken some in its former life. */
+  if (!config->is_fresh)
+    link->early_from = env->now + env->wall_offset + EARLY_SKEW;
   ss_link_pace_init (link, config->upload_bps);
   ss_limit_init (&link->initiations_addr, 60 * SS_SEC, UNCONFIRMED_TRIES,
                  LIMITED_ADDRS_MAX);
@@ -78,6 +81,7 @@ ss_link_free (SsLink *link)
     ss_link_remove (link, link->peers[0], false);
   ss_link_forget_questions (link);
   ss_link_calls_clear (link);
+  ss_link_early_clear (link);
   g_queue_clear_full (&link->outbox, g_free);
   g_queue_clear_full (&link->failures, g_free);
   ss_limit_clear (&link->initiations_addr);
@@ -301,10 +305,11 @@ peer_timer (SsLink *link, SsPeerWork *work)
   }
   if (work->window && work->window->used + WINDOW_LIFETIME <= now)
     g_clear_pointer (&work->window, g_free);
-  if (work->handshake && work->handshake->deadline <= now)
+  /* What is late goes with the next initiation, if there is one. */
+  ss_link_retransmit (link, peer);
+  if (!ss_link_is_dead (peer) && work->handshake
+      && work->handshake->deadline <= now)
     ss_link_initiate_again (link, peer);
-  if (!ss_link_is_dead (peer))
-    ss_link_retransmit (link, peer);
   ss_link_settle (link, peer);
 }
 

@@ -92,6 +92,7 @@ typedef struct {
   SsAddr advertise;           /* this node's address for others; may be unset */
   uint64_t last_handshake_ns; /* wall time of the last initiation of this
                                  identity, from its file; 0 if none */
+  bool is_fresh;              /* the identity was never in use before */
   uint64_t upload_bps;        /* cap, bit/s of UDP payload; 0: none */
   const SsAddr *machine;      /* the machine's IP addresses, copied; ports */
   unsigned n_machine;         /*   do not matter; may be none */

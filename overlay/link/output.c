@@ -109,6 +109,13 @@ put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
   return ss_msg_link_ack_encode (&ack, buf, room);
 }
 
+/* What the frames are for. */
+typedef enum {
+  LOAD_DATA,
+  LOAD_INITIATION, /* may be refused */
+  LOAD_RESPONSE,
+} Load;
+
 /* Of a message that fills the rest of its datagram. */
 static size_t
 frame_len (const SsLinkItem *item)
@@ -116,12 +123,31 @@ frame_len (const SsLinkItem *item)
   return 1 + (item->reliable ? 2 : 0) + ss_link_item_len (item);
 }
 
+/* The first control message that fits and can be sent again. */
+static SsLinkItem *
+pick_reliable (SsLink *link, SsPeerWork *work, size_t room)
+{
+  for (GList *node = work->queues[SS_CLASS_CONTROL].head; node;
+       node = node->next) {
+    SsLinkItem *item = node->data;
+    bool can_go = item->tries > 0
+                  || ss_link_sequence_is_free (work, work->peer->next_sequence);
+    if (item->reliable && can_go && item->expires >= link->env->now
+        && frame_len (item) <= room)
+      return item;
+  }
+  return NULL;
+}
+
 /* The next item for the peer that fits, in order of precedence; it stays
  * queued. What has expired is dropped on the way. */
 static SsLinkItem *
-pick (SsLink *link, SsPeerWork *work, size_t room)
+pick (SsLink *link, SsPeerWork *work, Load load, size_t room)
 {
-  for (unsigned i = 0; i < SS_N_CLASSES; i++) {
+  if (load == LOAD_INITIATION)
+    return pick_reliable (link, work, room);
+  unsigned n_classes = load == LOAD_DATA ? SS_N_CLASSES : SS_CLASS_CONTROL + 1;
+  for (unsigned i = 0; i < n_classes; i++) {
     while (work->queues[i].head) {
       SsLinkItem *item = work->queues[i].head->data;
       if (item->expires < link->env->now) {
@@ -188,19 +214,21 @@ put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
 
 /* Frames for one peer; 0 if there was nothing left to say. */
 static size_t
-put_frames (SsLink *link, SsPeerWork *work, uint8_t *buf, size_t room,
-            size_t *ret_media_len)
+put_frames (SsLink *link, SsPeerWork *work, Load load, uint8_t *buf,
+            size_t room, size_t *ret_media_len)
 {
   size_t len = 0;
   *ret_media_len = 0;
   len += put_acks (work, buf, room);
-  SsLinkItem *item = pick (link, work, room - len);
+  SsLinkItem *item = pick (link, work, load, room - len);
   while (item) {
     take (link, work->peer, item);
+    item->early = load == LOAD_INITIATION;
     size_t with_length = frame_len (item) + 2;
-    SsLinkItem *following = len + with_length < room
-                                ? pick (link, work, room - len - with_length)
-                                : NULL;
+    SsLinkItem *following =
+        len + with_length < room
+            ? pick (link, work, load, room - len - with_length)
+            : NULL;
     size_t n = put_message (item, !following, buf + len);
     len += n;
     if (item->class != SS_CLASS_CONTROL)
@@ -210,6 +238,16 @@ put_frames (SsLink *link, SsPeerWork *work, uint8_t *buf, size_t room,
     item = following;
   }
   return len;
+}
+
+size_t
+ss_link_put_frames (SsLink *link, SsPeerWork *work, bool is_initiation,
+                    uint8_t *buf, size_t room)
+{
+  size_t media_len;
+  return put_frames (link, work,
+                     is_initiation ? LOAD_INITIATION : LOAD_RESPONSE, buf, room,
+                     &media_len);
 }
 
 /* Takes the peer off the lists where it has nothing that can go now. */
@@ -252,7 +290,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   size_t media_len, len;
   size_t room = SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;
   work->want_confirm = false;
-  len = put_frames (link, work, buf + HEADER_LEN, room, &media_len);
+  len = put_frames (link, work, LOAD_DATA, buf + HEADER_LEN, room, &media_len);
   settle_ready (link, work, class);
   if (len == 0 && !confirm)
     return 0;

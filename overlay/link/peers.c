@@ -369,6 +369,7 @@ ss_link_sweep (SsLink *link)
   ss_limit_trim (&link->accepted, now);
   ss_limit_trim (&link->answers, now);
   ss_link_calls_trim (link);
+  ss_link_early_trim (link);
   if (link->n_peers > 0)
     ss_timers_arm (&link->env->timers, &link->sweep_timer, now + SWEEP_PERIOD);
 }

@@ -35,6 +35,9 @@ typedef enum {
 #define CALLS_PER_SECOND   256 /* passed on, all told */
 #define ASKED_MAX          32  /* addresses sent to, of no peer now */
 #define RELAYS_MAX         32  /* whose calls were answered */
+#define EARLY_MAX          997 /* bytes of frames in an initiation; */
+#define EARLY_HEARSAY_MAX  448 /* to an address that nobody confirmed */
+#define EARLY_SEEN_MAX     1024
 /* More initiations than this in a second, and a cookie is asked for; a
  * handshake costs about 0.3 ms. */
 #define LOAD_PER_SECOND     200
@@ -61,6 +64,7 @@ typedef enum {
 #define PING_PERIOD        (1 * SS_SEC)
 #define BINDING_TIME       (300 * SS_SEC) /* what a NAT may remember */
 #define BINDING_SHORT      (20 * SS_SEC)  /* what any remembers */
+#define EARLY_SKEW         (10 * SS_SEC)  /* of an initiation's clock */
 
 /* In a peer's flags, here only: its address is not its own, but a relay's. */
 #define PEER_VIA 0x80
@@ -101,6 +105,7 @@ typedef struct {
   uint16_t head_len, body_len;
   uint8_t protocol, class, tries, tries_max;
   bool reliable;
+  bool early; /* sent in an initiation, and not acknowledged yet */
   uint8_t head[];
 } SsLinkItem;
 
@@ -127,6 +132,7 @@ typedef struct {
 typedef struct {
   uint64_t bits[SEQUENCE_WINDOW / 64];
   SsTime used;
+  uint32_t owner; /* the sender's state, as its indices tell it */
   uint16_t highest;
 } SsReceiveWindow;
 
@@ -141,6 +147,7 @@ typedef struct {
   GList ready[SS_N_CLASSES];   /* in the link's lists */
   uint8_t is_ready;            /* bit for each class */
   bool want_confirm;           /* an empty datagram will do */
+  bool is_answering;           /* its initiation is being looked at */
   uint16_t n_acks, acks_capacity;
   uint16_t *acks; /* sequences to acknowledge */
   SsReceiveWindow *window;
@@ -193,6 +200,13 @@ typedef struct {
   SsTime time;
 } SsLinkAddrTime;
 
+/* An initiation whose messages were taken. */
+typedef struct {
+  uint64_t initiator; /* first bytes of its id */
+  uint64_t timestamp;
+  SsTime until; /* it is too old then to be taken again */
+} SsLinkEarly;
+
 struct SsLink {
   SsEnv *env;
   SsLinkUpcalls upcalls;
@@ -231,6 +245,8 @@ struct SsLink {
   SsCookies *cookies; /* NULL: never been under load */
   SsTime load_second;
   unsigned load_now, load_before;
+  SsTime early_from; /* wall time: no messages of older initiations */
+  GArray *early;     /* SsLinkEarly, the oldest first; NULL: none */
 
   /* call.c; the arrays are NULL most of the time. */
   SsAddr advertise; /* the own address, also while relayed */
@@ -287,6 +303,9 @@ void ss_link_drop_items (SsLink *link, SsLinkPeer *peer, bool tell);
 /* Lists the peer for output in each class that has something. */
 void ss_link_make_ready (SsLink *link, SsPeerWork *work);
 void ss_link_unready (SsLink *link, SsPeerWork *work, unsigned class);
+/* What went out in an initiation is queued again. */
+void ss_link_requeue_early (SsLink *link, SsPeerWork *work);
+bool ss_link_has_items (const SsPeerWork *work);
 
 /* handshake.c */
 void ss_link_initiate (SsLink *link, SsLinkPeer *peer);
@@ -308,11 +327,27 @@ void ss_link_take_initiation (SsLink *link, const SsAddr *from,
                               const uint8_t *datagram, size_t len,
                               bool is_called);
 
+/* early.c: messages in an initiation */
+/* Is it certain that they have not been taken before? Then they count as
+ * taken from now on. */
+bool ss_link_take_early (SsLink *link, const SsId *initiator,
+                         uint64_t timestamp);
+void ss_link_early_trim (SsLink *link);
+void ss_link_early_clear (SsLink *link);
+
 /* input.c */
+/* The frames of a handshake's message, from whom the index stands for. Those
+ * of an initiation may tell that the sender has lost its state. */
+void ss_link_read_frames (SsLink *link, SsLinkPeer *peer, uint32_t index,
+                          bool is_initiation, const uint8_t *data, size_t len);
 void ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
                       size_t len);
 
 /* output.c */
+/* Frames of a handshake's message: acknowledgements and control messages; in
+ * an initiation only such as can be sent again, if they are not taken. */
+size_t ss_link_put_frames (SsLink *link, SsPeerWork *work, bool is_initiation,
+                           uint8_t *buf, size_t room);
 /* Queues a datagram that is not of a session. */
 void ss_link_post (SsLink *link, const SsAddr *to, const uint8_t *data,
                    size_t len);

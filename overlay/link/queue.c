@@ -243,6 +243,31 @@ ss_link_unready (SsLink *link, SsPeerWork *work, unsigned class)
   g_queue_unlink (&link->ready[class], &work->ready[class]);
 }
 
+bool
+ss_link_has_items (const SsPeerWork *work)
+{
+  unsigned n = work->unacked.length;
+  for (unsigned i = 0; i < SS_N_CLASSES; i++)
+    n += work->queues[i].length;
+  return n > 0;
+}
+
+void
+ss_link_requeue_early (SsLink *link, SsPeerWork *work)
+{
+  GList *node = work->unacked.head;
+  while (node) {
+    SsLinkItem *item = node->data;
+    node = node->next;
+    if (!item->early)
+      continue;
+    item->early = false;
+    g_queue_unlink (&work->unacked, &item->node);
+    insert_by_sequence (&work->queues[item->class], item);
+    link->backlog[item->class] += ss_link_item_len (item);
+  }
+}
+
 static SsLinkItem *
 first_late (const SsPeerWork *work, SsTime now)
 {
@@ -263,6 +288,7 @@ ss_link_retransmit (SsLink *link, SsLinkPeer *peer)
   bool is_silent = false;
   while (!ss_link_is_dead (peer) && (item = first_late (work, now)) != NULL) {
     g_queue_unlink (&work->unacked, &item->node);
+    item->early = false;
     /* Twice unanswered, and nothing else came: the peer may have lost the
      * session. */
     is_silent |= item->tries >= 2 && peer->last_heard < item->first_sent;

@@ -1,20 +1,31 @@
 /* Any datagrams, and any frames inside authentic ones, at a link in mid
- * session (with the plain sealer, so that they get that far), with sends and
- * jumps of time between them. The input is a list of steps: a byte that says
- * what to do, two of length, and bytes. Nothing may crash; and when it is
- * over, all that was begun ends. */
+ * session, or in an authentic initiation (with the plain sealer, so that they
+ * get that far), with sends and jumps of time between them. The input is a
+ * list of steps: a byte that says what to do, two of length, and bytes.
+ * Nothing may crash; and when it is over, all that was begun ends. */
 #include <string.h>
 
+#include "overlay/link/cookie.h"
 #include "overlay/link/link.h"
 #include "overlay/link/messages.h"
+#include "overlay/link/sealer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/link_net.h"
 
-enum { STEP_DATAGRAM, STEP_FRAMES, STEP_TIME, STEP_SEND, STEP_CLOSE, N_STEPS };
+enum {
+  STEP_DATAGRAM,
+  STEP_FRAMES,
+  STEP_TIME,
+  STEP_SEND,
+  STEP_CLOSE,
+  STEP_INITIATION,
+  N_STEPS
+};
 
 #define STEP_HEADER 3
 #define HEADER_LEN  13
 #define TAG_LEN     16
+#define FRAMES_MAX  997 /* in an initiation */
 #define QUIET       (20 * 60 * SS_SEC)
 
 /* The header of an authentic datagram of endpoint 1 to endpoint 0. */
@@ -46,6 +57,42 @@ inject (LinkNet *net, const NetDatagram *header, bool is_frames,
   net_deliver (net, &datagram);
 }
 
+/* An initiation of endpoint 1's identity with these frames; the step's number
+ * says how much of its state it has lost since the last. */
+static void
+initiate (LinkNet *net, uint8_t step, const uint8_t *data, size_t len)
+{
+  const NetEndpoint *endpoint = &net->endpoints[1];
+  SsContact self = net_contact (net, 1), peer = net_contact (net, 0);
+  SsMsgLinkHello hello = {
+    .timestamp = (uint64_t) (net->now + endpoint->env.wall_offset),
+    .key = self.key,
+  };
+  hello.frames = (SsWireBytes){ data, 0 };
+  hello.frames.len = (uint16_t) MIN (len, FRAMES_MAX);
+  uint8_t payload[SS_MSG_LINK_HELLO_MAX], key[32];
+  uint8_t noise[sizeof payload + SS_SEALER_INITIATION_OVERHEAD];
+  size_t n = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
+  SsSealer *sealer =
+      ss_sealer_new (endpoint->config.identity_seed, endpoint->config.realm_key,
+                     SS_LINK_VERSION);
+  SsSealerHandshake *handshake =
+      ss_sealer_initiate (sealer, &peer.key, &net->rng, payload, n, noise);
+  SsMsgLinkInitiation message = {
+    .sender = 1 + step / N_STEPS,
+    .noise = { noise, (uint16_t) (n + SS_SEALER_INITIATION_OVERHEAD) },
+  };
+  NetDatagram datagram = { .from = self.addr, .to = peer.addr };
+  datagram.len = ss_msg_link_initiation_encode (&message, datagram.data,
+                                                sizeof datagram.data);
+  ss_mac_key (SS_MAC_FIRST, endpoint->config.realm_key, &peer.key, key);
+  ss_mac (key, sizeof key, datagram.data, datagram.len - 2 * SS_MAC_LEN,
+          datagram.data + datagram.len - 2 * SS_MAC_LEN);
+  net_deliver (net, &datagram);
+  ss_sealer_handshake_free (handshake);
+  ss_sealer_free (sealer);
+}
+
 static void
 run_step (LinkNet *net, const NetDatagram *header, uint8_t step,
           const uint8_t *data, size_t len)
@@ -57,6 +104,9 @@ run_step (LinkNet *net, const NetDatagram *header, uint8_t step,
     break;
   case STEP_FRAMES:
     inject (net, header, true, data, len);
+    break;
+  case STEP_INITIATION:
+    initiate (net, step, data, len);
     break;
   case STEP_TIME:
     net_run (net, net->now + (SsTime) len * 10 * SS_MSEC);
@@ -89,6 +139,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t len)
   net->endpoints[0].echo = true;
   net_send (net, 0, 1, &how, "one");
   net_run (net, 1 * SS_SEC);
+  net_send (net, 0, 1, &how, "two");
+  net_run (net, 2 * SS_SEC);
   g_assert_cmpuint (header.len, >, 0);
   while (len >= STEP_HEADER) {
     size_t step_len = (size_t) (data[1] << 8 | data[2]);
@@ -181,6 +233,7 @@ ss_fuzz_generate (SsRng *rng, uint8_t ret_data[SS_FUZZ_INPUT_MAX])
       body_len = generate_datagram (rng, body);
       break;
     case STEP_FRAMES:
+    case STEP_INITIATION:
       body_len = generate_frames (rng, body, 600);
       break;
     default:

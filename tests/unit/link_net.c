@@ -122,6 +122,7 @@ net_new (uint64_t seed, unsigned n_endpoints)
     endpoint->failed = g_array_new (FALSE, FALSE, sizeof (uint64_t));
     endpoint->config.advertise = endpoint->addr;
     endpoint->config.flags = SS_PEER_REACHABLE;
+    endpoint->config.is_fresh = true;
     identity_of (i, endpoint->config.identity_seed);
     net_start (net, i);
   }
@@ -164,6 +165,7 @@ net_stop (LinkNet *net, unsigned i)
     return;
   ss_link_free (endpoint->link);
   endpoint->link = NULL;
+  endpoint->config.is_fresh = false;
   g_assert_cmpint (ss_timers_deadline (&endpoint->env.timers), ==, SS_NEVER);
   ss_env_clear (&endpoint->env);
 }

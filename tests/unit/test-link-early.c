@@ -1,0 +1,299 @@
+/* Messages in an initiation: they come half a round trip after they were
+ * sent, once, whatever is lost, sent again or forged. Built with each
+ * sealer. */
+#include <string.h>
+
+#include "overlay/link/link.h"
+#include "overlay/link/messages.h"
+#include "tests/unit/link_net.h"
+
+#define HALF (10 * SS_MSEC) /* a round trip */
+
+static SsLinkSend
+reliable (uint64_t token)
+{
+  return (SsLinkSend){
+    .protocol = 1,
+    .class = SS_CLASS_CONTROL,
+    .reliable = true,
+    .token = token,
+  };
+}
+
+static const NetMessage *
+message (const LinkNet *net, unsigned endpoint, unsigned place)
+{
+  const GArray *messages = net->endpoints[endpoint].messages;
+  g_assert_cmpuint (place, <, messages->len);
+  return &g_array_index (messages, NetMessage, place);
+}
+
+static void
+test_at_once (void)
+{
+  LinkNet *net = net_new (1, 2);
+  SsLinkSend how = reliable (1);
+  SsContact b = net_contact (net, 1);
+  net->endpoints[1].echo = true;
+  net_send (net, 0, 1, &how, "question");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpint (message (net, 1, 0)->at, ==, HALF);
+  /* The response brings the acknowledgement and the answer. */
+  g_assert_cmpint (message (net, 0, 0)->at, ==, 2 * HALF);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  g_assert_cmpuint (net->sent->len, ==, 3);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==, 2 * HALF);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_EARLY_TAKEN), ==, 1);
+  net_free (net);
+}
+
+static void
+test_both_at_once (void)
+{
+  LinkNet *net = net_new (2, 2);
+  SsLinkSend how = reliable (1);
+  net_send (net, 0, 1, &how, "from 0");
+  net_send (net, 1, 0, &how, "from 1");
+  net_run (net, 5 * SS_SEC);
+  for (unsigned i = 0; i < 2; i++) {
+    g_assert_cmpint (message (net, i, 0)->at, ==, HALF);
+    g_assert_cmpuint (net->endpoints[i].messages->len, ==, 1);
+    g_assert_cmpuint (net->endpoints[i].acked->len, ==, 1);
+    g_assert_cmpuint (net->endpoints[i].late->len, ==, 0);
+  }
+  net_free (net);
+}
+
+/* What does not fit, or cannot be sent again, waits for the session. */
+static void
+test_rest_waits (void)
+{
+  LinkNet *net = net_new (3, 2);
+  g_autofree char *text = g_strnfill (1000, 'x');
+  SsLinkSend how = reliable (1), media = { .protocol = 3 };
+  media.class = SS_CLASS_MEDIA;
+  net_send (net, 0, 1, &how, text);
+  net_send (net, 0, 1, &media, "media");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 2);
+  g_assert_cmpint (message (net, 1, 0)->at, ==, 3 * HALF);
+  g_assert_cmpint (message (net, 1, 1)->at, ==, 3 * HALF);
+  const NetSent *initiation = &g_array_index (net->sent, NetSent, 0);
+  g_assert_cmpuint (initiation->len, <, 271);
+  net_free (net);
+}
+
+/* Not taken: it comes in the session, as soon as that is made. */
+static void
+check_refused (LinkNet *net)
+{
+  SsLinkSend how = reliable (1);
+  SsTime start = net->now;
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, start + 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  g_assert_cmpint (message (net, 1, 0)->at, ==, start + 3 * HALF);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  g_assert_cmpuint (net->endpoints[0].late->len, ==, 0);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_EARLY_REFUSED), ==, 1);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_LINK_EARLY_TAKEN), ==, 0);
+}
+
+static void
+test_refused (void)
+{
+  static const SsTime skews[] = { -60 * SS_SEC, -10 * SS_SEC, 11 * SS_SEC,
+                                  100000 * SS_SEC };
+  for (unsigned i = 0; i < G_N_ELEMENTS (skews); i++) {
+    LinkNet *net = net_new (4, 2);
+    net->endpoints[0].env.wall_offset += skews[i];
+    check_refused (net);
+    net_free (net);
+  }
+  /* A node that has just started again may have taken it before. */
+  LinkNet *net = net_new (4, 2);
+  net_stop (net, 1);
+  net_start (net, 1);
+  net_run (net, 9 * SS_SEC);
+  check_refused (net);
+  net_free (net);
+}
+
+static bool
+record (void *user, NetDatagram *datagram)
+{
+  if (datagram->data[0] == SS_MSG_LINK_INITIATION)
+    g_ptr_array_add (user, g_memdup2 (datagram, sizeof *datagram));
+  return true;
+}
+
+/* Whenever an initiation comes again, before and after the responder has
+ * forgotten the initiator, and after it has been started again. */
+static void
+test_replay (void)
+{
+  static const SsTime moments[] = {
+    0,           1 * SS_SEC,   9 * SS_SEC,   15 * SS_SEC,
+    25 * SS_SEC, 100 * SS_SEC, 300 * SS_SEC, 3600 * SS_SEC
+  };
+  for (unsigned is_restarted = 0; is_restarted < 2; is_restarted++) {
+    LinkNet *net = net_new (5, 2);
+    g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+    SsLinkSend how = reliable (1);
+    net->filter = record;
+    net->filter_user = records;
+    net_send (net, 0, 1, &how, "once");
+    net_run (net, 100 * SS_MSEC);
+    net->filter = NULL;
+    g_assert_cmpuint (records->len, ==, 1);
+    net_stop (net, 0);
+    SsTime start = net->now;
+    for (unsigned i = 0; i < G_N_ELEMENTS (moments); i++) {
+      net_run (net, start + moments[i]);
+      if (is_restarted) {
+        net_stop (net, 1);
+        net_start (net, 1);
+        net_run (net, net->now + (SsTime) i * 2 * SS_SEC);
+        start += (SsTime) i * 2 * SS_SEC;
+      }
+      net_deliver (net, g_ptr_array_index (records, 0));
+    }
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+    net_free (net);
+  }
+}
+
+typedef struct {
+  uint8_t code;
+  unsigned n;
+} Drop;
+
+static bool
+drop_some (void *user, NetDatagram *datagram)
+{
+  Drop *drop = user;
+  if (datagram->data[0] != drop->code || drop->n == 0)
+    return true;
+  drop->n--;
+  return false;
+}
+
+/* Initiations, responses or confirmations are lost: once all the same. */
+static void
+test_lost (void)
+{
+  static const uint8_t codes[] = { SS_MSG_LINK_INITIATION, SS_MSG_LINK_RESPONSE,
+                                   SS_MSG_LINK_DATA };
+  for (unsigned i = 0; i < G_N_ELEMENTS (codes); i++) {
+    for (unsigned n = 1; n < 3; n++) {
+      LinkNet *net = net_new (6, 2);
+      Drop drop = { codes[i], n };
+      SsLinkSend how = reliable (1);
+      net->endpoints[1].echo = true;
+      net->filter = drop_some;
+      net->filter_user = &drop;
+      net_send (net, 0, 1, &how, "once");
+      net_run (net, 5 * SS_SEC);
+      g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+      g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+      net_free (net);
+    }
+  }
+}
+
+/* The initiator has lost its state: what it says then counts from anew. */
+static void
+test_new_state (void)
+{
+  LinkNet *net = net_new (7, 2);
+  for (unsigned i = 0; i < 5; i++) {
+    SsLinkSend how = reliable (i + 1);
+    net_send (net, 0, 1, &how, "x");
+    net_run (net, net->now + 1 * SS_SEC);
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, i + 1);
+    g_assert_cmpint (message (net, 1, i)->at, ==, i * SS_SEC + HALF);
+    net_stop (net, 0);
+    net->endpoints[0].config.last_handshake_ns = 0;
+    net_start (net, 0);
+  }
+  net_free (net);
+}
+
+typedef struct {
+  SsAddr addr;
+  size_t bytes;
+  unsigned n;
+} Count;
+
+static bool
+count_to (void *user, NetDatagram *datagram)
+{
+  Count *count = user;
+  if (ss_addr_equal (&datagram->to, &count->addr)) {
+    count->bytes += datagram->len;
+    count->n++;
+  }
+  return true;
+}
+
+/* An initiation may come from anywhere: where it says that it came from, no
+ * more is sent than came, and no more initiations than to any address. */
+static void
+test_forged_source (void)
+{
+  LinkNet *net = net_new (8, 2);
+  g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *text = g_strnfill (400, 'x');
+  SsLinkSend how = reliable (1);
+  Count count = { .addr = ss_addr_v4 (0x09090909, 9) };
+  net->filter = record;
+  net->filter_user = records;
+  net_send (net, 0, 1, &how, text);
+  net_drain (net, 0);
+  net_stop (net, 0);
+  NetDatagram *forged = g_ptr_array_index (records, 0);
+  g_ptr_array_set_size (net->flying, 0);
+  forged->from = count.addr;
+  net->endpoints[1].echo = true;
+  net->filter = count_to;
+  net->filter_user = &count;
+  net_deliver (net, forged);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  g_assert_cmpuint (count.n, ==, 1);
+  g_assert_cmpuint (count.bytes, <=, forged->len);
+  net_run (net, 60 * SS_SEC);
+  g_assert_cmpuint (count.n, <=, 1 + 3);
+  g_assert_cmpuint (count.bytes, <=, 2 * forged->len + 3 * 271);
+  net_free (net);
+}
+
+/* When nobody waits any more for the session, no more is done for it. */
+static void
+test_given_up (void)
+{
+  LinkNet *net = net_new (9, 2);
+  SsLinkSend how = reliable (1);
+  how.tries_max = 2;
+  net_stop (net, 1);
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 60 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  g_assert_cmpuint (net->sent->len, ==, 2);
+  net_free (net);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/link/early/at-once", test_at_once);
+  g_test_add_func ("/link/early/both-at-once", test_both_at_once);
+  g_test_add_func ("/link/early/rest-waits", test_rest_waits);
+  g_test_add_func ("/link/early/refused", test_refused);
+  g_test_add_func ("/link/early/replay", test_replay);
+  g_test_add_func ("/link/early/lost", test_lost);
+  g_test_add_func ("/link/early/new-state", test_new_state);
+  g_test_add_func ("/link/early/forged-source", test_forged_source);
+  g_test_add_func ("/link/early/given-up", test_given_up);
+  return g_test_run ();
+}
