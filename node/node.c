@@ -85,6 +85,20 @@ on_pinged (void *user, const SsContact *peer, SsTime rtt)
   ss_pastry_link_pinged (node->pastry, peer, rtt);
 }
 
+static SsTime
+on_wanted (void *user, const SsContact *peer)
+{
+  SsNode *node = user;
+  return ss_pastry_link_wanted (node->pastry, peer);
+}
+
+static void
+on_met (void *user, const SsContact *peer, SsTime rtt)
+{
+  SsNode *node = user;
+  ss_pastry_link_met (node->pastry, peer, rtt);
+}
+
 static void
 on_arrived (void *user, const SsAddr *from, bool unasked)
 {
@@ -102,6 +116,8 @@ static const SsLinkUpcalls link_upcalls = {
   .identified = on_identified,
   .arrived = on_arrived,
   .pinged = on_pinged,
+  .wanted = on_wanted,
+  .met = on_met,
 };
 
 /* The store's. */

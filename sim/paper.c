@@ -140,12 +140,12 @@ locality (Table *table, SsWorld *world)
   const char *paper = n == 5000 ? "~14.4" : "";
   SsStudyRow row;
 
-  ss_study_row (world, 0, n, &row);
+  ss_study_row (world, 0, 0, n, &row);
   put (table, paper, row.best, row.possible, "%u nodes: row 0, joined", n);
   ss_world_run (world, MAINTAIN_TIME);
-  ss_study_row (world, 0, n, &row);
+  ss_study_row (world, 0, 0, n, &row);
   put (table, "", row.best, row.possible, "%u nodes: row 0, maintained", n);
-  ss_study_row (world, 1, n, &row);
+  ss_study_row (world, 1, 0, n, &row);
   put (table, "", row.best, row.possible, "%u nodes: row 1, maintained", n);
 }
 

@@ -51,6 +51,7 @@ void ss_scenario_store (SsSimRun *run);
 /* sim/scenarios_study.c */
 void ss_scenario_routes (SsSimRun *run);
 void ss_scenario_locality (SsSimRun *run);
+void ss_scenario_tables (SsSimRun *run);
 void ss_scenario_failure (SsSimRun *run);
 void ss_scenario_mass_failure (SsSimRun *run);
 void ss_scenario_churn (SsSimRun *run);

@@ -22,6 +22,8 @@
 #define WRONG_MAX      1e-5
 #define ANSWERED_MIN   0.999
 #define LOCALITY_NODES 5000
+#define NEWCOMER_PAUSE (2 * SS_SEC)
+#define NEWCOMER_TIME  (60 * SS_SEC)
 
 static void
 fail_above (SsWorld *world, const char *what, double value, double most)
@@ -86,7 +88,7 @@ ss_scenario_routes (SsSimRun *run)
 static void
 report_row (SsWorld *world, const char *what, unsigned row, SsStudyRow *ret)
 {
-  ss_study_row (world, row, LOCALITY_NODES, ret);
+  ss_study_row (world, row, 0, LOCALITY_NODES, ret);
   ss_world_row (world, what, "%.2f best  %.2f there  %.2f possible  ratio %.3f",
                 ret->best, ret->present, ret->possible, ret->ratio);
 }
@@ -106,6 +108,106 @@ ss_scenario_locality (SsSimRun *run)
       ss_world_fail (world, "%.2f of 15 entries are the nearest, not %.2f",
                      row.best, ROW_BEST);
   }
+  ss_sim_end (run, world);
+}
+
+/* What was said in a stage, by kind, and the tables it led to. */
+static void
+report_stage (SsWorld *world, const char *what)
+{
+  double n = ss_world_n_up (world);
+  SsStudyRow row;
+
+  ss_world_row (world, what, "%.1f datagrams a node  %.0f bytes",
+                (double) world->traffic->datagrams / n,
+                (double) world->traffic->bytes / n);
+  for (unsigned i = 0; i < 3; i++) {
+    char name[16];
+
+    g_snprintf (name, sizeof name, "row %u", i);
+    report_row (world, name, i, &row);
+  }
+  if (world->options.verbose)
+    ss_traffic_print (world->traffic, n);
+  ss_world_count_traffic (world);
+}
+
+static void
+report_routes (SsWorld *world)
+{
+  unsigned n = ss_world_n_up (world);
+  SsStudyRoutes routes;
+
+  ss_study_routes (world, 2 * n, MAX (10 * SS_SEC / n, 1), &routes);
+  row_hops (world, &routes);
+  ss_world_row (world, "stretch; oracle", "%.4f  %.4f", routes.measured.stretch,
+                routes.ideal_stretch);
+  check_delivered (world, &routes.measured);
+  ss_world_count_traffic (world);
+}
+
+/* What a node has sent and got. */
+static double
+n_datagrams (SsWorld *world, unsigned index)
+{
+  const SsCounters *counters =
+      &ss_node_env (ss_world_node (world, index))->counters;
+
+  return (double) (counters->value[SS_COUNT_DATAGRAMS_IN]
+                   + counters->value[SS_COUNT_DATAGRAMS_OUT]);
+}
+
+/* Nodes that come one by one to a ring that is at rest, as in the paper. */
+static void
+report_newcomers (SsWorld *world, unsigned n)
+{
+  unsigned first = world->members->len;
+  double joined = 0, later = 0;
+  SsStudyRow row, row_later;
+
+  for (unsigned i = 0; i < n; i++) {
+    unsigned index = ss_world_add (world, false, false);
+
+    ss_world_wait (world, ss_world_all_ready, NEWCOMER_PAUSE);
+    joined += n_datagrams (world, index) / n;
+    ss_world_run (world, NEWCOMER_PAUSE);
+  }
+  ss_study_row (world, 0, first, n, &row);
+  ss_world_run (world, NEWCOMER_TIME);
+  ss_study_row (world, 0, first, n, &row_later);
+  for (unsigned i = first; i < world->members->len; i++)
+    later += n_datagrams (world, i) / n;
+  ss_world_row (world, "newcomers, row 0; a minute later",
+                "%.2f best  ratio %.3f; %.2f  %.3f", row.best, row.ratio,
+                row_later.best, row_later.ratio);
+  ss_world_row (world, "their datagrams, joined; later", "%.1f  %.1f", joined,
+                later);
+}
+
+/* How good the tables are as time goes by after fast growth, and what that
+ * costs. */
+void
+ss_scenario_tables (SsSimRun *run)
+{
+  static const unsigned stages[] = { 10, 60, 180, 600, 1800 };
+  SsWorld *world = ss_sim_begin (run, NULL);
+
+  ss_world_count_traffic (world);
+  if (ss_study_grow (world, MAX (run->options->nodes, 2))) {
+    SsTime start = ss_world_now (world);
+
+    report_stage (world, "just joined");
+    for (unsigned i = 0; i < G_N_ELEMENTS (stages); i++) {
+      char what[32];
+
+      ss_world_run (world, start + stages[i] * SS_SEC - ss_world_now (world));
+      g_snprintf (what, sizeof what, "after %u s", stages[i]);
+      report_stage (world, what);
+      if (i % 2 == 1)
+        report_routes (world);
+    }
+  }
+  report_newcomers (world, MAX (run->options->nodes / 50, 20));
   ss_sim_end (run, world);
 }
 

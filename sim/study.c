@@ -107,17 +107,21 @@ entry_of (SsWorld *world, const SsTruth *truth, unsigned index,
 }
 
 void
-ss_study_row (SsWorld *world, unsigned row, unsigned n_nodes,
+ss_study_row (SsWorld *world, unsigned row, unsigned from, unsigned n_nodes,
               SsStudyRow *ret_row)
 {
   SsTruth *truth = ss_truth_new (world);
-  unsigned n = MIN (truth->entries->len, n_nodes), n_ratios = 0;
+  unsigned n = 0, n_ratios = 0;
   SsStudyRow sum = { .best = 0 };
   SsRng rng;
 
   ss_network_rng (world->network, "row", row, &rng);
-  for (unsigned i = 0; i < n; i++) {
+  for (unsigned i = 0; i < truth->entries->len && n < n_nodes; i++) {
     const SsTruthEntry *node = ss_truth_at (truth, i);
+
+    if (node->index < from)
+      continue;
+    n++;
 
     for (unsigned digit = 0; digit < DIGITS; digit++) {
       SsId key;

@@ -22,13 +22,14 @@ void ss_study_routes (SsWorld *world, unsigned n, SsTime interval,
 
 /* Of the nodes' tables, one row: how many entries of 15 are the nearest that
  * there is, how many are there, and how many there could be (means), and how
- * far they are relative to the nearest (mean). Of at most so many nodes. */
+ * far they are relative to the nearest (mean). Of at most so many nodes, of
+ * those members that came as number `from` or later. */
 typedef struct {
   double best, present, possible, ratio;
 } SsStudyRow;
 
-void ss_study_row (SsWorld *world, unsigned row, unsigned n_nodes,
-                   SsStudyRow *ret_row);
+void ss_study_row (SsWorld *world, unsigned row, unsigned from,
+                   unsigned n_nodes, SsStudyRow *ret_row);
 
 /* Kills a share of all nodes at once, the first excepted; how many. */
 unsigned ss_study_kill (SsWorld *world, double share);

@@ -1,11 +1,21 @@
 /* Who are you? How a node that is given an address, and no key, learns whom
- * it would speak to. The answer proves nothing yet: the handshake does. */
+ * it would speak to. The answer proves nothing yet: the handshake does.
+ *
+ * A ping is the same question, to one whose key is known. If the asker says
+ * who it is, the answer tells below which distance it is of interest, and
+ * carries a stamp; sent back at once in a LINK_MET, that tells the other end
+ * the distance as well. The stamp is proved by a MAC, for who could make up
+ * one could pretend to be near; nothing is kept for it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "overlay/link/private.h"
 
 _Static_assert(sizeof (((SsMsgLinkAsk *) NULL)->mac) == SS_MAC_LEN, "a MAC");
+_Static_assert(sizeof (((SsMsgLinkAnswer *) NULL)->proof) == SS_MAC_LEN,
+               "a MAC");
+
+#define MET_TIME (2 * SS_SEC) /* a stamp's life */
 
 static void
 question_free (SsLink *link, SsLinkQuestion *question)
@@ -73,6 +83,10 @@ post_question (SsLink *link, SsLinkQuestion *question)
 {
   SsMsgLinkAsk ask = { .padding = { 0 } };
   uint8_t buf[SS_MSG_LINK_ASK_MAX];
+  if (question->introduces) {
+    ask.key = link->self.key;
+    ask.flags = link->self.flags;
+  }
   /* A ping's answer tells which sending it answers. */
   if (question->is_ping)
     ss_rng_bytes (&link->env->rng, question->nonce, sizeof question->nonce);
@@ -101,7 +115,7 @@ add_question (SsLink *link, const SsAddr *addr)
 }
 
 bool
-ss_link_ping (SsLink *link, const SsContact *peer)
+ss_link_ping (SsLink *link, const SsContact *peer, bool introduce)
 {
   unsigned n = link->questions ? link->questions->len : 0;
   if (n >= PINGS_MAX || !ss_addr_is_set (&peer->addr)
@@ -114,6 +128,7 @@ ss_link_ping (SsLink *link, const SsContact *peer)
   }
   SsLinkQuestion *question = add_question (link, &peer->addr);
   question->is_ping = true;
+  question->introduces = introduce;
   question->peer = *peer;
   post_question (link, question);
   return true;
@@ -148,6 +163,99 @@ ss_link_question_timer (SsLink *link, SsLinkQuestion *question)
               "no answer (nobody there, or another realm key)");
 }
 
+static void
+prove (const SsLink *link, const SsKey *key, const SsAddr *addr, uint64_t stamp,
+       uint8_t ret_proof[SS_MAC_LEN])
+{
+  struct {
+    SsKey key;
+    uint8_t ip[sizeof addr->ip];
+    uint64_t stamp, port;
+  } what = { .key = *key, .stamp = stamp, .port = addr->port };
+  memcpy (what.ip, addr->ip, sizeof what.ip);
+  ss_mac (link->met_key, sizeof link->met_key, (const uint8_t *) &what,
+          sizeof what, ret_proof);
+}
+
+/* What the asker is to do if it turns out to be near enough. */
+static void
+invite (SsLink *link, const SsAddr *from, const SsMsgLinkAsk *ask,
+        SsMsgLinkAnswer *answer)
+{
+  static const SsKey nobody;
+  if (ss_key_equal (&ask->key, &nobody)
+      || ss_key_equal (&ask->key, &link->self.key) || !link->upcalls.wanted)
+    return;
+  SsContact contact = {
+    .key = ask->key,
+    .id = ss_id_of_key (&ask->key),
+    .addr = *from,
+    .flags = ask->flags,
+  };
+  ss_link_enter (link);
+  SsTime wanted = link->upcalls.wanted (link->user, &contact);
+  ss_link_leave (link);
+  if (wanted <= 0)
+    return;
+  answer->wanted = (uint32_t) MIN (wanted / SS_USEC, UINT32_MAX);
+  answer->stamp = (uint64_t) link->env->now;
+  prove (link, &ask->key, from, answer->stamp, answer->proof);
+}
+
+/* Of the answer to a ping: the other end wants to know. */
+static void
+meet (SsLink *link, const SsLinkQuestion *question,
+      const SsMsgLinkAnswer *answer)
+{
+  SsTime rtt = link->env->now - question->sent;
+  if (!question->introduces || !ss_key_equal (&answer->key, &question->peer.key)
+      || rtt / SS_USEC >= answer->wanted)
+    return;
+  SsMsgLinkMet met = {
+    .key = link->self.key,
+    .flags = link->self.flags,
+    .stamp = answer->stamp,
+  };
+  uint8_t buf[SS_MSG_LINK_MET_MAX];
+  memcpy (met.proof, answer->proof, sizeof met.proof);
+  ss_link_post_with_mac (link, &question->addr, buf,
+                         ss_msg_link_met_encode (&met, buf, sizeof buf));
+}
+
+void
+ss_link_on_met (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                size_t len)
+{
+  SsMsgLinkMet met;
+  uint8_t proof[SS_MAC_LEN];
+  if (!ss_msg_link_met_decode (datagram, len, &met)) {
+    ss_count (link->env, DATAGRAMS_MALFORMED);
+    return;
+  }
+  if (!ss_link_mac_is_right (link, datagram, len, met.mac))
+    return;
+  prove (link, &met.key, from, met.stamp, proof);
+  SsTime now = link->env->now;
+  if (!ss_mac_equal (proof, met.proof) || met.stamp > (uint64_t) now
+      || (uint64_t) now - met.stamp > (uint64_t) MET_TIME
+      || !ss_sealer_key_has_work (&met.key)) {
+    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    return;
+  }
+  SsContact contact = {
+    .key = met.key,
+    .id = ss_id_of_key (&met.key),
+    .addr = *from,
+    .flags = met.flags & (uint8_t) ~PEER_VIA,
+  };
+  ss_link_note_arrival (link, from, false);
+  ss_link_enter (link);
+  if (link->upcalls.met)
+    link->upcalls.met (link->user, &contact,
+                       MAX (now - (SsTime) met.stamp, SS_USEC));
+  ss_link_leave (link);
+}
+
 void
 ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                 size_t len)
@@ -175,6 +283,7 @@ ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     .observed = *from,
   };
   memcpy (answer.nonce, ask.nonce, sizeof answer.nonce);
+  invite (link, from, &ask, &answer);
   ss_link_post_with_mac (link, from, buf,
                          ss_msg_link_answer_encode (&answer, buf, sizeof buf));
 }
@@ -229,6 +338,7 @@ ss_link_on_answer (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     .addr = question->addr,
     .flags = answer.flags,
   };
+  meet (link, question, &answer);
   /* Somebody is there who wants to be met: no longer mere hearsay. */
   ss_limit_forget (&link->initiations_addr, &question->addr);
   conclude (link, question, &contact, NULL);

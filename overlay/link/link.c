@@ -58,6 +58,7 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
   /* A node that starts again may have taken some in its former life. */
   if (!config->is_fresh)
     link->early_from = env->now + env->wall_offset + EARLY_SKEW;
+  ss_rng_bytes (&env->rng, link->met_key, sizeof link->met_key);
   ss_link_pace_init (link, config->upload_bps);
   ss_limit_init (&link->initiations_addr, 60 * SS_SEC, UNCONFIRMED_TRIES,
                  LIMITED_ADDRS_MAX);
@@ -272,6 +273,9 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
     break;
   case SS_MSG_LINK_ANSWER:
     ss_link_on_answer (link, from, datagram, len);
+    break;
+  case SS_MSG_LINK_MET:
+    ss_link_on_met (link, from, datagram, len);
     break;
   case SS_MSG_LINK_PROBE:
     ss_link_on_probe (link, from, datagram, len);

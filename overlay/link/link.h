@@ -83,6 +83,10 @@ typedef struct {
   /* What ss_link_ping found out: the round-trip time, or SS_NEVER if nobody
    * of that key answered. */
   void (*pinged) (void *user, const SsContact *peer, SsTime rtt);
+  /* A peer that pings introduces itself: below which round-trip time is it of
+   * interest? 0: not at all. If it is that near, `met` follows. */
+  SsTime (*wanted) (void *user, const SsContact *peer);
+  void (*met) (void *user, const SsContact *peer, SsTime rtt);
 } SsLinkUpcalls;
 
 typedef struct {
@@ -134,8 +138,9 @@ void ss_link_ask (SsLink *link, const SsAddr *addr);
 /* The same to measure the distance, and for a sign of life, at the price of
  * two datagrams and no session. The answer is not authenticated: it is good
  * for choosing among peers, and no more. Answered by the `pinged` upcall
- * within SS_LINK_ASK_TIMEOUT, if true. */
-bool ss_link_ping (SsLink *link, const SsContact *peer);
+ * within SS_LINK_ASK_TIMEOUT, if true. With `introduce` the peer learns who
+ * asks and, if it wants to and for a third datagram, the distance. */
+bool ss_link_ping (SsLink *link, const SsContact *peer, bool introduce);
 
 /* Smoothed round-trip time, or SS_NEVER when not known. */
 SsTime ss_link_rtt (const SsLink *link, const SsId *peer);

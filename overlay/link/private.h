@@ -184,7 +184,7 @@ typedef struct {
   SsAddr addr;
   uint8_t nonce[16];
   SsTime sent, until;
-  bool is_ping;
+  bool is_ping, introduces;
   SsContact peer; /* pinged */
 } SsLinkQuestion;
 
@@ -217,6 +217,7 @@ struct SsLink {
   uint8_t realm_key[32];
   uint8_t mac1_key[32]; /* of messages to this node */
   uint8_t ask_key[32];
+  uint8_t met_key[SS_MAC_LEN]; /* secret: of proofs */
 
   SsLinkPeer **peers; /* by id; for each: */
   uint32_t *prefixes; /* the first bytes of its id, to search in */
@@ -365,6 +366,8 @@ void ss_link_on_ask (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                      size_t len);
 void ss_link_on_answer (SsLink *link, const SsAddr *from,
                         const uint8_t *datagram, size_t len);
+void ss_link_on_met (SsLink *link, const SsAddr *from, const uint8_t *datagram,
+                     size_t len);
 void ss_link_question_timer (SsLink *link, SsLinkQuestion *question);
 void ss_link_forget_questions (SsLink *link);
 

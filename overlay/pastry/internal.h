@@ -9,7 +9,9 @@
  *   near.c      the node to join through
  *   join.c      entering a ring, merging with another
  *   maintain.c  heartbeats, repair, leaving
- *   proximity.c table upkeep: probes, rows, who is nearer
+ *   proximity.c table upkeep: entries probed and measured
+ *   search.c    table upkeep: rows asked for, who is nearer
+ *   news.c      holes in tables, and who fills them
  *   view.c      what the leaf set tells applications
  *   reach.c     is this node reachable by who has not heard from it?
  *   client.c    if not: attached to others, who serve it */
@@ -58,7 +60,7 @@ typedef enum {
 #define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
 #define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)
 #define SS_PASTRY_JOIN_HASTY     5 /* retries before it slows down */
-#define SS_PASTRY_HOLE_INTERVAL  (60 * SS_SEC)
+#define SS_PASTRY_NEAR_ENOUGH    (300 * SS_USEC) /* none nearer is sought */
 
 #define SS_PASTRY_ASKS_MAX       128
 #define SS_PASTRY_SUSPECTS_MAX   128
@@ -71,6 +73,7 @@ typedef enum {
 #define SS_PASTRY_CONTACTS_MAX   8
 #define SS_PASTRY_HOPS_MAX       64
 #define SS_PASTRY_AVOID_MAX      2
+#define SS_PASTRY_SEARCH_ROWS    8 /* from the top; there are hardly more */
 
 /* Tokens of reliable messages: what they were in the low bits. */
 typedef enum {
@@ -167,6 +170,14 @@ typedef struct {
 typedef struct SsReach SsReach;
 typedef struct SsClient SsClient;
 typedef struct SsNear SsNear;
+typedef struct SsSearch SsSearch;
+
+/* A row, and those nearer than its members. */
+typedef struct {
+  SsTime due;      /* then it is asked for */
+  uint8_t pause;   /* how long after that, the next time */
+  bool has_gained; /* since it was asked for */
+} SsRowSearch;
 
 /* In ROW and ROW_REQUEST, what is not a row. */
 #define SS_ROW_LOWEST 254
@@ -212,11 +223,11 @@ struct SsPastry {
   SsTime last_heartbeat, right_since, last_mutual;
   SsId right; /* neighbour since right_since */
   uint64_t last_digest;
-  SsTime last_lost, last_table_probe, last_row, last_hole;
-  uint16_t next_lost, next_probe, next_row;
-  bool has_gained;    /* somebody nearer, in this round of rows */
-  uint8_t row_rounds; /* through all rows, since the join */
-  uint8_t vacant_row; /* + 1: has lost an entry; 0: none has */
+  SsTime last_lost, last_table_probe;
+  uint16_t next_lost, next_probe;
+  SsRowSearch searches[SS_PASTRY_SEARCH_ROWS];
+  SsSearch *search; /* NULL: settled */
+  GArray *news;     /* not answered yet; or NULL */
   SsTune tune;
   SsTime last_tune, probe_period;
   uint32_t ring_size; /* estimated */
@@ -336,14 +347,27 @@ void ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt);
 
 /* proximity.c */
 void ss_proximity_tick (SsPastry *pastry);
+
+/* search.c */
+void ss_search_begin (SsPastry *pastry);
+void ss_search_end (SsPastry *pastry);
+void ss_search_tick (SsPastry *pastry);
 /* Of those that a row tells of, some are measured. */
-void ss_proximity_row (SsPastry *pastry, const SsContact *from,
-                       const SsContact *contacts, const SsMsgRow *message);
-/* What a peer says of the distance is looked into, if it matters. */
-void ss_proximity_hello (SsPastry *pastry, const SsContact *from,
-                         const SsMsgHello *message);
+void ss_search_row (SsPastry *pastry, const SsContact *from,
+                    const SsContact *contacts, const SsMsgRow *message);
+/* This one took its place from one that was so far; SS_NEVER: from none. */
+void ss_search_found (SsPastry *pastry, const SsId *id, SsTime before,
+                      SsTime rtt);
 /* A place in the table is empty since this one died. */
-void ss_proximity_vacant (SsPastry *pastry, const SsId *gone);
+void ss_search_vacant (SsPastry *pastry, const SsId *gone);
+
+/* news.c */
+void ss_news_told (SsPastry *pastry, const SsMsgNews *message);
+/* This one, who has answered, took a place that was empty. */
+void ss_news_filled (SsPastry *pastry, const SsContact *contact);
+/* A message goes on from here to `next`: could who sent it have done that? */
+void ss_news_passing (SsPastry *pastry, const SsRoute *route,
+                      const SsContact *next);
 
 /* join.c */
 void ss_pastry_join_through (SsPastry *pastry, const SsContact *contact);
@@ -374,8 +398,6 @@ void ss_pastry_dead_told (SsPastry *pastry, const SsId *id);
 void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id);
 void ss_pastry_left (SsPastry *pastry, const SsContact *from);
 void ss_pastry_slept (SsPastry *pastry);
-/* The routing table has nobody for key; `used` was the way round. */
-void ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used);
 
 /* api.c */
 const SsKbrClass *ss_pastry_kbr_class (void);

@@ -9,13 +9,11 @@
  * who its leaves are there, and asking them brings the news to both rings. */
 #include "overlay/pastry/internal.h"
 
-#define HELLO_ALIKE_MAX 3
-#define ROW_LEAVES      8
+#define ROW_LEAVES 8
 
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static void start_joining (SsPastry *pastry);
 static void activate (SsPastry *pastry);
-static void say_hello (SsPastry *pastry);
 static void send_row (SsPastry *pastry, const SsContact *to, unsigned row,
                       bool asked);
 
@@ -120,7 +118,7 @@ ss_pastry_row (SsPastry *pastry, const SsContact *from, const SsMsgRow *message)
     ss_pastry_meet (pastry, &contacts[i], false);
   }
   ss_near_row (pastry, from, message->row, contacts, message->n_peers);
-  ss_proximity_row (pastry, from, contacts, message);
+  ss_search_row (pastry, from, contacts, message);
 }
 
 /* To a joiner an empty row is no news; who asked wants an answer. */
@@ -240,34 +238,9 @@ start_joining (SsPastry *pastry)
 static void
 activate (SsPastry *pastry)
 {
-  bool alone = pastry->leafset.n == 0;
   pastry->reconfirming = false;
   pastry->repair_tries = 0;
   ss_pastry_set_state (pastry, SS_PASTRY_ACTIVE);
   ss_timers_disarm (&ss_pastry_env (pastry)->timers, &pastry->join_timer);
-  if (!alone)
-    say_hello (pastry);
   ss_pastry_release (pastry);
-}
-
-/* To those whose tables may lack this node: as far as it knows, few share
- * more digits with it, who would serve them as well. Leaves know already. */
-static void
-say_hello (SsPastry *pastry)
-{
-  uint8_t buf[SS_MSG_HELLO_MAX];
-  size_t len = ss_msg_hello_encode (&(SsMsgHello){}, buf, sizeof buf);
-  unsigned n_alike = 0;
-  for (unsigned row = ss_table_n_rows (&pastry->table);
-       row > 0 && n_alike <= HELLO_ALIKE_MAX; row--) {
-    SsContact entries[SS_TABLE_COLUMNS];
-    unsigned n = ss_table_row (&pastry->table, row - 1, entries);
-    n_alike += n;
-    for (unsigned i = 0; i < n && n < SS_TABLE_COLUMNS - 1; i++) {
-      if (ss_leafset_find (&pastry->leafset, &entries[i].id) == NULL)
-        ss_pastry_send (pastry, &entries[i],
-                        ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
-                        len);
-    }
-  }
 }

@@ -158,7 +158,7 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
   ss_pastry_bury (pastry, &gone.id, SS_PASTRY_TOMBSTONE_TIME);
   ss_pastry_forget_ask (pastry, &gone.id);
   if (ss_table_remove (&pastry->table, &gone.id))
-    ss_proximity_vacant (pastry, &gone.id);
+    ss_search_vacant (pastry, &gone.id);
   bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
   ss_client_changed (pastry, &gone.id);
   ss_pastry_update (pastry, &gone, SS_KBR_LEFT, leaf);

@@ -1,7 +1,6 @@
 /* Upkeep (MSPastry, section 3): a heartbeat to the left neighbour, silence of
  * the right one noticed, short leaf sets repaired from their farthest live
- * leaf, routing tables filled where a hole was met and by an exchange of rows
- * now and then, an orderly leave.
+ * leaf, an orderly leave.
  *
  * Departures: the heartbeat is acknowledged, so that both neighbours of a dead
  * node notice; it carries a digest of the leaves that both ought to
@@ -33,6 +32,7 @@ ss_pastry_tick (SsPastry *pastry)
   beat (pastry);
   watch_right (pastry);
   ss_proximity_tick (pastry);
+  ss_search_tick (pastry);
   if (env->now - pastry->last_lost >= SS_PASTRY_LOST_INTERVAL) {
     pastry->last_lost = env->now;
     ss_pastry_check_lost (pastry);
@@ -147,20 +147,6 @@ ss_pastry_slept (SsPastry *pastry)
   unsigned n = ss_pastry_leaf_set (pastry, leaves, SS_LEAFSET_MAX);
   for (unsigned i = 0; i < n; i++)
     ss_pastry_ask (pastry, &leaves[i], SS_LEAFSET_REACH_NONE, 0);
-}
-
-void
-ss_pastry_hole (SsPastry *pastry, const SsId *key, const SsContact *used)
-{
-  SsEnv *env = ss_pastry_env (pastry);
-  unsigned row, column;
-  if (!ss_table_place (&pastry->table, key, &row, &column)
-      || ss_table_has (&pastry->table, row, column)
-      || (pastry->last_hole > 0
-          && env->now - pastry->last_hole < SS_PASTRY_HOLE_INTERVAL))
-    return;
-  pastry->last_hole = env->now;
-  ss_pastry_request_row (pastry, used, row, false);
 }
 
 void

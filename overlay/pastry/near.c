@@ -169,6 +169,6 @@ ping (SsPastry *pastry, const SsContact *peer)
   if (near->n_pinged < G_N_ELEMENTS (near->pinged)
       && !ss_contact_is_client (peer)
       && (near->steps == 0 || !ss_id_equal (&peer->id, &near->best.id))
-      && ss_link_ping (pastry->link, peer))
+      && ss_link_ping (pastry->link, peer, false))
     near->pinged[near->n_pinged++] = *peer;
 }

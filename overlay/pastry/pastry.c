@@ -45,12 +45,14 @@ ss_pastry_free (SsPastry *pastry)
   ss_reach_end (pastry);
   ss_client_free (pastry);
   ss_near_end (pastry);
+  ss_search_end (pastry);
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
   GArray *arrays[] = { pastry->asks,    pastry->suspects, pastry->tombstones,
                        pastry->lost,    pastry->watched,  pastry->contacts,
-                       pastry->clients, pastry->local,    pastry->unhelped };
+                       pastry->clients, pastry->local,    pastry->unhelped,
+                       pastry->news };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);
@@ -362,8 +364,8 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
     wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
     ss_pastry_arm_tick (pastry, wait);
     if (state == SS_PASTRY_ACTIVE) {
-      pastry->last_row = pastry->last_table_probe = env->now;
-      pastry->next_row = pastry->row_rounds = pastry->vacant_row = 0;
+      pastry->last_table_probe = env->now;
+      ss_search_begin (pastry);
       ss_tune_init (&pastry->tune, env->now);
     }
     return;
@@ -456,9 +458,9 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
     TAKE (liveness, SsMsgLiveness)
     break;
   }
-  case SS_MSG_HELLO: {
-    TAKE (hello, SsMsgHello)
-    ss_proximity_hello (pastry, from, &message);
+  case SS_MSG_NEWS: {
+    TAKE (news, SsMsgNews)
+    ss_news_told (pastry, &message);
     break;
   }
   case SS_MSG_DEAD: {

@@ -75,6 +75,8 @@ void ss_pastry_link_late (SsPastry *pastry, const SsContact *to,
                           uint8_t protocol, uint64_t token, unsigned tries);
 void ss_pastry_link_pinged (SsPastry *pastry, const SsContact *peer,
                             SsTime rtt);
+SsTime ss_pastry_link_wanted (SsPastry *pastry, const SsContact *peer);
+void ss_pastry_link_met (SsPastry *pastry, const SsContact *peer, SsTime rtt);
 void ss_pastry_link_failed (SsPastry *pastry, const SsContact *to,
                             uint8_t protocol, uint64_t token);
 void ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,

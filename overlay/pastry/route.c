@@ -231,8 +231,7 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
       ss_route_free (route);
       return;
     }
-    if (hop.is_detour)
-      ss_pastry_hole (pastry, &route->header.key, &hop.node);
+    ss_news_passing (pastry, route, &hop.node);
     send_on (pastry, route, &hop.node);
     return;
   }

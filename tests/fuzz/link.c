@@ -206,6 +206,7 @@ generate_datagram (SsRng *rng, uint8_t *ret_data)
     SsMsgLinkData data;
     SsMsgLinkAsk ask;
     SsMsgLinkAnswer answer;
+    SsMsgLinkMet met;
     SsMsgLinkHello hello;
     SsMsgLinkWelcome welcome;
     SsMsgLinkAck ack;

@@ -11,7 +11,7 @@
 #define RTO_MAX   (500 * SS_MSEC)
 #define HEAD_LEN  (1 + 1 + 4 + 4 + SS_KEY_LEN)
 
-enum { TYPE_PLAIN, TYPE_RELIABLE, TYPE_ACK, TYPE_PING, TYPE_PONG };
+enum { TYPE_PLAIN, TYPE_RELIABLE, TYPE_ACK, TYPE_PING, TYPE_PONG, TYPE_MET };
 
 typedef struct {
   uint32_t sequence;
@@ -251,7 +251,7 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
 }
 
 bool
-ss_link_ping (SsLink *link, const SsContact *peer)
+ss_link_ping (SsLink *link, const SsContact *peer, bool introduce)
 {
   Ping ping = {
     .peer = *peer,
@@ -263,7 +263,7 @@ ss_link_ping (SsLink *link, const SsContact *peer)
     return false;
   g_array_append_val (link->pings, ping);
   GBytes *datagram =
-      make_datagram (link, TYPE_PING, 0, ping.sequence, NULL, 0, NULL);
+      make_datagram (link, TYPE_PING, introduce, ping.sequence, NULL, 0, NULL);
   put (link, &(Peer){ .contact = *peer }, datagram);
   g_bytes_unref (datagram);
   arm (link);
@@ -404,6 +404,31 @@ take_ack (SsLink *link, Peer *peer, uint32_t sequence)
   arm (link);
 }
 
+typedef struct {
+  SsTime at, wanted;
+} Stamp;
+
+static void
+answer (SsLink *link, const SsContact *to, uint8_t type, uint32_t sequence,
+        const Stamp *stamp)
+{
+  GBytes *datagram = make_datagram (
+      link, type, 0, sequence, (const uint8_t *) stamp, sizeof *stamp, NULL);
+  put (link, &(Peer){ .contact = *to }, datagram);
+  g_bytes_unref (datagram);
+}
+
+static SsTime
+ping_rtt (const SsLink *link, uint32_t sequence)
+{
+  for (unsigned i = 0; i < link->pings->len; i++) {
+    const Ping *ping = &g_array_index (link->pings, Ping, i);
+    if (ping->sequence == sequence)
+      return link->env->now - ping->sent;
+  }
+  return SS_NEVER;
+}
+
 void
 ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
 {
@@ -415,12 +440,24 @@ ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram, size_t len)
   memcpy (contact.key.b, datagram + 10, SS_KEY_LEN);
   contact.id = ss_id_of_key (&contact.key);
   if (datagram[0] == TYPE_PING) {
-    GBytes *pong = make_datagram (link, TYPE_PONG, 0, sequence, NULL, 0, NULL);
-    put (link, &(Peer){ .contact = contact }, pong);
-    g_bytes_unref (pong);
+    Stamp stamp = { .at = link->env->now };
+    if (datagram[1] && link->upcalls.wanted != NULL)
+      stamp.wanted = link->upcalls.wanted (link->user, &contact);
+    answer (link, &contact, TYPE_PONG, sequence, &stamp);
+    return;
+  }
+  if (datagram[0] == TYPE_MET) {
+    Stamp stamp;
+    memcpy (&stamp, datagram + HEAD_LEN, sizeof stamp);
+    if (link->upcalls.met != NULL)
+      link->upcalls.met (link->user, &contact, link->env->now - stamp.at);
     return;
   }
   if (datagram[0] == TYPE_PONG) {
+    Stamp stamp;
+    memcpy (&stamp, datagram + HEAD_LEN, sizeof stamp);
+    if (ping_rtt (link, sequence) < stamp.wanted)
+      answer (link, &contact, TYPE_MET, sequence, &stamp);
     conclude_ping (link, sequence, &contact.id);
     arm (link);
     return;

@@ -166,6 +166,18 @@ link_pinged (void *user, const SsContact *peer, SsTime rtt)
   ss_pastry_link_pinged (((RingNode *) user)->pastry, peer, rtt);
 }
 
+static SsTime
+link_wanted (void *user, const SsContact *peer)
+{
+  return ss_pastry_link_wanted (((RingNode *) user)->pastry, peer);
+}
+
+static void
+link_met (void *user, const SsContact *peer, SsTime rtt)
+{
+  ss_pastry_link_met (((RingNode *) user)->pastry, peer, rtt);
+}
+
 static void
 link_failed (void *user, const SsContact *to, uint8_t protocol, uint64_t token)
 {
@@ -195,6 +207,8 @@ static const SsLinkUpcalls link_upcalls = {
   .acked = link_acked,
   .late = link_late,
   .pinged = link_pinged,
+  .wanted = link_wanted,
+  .met = link_met,
   .failed = link_failed,
   .up = link_up,
   .identified = link_identified,
