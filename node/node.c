@@ -317,15 +317,22 @@ prefetch (const void *start, size_t len)
 }
 
 void
-ss_node_prefetch (const SsNode *node, unsigned step)
+ss_node_prefetch (const SsNode *node, unsigned step, const uint8_t *datagram,
+                  size_t len)
 {
-  if (step == 0) {
+  switch (step) {
+  case 0:
     prefetch (node, PREFETCH_NODE);
     prefetch (&node->link, PREFETCH_LINE);
-  } else {
+    break;
+  case 1:
     prefetch (node->env.timers.heap, PREFETCH_LINE);
     prefetch (node->link, PREFETCH_LAYER);
     prefetch (node->pastry, PREFETCH_LAYER);
+    break;
+  default:
+    ss_link_prefetch (node->link, step - 2, datagram, len);
+    break;
   }
 }
 

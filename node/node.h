@@ -79,9 +79,11 @@ void ss_node_input (SsNode *node, SsTime now, const SsAddr *from,
                     uint8_t *datagram, size_t len);
 void ss_node_tick (SsNode *node, SsTime now);
 /* Brings what a call will look at first nearer to the processor, in steps:
- * who drives very many nodes knows which comes next. Changes nothing. */
-#define SS_NODE_PREFETCH_STEPS 2
-void ss_node_prefetch (const SsNode *node, unsigned step);
+ * who drives very many nodes knows which comes next, and what it brings
+ * (datagram NULL: a tick). Changes nothing. */
+#define SS_NODE_PREFETCH_STEPS 4
+void ss_node_prefetch (const SsNode *node, unsigned step,
+                       const uint8_t *datagram, size_t len);
 SsTime ss_node_deadline (const SsNode *node); /* SS_NEVER when idle */
 /* One datagram into buf (cap at least SS_DATAGRAM_MAX); 0: drained. */
 size_t ss_node_output (SsNode *node, SsAddr *ret_to, uint8_t *buf, size_t cap);

@@ -17,9 +17,9 @@
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
 /* How many events ahead what they need is fetched. */
-#define AHEAD_PLACE 6
-#define AHEAD_NODE  4
-#define AHEAD_STEP  2
+#define AHEAD_PLACE 12
+#define AHEAD_NODE  10
+#define AHEAD_STEP  3
 
 typedef enum {
   EVENT_ARRIVAL,
@@ -599,20 +599,21 @@ look_ahead (SsNetwork *network)
 {
   const SsQueued *event = ss_queue_peek (&network->queue, AHEAD_PLACE);
 
-  if (event == NULL)
-    return;
-  if (event->kind != EVENT_CALL)
+  if (event != NULL && event->kind != EVENT_CALL)
     __builtin_prefetch (place_of (network, event->node));
-  if (event->kind <= EVENT_LATE_ARRIVAL)
+  if (event != NULL && event->kind <= EVENT_LATE_ARRIVAL)
     __builtin_prefetch (event->data);
   for (unsigned step = 0; step < SS_NODE_PREFETCH_STEPS; step++) {
     event = ss_queue_peek (&network->queue, AHEAD_NODE - step * AHEAD_STEP);
-    if (event->kind == EVENT_CALL)
+    if (event == NULL || event->kind == EVENT_CALL)
       continue;
     const SsNode *node = place_of (network, event->node)->node;
+    const SsPacket *packet =
+        event->kind <= EVENT_LATE_ARRIVAL ? event->data : NULL;
 
     if (node != NULL)
-      ss_node_prefetch (node, step);
+      ss_node_prefetch (node, step, packet != NULL ? packet->bytes : NULL,
+                        packet != NULL ? packet->len : 0);
   }
 }
 

@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_BITS     16 /* 65.5 us, in ns */
-#define YEAR_BITS    17 /* days: 8.6 s, more than any timer at rest */
+#define DAY_BITS     14 /* 16.4 us, in ns */
+#define YEAR_BITS    19 /* days: 8.6 s, more than any timer at rest */
 #define YEAR         (INT64_C (1) << YEAR_BITS)
 #define CHUNK        7
 #define FEW          32 /* are sorted by insertion */
 #define ARRAY_FIRST  64
 #define NO_DAY       INT64_MAX
 #define BITS_OF_WORD 64
+/* Where little happens, several days are begun at once, so that what comes
+ * next can be seen (ss_queue_peek): so many events, or so many days. */
+#define WINDOW_EVENTS 24
+#define WINDOW_DAYS   64
 
 struct SsQueueChunk {
   SsQueueChunk *next;
@@ -232,37 +236,41 @@ compare (const void *a, const void *b)
 }
 
 static void
-sort (SsQueueArray *array)
+sort (SsQueued *events, size_t n)
 {
-  if (array->n > FEW) {
-    qsort (array->events, array->n, sizeof *array->events, compare);
+  if (n > FEW) {
+    qsort (events, n, sizeof *events, compare);
     return;
   }
-  for (size_t i = 1; i < array->n; i++) {
-    SsQueued event = array->events[i];
+  for (size_t i = 1; i < n; i++) {
+    SsQueued event = events[i];
     size_t place = i;
 
-    while (place > 0 && is_before (&event, &array->events[place - 1])) {
-      array->events[place] = array->events[place - 1];
+    while (place > 0 && is_before (&event, &events[place - 1])) {
+      events[place] = events[place - 1];
       place--;
     }
-    array->events[place] = event;
+    events[place] = event;
   }
 }
 
-/* False: there is none that begins by then. */
-static bool
-begin_next_day (SsQueue *queue, SsTime until)
+/* The first day after today that has events, or NO_DAY. */
+static int64_t
+next_day (const SsQueue *queue)
 {
-  SsQueueArray *today = &queue->today;
   int64_t day = next_busy_day (queue);
 
-  today->n = queue->next = 0;
   if (queue->far.n > 0)
     day = MIN (day, day_of (queue->far.events[0].at));
-  if (day == NO_DAY || day > day_of (until))
-    return false;
-  size_t slot = (size_t) (day & (YEAR - 1));
+  return day;
+}
+
+/* Appends a day's events to today's. */
+static void
+begin_day (SsQueue *queue, int64_t day)
+{
+  SsQueueArray *today = &queue->today;
+  size_t slot = (size_t) (day & (YEAR - 1)), before = today->n;
 
   queue->day = day;
   while (queue->days[slot] != NULL) {
@@ -282,6 +290,22 @@ begin_next_day (SsQueue *queue, SsTime until)
     reserve (today, today->n + 1);
     today->events[today->n++] = far_pop (&queue->far);
   }
-  sort (today);
+  sort (&today->events[before], today->n - before);
+}
+
+/* False: there is none that begins by then. */
+static bool
+begin_next_day (SsQueue *queue, SsTime until)
+{
+  int64_t day = next_day (queue), last = day_of (until);
+
+  queue->today.n = queue->next = 0;
+  if (day == NO_DAY || day > last)
+    return false;
+  last = MIN (last, day + WINDOW_DAYS);
+  while (day <= last && queue->today.n < WINDOW_EVENTS) {
+    begin_day (queue, day);
+    day = next_day (queue);
+  }
   return true;
 }

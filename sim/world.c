@@ -14,6 +14,7 @@
 #define WAIT_STEP      (10 * SS_MSEC)
 #define FAILURES_SHOWN 20
 #define BOOTSTRAPS     2
+#define CHOOSE_TRIES   8
 
 static void
 on_event (void *user, unsigned index, SsEvent *event)
@@ -189,29 +190,45 @@ log_line (void *user, SsLogLevel level, const char *text)
           member->index, text);
 }
 
+static bool
+is_in_ring (const SsWorld *world, unsigned index)
+{
+  const SsMember *member = ss_world_member (world, index);
+
+  return member->is_up && member->ready_at >= 0
+         && !ss_network_is_behind_nat (world->network, index);
+}
+
+/* By lot; in the end, if there are few, the next one. Not at once: where many
+ * are on their way in, the one who comes next would be asked by all of them. */
+static unsigned
+choose_in_ring (SsWorld *world)
+{
+  unsigned index = 0, n = world->members->len;
+
+  for (unsigned try = 0; try < CHOOSE_TRIES; try++) {
+    index = (unsigned) ss_rng_below (&world->rng, n);
+    if (is_in_ring (world, index))
+      return index;
+  }
+  for (unsigned j = 0; j < n && !is_in_ring (world, index); j++)
+    index = (index + 1) % n;
+  return index;
+}
+
 /* Addresses of up to BOOTSTRAPS that are in the ring. */
 static unsigned
 choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
 {
-  unsigned n = 0, n_members = world->members->len;
+  unsigned n = 0;
 
   for (unsigned i = 0; i < BOOTSTRAPS; i++) {
-    unsigned from = (unsigned) ss_rng_below (&world->rng, n_members);
+    unsigned index = choose_in_ring (world);
+    SsAddr addr = ss_network_addr (index);
 
-    /* The next that is in the ring, another than the first. */
-    for (unsigned j = 0; j < n_members; j++) {
-      unsigned index = (from + j) % n_members;
-      const SsMember *member = ss_world_member (world, index);
-
-      SsAddr addr = ss_network_addr (index);
-
-      if (member->is_up && member->ready_at >= 0
-          && !ss_network_is_behind_nat (world->network, index)
-          && (n == 0 || !ss_addr_equal (&addr, &ret_addrs[0]))) {
-        ret_addrs[n++] = addr;
-        break;
-      }
-    }
+    if (is_in_ring (world, index)
+        && (n == 0 || !ss_addr_equal (&addr, &ret_addrs[0])))
+      ret_addrs[n++] = addr;
   }
   return n;
 }

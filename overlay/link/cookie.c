@@ -1,45 +1,20 @@
-/* Handshake MACs and cookies. */
+/* Cookies. */
 #include "overlay/link/cookie.h"
 
 #include <sodium.h>
 #include <string.h>
 
 #define LABEL_LEN 8
-static const char label_mac1[LABEL_LEN + 1] = "mac1----";
-static const char label_cookie[LABEL_LEN + 1] = "cookie--";
-static const char label_ask[LABEL_LEN + 1] = "ask-----";
+static const char label[LABEL_LEN + 1] = "cookie--";
 
 static void
-derive (const char *label, const uint8_t realm_key[32], const SsKey *key,
-        uint8_t ret_key[32])
+derive (const uint8_t realm_key[32], const SsKey *key, uint8_t ret_key[32])
 {
   crypto_generichash_state state;
   crypto_generichash_init (&state, realm_key, 32, 32);
   crypto_generichash_update (&state, (const uint8_t *) label, LABEL_LEN);
-  if (key)
-    crypto_generichash_update (&state, key->b, sizeof key->b);
+  crypto_generichash_update (&state, key->b, sizeof key->b);
   crypto_generichash_final (&state, ret_key, 32);
-}
-
-void
-ss_mac_key (SsMacPurpose purpose, const uint8_t realm_key[32], const SsKey *to,
-            uint8_t ret_key[32])
-{
-  derive (purpose == SS_MAC_FIRST ? label_mac1 : label_ask, realm_key, to,
-          ret_key);
-}
-
-void
-ss_mac (const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
-        uint8_t ret_mac[SS_MAC_LEN])
-{
-  crypto_generichash (ret_mac, SS_MAC_LEN, data, len, key, key_len);
-}
-
-bool
-ss_mac_equal (const uint8_t *a, const uint8_t *b)
-{
-  return sodium_memcmp (a, b, SS_MAC_LEN) == 0;
 }
 
 bool
@@ -74,7 +49,7 @@ ss_cookie_seal (const uint8_t realm_key[32], const SsKey *responder,
                 uint8_t ret_sealed[SS_COOKIE_SEALED_LEN])
 {
   uint8_t key[32];
-  derive (label_cookie, realm_key, responder, key);
+  derive (realm_key, responder, key);
   crypto_aead_xchacha20poly1305_ietf_encrypt (ret_sealed, NULL, cookie,
                                               SS_COOKIE_LEN, mac1, SS_MAC_LEN,
                                               NULL, nonce, key);
@@ -88,7 +63,7 @@ ss_cookie_open (const uint8_t realm_key[32], const SsKey *responder,
                 uint8_t ret_cookie[SS_COOKIE_LEN])
 {
   uint8_t key[32];
-  derive (label_cookie, realm_key, responder, key);
+  derive (realm_key, responder, key);
   return crypto_aead_xchacha20poly1305_ietf_decrypt (
              ret_cookie, NULL, NULL, sealed, SS_COOKIE_SEALED_LEN, mac1,
              SS_MAC_LEN, nonce, key)

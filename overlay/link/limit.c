@@ -20,17 +20,29 @@ void
 ss_limit_clear (SsLimit *limit)
 {
   g_free (limit->entries);
+  g_free (limit->hashes);
   limit->entries = NULL;
+  limit->hashes = NULL;
   limit->n = limit->capacity = 0;
 }
 
 static SsLimitEntry *
 find (SsLimit *limit, const SsAddr *addr)
 {
+  uint32_t hash = ss_addr_hash (addr);
   for (unsigned i = 0; i < limit->n; i++)
-    if (ss_addr_equal (&limit->entries[i].addr, addr))
+    if (limit->hashes[i] == hash
+        && ss_addr_equal (&limit->entries[i].addr, addr))
       return &limit->entries[i];
   return NULL;
+}
+
+static void
+resize (SsLimit *limit, unsigned capacity)
+{
+  limit->capacity = capacity;
+  limit->entries = g_renew (SsLimitEntry, limit->entries, capacity);
+  limit->hashes = g_renew (uint32_t, limit->hashes, capacity);
 }
 
 /* Drops entries whose events are all out of the window. */
@@ -40,8 +52,10 @@ expire (SsLimit *limit, SsTime now)
   unsigned kept = 0;
   for (unsigned i = 0; i < limit->n; i++) {
     const SsLimitEntry *entry = &limit->entries[i];
-    if (entry->times[entry->n - 1] + limit->window > now)
-      limit->entries[kept++] = *entry;
+    if (entry->times[entry->n - 1] + limit->window <= now)
+      continue;
+    limit->hashes[kept] = limit->hashes[i];
+    limit->entries[kept++] = *entry;
   }
   limit->n = kept;
 }
@@ -50,10 +64,8 @@ void
 ss_limit_trim (SsLimit *limit, SsTime now)
 {
   expire (limit, now);
-  if (limit->n == limit->capacity)
-    return;
-  limit->capacity = limit->n;
-  limit->entries = g_renew (SsLimitEntry, limit->entries, limit->capacity);
+  if (limit->n < limit->capacity)
+    resize (limit, limit->n);
 }
 
 /* When the oldest of all entries goes. */
@@ -87,8 +99,11 @@ void
 ss_limit_forget (SsLimit *limit, const SsAddr *addr)
 {
   SsLimitEntry *entry = find (limit, addr);
-  if (entry)
-    *entry = limit->entries[--limit->n];
+  if (!entry)
+    return;
+  limit->n--;
+  limit->hashes[entry - limit->entries] = limit->hashes[limit->n];
+  *entry = limit->entries[limit->n];
 }
 
 void
@@ -100,9 +115,9 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
       expire (limit, now);
     if (limit->n == limit->capacity) {
       g_assert (limit->capacity < limit->entries_max);
-      limit->capacity = CLAMP (limit->capacity * 2, 4, limit->entries_max);
-      limit->entries = g_renew (SsLimitEntry, limit->entries, limit->capacity);
+      resize (limit, CLAMP (limit->capacity * 2, 4, limit->entries_max));
     }
+    limit->hashes[limit->n] = ss_addr_hash (addr);
     entry = &limit->entries[limit->n++];
     *entry = (SsLimitEntry){ .addr = *addr };
   }

@@ -21,7 +21,8 @@ typedef struct {
   unsigned events_max; /* in a window, at most SS_LIMIT_EVENTS_MAX */
   unsigned entries_max;
   unsigned n;
-  SsLimitEntry *entries; /* grows on demand */
+  SsLimitEntry *entries; /* grows on demand; for each: */
+  uint32_t *hashes;      /* of its address, to search in */
   unsigned capacity;
 } SsLimit;
 

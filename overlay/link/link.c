@@ -95,8 +95,6 @@ ss_link_free (SsLink *link)
   g_free (link->machine);
   g_free (link->cookies);
   g_free (link->peers);
-  g_free (link->slots);
-  g_free (link->prefixes);
   ss_sealer_free (link->sealer);
   sodium_memzero (link, sizeof *link);
   g_free (link);

@@ -145,6 +145,10 @@ bool ss_link_ping (SsLink *link, const SsContact *peer, bool introduce);
 /* Smoothed round-trip time, or SS_NEVER when not known. */
 SsTime ss_link_rtt (const SsLink *link, const SsId *peer);
 /* The time after which a silent peer is late, by RFC 6298. */
+/* See ss_node_prefetch: first the table of peers, then the one that a
+ * datagram came from. */
+void ss_link_prefetch (const SsLink *link, unsigned step,
+                       const uint8_t *datagram, size_t len);
 SsTime ss_link_rto (const SsLink *link, const SsId *peer);
 /* When the peer was last heard (anything authentic), or -1. */
 SsTime ss_link_last_heard (const SsLink *link, const SsId *peer);

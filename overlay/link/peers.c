@@ -1,6 +1,7 @@
 /* The table of peers: arrays sorted by id. By session index they are found
  * through the slot number that every index carries: few bytes to run over,
  * where a table by slot would keep the size of the greatest crowd. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "overlay/link/private.h"
@@ -9,6 +10,16 @@ _Static_assert(sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
                        + sizeof (uint32_t)
                    <= 134,
                "an idle peer of a simulated node");
+
+#define SLOTS_OF_WORD 4
+#define SLOT_ONES     UINT64_C (0x0001000100010001)
+#define PREFETCH_LINE 64
+/* Of one peer in the arrays, which lie one behind the other. */
+#define ENTRY_LEN \
+  (sizeof (SsLinkPeer *) + sizeof (uint32_t) + sizeof (uint16_t))
+/* A full table makes room for some at once: to find them all peers are looked
+ * at. */
+#define EVICTED_AT_ONCE 32
 
 static uint32_t
 prefix_of (const SsId *id)
@@ -50,18 +61,50 @@ ss_link_find (const SsLink *link, const SsId *id)
   return locate (link, id, &place) ? link->peers[place] : NULL;
 }
 
+/* Where a slot number stands, or n_peers: four of them at a time. */
+static unsigned
+place_of_slot (const SsLink *link, unsigned slot)
+{
+  unsigned i = 0;
+  for (; i + SLOTS_OF_WORD <= link->n_peers; i += SLOTS_OF_WORD) {
+    uint64_t word;
+    memcpy (&word, &link->slots[i], sizeof word);
+    word ^= SLOT_ONES * slot;
+    if (((word - SLOT_ONES) & ~word & SLOT_ONES << 15) != 0)
+      break;
+  }
+  while (i < link->n_peers && link->slots[i] != slot)
+    i++;
+  return i;
+}
+
 SsLinkPeer *
 ss_link_find_index (const SsLink *link, uint32_t index)
 {
-  unsigned slot = index & INDEX_SLOT_MASK;
-  for (unsigned i = 0; i < link->n_peers; i++) {
-    if (link->slots[i] != slot)
-      continue;
-    SsLinkPeer *peer = link->peers[i];
-    bool same = ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
-    return same ? peer : NULL;
+  unsigned place = place_of_slot (link, index & INDEX_SLOT_MASK);
+  if (place == link->n_peers)
+    return NULL;
+  SsLinkPeer *peer = link->peers[place];
+  bool same = ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
+  return same ? peer : NULL;
+}
+
+void
+ss_link_prefetch (const SsLink *link, unsigned step, const uint8_t *datagram,
+                  size_t len)
+{
+  if (step == 0) {
+    size_t table = link->n_peers * ENTRY_LEN;
+    for (size_t i = 0; i < table; i += PREFETCH_LINE)
+      __builtin_prefetch ((const char *) link->peers + i);
+  } else if (len >= HEADER_LEN && datagram[0] == SS_MSG_LINK_DATA) {
+    unsigned slot = (datagram[3] << 8 | datagram[4]) & INDEX_SLOT_MASK;
+    unsigned place = place_of_slot (link, slot);
+    if (place < link->n_peers) {
+      __builtin_prefetch (link->peers[place]);
+      __builtin_prefetch ((const char *) link->peers[place] + PREFETCH_LINE);
+    }
   }
-  return NULL;
 }
 
 static SsTime
@@ -70,17 +113,37 @@ last_used (const SsLinkPeer *peer)
   return MAX (peer->last_heard, peer->last_sent);
 }
 
-/* The peer that was idle for longest; of several, the one first by id. */
-static SsLinkPeer *
-longest_idle (const SsLink *link)
+typedef struct {
+  SsTime last_used;
+  SsLinkPeer *peer;
+} Idle;
+
+/* Who has been idle for longer comes first; of several, the one first by
+ * id. */
+static int
+compare_idle (const void *a, const void *b)
 {
-  SsLinkPeer *found = NULL;
-  for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->peers[i];
-    if (!found || last_used (peer) < last_used (found))
-      found = peer;
+  const Idle *left = a, *right = b;
+  if (left->last_used != right->last_used)
+    return left->last_used < right->last_used ? -1 : 1;
+  return ss_id_compare (&left->peer->contact.id, &right->peer->contact.id);
+}
+
+static void
+evict (SsLink *link)
+{
+  Idle *idle = g_new (Idle, link->n_peers);
+  unsigned n = MIN (link->n_peers, EVICTED_AT_ONCE);
+  for (unsigned i = 0; i < link->n_peers; i++)
+    idle[i] = (Idle){ last_used (link->peers[i]), link->peers[i] };
+  qsort (idle, link->n_peers, sizeof *idle, compare_idle);
+  ss_link_enter (link);
+  for (unsigned i = 0; i < n; i++) {
+    ss_count (link->env, LINK_PEERS_EVICTED);
+    ss_link_remove (link, idle[i].peer, true);
   }
-  return found;
+  ss_link_leave (link);
+  g_free (idle);
 }
 
 /* Little slack: a simulation has many tables. */
@@ -93,10 +156,20 @@ grown (unsigned capacity)
 static void
 resize (SsLink *link, unsigned capacity)
 {
-  g_assert (link->n_peers <= capacity);
-  link->peers = g_renew (SsLinkPeer *, link->peers, capacity);
-  link->prefixes = g_renew (uint32_t, link->prefixes, capacity);
-  link->slots = g_renew (uint16_t, link->slots, capacity);
+  unsigned n = link->n_peers;
+  g_assert (n <= capacity);
+  SsLinkPeer **peers = g_malloc (capacity * ENTRY_LEN);
+  uint32_t *prefixes = (uint32_t *) &peers[capacity];
+  uint16_t *slots = (uint16_t *) &prefixes[capacity];
+  if (n > 0) {
+    memcpy (peers, link->peers, n * sizeof *peers);
+    memcpy (prefixes, link->prefixes, n * sizeof *prefixes);
+    memcpy (slots, link->slots, n * sizeof *slots);
+  }
+  g_free (link->peers);
+  link->peers = peers;
+  link->prefixes = prefixes;
+  link->slots = slots;
   link->capacity = (uint16_t) capacity;
 }
 
@@ -146,10 +219,8 @@ take_out (SsLink *link, unsigned place)
 SsLinkPeer *
 ss_link_add (SsLink *link, const SsContact *contact)
 {
-  if (link->n_peers == PEERS_MAX) {
-    ss_count (link->env, LINK_PEERS_EVICTED);
-    ss_link_remove (link, longest_idle (link), true);
-  }
+  if (link->n_peers == PEERS_MAX)
+    evict (link);
   unsigned place;
   bool known = locate (link, &contact->id, &place);
   g_assert (!known);

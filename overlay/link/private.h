@@ -219,7 +219,7 @@ struct SsLink {
   uint8_t ask_key[32];
   uint8_t met_key[SS_MAC_LEN]; /* secret: of proofs */
 
-  SsLinkPeer **peers; /* by id; for each: */
+  SsLinkPeer **peers; /* by id; for each, in the same piece of memory: */
   uint32_t *prefixes; /* the first bytes of its id, to search in */
   uint16_t *slots;    /* the number that its session indices carry */
   uint16_t n_peers, capacity;
