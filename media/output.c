@@ -30,7 +30,7 @@ typedef struct {
 struct SsOutput {
   /* Written once, before the thread begins. */
   int fd; /* -1: `player` */
-  bool close_fd;
+  bool is_file, close_fd;
   char *name;
   int event_fd, stop_fd;
   GThread *thread;
@@ -63,6 +63,7 @@ output_new (int fd, const char *name, uint32_t serial, SsPlayer *player,
 {
   SsOutput *o = g_new0 (SsOutput, 1);
   o->fd = fd;
+  o->is_file = fd >= 0 && ss_output_fd_is_file (fd);
   o->close_fd = close_fd;
   o->name = g_strdup (name);
   o->player = player;
@@ -330,7 +331,7 @@ static bool
 write_fd (SsOutput *o, const uint8_t *pages, size_t len)
 {
   size_t n;
-  switch (ss_output_fd_write (o->fd, o->stop_fd, pages, len, &n)) {
+  switch (ss_output_fd_write (o->fd, o->stop_fd, o->is_file, pages, len, &n)) {
   case SS_OUTPUT_FD_DONE:
     return true;
   case SS_OUTPUT_FD_GONE:

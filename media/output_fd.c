@@ -7,33 +7,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7));
- * only regular files take any number. */
-static size_t
-chunk_len_max (int fd)
+bool
+ss_output_fd_is_file (int fd)
 {
   struct stat status;
-  if (fstat (fd, &status) == 0 && S_ISREG (status.st_mode))
-    return SSIZE_MAX;
-  return PIPE_BUF;
+  return fstat (fd, &status) == 0 && S_ISREG (status.st_mode);
 }
 
-SsOutputFdResult
-ss_output_fd_write (int fd, int stop_fd, const uint8_t *data, size_t len,
-                    size_t *ret_written)
+/* Done: there is some. */
+static SsOutputFdResult
+wait_for_room (int fd, int stop_fd)
 {
-  size_t max = chunk_len_max (fd);
-  *ret_written = 0;
-  while (*ret_written < len) {
-    struct pollfd fds[2] = { { .fd = stop_fd, .events = POLLIN },
-                             { .fd = fd, .events = POLLOUT } };
+  struct pollfd fds[2] = { { .fd = stop_fd, .events = POLLIN },
+                           { .fd = fd, .events = POLLOUT } };
+  for (;;) {
     int n_ready = poll (fds, 2, -1);
     if (n_ready < 0 && errno != EINTR)
       return SS_OUTPUT_FD_ERROR;
-    if (n_ready <= 0)
-      continue;
-    if (fds[0].revents != 0)
-      return SS_OUTPUT_FD_STOPPED;
+    if (n_ready > 0)
+      return fds[0].revents != 0 ? SS_OUTPUT_FD_STOPPED : SS_OUTPUT_FD_DONE;
+  }
+}
+
+SsOutputFdResult
+ss_output_fd_write (int fd, int stop_fd, bool is_file, const uint8_t *data,
+                    size_t len, size_t *ret_written)
+{
+  /* A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7));
+   * only regular files always take any number. */
+  size_t max = is_file ? SSIZE_MAX : PIPE_BUF;
+  *ret_written = 0;
+  while (*ret_written < len) {
+    if (!is_file) {
+      SsOutputFdResult result = wait_for_room (fd, stop_fd);
+      if (result != SS_OUTPUT_FD_DONE)
+        return result;
+    }
     size_t rest = len - *ret_written;
     ssize_t n = write (fd, data + *ret_written, rest < max ? rest : max);
     if (n >= 0)

@@ -2,6 +2,7 @@
  * time, without changing the descriptor's flags, which others share. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,10 @@ typedef enum {
   SS_OUTPUT_FD_ERROR,   /* errno says why */
 } SsOutputFdResult;
 
+/* A regular file: it never stalls. */
+bool ss_output_fd_is_file (int fd);
 /* SIGPIPE must be blocked or ignored. `ret_written` counts also what was
  * written before a failure. */
-SsOutputFdResult ss_output_fd_write (int fd, int stop_fd, const uint8_t *data,
-                                     size_t len, size_t *ret_written);
+SsOutputFdResult ss_output_fd_write (int fd, int stop_fd, bool is_file,
+                                     const uint8_t *data, size_t len,
+                                     size_t *ret_written);

@@ -4,6 +4,10 @@
 /* A first frame may be this late. */
 #define START_LATE (30 * SS_MSEC)
 #define SLACK_MAX  (400 * SS_MSEC)
+/* A packet's frames that fall due within this part of the latency after one
+ * that is due go with it: waking up for each would cost more than all else
+ * that is done for it. */
+#define TOGETHER_DIVISOR 25
 
 /* The oldest packet from which on everything is here, or has time enough left
  * to be fetched, and whose frames are not past. The end if none. What is past
@@ -183,12 +187,14 @@ play_packet (SsReorder *reorder, SsTime now)
     return true;
   }
   uint32_t rate = reorder->calls.clock_rate (reorder->user, slot->version);
+  SsTime together = 0;
   while (reorder->part < reorder->current.n_frames) {
     SsTime due = reorder->part_time + reorder->clock->base + reorder->latency;
-    if (now < due) {
+    if (due > now && due - now >= together) {
       ss_reorder_at (reorder, due);
       return false;
     }
+    together = reorder->latency / TOGETHER_DIVISOR;
     if (rate == 0) {
       if (now < due + SS_REORDER_HEADERS_WAIT) {
         ss_reorder_at (reorder, due + SS_REORDER_HEADERS_WAIT);

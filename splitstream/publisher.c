@@ -97,6 +97,14 @@ ss_publisher_run (SsStation *station)
   return station->origin + deadline;
 }
 
+/* Soon: with all that is pushed at this moment. */
+static void
+run_soon (SsStation *station)
+{
+  SsEnv *env = station->owner->env;
+  ss_timers_arm_earliest (&env->timers, &station->timer, env->now);
+}
+
 static void
 push_version (SsStation *station, uint8_t version)
 {
@@ -160,8 +168,7 @@ ss_station_push_headers (SsStation *station, const SsCodecHeaders *headers)
   g_bytes_unref (bytes);
   if (station->has_origin) {
     push_version (station, station->version);
-    send_packets (station);
-    ss_station_run (station);
+    run_soon (station);
   }
   describe (station, &ref);
 }
@@ -181,7 +188,7 @@ ss_station_push_frame (SsStation *station, const SsFrame *frame)
   }
   if (ss_rows_push_frame (station->rows, env->now - station->origin, frame))
     station->payload_bytes += g_bytes_get_size (frame->data);
-  ss_station_run (station);
+  run_soon (station);
 }
 
 void

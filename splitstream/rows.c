@@ -9,14 +9,16 @@ enum {
   /* MEDIA_DATA without path, lengths, durations and payload. */
   FIXED_LEN = 1 + SS_SIGNATURE_LEN + 1 + 1 + 4 + 2 + 1 + 1 + 4 + 4 + 4 + 1 + 1,
   FRAMES_MAX = 120, /* in one packet: long durations come in pairs */
+  PART_MIN = 64,    /* of a frame behind another's tail */
+  WAITING_MAX = 2,  /* closed rows whose parity waits */
 };
 
 /* The packet being filled. */
 typedef struct {
   uint8_t flags, version;
   SsTime timestamp; /* of the first part */
-  SsTime arrival;   /* of the first part */
-  SsTime held;      /* durations, as time */
+  SsTime since; /* when its first part came, or falls due if that is later */
+  SsTime held;  /* durations, as time */
   uint64_t frame_number;
   unsigned n;
   uint16_t lens[FRAMES_MAX];
@@ -50,8 +52,8 @@ struct SsRows {
   uint64_t signed_row, signed_first;
   unsigned n_kept;
   GBytes *kept[SS_ROW_MAX]; /* its packets so far */
-  bool has_parity;
-  Parity parity; /* of the row before it, waiting for company */
+  unsigned n_waiting;       /* of the rows before it, whose parity waits for */
+  Parity waiting[WAITING_MAX]; /* company */
   /* Of this burst. */
   GArray *drafts; /* SsPacketDraft */
   GArray *ready;  /* SsRowsPacket, from n_popped on */
@@ -70,7 +72,7 @@ ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
   rows->n_columns = SS_STRIPES - n_parity;
   rows->hold = latency / 25;
   rows->row_time = latency * 3 / 5;
-  rows->parity_wait = 2 * rows->hold;
+  rows->parity_wait = latency / 6;
   rows->last_departure = -1;
   rows->drafts = g_array_new (FALSE, FALSE, sizeof (SsPacketDraft));
   rows->ready = g_array_new (FALSE, FALSE, sizeof (SsRowsPacket));
@@ -80,10 +82,10 @@ ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
 static void
 clear_parity (SsRows *rows)
 {
-  if (rows->has_parity)
+  for (unsigned i = 0; i < rows->n_waiting; i++)
     for (unsigned j = 0; j < rows->n_parity; j++)
-      g_bytes_unref (rows->parity.shards[j]);
-  rows->has_parity = false;
+      g_bytes_unref (rows->waiting[i].shards[j]);
+  rows->n_waiting = 0;
 }
 
 void
@@ -172,7 +174,7 @@ leave (SsRows *rows, SsTime media_now)
 {
   Filling *filling = &rows->filling;
   if (rows->n_in_row == 0)
-    rows->row_start = media_now;
+    rows->row_start = filling->since;
   SsMsgMediaData message;
   memset (&message, 0, sizeof message);
   message.session = rows->session;
@@ -219,14 +221,13 @@ static void
 close_row (SsRows *rows, SsTime media_now)
 {
   if (rows->n_parity > 0) {
-    g_assert (!rows->has_parity);
-    rows->has_parity = true;
-    rows->parity = (Parity){ .row = rows->signed_row,
-                             .first = rows->signed_first,
-                             .n_data = rows->n_kept,
-                             .due = media_now + rows->parity_wait };
-    ss_parity_encode (rows->kept, rows->n_kept, rows->n_parity,
-                      rows->parity.shards);
+    g_assert (rows->n_waiting < WAITING_MAX);
+    Parity *parity = &rows->waiting[rows->n_waiting++];
+    *parity = (Parity){ .row = rows->signed_row,
+                        .first = rows->signed_first,
+                        .n_data = rows->n_kept,
+                        .due = media_now + rows->parity_wait };
+    ss_parity_encode (rows->kept, rows->n_kept, rows->n_parity, parity->shards);
   }
   for (unsigned i = 0; i < rows->n_kept; i++)
     g_bytes_unref (rows->kept[i]);
@@ -235,44 +236,50 @@ close_row (SsRows *rows, SsTime media_now)
   rows->n_kept = 0;
 }
 
-/* Drafts the waiting parity. */
-static unsigned
-draft_parity (SsRows *rows, SsTime media_now, SsPacketDraft *ret_drafts)
+static void
+draft_row_parity (SsRows *rows, SsTime media_now, const Parity *parity,
+                  SsPacketDraft *ret_drafts)
 {
-  if (!rows->has_parity)
-    return 0;
   for (unsigned j = 0; j < rows->n_parity; j++) {
     SsMsgMediaParity message;
     memset (&message, 0, sizeof message);
     message.session = rows->session;
-    message.first = (uint32_t) rows->parity.first;
-    message.n_data = (uint8_t) rows->parity.n_data;
+    message.first = (uint32_t) parity->first;
+    message.n_data = (uint8_t) parity->n_data;
     message.parity = (uint8_t) rows->n_parity;
     message.departure = ss_packet_departure_to_wire (media_now);
     size_t len;
-    message.shard.data = g_bytes_get_data (rows->parity.shards[j], &len);
+    message.shard.data = g_bytes_get_data (parity->shards[j], &len);
     message.shard.len = (uint16_t) len;
     ret_drafts[j] = (SsPacketDraft){
       .draft = ss_packet_draft_parity (&message),
       .stripe = (uint8_t) (rows->n_columns + j),
-      .sequence = (uint32_t) rows->parity.row,
+      .sequence = (uint32_t) parity->row,
     };
   }
-  clear_parity (rows);
-  return rows->n_parity;
 }
 
-/* Signs a group: the waiting parity and what has been drafted, up to the end
- * of the row being signed, whose parity waits for the group after. */
+/* Drafts the waiting parity; returns how many packets it is. */
+static unsigned
+draft_parity (SsRows *rows, SsTime media_now, SsPacketDraft *ret_drafts)
+{
+  unsigned n = rows->n_waiting * rows->n_parity;
+  for (unsigned i = 0; i < rows->n_waiting; i++)
+    draft_row_parity (rows, media_now, &rows->waiting[i],
+                      ret_drafts + (size_t) i * rows->n_parity);
+  clear_parity (rows);
+  return n;
+}
+
+/* Signs a group: the waiting parity and what has been drafted, as far as there
+ * is room for the parity of the rows that end within. */
 static void
 sign_group (SsRows *rows, SsTime media_now)
 {
   SsPacketDraft group[SS_PACKET_BURST_MAX];
   unsigned n_parity = draft_parity (rows, media_now, group);
   unsigned n_data = MIN (rows->drafts->len, SS_PACKET_BURST_MAX - n_parity);
-  unsigned n_closing = rows->n_columns - rows->n_kept;
-  /* One row's end is within, a second would be. */
-  n_data = MIN (n_data, n_closing + rows->n_columns - 1);
+  n_data = MIN (n_data, (WAITING_MAX + 1) * rows->n_columns - rows->n_kept - 1);
   for (unsigned i = 0; i < n_data; i++)
     group[n_parity + i] = g_array_index (rows->drafts, SsPacketDraft, i);
   g_array_remove_range (rows->drafts, 0, n_data);
@@ -302,14 +309,14 @@ static void
 cut_row (SsRows *rows, SsTime media_now)
 {
   g_assert (rows->n_kept == rows->n_in_row);
-  if (rows->has_parity)
+  if (rows->n_waiting > 0)
     sign_group (rows, media_now);
   if (rows->n_kept > 0) {
     close_row (rows, media_now);
     rows->row++;
     rows->n_in_row = 0;
   }
-  if (rows->has_parity)
+  if (rows->n_waiting > 0)
     sign_group (rows, media_now);
 }
 
@@ -324,7 +331,7 @@ static void
 start (SsRows *rows, SsTime media_now, SsTime timestamp)
 {
   rows->filling.timestamp = timestamp;
-  rows->filling.arrival = media_now;
+  rows->filling.since = MAX (media_now, timestamp);
   rows->filling.version = rows->version;
   rows->filling.frame_number = rows->next_frame;
 }
@@ -364,7 +371,6 @@ ss_rows_push_headers (SsRows *rows, SsTime media_now, uint8_t version,
     leave (rows, media_now);
     done += part;
   }
-  sign_burst (rows, media_now);
 }
 
 static SsTime
@@ -375,15 +381,32 @@ duration_time (const SsRows *rows, uint32_t duration)
   return (SsTime) duration * SS_SEC / rows->clock_rate;
 }
 
-/* A frame longer than a packet: its parts go into packets of their own, and
- * the last may be followed by other frames. */
+static bool
+is_tail (const Filling *filling)
+{
+  return filling->n > 0 && (filling->flags & SS_PACKET_FLAG_TAIL) != 0;
+}
+
+/* Does the frame, or a part that is worth it, go behind what is being
+ * filled? */
+static bool
+fits (const Filling *filling, const SsFrame *frame)
+{
+  size_t space = room (filling, frame->duration);
+  return space >= g_bytes_get_size (frame->data)
+         || (is_tail (filling) && space >= PART_MIN);
+}
+
+/* A frame longer than the room there is: its parts go into packets one after
+ * the other, and the last may be followed by other frames. */
 static void
 split (SsRows *rows, SsTime media_now, const SsFrame *frame)
 {
   size_t len, done = 0;
   const uint8_t *data = g_bytes_get_data (frame->data, &len);
   while (done < len) {
-    start (rows, media_now, frame->timestamp);
+    if (rows->filling.n == 0)
+      start (rows, media_now, frame->timestamp);
     size_t part = MIN (len - done, room (&rows->filling, frame->duration));
     if (done > 0)
       rows->filling.flags |= SS_PACKET_FLAG_TAIL;
@@ -409,7 +432,7 @@ ss_rows_push_frame (SsRows *rows, SsTime media_now, const SsFrame *frame)
   if (filling->n > 0) {
     SsTime expected = filling->timestamp + filling->held;
     if (ABS (frame->timestamp - expected) > SS_ROWS_TIMESTAMP_SLACK
-        || room (filling, frame->duration) < len)
+        || !fits (filling, frame))
       flush (rows, media_now);
   }
   if (filling->n == 0)
@@ -420,9 +443,9 @@ ss_rows_push_frame (SsRows *rows, SsTime media_now, const SsFrame *frame)
     split (rows, media_now, frame);
   filling->held += duration_time (rows, frame->duration);
   rows->next_frame++;
-  if (filling->held >= rows->hold)
+  /* A tail waits for no more than the rest of the burst. */
+  if (filling->held >= rows->hold && !is_tail (filling))
     flush (rows, media_now);
-  sign_burst (rows, media_now);
   return true;
 }
 
@@ -454,12 +477,14 @@ SsTime
 ss_rows_deadline (const SsRows *rows)
 {
   SsTime deadline = SS_NEVER;
+  if (rows->drafts->len > 0)
+    return rows->last_departure; /* at once */
   if (rows->filling.n > 0)
-    deadline = rows->filling.arrival + rows->hold + SS_ROWS_HOLD_SLACK;
+    deadline = rows->filling.since + rows->hold + SS_ROWS_HOLD_SLACK;
   if (rows->n_in_row > 0)
     deadline = MIN (deadline, rows->row_start + rows->row_time);
-  if (rows->has_parity)
-    deadline = MIN (deadline, rows->parity.due);
+  if (rows->n_waiting > 0)
+    deadline = MIN (deadline, rows->waiting[0].due);
   return deadline;
 }
 
@@ -467,13 +492,14 @@ void
 ss_rows_run (SsRows *rows, SsTime media_now)
 {
   const Filling *filling = &rows->filling;
-  if (filling->n > 0
-      && media_now >= filling->arrival + rows->hold + SS_ROWS_HOLD_SLACK)
+  if (is_tail (filling)
+      || (filling->n > 0
+          && media_now >= filling->since + rows->hold + SS_ROWS_HOLD_SLACK))
     flush (rows, media_now);
   sign_burst (rows, media_now);
   if (rows->n_in_row > 0 && media_now >= rows->row_start + rows->row_time)
     cut_row (rows, media_now);
-  if (rows->has_parity && media_now >= rows->parity.due)
+  if (rows->n_waiting > 0 && media_now >= rows->waiting[0].due)
     sign_group (rows, media_now);
 }
 

@@ -3,15 +3,16 @@
  * them in rows and adds each row's parity (DESIGN section 8).
  *
  *   A packet leaves as soon as it holds `hold` of media by its timestamps,
- *   when it is full, or, at the latest, at its first frame's arrival + hold +
+ *   when it is full, or, at the latest, at its first frame's time + hold +
  *   SS_ROWS_HOLD_SLACK.
  *   A row closes when all data stripes have a packet, or, short, 0.6 x
- *   latency after its first packet left.
+ *   latency after its first frame's time.
  *
- * Everything that leaves in one call is one burst and shares signatures, for
- * checking them is most of what a packet costs. A row's parity leaves with
- * the next burst, or 2 x hold after the row's end; a short row's, at once.
- * Pure: time is handed in. */
+ * A frame's time is when it came, or its timestamp if it came before that.
+ * What is pushed between two calls of ss_rows_run is one burst and shares
+ * signatures, for checking them is most of what a packet costs. A row's parity
+ * leaves with the next burst, or latency / 6 after the row's end; a short
+ * row's, at once. Pure: time is handed in. */
 #pragma once
 
 #include "base/frame.h"

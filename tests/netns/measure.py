@@ -169,8 +169,10 @@ def limits_of(figures, options):
           sum(column["lost"]) + sum(column["tail"]), 0, count)
     limit("frames wrong or at another time",
           sum(column["foreign"]) + sum(column["shifts"]), 0, count)
+    # What is lost, and what is only not acknowledged, is sent once more.
+    resent = 2 * figures["loss_percent"] / 100
     limit("upload of the broadcaster", figures["broadcaster_multiple"],
-          BROADCASTER_MULTIPLE_MAX, times)
+          BROADCASTER_MULTIPLE_MAX * (1 + resent), times)
     uploads = column["upload_multiple"]
     limit("upload of a listener, most", max(uploads, default=None),
           LISTENER_MULTIPLE_MAX, times)

@@ -246,6 +246,7 @@ check_stream (uint64_t seed)
       .duration = duration,
     };
     g_assert_true (ss_rows_push_frame (rows, now, &frame));
+    ss_rows_run (rows, now);
     g_ptr_array_add (stream.frames, frame.data);
     g_array_append_val (stream.durations, duration);
     g_array_append_val (stream.times, frame.timestamp);
@@ -302,6 +303,7 @@ test_budget (void)
     while (ss_rows_deadline (rows) < frame.timestamp)
       ss_rows_run (rows, ss_rows_deadline (rows));
     ss_rows_push_frame (rows, frame.timestamp, &frame);
+    ss_rows_run (rows, frame.timestamp);
     g_bytes_unref (frame.data);
     payload += sizeof text;
   }
@@ -347,6 +349,7 @@ test_signatures (void)
                       .duration = 4096 };
     ss_rows_run (rows, frame.timestamp);
     ss_rows_push_frame (rows, frame.timestamp, &frame);
+    ss_rows_run (rows, frame.timestamp);
     g_bytes_unref (frame.data);
     SsRowsPacket packet;
     while (ss_rows_pop (rows, &packet)) {
