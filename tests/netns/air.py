@@ -135,9 +135,10 @@ class Air:
 
     def origin(self):
         """When (time.monotonic) the source began to play, from what the
-        broadcaster had taken of it by each of its lines: within half a
-        frame, as long as there is one source."""
-        low, high = -math.inf, math.inf
+        broadcaster had taken of it by each of its lines, as long as there is
+        one source. It takes a burst when the first frame of that is due: what
+        it had not taken yet was not due, and nearly was at the latest."""
+        latest = -math.inf
         for line in self.broadcaster.lines:
             station = line.get("station") or {}
             taken = self.timeline.position_of_bytes(
@@ -146,10 +147,9 @@ class Air:
             if not 0 < taken < len(self.timeline.packets):
                 continue
             now = line["time"] - self.wall_offset
-            low = max(low, now - self.timeline.time(taken))
-            high = min(high, now - self.timeline.time(taken - 1))
-        expect(low > -math.inf, "no statistics of the broadcaster")
-        return (low + high) / 2
+            latest = max(latest, now - self.timeline.time(taken))
+        expect(latest > -math.inf, "no statistics of the broadcaster")
+        return latest
 
     def latencies(self, listener):
         """Of each packet, in seconds, from source time to complete arrival
