@@ -105,6 +105,15 @@ unconfirmed_take (SsLink *link, const SsAddr *addr)
   }
 }
 
+/* Has an initiation of the peer's been answered, not longer ago than this,
+ * and he has not gone on? */
+static bool
+is_answered (const SsLink *link, const SsPeerWork *work, SsTime ago)
+{
+  return ss_seal_is_set (&work->next.seal)
+         && link->env->now - ss_seal_born (&work->next.seal) < ago;
+}
+
 /* Nobody there, or nobody that speaks with us. */
 static void
 give_up (SsLink *link, SsLinkPeer *peer)
@@ -120,7 +129,12 @@ give_up (SsLink *link, SsLinkPeer *peer)
     return;
   }
   ss_debug (link->env, "link: no session could be made with a peer");
-  ss_link_remove (link, peer, true);
+  if (is_answered (link, work, NEXT_LIFETIME)) {
+    ss_link_drop_items (link, peer, true);
+    ss_link_handshake_free (work);
+  } else {
+    ss_link_remove (link, peer, true);
+  }
 }
 
 /* Puts both MACs at the end of a handshake message. */
@@ -219,6 +233,9 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
   }
   if (is_hearsay (link, peer)) {
     SsTime when = unconfirmed_when (link, &peer->contact.addr);
+    /* Who has initiated himself may go on yet. */
+    if (is_answered (link, peer->work, HANDSHAKE_TIME_MAX))
+      when = MIN (when, now + HANDSHAKE_WAIT_MAX);
     if (when > now + HANDSHAKE_WAIT_MAX) {
       give_up (link, peer);
       return;
@@ -252,9 +269,8 @@ ss_link_initiate (SsLink *link, SsLinkPeer *peer)
   work->handshake->local_index = ss_link_new_index (peer);
   work->handshake->started = now;
   /* The peer's own initiation was answered a moment ago: let it finish. */
-  if (ss_seal_is_set (&work->next.seal)
-      && now - ss_seal_born (&work->next.seal) < RTO_INITIAL)
-    work->handshake->deadline = now + RTO_INITIAL;
+  if (is_answered (link, work, ANSWERED_PATIENCE))
+    work->handshake->deadline = now + ANSWERED_PATIENCE;
   else
     send_initiation (link, peer);
   if (!ss_link_is_dead (peer) && work->handshake)
@@ -701,6 +717,8 @@ take_frames (SsLink *link, SsLinkPeer *peer,
   if (hello->frames.len == 0
       || !ss_link_take_early (link, &peer->contact.id, hello->timestamp))
     return;
+  if (!ss_link_is_half_open (peer))
+    peer->last_heard = link->env->now;
   ss_link_work (link, peer)->is_answering = true;
   ss_link_read_frames (link, peer, initiation->sender, true, hello->frames.data,
                        hello->frames.len);
@@ -799,7 +817,9 @@ ss_link_rekey (SsLink *link, SsLinkPeer *peer)
   SsTime now = link->env->now;
   if (!ss_seal_is_set (seal) || !ss_seal_is_worn (seal, now))
     return;
-  if (ss_seal_is_initiator (seal)
-      || ss_seal_is_worn (seal, now - RESPONDER_PATIENCE))
+  /* At first messages may take care of it (output.c). */
+  SsTime patience =
+      ss_seal_is_initiator (seal) ? INITIATOR_PATIENCE : RESPONDER_PATIENCE;
+  if (ss_seal_is_worn (seal, now - patience))
     ss_link_initiate (link, peer);
 }

@@ -240,8 +240,12 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
   SsPeerWork *work = peer->work;
   ss_link_heard (link, peer, from);
   if (work && session == &work->next) {
+    uint32_t index = session->local_index;
     ss_link_confirm_next (link, peer);
-    return;
+    /* Or there is a newer one already. */
+    if (ss_link_is_dead (peer) || peer->session.local_index == index)
+      return;
+    session = &work->previous;
   }
   /* The peer may not know that there is a newer one: tell it, but not at
    * every datagram that was on its way. */

@@ -157,6 +157,8 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
     return false;
   ss_link_enter (link);
   SsLinkPeer *peer = peer_for (link, to);
+  if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
+    ss_link_rtt_sample (peer, how->rtt);
   bool queued = ss_link_enqueue (link, peer, how, head, head_len, body);
   if (queued && ss_seal_is_set (&peer->session.seal) && !ss_link_is_via (peer))
     ss_link_make_ready (link, peer->work);

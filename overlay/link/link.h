@@ -43,6 +43,8 @@ typedef struct {
   uint64_t token;    /* reliable: names it in upcalls; the sender's own
                              choice, unique among its unfinished; 0: none */
   SsTime expires;    /* not sent after this; 0: no limit */
+  SsTime rtt;        /* a round trip, measured before: for a peer of which no
+                        link knows one; 0 or SS_NEVER: not known */
 } SsLinkSend;
 
 #define SS_LINK_TRIES 5

@@ -286,6 +286,11 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
     ss_link_initiate (link, peer);
     return 0;
   }
+  /* A new session for nothing: its initiation takes along what waits. */
+  if (ss_seal_is_worn (&peer->session.seal, now)
+      && ss_seal_is_initiator (&peer->session.seal)
+      && work->queues[SS_CLASS_CONTROL].length > 0)
+    ss_link_initiate (link, peer);
   bool confirm = work->want_confirm;
   size_t media_len, len;
   size_t room = SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;

@@ -53,7 +53,9 @@ typedef enum {
 #define HALF_OPEN_LIFETIME (15 * SS_SEC)   /* a responder's wait for data */
 #define PREVIOUS_LIFETIME  (15 * SS_SEC)   /* a replaced session still reads */
 #define NEXT_LIFETIME      (180 * SS_SEC)  /* an unconfirmed one */
+#define ANSWERED_PATIENCE  (500 * SS_MSEC) /* with who has initiated himself */
 #define CROSSING_TIME      (5 * SS_SEC)    /* sessions made at once by both */
+#define INITIATOR_PATIENCE (10 * SS_SEC)   /* a message may make another */
 #define RESPONDER_PATIENCE (30 * SS_SEC)   /* the initiator rekeys first */
 #define WORK_LINGER        (1 * SS_SEC)    /* then quiet state is freed */
 #define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */

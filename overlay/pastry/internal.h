@@ -46,7 +46,11 @@ typedef enum {
 #define SS_PASTRY_TOMBSTONE_MIN  (10 * SS_SEC) /* of a mere candidate */
 #define SS_PASTRY_RELENT_TIME    (5 * SS_SEC)
 #define SS_PASTRY_LOST_TIME      (3600 * SS_SEC)
-#define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC)
+#define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC) /* of each node in a ring of */
+#define SS_PASTRY_LOST_RING      16            /*   so many, or fewer */
+#define SS_PASTRY_LOST_PAUSE_MAX (600 * SS_SEC)
+#define SS_PASTRY_MERGE_PAUSE    (1 * SS_SEC)
+#define SS_PASTRY_LOST_TOGETHER  (60 * SS_SEC)
 #define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
 #define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
 #define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC)    /* silence of one not known */
@@ -146,6 +150,7 @@ typedef struct {
 typedef struct {
   SsContact contact;
   SsTime since;
+  unsigned tries;
 } SsLost;
 
 /* A peer that applications have sent something: it gets them updates. */
@@ -223,8 +228,10 @@ struct SsPastry {
   SsTime last_heartbeat, right_since, last_mutual;
   SsId right; /* neighbour since right_since */
   uint64_t last_digest;
-  SsTime last_lost, last_table_probe;
-  uint16_t next_lost, next_probe;
+  SsTime last_table_probe;
+  uint16_t next_probe;
+  bool lost_soon; /* one of them has come back */
+  SsTime last_merge;
   SsRowSearch searches[SS_PASTRY_SEARCH_ROWS];
   SsSearch *search; /* NULL: settled */
   GArray *news;     /* not answered yet; or NULL */
@@ -303,11 +310,12 @@ void ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration);
 /* Probes that the link gave up too soon are sent again. */
 void ss_pastry_liveness_retry (SsPastry *pastry);
 SsTime ss_pastry_liveness_deadline (const SsPastry *pastry);
+/* False: it is not one of the lost. */
 bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
 void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol);
 void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
                        SsKbrChange change, bool leaf);
-void ss_pastry_check_lost (SsPastry *pastry);
+void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */
 void ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer);
 void ss_pastry_expire_liveness (SsPastry *pastry);
 void ss_pastry_restart_suspects (SsPastry *pastry);

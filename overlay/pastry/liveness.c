@@ -5,7 +5,9 @@
  *
  * The dead leave a tombstone, so that gossip from stale sets does not bring
  * them back, and are remembered for a while: a whole partition may have been
- * declared dead, and is one ring with us again once one of it answers. */
+ * declared dead, and is one ring with us again once one of it answers. Each
+ * node tries the less often the larger the ring is, so that the ring as a
+ * whole tries as often as need be; who finds one goes on at once. */
 #include "overlay/pastry/internal.h"
 
 static SsSuspect *find_suspect (const SsPastry *pastry, const SsId *id);
@@ -15,6 +17,7 @@ static void send_probe (SsPastry *pastry, SsSuspect *suspect);
 static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsContact *peer, bool told);
 static void relent (SsPastry *pastry);
+static unsigned choose_lost (const SsPastry *pastry, bool likely);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
 static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
                                 unsigned *ret_place);
@@ -231,16 +234,25 @@ ss_pastry_update (SsPastry *pastry, const SsContact *peer, SsKbrChange change,
   }
 }
 
-/* One of the lost is tried now and then. */
+/* One of the lost is tried now and then: at random, for all who were parted
+ * began to count at the same time. */
 void
 ss_pastry_check_lost (SsPastry *pastry)
 {
-  if (pastry->lost == NULL || pastry->lost->len == 0
-      || pastry->state != SS_PASTRY_ACTIVE)
+  SsEnv *env = ss_pastry_env (pastry);
+  if (pastry->lost == NULL || pastry->lost->len == 0)
     return;
-  pastry->next_lost %= pastry->lost->len;
-  const SsLost *lost =
-      &g_array_index (pastry->lost, SsLost, pastry->next_lost++);
+  SsTime pause = SS_PASTRY_LOST_INTERVAL
+                 * (SsTime) MAX (pastry->ring_size / SS_PASTRY_LOST_RING, 1);
+  pause = MIN (pause, SS_PASTRY_LOST_PAUSE_MAX);
+  bool is_time =
+      ss_rng_below (&env->rng, (uint64_t) (pause / SS_PASTRY_TICK)) == 0;
+  if (!is_time && !pastry->lost_soon)
+    return;
+  pastry->lost_soon = false;
+  SsLost *lost =
+      &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true));
+  lost->tries++;
   uint8_t buf[SS_MSG_LIVENESS_MAX];
   size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
   ss_pastry_send (pastry, &lost->contact,
@@ -252,10 +264,16 @@ ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
 {
   if (!ss_pastry_forget_lost (pastry, &peer->id))
     return;
+  SsTime now = ss_pastry_env (pastry)->now;
+  ss_pastry_meet (pastry, peer, true);
+  /* Many may come back at once, who lead to the same ring. */
+  if (pastry->last_merge > 0
+      && now - pastry->last_merge < SS_PASTRY_MERGE_PAUSE)
+    return;
   ss_info (ss_pastry_env (pastry), "a lost node answers: merging");
+  pastry->last_merge = now;
   relent (pastry);
   ss_pastry_route_enter (pastry, peer, false);
-  ss_pastry_meet (pastry, peer, true);
 }
 
 bool
@@ -264,6 +282,7 @@ ss_pastry_forget_lost (SsPastry *pastry, const SsId *id)
   for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
     if (ss_id_equal (&g_array_index (pastry->lost, SsLost, i).contact.id, id)) {
       g_array_remove_index (pastry->lost, i);
+      pastry->lost_soon = true;
       return true;
     }
   }
@@ -397,14 +416,49 @@ declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
   ss_pastry_remove (pastry, peer);
 }
 
+/* How many were lost together with it: a partition takes many at once, of
+ * which one is enough. */
+static unsigned
+company (const SsPastry *pastry, const SsLost *lost)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < pastry->lost->len; i++) {
+    const SsLost *other = &g_array_index (pastry->lost, SsLost, i);
+    n += ABS (other->since - lost->since) <= SS_PASTRY_LOST_TOGETHER;
+  }
+  return n;
+}
+
+/* Of the lost the one most likely to answer, or the least; of several the
+ * one that was lost first. */
+static unsigned
+choose_lost (const SsPastry *pastry, bool likely)
+{
+  unsigned chosen = 0, chosen_company = 0, chosen_tries = 0;
+  for (unsigned i = 0; i < pastry->lost->len; i++) {
+    const SsLost *lost = &g_array_index (pastry->lost, SsLost, i);
+    unsigned n = company (pastry, lost);
+    unsigned one = n * (1 + chosen_tries);
+    unsigned other = chosen_company * (1 + lost->tries);
+    if (i > 0 && (likely ? one <= other : one >= other))
+      continue;
+    chosen = i;
+    chosen_company = n;
+    chosen_tries = lost->tries;
+  }
+  return chosen;
+}
+
 static void
 remember_lost (SsPastry *pastry, const SsContact *peer)
 {
   if (pastry->lost == NULL)
     pastry->lost = g_array_new (FALSE, FALSE, sizeof (SsLost));
+  bool was_soon = pastry->lost_soon;
   ss_pastry_forget_lost (pastry, &peer->id);
+  pastry->lost_soon = was_soon;
   if (pastry->lost->len == SS_PASTRY_LOST_MAX)
-    g_array_remove_index (pastry->lost, 0);
+    g_array_remove_index (pastry->lost, choose_lost (pastry, false));
   SsLost lost = { .contact = *peer, .since = ss_pastry_env (pastry)->now };
   g_array_append_val (pastry->lost, lost);
 }

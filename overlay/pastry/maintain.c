@@ -21,7 +21,6 @@ static bool repair_target (const SsPastry *pastry, SsLeafsetSide side,
 void
 ss_pastry_tick (SsPastry *pastry)
 {
-  SsEnv *env = ss_pastry_env (pastry);
   ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
   ss_pastry_expire_liveness (pastry);
   ss_pastry_expire_held (pastry);
@@ -33,10 +32,7 @@ ss_pastry_tick (SsPastry *pastry)
   watch_right (pastry);
   ss_proximity_tick (pastry);
   ss_search_tick (pastry);
-  if (env->now - pastry->last_lost >= SS_PASTRY_LOST_INTERVAL) {
-    pastry->last_lost = env->now;
-    ss_pastry_check_lost (pastry);
-  }
+  ss_pastry_check_lost (pastry);
 }
 
 void

@@ -300,6 +300,7 @@ ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
     .reliable = token != 0,
     .tries_max = (uint8_t) tries,
     .token = token,
+    .rtt = ss_table_rtt (&pastry->table, &to->id),
   };
   return ss_link_send (pastry->link, to, &how, data, len, NULL);
 }

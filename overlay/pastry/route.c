@@ -321,6 +321,7 @@ send_on (SsPastry *pastry, SsRoute *route, const SsContact *next)
     .class = SS_CLASS_CONTROL,
     .reliable = true,
     .token = route->token,
+    .rtt = ss_table_rtt (&pastry->table, &to.id),
   };
   bool sent =
       ss_link_send (pastry->link, &to, &how, head, head_len, route->payload);

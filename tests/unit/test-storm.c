@@ -11,9 +11,10 @@
 /* Datagrams of one node, in the mean: in any second, and within a slice. The
  * stream itself is some 30 a second. A ring of 30 takes 450 handshakes and
  * 1,600 leaf sets to make, a station 450 JOINs; and when all have missed the
- * same seconds, each asks for what can still be heard of them. */
+ * same seconds, each asks for what can still be heard of them, some 310
+ * packets, which may be 215 datagrams to each at the same moment. */
 #define PER_SECOND 600
-#define PER_SLICE  200
+#define PER_SLICE  250
 
 typedef struct {
   SsWorld *world;
