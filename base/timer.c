@@ -5,7 +5,7 @@
 
 #include <glib.h>
 
-#define CAPACITY_AT_FIRST 8
+#define CAPACITY_AT_FIRST 4
 
 void
 ss_timers_init (SsTimers *timers)

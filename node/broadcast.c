@@ -26,35 +26,55 @@ static void answer_question (SsNode *node, const SsContact *from,
                              const uint8_t *data, size_t len);
 static void poll_drained (SsNode *node);
 
-void
-ss_broadcast_init (SsNode *node)
+/* Few nodes ever broadcast: most have none of this. */
+static SsBroadcast *
+make (SsNode *node)
 {
-  ss_timer_init (&node->broadcast.timer, SS_LAYER_NODE,
-                 SS_NODE_TIMER_BROADCAST);
+  if (node->broadcast == NULL) {
+    node->broadcast = g_new0 (SsBroadcast, 1);
+    ss_timer_init (&node->broadcast->timer, SS_LAYER_NODE,
+                   SS_NODE_TIMER_BROADCAST);
+  }
+  return node->broadcast;
+}
+
+static SsAirState
+state_of (const SsNode *node)
+{
+  return node->broadcast != NULL ? node->broadcast->state : SS_AIR_IDLE;
 }
 
 void
 ss_broadcast_clear (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = g_steal_pointer (&node->broadcast);
 
+  if (air == NULL)
+    return;
   ss_timers_disarm (&node->env.timers, &air->timer);
   g_free (air->name);
   g_free (air->title);
   g_free (air->description);
   ss_signer_clear (&air->signer);
   sodium_memzero (air->options.seed, sizeof air->options.seed);
+  g_free (air);
+}
+
+SsStation *
+ss_broadcast_station (const SsNode *node)
+{
+  return node->broadcast != NULL ? node->broadcast->station : NULL;
 }
 
 void
 ss_node_publish (SsNode *node, SsTime now, const SsPublishOptions *options)
 {
   g_assert (now >= node->env.now);
-  g_assert (node->broadcast.state == SS_AIR_IDLE);
+  g_assert (state_of (node) == SS_AIR_IDLE);
   g_assert (ss_store_name_is_valid (options->name));
   g_assert (options->parity <= SS_PARITY_MAX);
   node->env.now = now;
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = make (node);
 
   air->options = *options;
   air->name = g_strdup (options->name);
@@ -71,7 +91,7 @@ ss_node_publish (SsNode *node, SsTime now, const SsPublishOptions *options)
 void
 ss_broadcast_ring (SsNode *node)
 {
-  if (node->broadcast.state == SS_AIR_WAITING)
+  if (state_of (node) == SS_AIR_WAITING)
     check (node);
 }
 
@@ -80,8 +100,8 @@ ss_node_push_headers (SsNode *node, SsTime now, const SsCodecHeaders *headers)
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
-  if (node->broadcast.station != NULL)
-    ss_station_push_headers (node->broadcast.station, headers);
+  if (ss_broadcast_station (node) != NULL)
+    ss_station_push_headers (node->broadcast->station, headers);
 }
 
 void
@@ -89,8 +109,8 @@ ss_node_push_frame (SsNode *node, SsTime now, const SsFrame *frame)
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
-  if (node->broadcast.station != NULL)
-    ss_station_push_frame (node->broadcast.station, frame);
+  if (ss_broadcast_station (node) != NULL)
+    ss_station_push_frame (node->broadcast->station, frame);
 }
 
 void
@@ -98,7 +118,7 @@ ss_node_end (SsNode *node, SsTime now)
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = make (node);
 
   if (air->state == SS_AIR_ENDING || air->state == SS_AIR_ENDED)
     return;
@@ -128,17 +148,17 @@ ss_node_end (SsNode *node, SsTime now)
 uint32_t
 ss_node_session (const SsNode *node)
 {
-  return node->broadcast.session;
+  return node->broadcast != NULL ? node->broadcast->session : 0;
 }
 
 void
 ss_broadcast_found (SsNode *node, const SsStoreRecord *records, unsigned n,
                     bool complete)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   SsDescriptor descriptor;
 
-  if (air->state != SS_AIR_CHECKING)
+  if (state_of (node) != SS_AIR_CHECKING)
     return;
   for (unsigned i = 0; i < n; i++) {
     if (!ss_key_equal (&records[i].key, &air->signer.key)
@@ -161,10 +181,10 @@ void
 ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
                      const SsStoreRecord *newer)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   SsDescriptor descriptor;
 
-  if (air->state != SS_AIR_STARTED && air->state != SS_AIR_LIVE)
+  if (state_of (node) != SS_AIR_STARTED && state_of (node) != SS_AIR_LIVE)
     return;
   if (newer != NULL && ss_key_equal (&newer->key, &air->signer.key)
       && newer->version > air->version
@@ -182,8 +202,8 @@ ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
 void
 ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor)
 {
-  SsBroadcast *air = &node->broadcast;
-  if (air->state == SS_AIR_ENDING || air->state == SS_AIR_ENDED)
+  SsBroadcast *air = node->broadcast;
+  if (air == NULL || air->state == SS_AIR_ENDING || air->state == SS_AIR_ENDED)
     return;
 
   SsDescriptor complete = *descriptor;
@@ -207,11 +227,11 @@ ss_broadcast_descriptor (SsNode *node, const SsDescriptor *descriptor)
 void
 ss_broadcast_address (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
 
   /* A ring of one does not even know its address: the peers that come say
    * it, when the station has long been announced. */
-  if ((air->state == SS_AIR_STARTED || air->state == SS_AIR_LIVE)
+  if (air != NULL && (air->state == SS_AIR_STARTED || air->state == SS_AIR_LIVE)
       && air->station != NULL
       && !ss_addr_equal (&air->announced, &ss_link_self (node->link)->addr)) {
     air->announced = ss_link_self (node->link)->addr;
@@ -223,7 +243,7 @@ void
 ss_broadcast_direct (SsNode *node, const SsContact *from, const uint8_t *data,
                      size_t len)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   SsMsgLiveAnswer answer;
 
   if (len > 0 && data[0] == SS_MSG_LIVE_QUESTION) {
@@ -238,7 +258,7 @@ ss_broadcast_direct (SsNode *node, const SsContact *from, const uint8_t *data,
     ss_count (&node->env, MESSAGES_MALFORMED);
     return;
   }
-  if (air->state != SS_AIR_ASKING || !ss_contact_equal (from, &air->rival)
+  if (state_of (node) != SS_AIR_ASKING || !ss_contact_equal (from, &air->rival)
       || !ss_id_equal (&answer.group_id, &air->group_id))
     return;
   if (answer.session == 0) {
@@ -254,14 +274,14 @@ ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
                       SsKbrOutcome outcome)
 {
   if (outcome == SS_KBR_FAILED && token == BROADCAST_QUESTION_TOKEN
-      && node->broadcast.state == SS_AIR_ASKING)
+      && state_of (node) == SS_AIR_ASKING)
     start (node);
 }
 
 void
 ss_broadcast_timer (SsNode *node)
 {
-  switch (node->broadcast.state) {
+  switch (state_of (node)) {
   case SS_AIR_CHECKING:
     check (node);
     break;
@@ -283,7 +303,7 @@ ss_broadcast_timer (SsNode *node)
 static void
 check (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   SsId fingerprint = ss_id_of_key (&air->signer.key);
   SsId slot = ss_store_own_slot (&fingerprint, air->name);
 
@@ -294,7 +314,7 @@ check (SsNode *node)
 static void
 ask_rival (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   const SsContact *self = ss_link_self (node->link);
 
   if (ss_contact_equal (&air->rival, self)) {
@@ -324,7 +344,7 @@ ask_rival (SsNode *node)
 static void
 start (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   uint32_t wall = (uint32_t) ((node->env.now + node->env.wall_offset) / SS_SEC);
 
   ss_timers_disarm (&node->env.timers, &air->timer);
@@ -354,7 +374,7 @@ start (SsNode *node)
 static void
 taken (SsNode *node, const SsDescriptor *rival)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   char addr[SS_ADDR_STRLEN];
 
   ss_timers_disarm (&node->env.timers, &air->timer);
@@ -373,14 +393,14 @@ static void
 answer_question (SsNode *node, const SsContact *from, const uint8_t *data,
                  size_t len)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
   SsMsgLiveQuestion question;
 
   if (!ss_msg_live_question_decode (data, len, &question)) {
     ss_count (&node->env, MESSAGES_MALFORMED);
     return;
   }
-  bool live = air->station != NULL && air->state != SS_AIR_ENDED
+  bool live = ss_broadcast_station (node) != NULL && air->state != SS_AIR_ENDED
               && air->state != SS_AIR_ENDING
               && ss_id_equal (&question.group_id, &air->group_id);
   SsMsgLiveAnswer answer = {
@@ -396,7 +416,7 @@ answer_question (SsNode *node, const SsContact *from, const uint8_t *data,
 static void
 poll_drained (SsNode *node)
 {
-  SsBroadcast *air = &node->broadcast;
+  SsBroadcast *air = node->broadcast;
 
   if (!ss_station_is_drained (air->station) && node->env.now < air->end_by) {
     ss_timers_arm (&node->env.timers, &air->timer,

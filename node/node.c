@@ -259,7 +259,6 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   node->splitstream = ss_splitstream_new (
       &node->env, node->kbr, config->is_relay, &station_upcalls, node);
   ss_bootstrap_init (node);
-  ss_broadcast_init (node);
   ss_tuner_init (node);
   ss_timer_init (&node->leave_timer, SS_LAYER_NODE, SS_NODE_TIMER_LEAVE);
   return node;
@@ -401,7 +400,7 @@ ss_node_stats (const SsNode *node, SsNodeStats *ret_stats)
     stats.self.addr = node->address;
   const SsStation *station = node->tuner.station != NULL
                                  ? node->tuner.station
-                                 : node->broadcast.station;
+                                 : ss_broadcast_station (node);
   /* A relay reports the first station that it carries. */
   if (station == NULL && stats.n_stations > 0)
     station = ss_splitstream_station (node->splitstream, 0);

@@ -100,7 +100,7 @@ struct SsNode {
   SsSplitStream *splitstream;
 
   SsBootstrap bootstrap;
-  SsBroadcast broadcast;
+  SsBroadcast *broadcast; /* NULL: nothing was ever broadcast */
   SsTuner tuner;
   SsLeaveState leave;
   SsTime leave_by;
@@ -131,8 +131,8 @@ void ss_bootstrap_identified (SsNode *node, const SsAddr *addr,
 void ss_bootstrap_timer (SsNode *node);
 
 /* broadcast.c */
-void ss_broadcast_init (SsNode *node);
 void ss_broadcast_clear (SsNode *node);
+SsStation *ss_broadcast_station (const SsNode *node); /* NULL: none */
 void ss_broadcast_ring (SsNode *node); /* there is a ring to work in now */
 void ss_broadcast_found (SsNode *node, const SsStoreRecord *records, unsigned n,
                          bool complete);

@@ -47,11 +47,36 @@ trim (GArray **array, SsTime oldest)
     g_clear_pointer (array, g_array_unref);
 }
 
+static void
+trim_asked (SsLink *link)
+{
+  if (!link->asked)
+    return;
+  unsigned n = 0;
+  while (n < link->asked->len
+         && g_array_index (link->asked, SsLinkAsked, n).second
+                < (link->env->now - BINDING_TIME) / SS_SEC)
+    n++;
+  g_array_remove_range (link->asked, 0, n);
+  if (link->asked->len == 0)
+    g_clear_pointer (&link->asked, g_array_unref);
+}
+
 void
 ss_link_calls_trim (SsLink *link)
 {
-  trim (&link->asked, link->env->now - BINDING_TIME);
+  trim_asked (link);
   trim (&link->relays, link->env->now - BINDING_TIME);
+}
+
+static bool
+was_asked (const SsLink *link, const SsAddr *addr)
+{
+  uint32_t hash = ss_addr_hash (addr);
+  for (unsigned i = 0; link->asked && i < link->asked->len; i++)
+    if (g_array_index (link->asked, SsLinkAsked, i).hash == hash)
+      return true;
+  return false;
 }
 
 static bool
@@ -84,7 +109,21 @@ note_addr (SsLink *link, GArray **array, unsigned max, const SsAddr *addr)
 void
 ss_link_note_asked (SsLink *link, const SsAddr *addr)
 {
-  note_addr (link, &link->asked, ASKED_MAX, addr);
+  SsLinkAsked entry = {
+    .hash = ss_addr_hash (addr),
+    .second = (uint32_t) (link->env->now / SS_SEC),
+  };
+  if (!link->asked)
+    link->asked = g_array_new (FALSE, FALSE, sizeof entry);
+  for (unsigned i = 0; i < link->asked->len; i++) {
+    if (g_array_index (link->asked, SsLinkAsked, i).hash == entry.hash) {
+      g_array_remove_index (link->asked, i);
+      break;
+    }
+  }
+  if (link->asked->len == ASKED_MAX)
+    g_array_remove_index (link->asked, 0);
+  g_array_append_val (link->asked, entry);
 }
 
 void
@@ -106,7 +145,7 @@ is_in_touch (const SsLink *link, const SsLinkPeer *peer)
 static bool
 was_sent_to (const SsLink *link, const SsAddr *addr)
 {
-  if (has_addr (link->asked, addr))
+  if (was_asked (link, addr))
     return true;
   for (unsigned i = 0; i < link->n_peers; i++) {
     const SsLinkPeer *peer = link->peers[i];

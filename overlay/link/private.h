@@ -209,6 +209,13 @@ typedef struct {
   SsTime until; /* it is too old then to be taken again */
 } SsLinkEarly;
 
+/* A node keeps many of these for long: a hash of the address will do, for by
+ * chance it only makes an arrival prove less. */
+typedef struct {
+  uint32_t hash;
+  uint32_t second;
+} SsLinkAsked;
+
 struct SsLink {
   SsEnv *env;
   SsLinkUpcalls upcalls;
@@ -255,7 +262,7 @@ struct SsLink {
   SsAddr advertise; /* the own address, also while relayed */
   bool is_watching;
   GArray *clients; /* SsId: whom calls are passed on to */
-  GArray *asked;   /* SsLinkAddrTime: sent to, then */
+  GArray *asked;   /* SsLinkAsked: sent to, then; the newest last */
   GArray *relays;  /* SsLinkAddrTime: known to pass on, since */
   SsTime call_second;
   unsigned calls_now;
