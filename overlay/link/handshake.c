@@ -14,8 +14,11 @@
  * bound, and a small one towards addresses that nobody has confirmed; of two
  * sessions that the ends made at once, both use the one that the end with the
  * smaller id initiated; an end that has lost its state is known by its
- * indices (private.h); messages may travel in the initiation (early.c), and
- * their acknowledgements and answers in the response. */
+ * indices (private.h); an answer to an earlier try counts as well, and the
+ * responder keeps the sessions of earlier tries until one is confirmed, or
+ * peers farther than the wait would never have one; messages may travel in
+ * the initiation (early.c), and their acknowledgements and answers in the
+ * response. */
 #include "overlay/link/private.h"
 
 static const SsAddr address_unknown;
@@ -41,7 +44,44 @@ ss_link_handshake_free (SsPeerWork *work)
   if (!work->handshake)
     return;
   ss_sealer_handshake_free (work->handshake->sealer);
+  for (unsigned i = 0; i < EARLIER_TRIES; i++)
+    ss_sealer_handshake_free (work->handshake->earlier[i].sealer);
   g_clear_pointer (&work->handshake, g_free);
+}
+
+void
+ss_link_forget_next (SsPeerWork *work)
+{
+  ss_seal_clear (&work->next.seal);
+  for (unsigned i = 0; i < EARLIER_TRIES; i++)
+    ss_seal_clear (&work->earlier[i].seal);
+}
+
+SsLinkSession *
+ss_link_find_next (SsPeerWork *work, uint32_t local_index)
+{
+  if (ss_seal_is_set (&work->next.seal)
+      && work->next.local_index == local_index)
+    return &work->next;
+  for (unsigned i = 0; i < EARLIER_TRIES; i++) {
+    SsLinkSession *session = &work->earlier[i];
+    if (ss_seal_is_set (&session->seal) && session->local_index == local_index)
+      return session;
+  }
+  return NULL;
+}
+
+/* A newer one has come: the initiator may yet go on with this one. */
+static void
+put_off_next (SsPeerWork *work)
+{
+  if (!ss_seal_is_set (&work->next.seal))
+    return;
+  ss_seal_clear (&work->earlier[EARLIER_TRIES - 1].seal);
+  memmove (&work->earlier[1], &work->earlier[0],
+           (EARLIER_TRIES - 1) * sizeof work->earlier[0]);
+  work->earlier[0] = work->next;
+  work->next.seal = (SsSeal){ 0 };
 }
 
 static uint16_t
@@ -187,6 +227,18 @@ put_early (SsLink *link, SsLinkPeer *peer, uint8_t frames[EARLY_MAX])
   return len;
 }
 
+static void
+put_off_try (SsLinkHandshake *handshake)
+{
+  if (!handshake->sealer)
+    return;
+  SsLinkTry *earlier = handshake->earlier;
+  ss_sealer_handshake_free (earlier[EARLIER_TRIES - 1].sealer);
+  memmove (&earlier[1], &earlier[0], (EARLIER_TRIES - 1) * sizeof earlier[0]);
+  earlier[0] = (SsLinkTry){ handshake->sealer, handshake->sent };
+  handshake->sealer = NULL;
+}
+
 static bool
 post_initiation (SsLink *link, SsLinkPeer *peer)
 {
@@ -203,7 +255,7 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
   uint8_t payload[SS_MSG_LINK_HELLO_MAX];
   uint8_t noise[SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD];
   size_t len = ss_msg_link_hello_encode (&hello, payload, sizeof payload);
-  ss_sealer_handshake_free (handshake->sealer);
+  put_off_try (handshake);
   handshake->sealer = ss_sealer_initiate (link->sealer, &peer->contact.key,
                                           &link->env->rng, payload, len, noise);
   if (!handshake->sealer)
@@ -411,6 +463,26 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   return !had || restarted;
 }
 
+/* The latest try, or one before it, is answered. */
+static bool
+finish (SsLink *link, const SsLinkHandshake *handshake,
+        const SsMsgLinkResponse *message, uint8_t *ret_payload,
+        SsSeal *ret_seal, SsTime *ret_sent)
+{
+  SsLinkTry try = { handshake->sealer, handshake->sent };
+  for (unsigned i = 0; try.sealer; i++) {
+    if (ss_sealer_finish (try.sealer, link->env->now, message->noise.data,
+                          message->noise.len, ret_payload, ret_seal)) {
+      *ret_sent = try.sent;
+      return true;
+    }
+    if (i == EARLIER_TRIES)
+      break;
+    try = handshake->earlier[i];
+  }
+  return false;
+}
+
 void
 ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
                      size_t len)
@@ -424,6 +496,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   SsLinkHandshake *handshake =
       peer && peer->work ? peer->work->handshake : NULL;
   uint8_t payload[SS_MSG_LINK_WELCOME_MAX], mac1[SS_MAC_LEN];
+  SsTime sent;
   ss_mac (link->mac1_key, sizeof link->mac1_key, datagram, len - 2 * SS_MAC_LEN,
           mac1);
   SsLinkSession session = {
@@ -433,9 +506,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   if (!ss_mac_equal (mac1, message.mac1) || !handshake || !handshake->sealer
       || handshake->local_index != message.receiver
       || message.noise.len > sizeof payload + SS_SEALER_RESPONSE_OVERHEAD
-      || !ss_sealer_finish (handshake->sealer, link->env->now,
-                            message.noise.data, message.noise.len, payload,
-                            &session.seal)) {
+      || !finish (link, handshake, &message, payload, &session.seal, &sent)) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
     return;
   }
@@ -452,7 +523,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   if (ss_link_is_via (peer))
     ss_link_know_relay (link, &peer->contact.addr);
   else
-    ss_link_rtt_sample (peer, link->env->now - handshake->sent);
+    ss_link_rtt_sample (peer, link->env->now - sent);
   ss_link_heard (link, peer, from);
   peer->contact.flags = welcome.flags & (uint8_t) ~PEER_VIA;
   peer->work->want_confirm = true;
@@ -663,7 +734,7 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
     ss_count (link->env, LINK_HANDSHAKES_REFUSED);
     return;
   }
-  ss_seal_clear (&work->next.seal);
+  put_off_next (work);
   work->next = next;
   work->next_until =
       link->env->now
@@ -792,11 +863,18 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
 }
 
 void
-ss_link_confirm_next (SsLink *link, SsLinkPeer *peer)
+ss_link_confirm_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
 {
   SsPeerWork *work = peer->work;
-  SsLinkSession next = work->next;
-  work->next = (SsLinkSession){ .local_index = 0 };
+  SsLinkSession *found = ss_link_find_next (work, local_index);
+  SsLinkSession next = *found;
+  SsTime trip = link->env->now - ss_seal_born (&next.seal);
+  /* The ordinary first wait would be too short. */
+  if (peer->srtt_us == 0 && trip > RTO_INITIAL)
+    ss_link_rtt_sample (peer, trip);
+  found->seal = (SsSeal){ 0 };
+  ss_link_forget_next (work);
+  work->next.local_index = 0;
   peer->contact.flags = work->flags;
   if (establish (link, peer, &next))
     announce (link, peer, &address_unknown, work->addrs, work->n_addrs);

@@ -127,6 +127,21 @@ read_message (Frames *frames)
   return true;
 }
 
+/* Of what was called back: it tells how far the peer is. */
+static void
+take_late_ack (const Frames *frames, uint16_t sequence)
+{
+  SsLinkPeer *peer = frames->peer;
+  for (unsigned i = 0; i < CALLED_BACK_MAX; i++) {
+    SsLinkCalledBack *called_back = &peer->work->called_back[i];
+    if (called_back->sent == 0 || called_back->sequence != sequence)
+      continue;
+    if (!frames->is_response)
+      ss_link_rtt_sample (peer, frames->link->env->now - called_back->sent);
+    called_back->sent = 0;
+  }
+}
+
 static bool
 read_acks (Frames *frames)
 {
@@ -142,11 +157,16 @@ read_acks (Frames *frames)
       return true;
     SsLinkItem *item =
         ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
-    if (!item)
+    if (!item) {
+      take_late_ack (frames, ack.sequences[i]);
       continue;
-    /* Karn: only what was sent once tells the time; a handshake has. */
+    }
+    /* Karn: what was sent once tells the time; a handshake has. */
+    SsTime now = link->env->now;
     if (item->tries == 1 && !frames->is_response)
-      ss_link_rtt_sample (peer, link->env->now - item->sent);
+      ss_link_rtt_sample (peer, now - item->sent);
+    else if (item->tries == 2 && !frames->is_response)
+      ss_link_rtt_sample_again (peer, now - item->first_sent, now - item->sent);
     uint64_t token = item->token;
     uint8_t protocol = item->protocol;
     ss_link_item_free (item);
@@ -219,7 +239,7 @@ find_session (SsLinkPeer *peer, uint32_t index, SsTime now)
   SsPeerWork *work = peer->work;
   SsLinkSession *sessions[] = {
     &peer->session,
-    work ? &work->next : NULL,
+    work ? ss_link_find_next (work, index) : NULL,
     work ? &work->previous : NULL,
   };
   for (unsigned i = 0; i < G_N_ELEMENTS (sessions); i++) {
@@ -239,9 +259,9 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
 {
   SsPeerWork *work = peer->work;
   ss_link_heard (link, peer, from);
-  if (work && session == &work->next) {
+  if (work && session == ss_link_find_next (work, session->local_index)) {
     uint32_t index = session->local_index;
-    ss_link_confirm_next (link, peer);
+    ss_link_confirm_next (link, peer, index);
     /* Or there is a newer one already. */
     if (ss_link_is_dead (peer) || peer->session.local_index == index)
       return;

@@ -174,9 +174,17 @@ ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol, uint64_t token)
   SsLinkPeer *peer = ss_link_find (link, to);
   if (!peer || !peer->work)
     return;
-  SsLinkItem *item = ss_link_unlink_token (link, peer->work, protocol, token);
-  if (item)
-    ss_link_item_free (item);
+  SsPeerWork *work = peer->work;
+  SsLinkItem *item = ss_link_unlink_token (link, work, protocol, token);
+  if (!item)
+    return;
+  if (item->reliable && item->tries == 1 && item->first_sent > 0) {
+    memmove (&work->called_back[1], &work->called_back[0],
+             (CALLED_BACK_MAX - 1) * sizeof work->called_back[0]);
+    work->called_back[0].sent = item->first_sent;
+    work->called_back[0].sequence = item->sequence;
+  }
+  ss_link_item_free (item);
 }
 
 SsTime
@@ -300,7 +308,7 @@ peer_timer (SsLink *link, SsPeerWork *work)
   if (ss_seal_is_set (&work->previous.seal) && work->previous_until <= now)
     ss_seal_clear (&work->previous.seal);
   if (ss_seal_is_set (&work->next.seal) && work->next_until <= now) {
-    ss_seal_clear (&work->next.seal);
+    ss_link_forget_next (work);
     /* An initiator that never went on. */
     if (ss_link_is_half_open (peer) && !work->handshake) {
       ss_link_remove (link, peer, true);
@@ -309,6 +317,8 @@ peer_timer (SsLink *link, SsPeerWork *work)
   }
   if (work->window && work->window->used + WINDOW_LIFETIME <= now)
     g_clear_pointer (&work->window, g_free);
+  if (work->called_back[0].sent + RTO_CEILING <= now)
+    work->called_back[0].sent = 0;
   /* What is late goes with the next initiation, if there is one. */
   ss_link_retransmit (link, peer);
   if (!ss_link_is_dead (peer) && work->handshake

@@ -276,7 +276,7 @@ work_free (SsLink *link, SsPeerWork *work)
   }
   g_assert (work->unacked.length == 0);
   ss_link_handshake_free (work);
-  ss_seal_clear (&work->next.seal);
+  ss_link_forget_next (work);
   ss_seal_clear (&work->previous.seal);
   g_free (work->acks);
   g_free (work->window);
@@ -364,6 +364,8 @@ earliest_deadline (const SsPeerWork *work, SsTime now)
     deadline = MIN (deadline, work->window->used + WINDOW_LIFETIME);
   for (const GList *node = work->unacked.head; node; node = node->next)
     deadline = MIN (deadline, ((const SsLinkItem *) node->data)->deadline);
+  if (work->called_back[0].sent > 0)
+    deadline = MIN (deadline, work->called_back[0].sent + RTO_CEILING);
   if (work->is_ready)
     deadline = MIN (deadline, now + WORK_LINGER);
   return deadline;
@@ -374,6 +376,7 @@ work_is_done (const SsPeerWork *work)
 {
   return work->is_ready == 0 && work->n_acks == 0 && !work->want_confirm
          && !work->window && !work->handshake && work->unacked.length == 0
+         && work->called_back[0].sent == 0
          && work->queues[SS_CLASS_CONTROL].length == 0
          && work->queues[SS_CLASS_MEDIA].length == 0
          && work->queues[SS_CLASS_REPAIR].length == 0
@@ -399,7 +402,7 @@ ss_link_settle (SsLink *link, SsLinkPeer *peer)
 uint32_t
 ss_link_new_index (SsLinkPeer *peer)
 {
-  const SsPeerWork *work = peer->work;
+  SsPeerWork *work = peer->work;
   uint32_t index = peer->session.local_index;
   if (work && work->next.local_index)
     index = work->next.local_index;
@@ -409,7 +412,8 @@ ss_link_new_index (SsLinkPeer *peer)
     used =
         index == peer->session.local_index
         || (work
-            && (index == work->next.local_index
+            && (ss_link_find_next (work, index) != NULL
+                || index == work->next.local_index
                 || index == work->previous.local_index
                 || (work->handshake && index == work->handshake->local_index)));
   } while (used);
@@ -460,6 +464,15 @@ ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample)
   }
   peer->srtt_us = (uint32_t) MAX (srtt, 1);
   peer->rttvar_16us = (uint16_t) MIN ((rttvar + 8) / 16, UINT16_MAX);
+}
+
+/* Which of two sendings was answered? The first, if that was just after the
+ * second; and where nothing is known, too long is better than too short. */
+void
+ss_link_rtt_sample_again (SsLinkPeer *peer, SsTime first, SsTime last)
+{
+  if (peer->srtt_us == 0 || last < peer->srtt_us * SS_USEC / 2)
+    ss_link_rtt_sample (peer, first);
 }
 
 SsTime

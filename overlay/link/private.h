@@ -28,6 +28,8 @@ typedef enum {
 #define ACKS_MAX           256
 #define SEQUENCE_WINDOW    256 /* span of unacknowledged sequences */
 #define CONFIRMED_TRIES    5   /* initiations to an address that worked */
+#define EARLIER_TRIES      3   /* of a handshake, that may be answered yet */
+#define CALLED_BACK_MAX    2   /* messages whose acks tell the time yet */
 #define UNCONFIRMED_TRIES  3
 #define LIMITED_ADDRS_MAX  1024
 #define ASKING_ADDRS_MAX   256
@@ -117,9 +119,24 @@ typedef struct {
   uint32_t remote_index; /* we name the peer so */
 } SsLinkSession;
 
-/* An initiation of ours that has not been answered. */
+/* A message that was late, and went another way: its acknowledgement may only
+ * have been slow. Were that not noticed, a peer farther than the wait would
+ * be late with everything, for ever. */
 typedef struct {
-  SsSealerHandshake *sealer; /* NULL: none sent yet */
+  SsTime sent; /* once; 0: none */
+  uint16_t sequence;
+} SsLinkCalledBack;
+
+typedef struct {
+  SsSealerHandshake *sealer; /* NULL: none */
+  SsTime sent;
+} SsLinkTry;
+
+/* An initiation of ours that has not been answered. The answer may be to an
+ * earlier try, where the round trip is longer than the wait. */
+typedef struct {
+  SsSealerHandshake *sealer;        /* NULL: none sent yet */
+  SsLinkTry earlier[EARLIER_TRIES]; /* the latest first */
   uint32_t local_index;
   unsigned tries;
   bool used_cookie_try; /* a cookie's arrival speeds up one try */
@@ -146,15 +163,17 @@ typedef struct {
   SsLinkPeer *peer;
   GQueue queues[SS_N_CLASSES]; /* items, those sent before at the head */
   GQueue unacked;              /* items, by sequence */
-  GList ready[SS_N_CLASSES];   /* in the link's lists */
-  uint8_t is_ready;            /* bit for each class */
-  bool want_confirm;           /* an empty datagram will do */
-  bool is_answering;           /* its initiation is being looked at */
+  SsLinkCalledBack called_back[CALLED_BACK_MAX]; /* the latest first */
+  GList ready[SS_N_CLASSES];                     /* in the link's lists */
+  uint8_t is_ready;                              /* bit for each class */
+  bool want_confirm;                             /* an empty datagram will do */
+  bool is_answering; /* its initiation is being looked at */
   uint16_t n_acks, acks_capacity;
   uint16_t *acks; /* sequences to acknowledge */
   SsReceiveWindow *window;
   SsLinkHandshake *handshake;
-  SsLinkSession next;     /* made by the peer's initiation, unconfirmed */
+  SsLinkSession next; /* made by the peer's initiation, unconfirmed */
+  SsLinkSession earlier[EARLIER_TRIES]; /* by its tries before that one */
   SsLinkSession previous; /* replaced, for datagrams on their way */
   SsTime next_until, previous_until;
   SsTime confirm_sent;
@@ -288,6 +307,8 @@ bool ss_link_is_half_open (const SsLinkPeer *peer);
 void ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from);
 void ss_link_sweep (SsLink *link);
 void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
+/* Of what was sent more than once: since the first and the last time. */
+void ss_link_rtt_sample_again (SsLinkPeer *peer, SsTime first, SsTime last);
 SsTime ss_link_peer_rto (const SsLinkPeer *peer);
 
 /* queue.c */
@@ -321,14 +342,19 @@ bool ss_link_has_items (const SsPeerWork *work);
 void ss_link_initiate (SsLink *link, SsLinkPeer *peer);
 void ss_link_initiate_again (SsLink *link, SsLinkPeer *peer); /* timer */
 void ss_link_handshake_free (SsPeerWork *work);
+/* Drops `next` and those before it. */
+void ss_link_forget_next (SsPeerWork *work);
 void ss_link_on_initiation (SsLink *link, const SsAddr *from,
                             const uint8_t *datagram, size_t len);
 void ss_link_on_response (SsLink *link, const SsAddr *from,
                           const uint8_t *datagram, size_t len);
 void ss_link_on_cookie (SsLink *link, const SsAddr *from,
                         const uint8_t *datagram, size_t len);
-/* The peer has sent data in the session that it initiated. */
-void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer);
+/* The session with that index of ours among `next` and those before it. */
+SsLinkSession *ss_link_find_next (SsPeerWork *work, uint32_t local_index);
+/* The peer has sent data in such a session, that it initiated. */
+void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer,
+                           uint32_t local_index);
 /* Makes another session if the present one is worn. */
 void ss_link_rekey (SsLink *link, SsLinkPeer *peer);
 

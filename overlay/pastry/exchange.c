@@ -8,6 +8,7 @@
  * the ring it knows, from which follows who may lengthen a short side. */
 #include "overlay/pastry/internal.h"
 
+static void note_refused (SsPastry *pastry, const SsContact *peer);
 static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
 static void drop_ask (SsPastry *pastry, SsAsk *ask);
 static bool send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags);
@@ -65,10 +66,103 @@ ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
   ss_pastry_arm_work (pastry);
 }
 
+void
+ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id, bool is_joining)
+{
+  SsTime until = ss_pastry_env (pastry)->now + SS_PASTRY_NEWCOMER_TIME;
+  uint64_t prefix = ss_pastry_prefix (id);
+  for (unsigned i = 0; pastry->newcomers != NULL && i < pastry->newcomers->len;
+       i++) {
+    SsNewcomer *newcomer = &g_array_index (pastry->newcomers, SsNewcomer, i);
+    if (newcomer->prefix != prefix)
+      continue;
+    newcomer->until = is_joining ? until : 0;
+    return;
+  }
+  if (!is_joining || ss_leafset_find (&pastry->leafset, id) == NULL)
+    return;
+  if (pastry->newcomers == NULL)
+    pastry->newcomers = g_array_new (FALSE, FALSE, sizeof (SsNewcomer));
+  if (pastry->newcomers->len == SS_LEAFSET_MAX)
+    g_array_remove_index (pastry->newcomers, 0);
+  SsNewcomer newcomer = { .prefix = prefix, .until = until };
+  g_array_append_val (pastry->newcomers, newcomer);
+}
+
+bool
+ss_pastry_is_newcomer (const SsPastry *pastry, const SsId *id)
+{
+  if (pastry->newcomers == NULL)
+    return false;
+  uint64_t prefix = ss_pastry_prefix (id);
+  for (unsigned i = 0; i < pastry->newcomers->len; i++) {
+    const SsNewcomer *newcomer =
+        &g_array_index (pastry->newcomers, SsNewcomer, i);
+    if (newcomer->prefix == prefix)
+      return newcomer->until > ss_pastry_env (pastry)->now;
+  }
+  return false;
+}
+
+void
+ss_pastry_ask_newcomer (SsPastry *pastry, const SsId *id)
+{
+  const SsContact *nearest = NULL;
+  for (unsigned i = 0; i < pastry->leafset.n; i++) {
+    const SsContact *leaf = &pastry->leafset.leaves[i];
+    const SsId *least = nearest ? &nearest->id : &pastry->leafset.self;
+    if (!ss_id_equal (&leaf->id, id) && ss_id_closer (id, &leaf->id, least)
+        && ss_pastry_is_newcomer (pastry, &leaf->id))
+      nearest = leaf;
+  }
+  if (nearest == NULL)
+    return;
+  SsContact copy = *nearest;
+  ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, 0);
+}
+
+void
+ss_pastry_expire_newcomers (SsPastry *pastry)
+{
+  if (pastry->newcomers == NULL)
+    return;
+  for (unsigned i = 0; i < pastry->newcomers->len;) {
+    const SsNewcomer *newcomer =
+        &g_array_index (pastry->newcomers, SsNewcomer, i);
+    if (newcomer->until <= ss_pastry_env (pastry)->now)
+      g_array_remove_index (pastry->newcomers, i);
+    else
+      i++;
+  }
+  if (pastry->newcomers->len == 0)
+    g_clear_pointer (&pastry->newcomers, g_array_unref);
+}
+
 unsigned
 ss_pastry_n_asks (const SsPastry *pastry)
 {
   return pastry->asks != NULL ? pastry->asks->len : 0;
+}
+
+bool
+ss_pastry_ask_refused (SsPastry *pastry)
+{
+  bool any = false;
+  for (unsigned i = 0; pastry->refused != NULL && i < pastry->refused->len;) {
+    SsContact peer = g_array_index (pastry->refused, SsContact, i);
+    if (!ss_leafset_would_accept (&pastry->leafset, &peer.id,
+                                  SS_LEAFSET_REACH_NONE)) {
+      i++;
+      continue;
+    }
+    g_array_remove_index (pastry->refused, i);
+    ss_pastry_ask (pastry, &peer, SS_LEAFSET_REACH_NONE, 0);
+    any |= find_ask (pastry, &peer.id) != NULL;
+  }
+  if (!any && pastry->refused != NULL
+      && ss_leafset_is_complete (&pastry->leafset))
+    g_clear_pointer (&pastry->refused, g_array_unref);
+  return any;
 }
 
 void
@@ -153,6 +247,7 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
 {
   bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
   bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE, NULL);
+  ss_pastry_note_newcomer (pastry, &from->id, joining);
   if (!joining)
     offer (pastry, from);
   ss_pastry_tell_leaves (pastry, from, message->nonce, 0, message->known,
@@ -162,6 +257,8 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
   bool mutual = (message->flags & SS_LEAF_PROBE_MUTUAL) != 0;
   bool returned = (message->flags & SS_LEAF_PROBE_RETURN) != 0;
   bool leaf = ss_leafset_find (&pastry->leafset, &from->id) != NULL;
+  if (!leaf)
+    note_refused (pastry, from);
   if (mutual || (entered && !joining)
       || (!leaf && !returned && pastry->state == SS_PASTRY_JOINING))
     ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_RETURN);
@@ -198,8 +295,10 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     take_candidates (pastry, message, &arc);
     return;
   }
+  bool active = (message->flags & SS_LEAF_SET_ACTIVE) != 0;
   admit (pastry, from, reach | ask->reach, &arc);
-  if ((message->flags & SS_LEAF_SET_ACTIVE) != 0)
+  ss_pastry_note_newcomer (pastry, &from->id, !active);
+  if (active)
     offer (pastry, from);
   bool news = take_candidates (pastry, message, &arc);
   take_strangers (pastry, message);
@@ -250,6 +349,23 @@ ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
       && ss_leafset_would_accept (&pastry->leafset, &peer->id,
                                   SS_LEAFSET_REACH_NONE))
     ss_pastry_ask (pastry, peer, SS_LEAFSET_REACH_NONE, 0);
+}
+
+static void
+note_refused (SsPastry *pastry, const SsContact *peer)
+{
+  if (ss_leafset_is_complete (&pastry->leafset) || ss_contact_is_client (peer))
+    return;
+  if (pastry->refused == NULL)
+    pastry->refused = g_array_new (FALSE, FALSE, sizeof (SsContact));
+  for (unsigned i = 0; i < pastry->refused->len; i++) {
+    const SsContact *known = &g_array_index (pastry->refused, SsContact, i);
+    if (ss_id_equal (&known->id, &peer->id))
+      return;
+  }
+  if (pastry->refused->len == SS_PASTRY_REFUSED_MAX)
+    g_array_remove_index (pastry->refused, 0);
+  g_array_append_val (pastry->refused, *peer);
 }
 
 static SsAsk *

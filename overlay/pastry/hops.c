@@ -11,6 +11,8 @@ static bool choose_row (const SsPastry *pastry, const SsRoute *route,
                         SsHop *ret_hop);
 static void take_better (const SsPastry *pastry, const SsRoute *route,
                          SsHop *best, const SsContact *offered);
+static bool is_vain (const SsPastry *pastry, const SsRoute *route,
+                     const SsContact *contact);
 static bool is_avoided (const SsRoute *route, const SsId *id);
 
 typedef struct {
@@ -58,7 +60,7 @@ ss_route_may_use (const SsPastry *pastry, const SsRoute *route,
       || ss_pastry_is_suspected (pastry, &contact->id))
     return false;
   return route->header.protocol != SS_PROTOCOL_OVERLAY
-         || !ss_id_equal (&contact->id, &route->source.id);
+         || !is_vain (pastry, route, contact);
 }
 
 void
@@ -105,9 +107,9 @@ choose_leaf (const SsPastry *pastry, const SsRoute *route)
   for (unsigned i = 0; i < leafset->n; i++) {
     const SsContact *leaf = &leafset->leaves[i];
     if (!ss_route_may_use (pastry, route, leaf)) {
-      bool is_source = route->header.protocol == SS_PROTOCOL_OVERLAY
-                       && ss_id_equal (&leaf->id, &route->source.id);
-      if (!is_source
+      bool does_not_count = route->header.protocol == SS_PROTOCOL_OVERLAY
+                            && is_vain (pastry, route, leaf);
+      if (!does_not_count
           && (blocker == NULL || ss_id_closer (key, &leaf->id, &blocker->id)))
         blocker = leaf;
       continue;
@@ -170,6 +172,14 @@ take_better (const SsPastry *pastry, const SsRoute *route, SsHop *best,
   }
   best->what = SS_HOP_NODE;
   best->node = *offered;
+}
+
+/* Can it answer an ENTER? Not the joiner itself, nor others that join. */
+static bool
+is_vain (const SsPastry *pastry, const SsRoute *route, const SsContact *contact)
+{
+  return ss_id_equal (&contact->id, &route->source.id)
+         || ss_pastry_is_newcomer (pastry, &contact->id);
 }
 
 static bool

@@ -65,9 +65,11 @@ typedef enum {
 #define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)
 #define SS_PASTRY_JOIN_HASTY     5 /* retries before it slows down */
 #define SS_PASTRY_NEAR_ENOUGH    (300 * SS_USEC) /* none nearer is sought */
+#define SS_PASTRY_NEWCOMER_TIME  (10 * SS_SEC)   /* a joiner asks more often */
 
 #define SS_PASTRY_ASKS_MAX       128
 #define SS_PASTRY_SUSPECTS_MAX   128
+#define SS_PASTRY_REFUSED_MAX    32
 #define SS_PASTRY_TOMBSTONES_MAX 256
 #define SS_PASTRY_LOST_MAX       24
 #define SS_PASTRY_WATCHED_MAX    256
@@ -160,6 +162,12 @@ typedef struct {
   uint8_t protocols; /* bits */
 } SsWatched;
 
+/* A leaf that was joining when it was heard last: it cannot answer an ENTER. */
+typedef struct {
+  uint64_t prefix; /* of the id */
+  SsTime until;
+} SsNewcomer;
+
 /* A LEAF_PROBE whose answers are awaited. */
 typedef struct {
   SsContact contact;
@@ -217,6 +225,8 @@ struct SsPastry {
 
   /* Each is NULL or empty most of the time. */
   GArray *asks, *suspects, *tombstones, *lost, *watched, *contacts;
+  GArray *newcomers;         /* SsNewcomer; bounded by the leaf set */
+  GArray *refused;           /* SsContact: see ss_pastry_ask_refused */
   GPtrArray *pending, *held; /* SsRoute, owned */
   uint64_t *seen;            /* ring of (source, sequence) digests */
   uint16_t n_seen, seen_capacity, next_seen;
@@ -321,10 +331,21 @@ void ss_pastry_expire_liveness (SsPastry *pastry);
 void ss_pastry_restart_suspects (SsPastry *pastry);
 
 /* exchange.c */
+/* A leaf says whether it is in the ring already. */
+void ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id,
+                              bool is_joining);
+bool ss_pastry_is_newcomer (const SsPastry *pastry, const SsId *id);
+/* Does the one nearest to id still join? */
+void ss_pastry_ask_newcomer (SsPastry *pastry, const SsId *id);
+void ss_pastry_expire_newcomers (SsPastry *pastry);
 /* flags: SS_LEAF_PROBE_MUTUAL, _RETURN or 0. */
 void ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
                     unsigned flags);
 unsigned ss_pastry_n_asks (const SsPastry *pastry);
+/* Those who asked while it could not be told whether they are leaves, and
+ * who by now lie within the leaf set: others who knew them as little may have
+ * filled it. True if one is asked. */
+bool ss_pastry_ask_refused (SsPastry *pastry);
 void ss_pastry_forget_ask (SsPastry *pastry, const SsId *id);
 void ss_pastry_ask_acked (SsPastry *pastry, const SsContact *peer,
                           uint64_t token);

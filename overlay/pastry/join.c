@@ -92,9 +92,12 @@ ss_pastry_enter (SsPastry *pastry, const SsContact *source,
     for (; row <= last && row < SS_ID_DIGITS; row++)
       send_row (pastry, source, row, false);
   }
-  if (root)
-    ss_pastry_tell_leaves (pastry, source, message->nonce, SS_LEAF_SET_ENTER,
-                           NULL, 0);
+  if (!root)
+    return;
+  ss_pastry_tell_leaves (pastry, source, message->nonce, SS_LEAF_SET_ENTER,
+                         NULL, 0);
+  /* Who joined when it was heard last may answer the next one better. */
+  ss_pastry_ask_newcomer (pastry, &source->id);
 }
 
 void
@@ -178,7 +181,7 @@ ss_pastry_request_row (SsPastry *pastry, const SsContact *to, unsigned row,
 void
 ss_pastry_settle (SsPastry *pastry)
 {
-  if (ss_pastry_n_asks (pastry) > 0)
+  if (ss_pastry_n_asks (pastry) > 0 || ss_pastry_ask_refused (pastry))
     return;
   /* A simulation has many nodes, few of which ask at any time. */
   g_clear_pointer (&pastry->asks, g_array_unref);

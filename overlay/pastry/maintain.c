@@ -24,6 +24,7 @@ ss_pastry_tick (SsPastry *pastry)
   ss_pastry_arm_tick (pastry, SS_PASTRY_TICK);
   ss_pastry_expire_liveness (pastry);
   ss_pastry_expire_held (pastry);
+  ss_pastry_expire_newcomers (pastry);
   ss_client_expire (pastry);
   ss_reach_tick (pastry);
   if (pastry->state != SS_PASTRY_ACTIVE)
@@ -241,6 +242,11 @@ repair (SsPastry *pastry)
         (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng, leafset->n);
     SsContact copy = leafset->leaves[place];
     ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, 0);
+  }
+  if (any && pastry->state == SS_PASTRY_ACTIVE) {
+    /* However long the others take that are being asked. */
+    pastry->repair_at = ss_pastry_env (pastry)->now + SS_PASTRY_REPAIR_MAX;
+    ss_pastry_arm_work (pastry);
   }
   if (any)
     return;

@@ -49,10 +49,10 @@ ss_pastry_free (SsPastry *pastry)
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
-  GArray *arrays[] = { pastry->asks,    pastry->suspects, pastry->tombstones,
-                       pastry->lost,    pastry->watched,  pastry->contacts,
-                       pastry->clients, pastry->local,    pastry->unhelped,
-                       pastry->news };
+  GArray *arrays[] = { pastry->newcomers, pastry->refused,    pastry->asks,
+                       pastry->suspects,  pastry->tombstones, pastry->lost,
+                       pastry->watched,   pastry->contacts,   pastry->clients,
+                       pastry->local,     pastry->unhelped,   pastry->news };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);
@@ -247,8 +247,10 @@ ss_pastry_memory (const SsPastry *pastry)
   size_t bytes = sizeof *pastry + ss_table_memory (&pastry->table);
   bytes += (2u * pastry->leafset.half + 1u) * sizeof (SsContact);
   bytes += pastry->seen_capacity * sizeof *pastry->seen;
-  const GArray *arrays[] = { pastry->asks, pastry->suspects, pastry->tombstones,
-                             pastry->lost, pastry->watched,  pastry->contacts };
+  const GArray *arrays[] = { pastry->newcomers,  pastry->refused,
+                             pastry->asks,       pastry->suspects,
+                             pastry->tombstones, pastry->lost,
+                             pastry->watched,    pastry->contacts };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       bytes +=
@@ -379,6 +381,8 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   ss_leafset_remove_all (&pastry->leafset);
   if (pastry->asks != NULL)
     g_array_set_size (pastry->asks, 0);
+  if (pastry->refused != NULL)
+    g_array_set_size (pastry->refused, 0);
   if (pastry->suspects != NULL)
     g_array_set_size (pastry->suspects, 0);
   free_routes (g_steal_pointer (&pastry->held));
@@ -452,6 +456,7 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   }
   case SS_MSG_HEARTBEAT: {
     TAKE (heartbeat, SsMsgHeartbeat)
+    ss_pastry_note_newcomer (pastry, &from->id, false);
     ss_pastry_heartbeat (pastry, from, message.digest);
     break;
   }

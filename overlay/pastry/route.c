@@ -348,8 +348,24 @@ hold (SsPastry *pastry, SsRoute *route)
   g_ptr_array_add (pastry->held, route);
 }
 
+/* A joiner that tries again has given up what it sent before. */
+static void
+drop_held_enter (SsPastry *pastry, const SsId *source)
+{
+  for (unsigned i = 0; pastry->held != NULL && i < pastry->held->len; i++) {
+    SsRoute *route = g_ptr_array_index (pastry->held, i);
+    if (route->header.protocol != SS_PROTOCOL_OVERLAY
+        || !ss_id_equal (&route->source.id, source))
+      continue;
+    ss_route_free (route);
+    g_ptr_array_remove_index (pastry->held, i);
+    return;
+  }
+}
+
 /* An ENTER at a node that joins itself. Two of them may hold each other's:
- * one who knows nobody yet sends it back, one who does makes himself known. */
+ * one who knows nobody yet sends it back, one who does makes himself known,
+ * once: who is asked at every sign of life is never done asking. */
 static void
 hold_enter (SsPastry *pastry, SsRoute *route)
 {
@@ -360,8 +376,11 @@ hold_enter (SsPastry *pastry, SsRoute *route)
     send_on (pastry, route, &previous);
     return;
   }
+  bool is_new = route->since == 0;
+  if (is_new)
+    drop_held_enter (pastry, &source.id);
   hold (pastry, route);
-  if (pastry->state == SS_PASTRY_JOINING)
+  if (is_new && pastry->state == SS_PASTRY_JOINING)
     ss_pastry_ask (pastry, &source, SS_LEAFSET_REACH_NONE,
                    SS_LEAF_PROBE_MUTUAL);
 }

@@ -1,0 +1,105 @@
+/* Peers farther than the wait for their first answer: they get a session, and
+ * their distance is learned, so that they are not late with everything. Built
+ * with each sealer. */
+#include "overlay/link/link.h"
+#include "overlay/link/messages.h"
+#include "tests/unit/link_net.h"
+
+static SsLinkSend
+reliable (uint64_t token)
+{
+  return (SsLinkSend){
+    .protocol = 3,
+    .class = SS_CLASS_CONTROL,
+    .reliable = true,
+    .token = token,
+  };
+}
+
+static LinkNet *
+far_net (SsTime delay)
+{
+  LinkNet *net = net_new (1, 2);
+  net->delay = delay;
+  return net;
+}
+
+/* Where the round trip is longer than the wait for the first answer, answers
+ * to earlier tries come while later ones are out: the first is taken, and
+ * tells the round trip's time. */
+static void
+test_far (void)
+{
+  for (SsTime delay = 200 * SS_MSEC; delay <= 750 * SS_MSEC;
+       delay += 50 * SS_MSEC) {
+    LinkNet *net = far_net (delay);
+    for (unsigned i = 0; i < 2; i++)
+      net->endpoints[i].addr.ip[12] = 10; /* more than one try a second */
+    SsContact b = net_contact (net, 1);
+    SsLinkSend how = reliable (7);
+    net_send (net, 0, 1, &how, "far");
+    net_run (net, 3 * delay + NET_EPSILON);
+    g_assert_cmpstr (net_text (&net->endpoints[1], 0), ==, "far");
+    g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==,
+                     2 * delay);
+    net_run (net, 10 * SS_SEC);
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+    g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+    g_assert_cmpuint (net->endpoints[0].n_up, ==, 1);
+    g_assert_cmpuint (net->endpoints[1].n_up, ==, 1);
+    net_free (net);
+  }
+}
+
+/* The distance grows: what is late is called back, as routing does, and its
+ * acknowledgement comes all the same. */
+static void
+test_called_back (void)
+{
+  LinkNet *net = far_net (10 * SS_MSEC);
+  SsContact a = net_contact (net, 0), b = net_contact (net, 1);
+  for (uint64_t token = 1; token <= 12; token++) {
+    SsLinkSend how = reliable (token);
+    net->endpoints[0].cancel_when_late = token;
+    net_send (net, 0, 1, &how, "which way");
+    net_run (net, net->now + 3 * SS_SEC);
+    if (token == 2)
+      net->delay = 300 * SS_MSEC;
+  }
+  g_assert_cmpuint (net->endpoints[0].late->len, <=, 6);
+  g_assert_cmpuint (net->endpoints[0].acked->len, >=, 6);
+  g_assert_cmpint (ss_link_rto (net->endpoints[0].link, &b.id), >,
+                   600 * SS_MSEC);
+  g_assert_true (ss_link_has_session (net->endpoints[1].link, &a.id));
+  net_free (net);
+}
+
+/* So it is where nothing is called back, and all is sent twice. */
+static void
+test_sent_twice (void)
+{
+  LinkNet *net = far_net (10 * SS_MSEC);
+  SsContact b = net_contact (net, 1);
+  for (uint64_t token = 1; token <= 30; token++) {
+    SsLinkSend how = reliable (token);
+    net_send (net, 0, 1, &how, "again");
+    net_run (net, net->now + 3 * SS_SEC);
+    if (token == 20)
+      net->delay = 28 * SS_MSEC;
+  }
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 30);
+  g_assert_cmpuint (net->endpoints[0].late->len, <=, 4);
+  g_assert_cmpint (ss_link_rto (net->endpoints[0].link, &b.id), >,
+                   56 * SS_MSEC);
+  net_free (net);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/link/far/session", test_far);
+  g_test_add_func ("/link/far/called-back", test_called_back);
+  g_test_add_func ("/link/far/sent-twice", test_sent_twice);
+  return g_test_run ();
+}
