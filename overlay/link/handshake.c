@@ -378,8 +378,9 @@ ss_link_initiate_again (SsLink *link, SsLinkPeer *peer)
 {
   SsLinkHandshake *handshake = peer->work->handshake;
   unsigned tries = handshake->tries;
-  if (tries > 0 && !ss_seal_is_set (&peer->session.seal)
-      && !ss_link_has_items (peer->work)) {
+  bool is_open = ss_seal_is_set (&peer->session.seal)
+                 && peer->last_heard >= handshake->started;
+  if (tries > 0 && !is_open && !ss_link_has_items (peer->work)) {
     stop (link, peer);
     return;
   }

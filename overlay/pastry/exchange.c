@@ -31,6 +31,9 @@ static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
 static unsigned reach_across (const SsPastry *pastry,
                               const SsMsgLeafSet *message,
                               const SsContact *from);
+static unsigned reach_next (const SsPastry *pastry, const SsContact *from,
+                            const SsMsgLeafProbe *message);
+static bool knows_more (const SsPastry *pastry, const SsMsgLeafProbe *message);
 static bool is_solid (const SsPastry *pastry, const SsContact *asker);
 static bool has_candidates (const SsPastry *pastry, const SsContact *but);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
@@ -246,7 +249,9 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
                       const SsMsgLeafProbe *message)
 {
   bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
-  bool entered = admit (pastry, from, SS_LEAFSET_REACH_NONE, NULL);
+  unsigned reach =
+      joining ? SS_LEAFSET_REACH_NONE : reach_next (pastry, from, message);
+  bool entered = admit (pastry, from, reach, NULL);
   ss_pastry_note_newcomer (pastry, &from->id, joining);
   if (!joining)
     offer (pastry, from);
@@ -259,7 +264,7 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
   bool leaf = ss_leafset_find (&pastry->leafset, &from->id) != NULL;
   if (!leaf)
     note_refused (pastry, from);
-  if (mutual || (entered && !joining)
+  if (mutual || (entered && !joining && knows_more (pastry, message))
       || (!leaf && !returned && pastry->state == SS_PASTRY_JOINING))
     ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_RETURN);
   if (entered)
@@ -627,6 +632,61 @@ reach_across (const SsPastry *pastry, const SsMsgLeafSet *message,
       && ss_id_equal (&message->left_end, &from->id))
     reach |= SS_LEAFSET_REACH_RIGHT;
   return reach;
+}
+
+/* One who has joined and wants this node for a leaf, and knows the end of a
+ * side that lacks one and nobody between: then it is the next. */
+static unsigned
+reach_next (const SsPastry *pastry, const SsContact *from,
+            const SsMsgLeafProbe *message)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  unsigned reach = SS_LEAFSET_REACH_NONE;
+  uint64_t it = ss_pastry_prefix (&from->id);
+  for (unsigned side = 0; !leafset->whole && side < SS_LEAFSET_N_SIDES;
+       side++) {
+    unsigned n = ss_leafset_count (leafset, side);
+    if (n == 0 || n == leafset->half)
+      continue;
+    SsId end_id = ss_leafset_end_id (leafset, side);
+    uint64_t end = ss_pastry_prefix (&end_id);
+    uint64_t gap = side == SS_LEAFSET_RIGHT ? it - end : end - it;
+    bool has_end = false, is_next = true;
+    for (unsigned i = 0; i < message->n_known; i++) {
+      uint64_t known = message->known[i];
+      uint64_t from_end = side == SS_LEAFSET_RIGHT ? known - end : end - known;
+      has_end |= from_end == 0;
+      is_next &= from_end == 0 || from_end >= gap;
+    }
+    if (has_end && is_next)
+      reach |= 1u << side;
+  }
+  return reach;
+}
+
+/* Of who is new here: may it know leaves that this node lacks? */
+static bool
+knows_more (const SsPastry *pastry, const SsMsgLeafProbe *message)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  if (!ss_leafset_is_complete (leafset))
+    return true;
+  uint64_t self = ss_pastry_prefix (&leafset->self);
+  SsId left = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT);
+  SsId right = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT);
+  uint64_t most_left = self - ss_pastry_prefix (&left);
+  uint64_t most_right = ss_pastry_prefix (&right) - self;
+  for (unsigned k = 0; k < message->n_known; k++) {
+    uint64_t known = message->known[k];
+    bool within = leafset->whole || known - self <= most_right
+                  || self - known <= most_left;
+    bool is_leaf = known == self;
+    for (unsigned i = 0; i < leafset->n && !is_leaf; i++)
+      is_leaf = known == ss_pastry_prefix (&leafset->leaves[i].id);
+    if (within && !is_leaf)
+      return true;
+  }
+  return false;
 }
 
 /* Are fewer asked than the side lacks? */

@@ -41,6 +41,9 @@ typedef enum {
 #define SS_PASTRY_DEATH_ROUNDS   4
 #define SS_PASTRY_DEATH_RETRY    (500 * SS_MSEC)
 #define SS_PASTRY_PROBE_TRIES    5
+#define SS_PASTRY_TOLD_MIN       (500 * SS_MSEC) /* of who was told dead */
+#define SS_PASTRY_TOLD_TRIES     3 /* with a session, that may be stale */
+#define SS_PASTRY_TOLD_NO_LINK   2
 #define SS_PASTRY_HOLD_TIME      (8 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_TIME (60 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_MIN  (10 * SS_SEC) /* of a mere candidate */
@@ -58,6 +61,7 @@ typedef enum {
 #define SS_PASTRY_ASK_TRIES      5
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
+#define SS_PASTRY_REPAIR_WAIT    (500 * SS_MSEC)
 #define SS_PASTRY_MUTUAL_MIN     (3 * SS_SEC)
 #define SS_PASTRY_FIRST_TICK     (1 * SS_SEC)
 #define SS_PASTRY_JOIN_MIN       (50 * SS_MSEC)
@@ -141,7 +145,8 @@ typedef struct {
   SsTime retry; /* the link gave up too soon: probe again then */
   uint8_t rounds;
   bool suspected;
-  bool told; /* by others, who need not be told */
+  bool told;         /* by others, who need not be told */
+  SsContact instead; /* told: perhaps a leaf in its place; or all zeros */
 } SsSuspect;
 
 typedef struct {
@@ -188,6 +193,8 @@ typedef struct SsSearch SsSearch;
 /* A row, and those nearer than its members. */
 typedef struct {
   SsTime due;      /* then it is asked for */
+  uint16_t vacant; /* columns that have lost an entry */
+  uint8_t n_vain;  /* asked for these, so many times */
   uint8_t pause;   /* how long after that, the next time */
   bool has_gained; /* since it was asked for */
 } SsRowSearch;
@@ -368,8 +375,8 @@ void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
 void ss_near_begin (SsPastry *pastry, const SsContact *contact);
 void ss_near_end (SsPastry *pastry);
 void ss_near_timer (SsPastry *pastry);
-void ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
-                  const SsContact *contacts, unsigned n);
+void ss_near_row (SsPastry *pastry, const SsContact *from,
+                  const SsContact *contacts, const SsMsgRow *message);
 /* It is known now whether strangers reach this node. */
 void ss_near_resume (SsPastry *pastry);
 void ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt);
@@ -384,7 +391,7 @@ void ss_search_tick (SsPastry *pastry);
 /* Of those that a row tells of, some are measured. */
 void ss_search_row (SsPastry *pastry, const SsContact *from,
                     const SsContact *contacts, const SsMsgRow *message);
-/* This one took its place from one that was so far; SS_NEVER: from none. */
+/* This one took its place from one that was so far (SS_NEVER: who knows). */
 void ss_search_found (SsPastry *pastry, const SsId *id, SsTime before,
                       SsTime rtt);
 /* A place in the table is empty since this one died. */
@@ -423,8 +430,9 @@ void ss_pastry_arm_work (SsPastry *pastry);
 void ss_pastry_repair_soon (SsPastry *pastry, bool hasty);
 void ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from,
                           uint64_t digest);
-void ss_pastry_dead_told (SsPastry *pastry, const SsId *id);
-void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id);
+void ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message);
+/* A leaf, while it still is one; told: this node knows it from another. */
+void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told);
 void ss_pastry_left (SsPastry *pastry, const SsContact *from);
 void ss_pastry_slept (SsPastry *pastry);
 

@@ -10,6 +10,7 @@
 #include "overlay/pastry/internal.h"
 
 #define ROW_LEAVES 8
+#define ROW_FEW    4
 
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static void start_joining (SsPastry *pastry);
@@ -120,7 +121,7 @@ ss_pastry_row (SsPastry *pastry, const SsContact *from, const SsMsgRow *message)
     contacts[i] = ss_contact_from_record (&message->peers[i]);
     ss_pastry_meet (pastry, &contacts[i], false);
   }
-  ss_near_row (pastry, from, message->row, contacts, message->n_peers);
+  ss_near_row (pastry, from, contacts, message);
   ss_search_row (pastry, from, contacts, message);
 }
 
@@ -159,8 +160,11 @@ ss_pastry_row_requested (SsPastry *pastry, const SsContact *from,
   unsigned row = message->row;
   if ((message->flags & SS_ROW_REQUEST_JOINING) == 0)
     ss_pastry_meet (pastry, from, true);
-  if (row == SS_ROW_LOWEST)
+  if (row == SS_ROW_LOWEST) {
     row = MAX (ss_table_n_rows (&pastry->table), 1) - 1;
+    while (row > 0 && ss_table_row_count (&pastry->table, row) < ROW_FEW)
+      row--;
+  }
   send_row (pastry, from, row, true);
 }
 

@@ -15,7 +15,7 @@ static SsSuspect *find_suspect_token (const SsPastry *pastry, uint64_t token);
 static void drop_suspect (SsPastry *pastry, SsSuspect *suspect);
 static void send_probe (SsPastry *pastry, SsSuspect *suspect);
 static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
-static void declare_dead (SsPastry *pastry, const SsContact *peer, bool told);
+static void declare_dead (SsPastry *pastry, const SsSuspect *suspect);
 static void relent (SsPastry *pastry);
 static unsigned choose_lost (const SsPastry *pastry, bool likely);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
@@ -47,6 +47,18 @@ ss_pastry_suspect (SsPastry *pastry, const SsContact *peer)
   SsSuspect *suspect = find_suspect (pastry, &peer->id);
   if (suspect != NULL)
     mark_suspected (pastry, suspect);
+}
+
+void
+ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message)
+{
+  SsContact contact;
+  if (!ss_pastry_find (pastry, &message->id, &contact))
+    return;
+  ss_pastry_doubt (pastry, &contact, true);
+  SsSuspect *suspect = find_suspect (pastry, &message->id);
+  if (suspect != NULL && message->n_instead > 0)
+    suspect->instead = ss_contact_from_record (&message->instead[0]);
 }
 
 bool
@@ -115,17 +127,17 @@ ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
   if (suspect == NULL)
     return;
   SsTime now = ss_pastry_env (pastry)->now;
-  if (now - suspect->since < SS_PASTRY_DEATH_MIN
+  SsTime least = suspect->told ? SS_PASTRY_TOLD_MIN : SS_PASTRY_DEATH_MIN;
+  if (now - suspect->since < least
       && suspect->rounds < SS_PASTRY_DEATH_ROUNDS) {
     suspect->retry = now + SS_PASTRY_DEATH_RETRY;
     ss_pastry_arm_work (pastry);
     mark_suspected (pastry, suspect);
     return;
   }
-  SsContact dead = suspect->contact;
-  bool told = suspect->told;
+  SsSuspect dead = *suspect;
   drop_suspect (pastry, suspect);
-  declare_dead (pastry, &dead, told);
+  declare_dead (pastry, &dead);
 }
 
 void
@@ -369,8 +381,13 @@ send_probe (SsPastry *pastry, SsSuspect *suspect)
     suspect->since = now;
   suspect->retry = SS_NEVER;
   suspect->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_LIVENESS);
-  if (!ss_pastry_send (pastry, &suspect->contact, suspect->token,
-                       SS_PASTRY_PROBE_TRIES, buf, len)) {
+  unsigned tries = SS_PASTRY_PROBE_TRIES;
+  if (suspect->told)
+    tries = ss_link_has_session (pastry->link, &suspect->contact.id)
+                ? SS_PASTRY_TOLD_TRIES
+                : SS_PASTRY_TOLD_NO_LINK;
+  if (!ss_pastry_send (pastry, &suspect->contact, suspect->token, tries, buf,
+                       len)) {
     /* The peer's queue is full: as good as a first try. */
     suspect->retry = now + SS_PASTRY_DEATH_RETRY;
     ss_pastry_arm_work (pastry);
@@ -390,16 +407,10 @@ mark_suspected (SsPastry *pastry, SsSuspect *suspect)
 }
 
 static void
-declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
+declare_dead (SsPastry *pastry, const SsSuspect *suspect)
 {
-  const SsLeafset *leafset = &pastry->leafset;
-  bool leaf = ss_leafset_find (leafset, &peer->id) != NULL;
-  bool neighbour = false;
-  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
-    if (ss_leafset_count (leafset, side) > 0
-        && ss_id_equal (&ss_leafset_get (leafset, side, 0)->id, &peer->id))
-      neighbour = true;
-  }
+  const SsContact *peer = &suspect->contact;
+  bool leaf = ss_leafset_find (&pastry->leafset, &peer->id) != NULL;
   if (leaf) {
     char text[SS_ID_STRLEN];
     ss_id_format (&peer->id, text);
@@ -409,10 +420,11 @@ declare_dead (SsPastry *pastry, const SsContact *peer, bool told)
     ss_tune_death (&pastry->tune, ss_pastry_env (pastry)->now);
     remember_lost (pastry, peer);
   }
-  /* Both neighbours of the dead tell their leaves, whoever noticed first:
-   * together they reach all that had him as a leaf. */
-  if (leaf && (!told || neighbour))
-    ss_pastry_tell_dead (pastry, &peer->id);
+  if (leaf)
+    ss_pastry_tell_dead (pastry, &peer->id, suspect->told);
+  if (leaf && ss_addr_is_set (&suspect->instead.addr)
+      && ss_leafset_find (&pastry->leafset, &suspect->instead.id) == NULL)
+    ss_pastry_ask (pastry, &suspect->instead, SS_LEAFSET_REACH_NONE, 0);
   ss_pastry_remove (pastry, peer);
 }
 

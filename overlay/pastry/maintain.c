@@ -12,6 +12,11 @@
 #define REPAIR_FORCE_TRIES 4  /* then an empty side takes whoever is nearest */
 #define REPAIR_ALONE_TRIES 10 /* then who knows nobody is a ring of one */
 
+static void tell_dead_to_all (SsPastry *pastry, const SsId *id);
+static void tell_dead_to_side (SsPastry *pastry, const SsId *id,
+                               SsLeafsetSide side);
+static void tell_dead_beside (SsPastry *pastry, const SsId *id,
+                              SsLeafsetSide side, unsigned at, int direction);
 static void beat (SsPastry *pastry);
 static void watch_right (SsPastry *pastry);
 static void repair (SsPastry *pastry);
@@ -74,6 +79,10 @@ ss_pastry_repair_soon (SsPastry *pastry, bool hasty)
   SsTime at = ss_pastry_env (pastry)->now + MIN (pause, SS_PASTRY_REPAIR_MAX);
   if (hasty)
     pastry->repair_tries = 0;
+  /* Who is being asked may be whom the set lacks. */
+  if (hasty && pastry->state == SS_PASTRY_ACTIVE
+      && ss_pastry_n_asks (pastry) > 0)
+    at = ss_pastry_env (pastry)->now + SS_PASTRY_REPAIR_WAIT;
   pastry->repair_at = MIN (pastry->repair_at, at);
   ss_pastry_arm_work (pastry);
 }
@@ -98,27 +107,31 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
   ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_MUTUAL);
 }
 
+/* The dead node's neighbours tell those on their own side of it: together
+ * they reach all that had it as a leaf, whom to put in its place included.
+ * Whoever else notices tells the neighbours. In a small ring all tell all. */
 void
-ss_pastry_dead_told (SsPastry *pastry, const SsId *id)
+ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told)
 {
-  SsContact contact;
-  if (ss_pastry_find (pastry, id, &contact))
-    ss_pastry_doubt (pastry, &contact, true);
-}
-
-void
-ss_pastry_tell_dead (SsPastry *pastry, const SsId *id)
-{
-  uint8_t buf[SS_MSG_DEAD_MAX];
-  SsMsgDead message = { .id = *id };
-  size_t len = ss_msg_dead_encode (&message, buf, sizeof buf);
-  for (unsigned i = 0; i < pastry->leafset.n; i++) {
-    const SsContact *leaf = &pastry->leafset.leaves[i];
-    if (!ss_id_equal (&leaf->id, id)
-        && !ss_pastry_is_suspected (pastry, &leaf->id))
-      ss_pastry_send (pastry, leaf,
-                      ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER), 3, buf,
-                      len);
+  const SsLeafset *leafset = &pastry->leafset;
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    unsigned n = ss_leafset_count (leafset, side), at = 0;
+    while (at < n && !ss_id_equal (&ss_leafset_get (leafset, side, at)->id, id))
+      at++;
+    if (at == n)
+      continue;
+    if (leafset->whole) {
+      if (at == 0 || !told)
+        tell_dead_to_all (pastry, id);
+      return;
+    }
+    if (at == 0)
+      tell_dead_to_side (pastry, id, side);
+    else if (!told)
+      tell_dead_beside (pastry, id, side, at, -1);
+    if (at == 0 || !told)
+      tell_dead_beside (pastry, id, side, at, 1);
+    return;
   }
 }
 
@@ -167,6 +180,68 @@ ss_pastry_leave (SsPastry *pastry)
   }
   ss_client_goodbye (pastry);
   ss_pastry_set_state (pastry, SS_PASTRY_LEFT);
+}
+
+static void
+tell_dead_to (SsPastry *pastry, const SsId *id, const SsContact *to,
+              const SsContact *instead)
+{
+  uint8_t buf[SS_MSG_DEAD_MAX];
+  SsMsgDead message = { .id = *id };
+  if (instead != NULL && !ss_pastry_is_suspected (pastry, &instead->id))
+    message.instead[message.n_instead++] = ss_pastry_record (instead);
+  size_t len = ss_msg_dead_encode (&message, buf, sizeof buf);
+  ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
+                  3, buf, len);
+}
+
+static void
+tell_dead_to_all (SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; i < pastry->leafset.n; i++) {
+    const SsContact *leaf = &pastry->leafset.leaves[i];
+    if (!ss_id_equal (&leaf->id, id)
+        && !ss_pastry_is_suspected (pastry, &leaf->id))
+      tell_dead_to (pastry, id, leaf, NULL);
+  }
+}
+
+/* The dead one was the neighbour on that side: all of the other are told. The
+ * nearest of these lacks whom this node has last on the dead one's side, the
+ * next one the one before, and so on. */
+static void
+tell_dead_to_side (SsPastry *pastry, const SsId *id, SsLeafsetSide side)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  SsLeafsetSide other =
+      side == SS_LEAFSET_LEFT ? SS_LEAFSET_RIGHT : SS_LEAFSET_LEFT;
+  for (unsigned i = 0; i + 1 < leafset->half; i++) {
+    unsigned last = leafset->half - 1u - i;
+    if (i >= ss_leafset_count (leafset, other))
+      break;
+    const SsContact *instead = NULL, *leaf = ss_leafset_get (leafset, other, i);
+    if (last < ss_leafset_count (leafset, side))
+      instead = ss_leafset_get (leafset, side, last);
+    if (!ss_pastry_is_suspected (pastry, &leaf->id))
+      tell_dead_to (pastry, id, leaf, instead);
+  }
+}
+
+/* The nearest to the dead one in that direction (1: farther from this node)
+ * that is not suspected too. */
+static void
+tell_dead_beside (SsPastry *pastry, const SsId *id, SsLeafsetSide side,
+                  unsigned at, int direction)
+{
+  int n = (int) ss_leafset_count (&pastry->leafset, side);
+  for (int i = (int) at + direction; i >= 0 && i < n; i += direction) {
+    const SsContact *leaf =
+        ss_leafset_get (&pastry->leafset, side, (unsigned) i);
+    if (ss_pastry_is_suspected (pastry, &leaf->id))
+      continue;
+    tell_dead_to (pastry, id, leaf, NULL);
+    return;
+  }
 }
 
 static void

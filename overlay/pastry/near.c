@@ -1,18 +1,21 @@
 /* The node to join through: one that is near in the network, because the rows
  * that it gives are of nodes that are near it (Castro, Druschel, Hu and
  * Rowstron, "Proximity neighbor selection in tree-based structured
- * peer-to-peer overlays", MSR-TR-2003-52). From any contact: of some of its
- * leaves the nearest, then of those in the rows of its table, from the bottom
- * up, while that leads nearer.
+ * peer-to-peer overlays", MSR-TR-2003-52). From any contact: of those in the
+ * rows of its table, from the bottom up, the nearest, then of those in his.
  *
- * Departure: few are measured at each step, and the search ends where the
- * first step, or two others in a row, bring nothing: in a network where
- * all are equally far it costs a dozen datagrams. Nobody is measured while
+ * Departures: the lowest rows are as good as the leaf set, and tell how far
+ * their members are; few are measured at each step, those that lie about as
+ * far from who tells of them as this node does; and the search ends where two
+ * steps in a row bring nothing: in a network where all are equally far it
+ * costs two dozen datagrams. Nobody is measured while
  * it is being found out whether strangers reach this node (reach.c): they
  * would be strangers no more. */
 #include "overlay/pastry/internal.h"
 
-#define SAMPLE        5
+#include <string.h>
+
+#define SAMPLE        4
 #define STEPS_MAX     12
 #define STEP_TIME     (400 * SS_MSEC)
 #define NEAR_ENOUGH   (3 * SS_MSEC)
@@ -30,6 +33,8 @@ struct SsNear {
   bool is_better, is_answered;
 };
 
+static void keep_likely (SsPastry *pastry, const SsContact *contacts,
+                         const SsMsgRow *message);
 static void step (SsPastry *pastry);
 static void finish (SsPastry *pastry);
 static void ping (SsPastry *pastry, const SsContact *peer);
@@ -42,7 +47,7 @@ ss_near_begin (SsPastry *pastry, const SsContact *contact)
   SsNear *near = pastry->near = g_new0 (SsNear, 1);
   near->best = *contact;
   near->best_rtt = SS_NEVER;
-  near->row = SS_ROW_LEAVES;
+  near->row = SS_ROW_LOWEST;
   ping (pastry, contact);
   step (pastry);
 }
@@ -65,21 +70,16 @@ ss_near_timer (SsPastry *pastry)
 }
 
 void
-ss_near_row (SsPastry *pastry, const SsContact *from, unsigned row,
-             const SsContact *contacts, unsigned n)
+ss_near_row (SsPastry *pastry, const SsContact *from, const SsContact *contacts,
+             const SsMsgRow *message)
 {
   SsNear *near = pastry->near;
   if (near == NULL || near->is_answered
       || !ss_id_equal (&from->id, &near->asked.id))
     return;
   near->is_answered = true;
-  near->row = (uint8_t) row;
-  if (n > 0) {
-    SsRng *rng = &ss_pastry_env (pastry)->rng;
-    unsigned first = (unsigned) ss_rng_below (rng, n);
-    for (unsigned i = 0; i < MIN (n, SAMPLE); i++)
-      near->kept[near->n_kept++] = contacts[(first + i) % n];
-  }
+  near->row = message->row;
+  keep_likely (pastry, contacts, message);
   if (!ss_reach_is_open (pastry))
     ss_near_resume (pastry);
 }
@@ -123,6 +123,42 @@ ss_near_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt)
     conclude_step (pastry);
 }
 
+/* Of those that a row tells of the ones that are about as far from who tells
+ * of them as this node is: they lie on a circle around it, as this node does.
+ * Of whom nothing is known, some by lot. */
+static void
+keep_likely (SsPastry *pastry, const SsContact *contacts,
+             const SsMsgRow *message)
+{
+  SsNear *near = pastry->near;
+  unsigned n = message->n_peers;
+  SsTime misses[SAMPLE];
+  SsTime between = ss_pastry_distance (pastry, &near->asked.id);
+  if (n == 0)
+    return;
+  unsigned first = (unsigned) ss_rng_below (&ss_pastry_env (pastry)->rng, n);
+  for (unsigned i = 0; i < n; i++) {
+    unsigned which = (first + i) % n;
+    SsTime beyond = SS_NEVER, miss = SS_NEVER;
+    if (which < message->n_rtts)
+      beyond = ss_table_rtt_from_units (message->rtts[which]);
+    if (between != SS_NEVER && beyond != SS_NEVER)
+      miss = ABS (beyond - between);
+    unsigned at = near->n_kept;
+    while (at > 0 && miss < misses[at - 1])
+      at--;
+    if (at == SAMPLE)
+      continue;
+    near->n_kept = (uint8_t) MIN (near->n_kept + 1, SAMPLE);
+    memmove (&misses[at + 1], &misses[at],
+             (near->n_kept - at - 1) * sizeof misses[0]);
+    memmove (&near->kept[at + 1], &near->kept[at],
+             (near->n_kept - at - 1) * sizeof near->kept[0]);
+    misses[at] = miss;
+    near->kept[at] = contacts[which];
+  }
+}
+
 static void
 step (SsPastry *pastry)
 {
@@ -141,14 +177,13 @@ static void
 conclude_step (SsPastry *pastry)
 {
   SsNear *near = pastry->near;
-  bool was_leaves = near->row == SS_ROW_LEAVES;
   near->futile = near->is_better ? 0 : near->futile + 1;
   if (near->row == 0 || near->steps == STEPS_MAX
-      || near->futile > (was_leaves ? 0 : FUTILE_MAX - 1)) {
+      || near->futile == FUTILE_MAX) {
     finish (pastry);
     return;
   }
-  near->row = was_leaves ? SS_ROW_LOWEST : near->row - 1;
+  near->row--;
   step (pastry);
 }
 

@@ -471,7 +471,7 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   }
   case SS_MSG_DEAD: {
     TAKE (dead, SsMsgDead)
-    ss_pastry_dead_told (pastry, &message.id);
+    ss_pastry_dead_told (pastry, &message);
     break;
   }
   case SS_MSG_LEAVE: {

@@ -87,10 +87,10 @@ take_measured (SsPastry *pastry, const SsContact *peer, SsTime rtt,
     contact = known;
   if (!ss_table_offer (table, &contact, rtt) || is_known)
     return;
-  if (is_sought)
-    ss_search_found (pastry, &contact.id, before, rtt);
   if (was_empty)
     ss_news_filled (pastry, &contact);
+  else if (is_sought)
+    ss_search_found (pastry, &contact.id, before, rtt);
 }
 
 static void

@@ -16,6 +16,7 @@
 #define PINGS_PER_ROW  8
 #define PINGS_SETTLED  3
 #define WORTH_PERCENT  95 /* of the distance so far: a gain */
+#define VACANT_TRIES   2
 #define SEARCHED       64
 #define FAR_SQUARED    3 /* as likely not nearer: not measured */
 #define UNKNOWN_CHANCE 4 /* one in so many asks goes to a member by lot */
@@ -35,6 +36,8 @@ typedef struct {
   double rank;
 } Candidate;
 
+static bool has_others (const SsPastry *pastry, unsigned row);
+static SsTime next_pause (SsPastry *pastry, unsigned row);
 static void ask_for_row (SsPastry *pastry, unsigned row);
 static bool is_settled (const SsPastry *pastry);
 static bool rank_candidate (const SsPastry *pastry, const SsContact *contact,
@@ -71,14 +74,9 @@ ss_search_tick (SsPastry *pastry)
     }
     if (next == NULL)
       break;
-    next->pause = next->has_gained ? 0
-                                   : (uint8_t) MIN (next->pause + 1u,
-                                                    G_N_ELEMENTS (pauses) - 1);
-    next->has_gained = false;
-    SsTime pause = pauses[next->pause];
-    next->due = env->now + pause / 4 * 3
-                + (SsTime) ss_rng_below (&env->rng, (uint64_t) pause / 2);
-    ask_for_row (pastry, (unsigned) (next - pastry->searches));
+    unsigned row = (unsigned) (next - pastry->searches);
+    next->due = env->now + next_pause (pastry, row);
+    ask_for_row (pastry, row);
   }
   if (pastry->search != NULL && is_settled (pastry))
     ss_search_end (pastry);
@@ -141,7 +139,42 @@ ss_search_vacant (SsPastry *pastry, const SsId *gone)
       || row >= SS_PASTRY_SEARCH_ROWS)
     return;
   /* At the next tick: many may die at once. */
-  pastry->searches[row].due = ss_pastry_env (pastry)->now;
+  SsRowSearch *search = &pastry->searches[row];
+  search->vacant |= (uint16_t) (1u << column);
+  search->n_vain = has_others (pastry, row) ? 0 : VACANT_TRIES;
+  search->due = ss_pastry_env (pastry)->now;
+}
+
+/* Is there likely to be another for a place of that row? */
+static bool
+has_others (const SsPastry *pastry, unsigned row)
+{
+  return pastry->ring_size >> (4 * MIN (row + 1, 7)) > 0;
+}
+
+/* Who is asked in the place of a dead one may have had the same there, and
+ * another is asked soon. */
+static SsTime
+next_pause (SsPastry *pastry, unsigned row)
+{
+  SsRowSearch *search = &pastry->searches[row];
+  for (unsigned i = 0; search->vacant != 0 && i < SS_TABLE_COLUMNS; i++) {
+    if (ss_table_has (&pastry->table, row, i))
+      search->vacant &= (uint16_t) ~(1u << i);
+  }
+  if (search->vacant != 0 && search->n_vain++ < VACANT_TRIES)
+    return pauses[0];
+  search->vacant = 0;
+  search->n_vain = 0;
+  search->pause =
+      search->has_gained
+          ? 0
+          : (uint8_t) MIN (search->pause + 1u, G_N_ELEMENTS (pauses) - 1);
+  search->has_gained = false;
+  SsTime pause = pauses[search->pause];
+  return pause / 4 * 3
+         + (SsTime) ss_rng_below (&ss_pastry_env (pastry)->rng,
+                                  (uint64_t) pause / 2);
 }
 
 /* One of the nearest who share so many digits, or, now and then, one of the
@@ -171,7 +204,10 @@ ask_for_row (SsPastry *pastry, unsigned row)
     nearest[at] = i;
   }
   unsigned one = nearest[ss_rng_below (rng, n_nearest)];
-  if (n_row > 0 && ss_rng_below (rng, UNKNOWN_CHANCE) == 0)
+  /* Who is near has lost the same. */
+  if (row < SS_PASTRY_SEARCH_ROWS && pastry->searches[row].vacant != 0)
+    one = first + (unsigned) ss_rng_below (rng, n - first);
+  else if (n_row > 0 && ss_rng_below (rng, UNKNOWN_CHANCE) == 0)
     one = first + (unsigned) ss_rng_below (rng, n_row);
   SsContact to = ss_table_nth (table, one);
   if (!ss_pastry_is_suspected (pastry, &to.id))
