@@ -228,6 +228,13 @@ void
 ss_oracle_lookups (SsWorld *world, unsigned n, SsTime interval,
                    SsLookups *ret_lookups)
 {
+  ss_oracle_lookups_within (world, n, interval, LOOKUP_TIME, ret_lookups);
+}
+
+void
+ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
+                          SsTime wait, SsLookups *ret_lookups)
+{
   GPtrArray *living = sorted_living (world);
   SsLookups result = { .n = n };
   uint64_t hops = 0, ideal = 0;
@@ -252,7 +259,7 @@ ss_oracle_lookups (SsWorld *world, unsigned n, SsTime interval,
     ss_network_touch (world->network, from->index);
     ss_world_run (world, interval);
   }
-  ss_world_run (world, LOOKUP_TIME);
+  ss_world_run (world, wait);
   for (unsigned i = 0; i < n; i++) {
     const Lookup *lookup = &g_array_index (world->lookups, Lookup, i);
 

@@ -19,6 +19,9 @@ typedef struct {
 
 void ss_oracle_lookups (SsWorld *world, unsigned n, SsTime interval,
                         SsLookups *ret_lookups);
+/* The same; all must have come so long after the last. */
+void ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
+                               SsTime wait, SsLookups *ret_lookups);
 
 /* The trees of all stripes: every listener in each, no cycles, all under the
  * root; fan-out within bounds. */
