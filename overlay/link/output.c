@@ -272,6 +272,16 @@ settle_ready (SsLink *link, SsPeerWork *work, unsigned served)
   }
 }
 
+static bool
+has_reliable (const SsPeerWork *work)
+{
+  for (const GList *node = work->queues[SS_CLASS_CONTROL].head; node;
+       node = node->next)
+    if (((const SsLinkItem *) node->data)->reliable)
+      return true;
+  return false;
+}
+
 static size_t
 output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
              uint8_t *buf)
@@ -288,8 +298,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   }
   /* A new session for nothing: its initiation takes along what waits. */
   if (ss_seal_is_worn (&peer->session.seal, now)
-      && ss_seal_is_initiator (&peer->session.seal)
-      && work->queues[SS_CLASS_CONTROL].length > 0)
+      && ss_seal_is_initiator (&peer->session.seal) && has_reliable (work))
     ss_link_initiate (link, peer);
   bool confirm = work->want_confirm;
   size_t media_len, len;

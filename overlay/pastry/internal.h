@@ -36,6 +36,8 @@ typedef enum {
 #define SS_PASTRY_HEARTBEAT      (30 * SS_SEC)
 #define SS_PASTRY_HEARTBEAT_MAX  (120 * SS_SEC) /* whatever else is sent */
 #define SS_PASTRY_HEARTBEAT_LATE (40 * SS_SEC)
+/* Older than that a session is worn: the heartbeat brings another. */
+#define SS_PASTRY_HEARTBEAT_SURE (145 * SS_SEC)
 #define SS_PASTRY_JUMP           (2 * SS_SEC) /* a timer this late: we slept */
 #define SS_PASTRY_DEATH_MIN      (1 * SS_SEC) /* silence before a death */
 #define SS_PASTRY_DEATH_ROUNDS   4
@@ -242,7 +244,7 @@ struct SsPastry {
   SsTime tick_due; /* the tick's deadline, also while it fires */
   unsigned join_tries, next_contact, repair_tries;
   SsTime repair_at; /* SS_NEVER: nothing to repair */
-  SsTime last_heartbeat, right_since, last_mutual;
+  SsTime last_heartbeat, last_reliable, right_since, last_mutual;
   SsId right; /* neighbour since right_since */
   uint64_t last_digest;
   SsTime last_table_probe;

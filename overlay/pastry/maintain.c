@@ -2,10 +2,10 @@
  * the right one noticed, short leaf sets repaired from their farthest live
  * leaf, an orderly leave.
  *
- * Departures: the heartbeat is acknowledged, so that both neighbours of a dead
- * node notice; it carries a digest of the leaves that both ought to
- * share, so that sets that differ, however that came, are found and mended
- * without exchanging them otherwise. */
+ * Departures: the heartbeat is acknowledged when something has changed, and
+ * now and then, so that both neighbours of a dead node notice; it carries a
+ * digest of the leaves that both ought to share, so that sets that differ,
+ * however that came, are found and mended without exchanging them otherwise. */
 #include "overlay/pastry/internal.h"
 
 #define REPAIR_SHIFT_MAX   9
@@ -257,13 +257,20 @@ beat (SsPastry *pastry)
       && now - sent < SS_PASTRY_HEARTBEAT - SS_PASTRY_TICK / 2
       && now - pastry->last_heartbeat < SS_PASTRY_HEARTBEAT_MAX)
     return;
+  /* One leaf's death may be one of many: then the left one is to answer. */
+  bool is_reliable = digest != pastry->last_digest
+                     || now - pastry->last_reliable >= SS_PASTRY_HEARTBEAT_SURE;
+  uint64_t token = 0;
+  if (is_reliable) {
+    token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
+    pastry->last_reliable = now;
+  }
   pastry->last_digest = digest;
   pastry->last_heartbeat = now;
   uint8_t buf[SS_MSG_HEARTBEAT_MAX];
   SsMsgHeartbeat message = { .digest = digest };
   size_t len = ss_msg_heartbeat_encode (&message, buf, sizeof buf);
-  ss_pastry_send (pastry, left, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
-                  3, buf, len);
+  ss_pastry_send (pastry, left, token, 3, buf, len);
 }
 
 static void
