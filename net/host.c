@@ -7,13 +7,15 @@
 #include "net/error.h"
 #include "net/identity.h"
 #include "net/key_file.h"
+#include "net/peer_cache.h"
 #include "net/rendezvous.h"
 #include "net/stats.h"
 
 /* Timers, all kept by one alarm:
  *   stats       each second
  *   rendezvous  as that says
- *   identity    the time of the last handshake is saved
+ *   identity    the time of the last handshake is saved, and the peers
+ *   peers       those of former times are tried
  *   leave       the end of patience with an orderly leave */
 #define IDENTITY_INTERVAL (60 * SS_SEC)
 
@@ -34,7 +36,7 @@ struct SsHost {
   SsRendezvous *rendezvous;
 
   SsAlarm *alarm;
-  SsTime stats_at, identity_at, leave_by;
+  SsTime stats_at, identity_at, peers_at, leave_by;
   bool has_left;
 };
 
@@ -65,7 +67,8 @@ set_alarm (void *user)
   SsTime rendezvous = ss_rendezvous_deadline (host->rendezvous);
 
   ss_alarm_set (host->alarm, MIN (MIN (host->stats_at, rendezvous),
-                                  MIN (host->identity_at, host->leave_by)));
+                                  MIN (MIN (host->identity_at, host->peers_at),
+                                       host->leave_by)));
 }
 
 /* Statistics. */
@@ -116,6 +119,36 @@ save_identity (SsHost *host)
     say_error (host, error);
 }
 
+/* The ring may be gone from the addresses that were named, not from the world.
+ */
+static void
+save_peers (SsHost *host)
+{
+  SsContact peers[SS_PEER_CACHE_MAX];
+  GError *error = NULL;
+  unsigned n = ss_kbr_neighbor_set (ss_node_kbr (ss_loop_node (host->loop)),
+                                    peers, SS_PEER_CACHE_MAX);
+
+  if (n > 0
+      && !ss_peer_cache_save (&host->dirs, &host->realm, peers, n, &error)) {
+    say (host, SS_LOG_DEBUG, "%s", error->message);
+    g_error_free (error);
+  }
+}
+
+static void
+try_known_peers (SsHost *host, SsTime now)
+{
+  SsContact peers[SS_PEER_CACHE_MAX];
+  unsigned n = ss_peer_cache_load (&host->dirs, &host->realm, peers);
+
+  if (n == 0)
+    return;
+  say (host, SS_LOG_INFO, "trying %u peers of former times", n);
+  ss_node_join (ss_loop_node (host->loop), now, NULL, 0, peers, n);
+  ss_loop_flush (host->loop);
+}
+
 /* Events and timers. */
 
 static void
@@ -154,6 +187,10 @@ on_event (void *user, const SsEvent *event)
     break;
   case SS_EVENT_JOIN_FAILED:
     ss_rendezvous_note_trouble (host->rendezvous, event->text);
+    if (host->options.n_bootstrap > 0) {
+      host->peers_at = ss_clock_now ();
+      set_alarm (host);
+    }
     if (host->options.may_stand_alone && host->options.n_bootstrap > 0) {
       g_autofree char *trouble = ss_host_join_trouble (host);
 
@@ -182,8 +219,13 @@ wake (void *user)
   if (now >= host->leave_by)
     finish_leave (host);
   ss_rendezvous_wake (host->rendezvous, now);
+  if (now >= host->peers_at) {
+    host->peers_at = SS_NEVER;
+    try_known_peers (host, now);
+  }
   if (now >= host->identity_at) {
     save_identity (host);
+    save_peers (host);
     host->identity_at = now + IDENTITY_INTERVAL;
   }
   if (now >= host->stats_at) {
@@ -296,7 +338,8 @@ ss_host_new (const SsHostOptions *options, GError **error)
   host->options = *options;
   host->identity.lock_fd = -1;
   host->tune_in = -1;
-  host->stats_at = host->identity_at = host->leave_by = SS_NEVER;
+  host->stats_at = host->identity_at = SS_NEVER;
+  host->peers_at = host->leave_by = SS_NEVER;
   ss_dirs_init (&host->dirs, options->state_dir);
   randombytes_buf (seed, sizeof seed);
   ss_rng_init (&host->rng, seed);
@@ -352,6 +395,7 @@ ss_host_leave (SsHost *host)
   if (host->leave_by != SS_NEVER || host->has_left)
     return;
   ss_host_note_stats (host);
+  save_peers (host);
   ss_rendezvous_stop (host->rendezvous);
   host->leave_by = now + SS_HOST_LEAVE_TIME;
   ss_node_leave (ss_loop_node (host->loop), now);

@@ -212,6 +212,8 @@ ss_stats_format (const SsStatsLine *line)
   add_count (json, "clients", node->clients);
   add_count (json, "leaf_set", node->leaf_set);
   add_count (json, "routing_entries", node->routing_entries);
+  add_ms (json, "routing_rtt_ms", node->routing_rtt);
+  add_count (json, "suspects", node->suspects);
   add_count (json, "peers", node->peers);
   add_number (json, "upload_bps", line->upload_bps, "%.0f");
   add_number (json, "download_bps", line->download_bps, "%.0f");

@@ -388,6 +388,8 @@ ss_node_stats (const SsNode *node, SsNodeStats *ret_stats)
     .state = node->state,
     .leaf_set = pastry.leaf_set,
     .routing_entries = pastry.routing_entries,
+    .routing_rtt = pastry.routing_rtt,
+    .suspects = pastry.suspects,
     .peers = ss_link_n_peers (node->link),
     .reachable = pastry.reachability != SS_UNREACHABLE,
     .attachments = pastry.attachments,

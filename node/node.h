@@ -126,6 +126,8 @@ typedef struct {
   SsContact self;
   SsNodeState state;
   unsigned leaf_set, routing_entries, peers;
+  unsigned suspects;    /* peers being probed */
+  SsTime routing_rtt;   /* mean, of routing entries; -1: not known */
   bool reachable;       /* by peers that it has not asked; true until found
                            otherwise */
   unsigned attachments; /* if not: nodes that it is a client of */

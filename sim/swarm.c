@@ -19,6 +19,9 @@
 #define LISTEN_TIME   (6 * SS_SEC)
 #define QUIET_TIME    (10 * SS_SEC) /* after healing, before a gap counts */
 #define LOOKUP_WAIT   (20 * SS_SEC)
+#define COME_PAUSE    (20 * SS_MSEC) /* between two that join; */
+#define CROWD_PAUSE   (2 * SS_MSEC)  /* of a crowd */
+#define FAR_DELAY     (250 * SS_MSEC)
 #define NODES_MIN     3
 #define NODES_MAX     40
 #define LISTENERS_MAX 8
@@ -29,6 +32,7 @@
 typedef struct {
   SsSimOptions options;
   bool has_churn, has_partition, has_station, has_freezes;
+  bool has_crowd; /* all come at once */
   unsigned n_listeners;
 } Draw;
 
@@ -76,6 +80,10 @@ draw (uint64_t seed, bool verbose, Draw *ret_draw)
   draw.has_freezes = chance (&rng, 0.25);
   draw.has_station = chance (&rng, 0.3);
   draw.n_listeners = 1 + (unsigned) ss_rng_below (&rng, LISTENERS_MAX);
+  draw.has_crowd = chance (&rng, 0.3);
+  /* What is lost over such a way comes again too late for a station. */
+  if (!draw.has_station && chance (&rng, 0.1))
+    options->delay = FAR_DELAY;
   *ret_draw = draw;
 }
 
@@ -84,7 +92,8 @@ describe (const Draw *draw, const SsSimOptions *defaults)
 {
   char *text = ss_options_format (&draw->options, defaults);
 
-  printf ("  %s%s%s%s", text, draw->has_churn ? "" : ", nobody comes or goes",
+  printf ("  %s%s%s%s%s", text, draw->has_crowd ? ", a crowd" : "",
+          draw->has_churn ? "" : ", nobody comes or goes",
           draw->has_partition ? ", a partition" : "",
           draw->has_freezes ? ", some sleep" : "");
   if (draw->has_station)
@@ -221,7 +230,8 @@ build (SsWorld *world, const Draw *draw)
     return false;
   if (world->members->len < n)
     ss_world_add_many (world, n - world->members->len, false,
-                       (SsTime) n * 20 * SS_MSEC);
+                       (SsTime) n
+                           * (draw->has_crowd ? CROWD_PAUSE : COME_PAUSE));
   if (ss_world_wait (world, ss_world_all_ready, JOIN_TIME) >= 0)
     return true;
   ss_world_fail (world, "%u of %u joined", world->n_ready,

@@ -434,6 +434,7 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
     ss_debug (ss_pastry_env (pastry), "the ring outgrows the leaf set");
   if (!entered)
     return false;
+  ss_count (ss_pastry_env (pastry), OVERLAY_LEAVES_JOINED);
   pastry->repair_tries = 0;
   ss_pastry_forget_lost (pastry, &peer->id);
   if (evicted)

@@ -103,6 +103,7 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
   drop_suspect (pastry, suspect);
   if (suspected) {
     ss_client_changed (pastry, NULL);
+    ss_count (ss_pastry_env (pastry), OVERLAY_RECOVERED);
     ss_pastry_update (pastry, peer, SS_KBR_RECOVERED, false);
   }
   ss_pastry_release (pastry);
@@ -175,6 +176,8 @@ ss_pastry_remove (SsPastry *pastry, const SsContact *peer)
   if (ss_table_remove (&pastry->table, &gone.id))
     ss_search_vacant (pastry, &gone.id);
   bool leaf = ss_leafset_remove (&pastry->leafset, &gone.id);
+  if (leaf)
+    ss_count (ss_pastry_env (pastry), OVERLAY_LEAVES_GONE);
   ss_client_changed (pastry, &gone.id);
   ss_pastry_update (pastry, &gone, SS_KBR_LEFT, leaf);
   ss_pastry_reroute (pastry, &gone.id);
@@ -276,6 +279,7 @@ ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
 {
   if (!ss_pastry_forget_lost (pastry, &peer->id))
     return;
+  ss_count (ss_pastry_env (pastry), OVERLAY_MERGES);
   SsTime now = ss_pastry_env (pastry)->now;
   ss_pastry_meet (pastry, peer, true);
   /* Many may come back at once, who lead to the same ring. */
@@ -400,6 +404,7 @@ mark_suspected (SsPastry *pastry, SsSuspect *suspect)
   if (suspect->suspected)
     return;
   suspect->suspected = true;
+  ss_count (ss_pastry_env (pastry), OVERLAY_SUSPECTED);
   SsContact peer = suspect->contact;
   ss_client_changed (pastry, NULL);
   ss_pastry_update (pastry, &peer, SS_KBR_SUSPECTED, false);
@@ -411,6 +416,7 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
 {
   const SsContact *peer = &suspect->contact;
   bool leaf = ss_leafset_find (&pastry->leafset, &peer->id) != NULL;
+  ss_count (ss_pastry_env (pastry), OVERLAY_DEATHS);
   if (leaf) {
     char text[SS_ID_STRLEN];
     ss_id_format (&peer->id, text);

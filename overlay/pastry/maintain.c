@@ -301,6 +301,7 @@ repair (SsPastry *pastry)
   if (pastry->state == SS_PASTRY_JOINING && ss_pastry_n_asks (pastry) > 0)
     return;
   pastry->repair_tries++;
+  ss_count (ss_pastry_env (pastry), OVERLAY_REPAIRS);
   ss_debug (ss_pastry_env (pastry), "repair %u: %u left, %u right",
             pastry->repair_tries, ss_leafset_count (leafset, SS_LEAFSET_LEFT),
             ss_leafset_count (leafset, SS_LEAFSET_RIGHT));

@@ -211,6 +211,22 @@ ss_pastry_state (const SsPastry *pastry)
   return pastry->state;
 }
 
+static SsTime
+mean_rtt (const SsTable *table)
+{
+  SsTime sum = 0;
+  unsigned n = 0;
+  for (unsigned i = 0; i < ss_table_n_entries (table); i++) {
+    SsContact entry = ss_table_nth (table, i);
+    SsTime rtt = ss_table_rtt (table, &entry.id);
+    if (rtt == SS_NEVER)
+      continue;
+    sum += rtt;
+    n++;
+  }
+  return n > 0 ? sum / n : -1;
+}
+
 void
 ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats)
 {
@@ -220,6 +236,7 @@ ss_pastry_stats (const SsPastry *pastry, SsPastryStats *ret_stats)
     .whole = pastry->leafset.whole,
     .leaf_set = pastry->leafset.n,
     .routing_entries = ss_table_n_entries (&pastry->table),
+    .routing_rtt = mean_rtt (&pastry->table),
     .suspects = pastry->suspects != NULL ? pastry->suspects->len : 0,
     .lost = pastry->lost != NULL ? pastry->lost->len : 0,
     .held = pastry->held != NULL ? pastry->held->len : 0,

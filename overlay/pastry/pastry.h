@@ -45,6 +45,7 @@ typedef struct {
   bool ready; /* may deliver */
   bool whole; /* the leaf set is known to be the whole ring */
   unsigned leaf_set, routing_entries, suspects, lost, held, pending;
+  SsTime routing_rtt; /* mean, of the entries measured; -1: none is */
   SsReachability reachability;
   unsigned attachments; /* a client's */
   unsigned clients;     /* served */

@@ -126,5 +126,35 @@ def repair(build):
                         REPAIR_SECONDS, healed)
 
 
+def peers_of_former_times(build):
+    """Nobody answers at the addresses given: those of the last ring are
+    tried."""
+    with Stage(build) as stage:
+        def start(name, *args):
+            env = {}
+            for variable in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
+                env[variable] = stage.path(f"{variable}-{name}")
+                os.makedirs(env[variable], mode=0o700, exist_ok=True)
+            return stage.start("node", *args, name=name, env=env)
+
+        first = start("first")
+        first.wait_state("alone")
+        named = ["--bootstrap", f"127.0.0.1:{first.port}"]
+        second, third = start("second", *named), start("third", *named)
+        stage.wait_all([first, second, third],
+                       lambda node: node.stats.get("leaf_set") == 2, 20,
+                       "three nodes in one ring")
+        port = second.port
+        third.stop()
+        second.stop(signal.SIGKILL)
+        first.stop(signal.SIGKILL)
+        second = start("second", "--bind", f"127.0.0.1:{port}")
+        second.wait_state("alone", seconds=20)
+        started = time.monotonic()
+        third = start("third", *named)
+        third.wait_state("joined", seconds=30)
+        print(f"# back in the ring: {time.monotonic() - started:.1f} s")
+
+
 if __name__ == "__main__":
-    sys.exit(run_tests([repair]))
+    sys.exit(run_tests([repair, peers_of_former_times]))

@@ -12,6 +12,7 @@
 #include "net/error.h"
 #include "net/key_file.h"
 #include "net/local_dir.h"
+#include "net/peer_cache.h"
 #include "net/stations.h"
 
 typedef struct {
@@ -371,6 +372,47 @@ test_local_dir_refused (Fixture *fixture, const void *data)
   g_clear_error (&error);
 }
 
+/* Peers of former times come back as they were, those of another realm and
+ * what is damaged do not. */
+static void
+test_peer_cache (Fixture *fixture, const void *data)
+{
+  SsContact peers[SS_PEER_CACHE_MAX + 1] = { 0 }, loaded[SS_PEER_CACHE_MAX];
+  SsId realm = { { 1 } }, other = { { 2 } };
+  SsDirs dirs;
+  GError *error = NULL;
+
+  ss_dirs_init (&dirs, fixture->dir);
+  g_assert_cmpuint (ss_peer_cache_load (&dirs, &realm, loaded), ==, 0);
+  for (unsigned i = 0; i < G_N_ELEMENTS (peers); i++) {
+    memset (&peers[i].key, (int) i + 1, sizeof peers[i].key);
+    peers[i].id = ss_id_of_key (&peers[i].key);
+    peers[i].addr = ss_addr_v4 (0x0a000000 + i, (uint16_t) (1000 + i));
+  }
+  g_assert_true (
+      ss_peer_cache_save (&dirs, &realm, peers, G_N_ELEMENTS (peers), &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (ss_peer_cache_load (&dirs, &other, loaded), ==, 0);
+  g_assert_cmpuint (ss_peer_cache_load (&dirs, &realm, loaded), ==,
+                    SS_PEER_CACHE_MAX);
+  for (unsigned i = 0; i < SS_PEER_CACHE_MAX; i++) {
+    g_assert_true (ss_id_equal (&loaded[i].id, &peers[i].id));
+    g_assert_true (ss_addr_equal (&loaded[i].addr, &peers[i].addr));
+  }
+  g_autofree char *path =
+      g_build_filename (fixture->dir, "peers-01000000", NULL);
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_autofree char *damaged =
+      g_strconcat ("nonsense\n1.2.3.4:5\n1.2.3.4:5 00\n", text, NULL);
+
+  g_assert_true (g_file_set_contents (path, damaged, -1, NULL));
+  g_assert_cmpuint (ss_peer_cache_load (&dirs, &realm, loaded), ==,
+                    SS_PEER_CACHE_MAX);
+  ss_dirs_clear (&dirs);
+}
+
 #define ADD(name, function) \
   g_test_add ("/net/files/" name, Fixture, NULL, set_up, function, tear_down)
 
@@ -385,6 +427,7 @@ main (int argc, char **argv)
   ADD ("pins-damaged", test_pins_damaged);
   ADD ("pins-unended", test_pins_unended);
   ADD ("own-station", test_own_station);
+  ADD ("peer-cache", test_peer_cache);
   ADD ("local-dir", test_local_dir);
   ADD ("local-dir-dead", test_local_dir_dead);
   ADD ("local-dir-refused", test_local_dir_refused);

@@ -70,6 +70,7 @@ test_members (void)
     "upload_bytes", "download_bytes", "control_upload_bps",
     "station",      "counters",       "cpu_s",
     "reachable",    "attachments",    "clients",
+    "suspects",     "routing_rtt_ms",
   };
   static const char *const inner[] = {
     "name",
