@@ -69,6 +69,30 @@ on_identified (void *user, const SsAddr *addr, const SsContact *contact,
     endpoint->identified = *contact;
 }
 
+static void
+on_pinged (void *user, const SsContact *peer, SsTime rtt)
+{
+  NetEndpoint *endpoint = user;
+  endpoint->n_pinged++;
+  endpoint->pinged = rtt;
+}
+
+static SsTime
+on_wanted (void *user, const SsContact *peer)
+{
+  const NetEndpoint *endpoint = user;
+  return endpoint->wanted;
+}
+
+static void
+on_met (void *user, const SsContact *peer, SsTime rtt)
+{
+  NetEndpoint *endpoint = user;
+  endpoint->n_met++;
+  endpoint->met = rtt;
+  endpoint->met_id = peer->id;
+}
+
 static const SsLinkUpcalls upcalls = {
   .message = on_message,
   .acked = on_acked,
@@ -76,6 +100,9 @@ static const SsLinkUpcalls upcalls = {
   .failed = on_failed,
   .up = on_up,
   .identified = on_identified,
+  .pinged = on_pinged,
+  .wanted = on_wanted,
+  .met = on_met,
 };
 
 /* Making an identity takes a tenth of a second: each test has the same. */

@@ -32,7 +32,11 @@ typedef struct {
   SsAddr observed;
   unsigned n_identified;
   SsContact identified;
-  char *identified_text;     /* NULL if somebody was */
+  char *identified_text; /* NULL if somebody was */
+  SsTime wanted;         /* what it says of those who introduce themselves */
+  unsigned n_pinged, n_met;
+  SsTime pinged, met; /* the last round-trip times */
+  SsId met_id;
   uint64_t cancel_when_late; /* token */
   bool echo; /* answers each message of protocol 1 with one of protocol 2 */
 } NetEndpoint;

@@ -516,6 +516,64 @@ test_other_version (void)
   net_free (net);
 }
 
+static bool
+pretend_nearer (void *user, NetDatagram *datagram)
+{
+  SsMsgLinkMet met;
+  if (!ss_msg_link_met_decode (datagram->data, datagram->len, &met))
+    return true;
+  static const uint8_t realm[32] = { 0 };
+  uint8_t key[32];
+  size_t len = datagram->len;
+  met.stamp += 10 * SS_MSEC;
+  ss_msg_link_met_encode (&met, datagram->data, len);
+  ss_mac_key (SS_MAC_ASK, realm, NULL, key);
+  ss_mac (key, sizeof key, datagram->data, len - SS_MAC_LEN,
+          datagram->data + len - SS_MAC_LEN);
+  return true;
+}
+
+/* A ping tells both how far they are, if the other wants to know; nobody can
+ * make it less than it is. */
+static void
+test_ping (void)
+{
+  LinkNet *net = net_new (9, 2);
+  NetEndpoint *a = &net->endpoints[0], *b = &net->endpoints[1];
+  SsContact to = net_contact (net, 1);
+  b->wanted = SS_NEVER;
+  g_assert_true (ss_link_ping (a->link, &to, false));
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (a->n_pinged, ==, 1);
+  g_assert_cmpuint (b->n_met, ==, 0);
+
+  g_assert_true (ss_link_ping (a->link, &to, true));
+  net_run (net, 2 * SS_SEC);
+  g_assert_cmpuint (a->n_pinged, ==, 2);
+  g_assert_cmpuint (b->n_met, ==, 1);
+  g_assert_cmpint (b->met, >=, 2 * net->delay);
+  g_assert_true (ss_id_equal (&b->met_id, &ss_link_self (a->link)->id));
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_MET), ==, 1);
+
+  /* Not that near: nothing more is sent. */
+  b->wanted = 2 * net->delay;
+  g_assert_true (ss_link_ping (a->link, &to, true));
+  net_run (net, 3 * SS_SEC);
+  g_assert_cmpuint (a->n_pinged, ==, 3);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_MET), ==, 1);
+
+  b->wanted = SS_NEVER;
+  net->filter = pretend_nearer;
+  uint64_t before = net_counter (net, 1, SS_COUNT_DATAGRAMS_UNAUTHENTIC);
+  g_assert_true (ss_link_ping (a->link, &to, true));
+  net_run (net, 4 * SS_SEC);
+  g_assert_cmpuint (a->n_pinged, ==, 4);
+  g_assert_cmpuint (b->n_met, ==, 1);
+  g_assert_cmpuint (net_counter (net, 1, SS_COUNT_DATAGRAMS_UNAUTHENTIC), ==,
+                    before + 1);
+  net_free (net);
+}
+
 /* Keys are replaced while traffic flows, and not a message is lost, also
  * when the handshakes' datagrams sometimes are. */
 static void
@@ -704,6 +762,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/stale-flags", test_stale_flags);
   g_test_add_func ("/link/cookie-binding", test_cookie_binding);
   g_test_add_func ("/link/other-version", test_other_version);
+  g_test_add_func ("/link/ping", test_ping);
   g_test_add_func ("/link/rekey", test_rekey);
   g_test_add_func ("/link/rekey-one-way", test_rekey_one_way);
   g_test_add_func ("/link/rekey-by-responder", test_rekey_by_responder);
