@@ -2,7 +2,9 @@
  * key is needed for the handshake), each contact that answers is handed to
  * the overlay to join through. While no ring is found the round is repeated,
  * more slowly each time; a node that may stand alone makes a ring of one
- * after the first round and goes on trying, so that rings merge. */
+ * after the first round and goes on trying, so that rings merge. Addresses
+ * that have never answered are asked in a ring, too: it may be one of some
+ * that were cut off together from those who were named. */
 #include "node/private.h"
 
 #define BOOTSTRAP_FIRST_ROUND (3500 * SS_MSEC) /* ask timeout and a margin */
@@ -12,6 +14,7 @@
 static void start_round (SsNode *node);
 static SsBootstrapEntry *find_entry (SsBootstrap *bootstrap,
                                      const SsAddr *addr);
+static void ask_silent (SsNode *node);
 static void fail_round (SsNode *node);
 static SsTime round_pause (const SsBootstrap *bootstrap);
 
@@ -66,7 +69,7 @@ ss_bootstrap_identified (SsNode *node, const SsAddr *addr,
       g_free (bootstrap->reason);
       bootstrap->reason = g_strdup (text);
     } else {
-      entry->answered = true;
+      entry->answered = entry->has_answered = true;
       if (!ss_id_equal (&contact->id, &ss_link_self (node->link)->id))
         ss_pastry_join (node->pastry, contact, 1);
     }
@@ -86,9 +89,13 @@ void
 ss_bootstrap_timer (SsNode *node)
 {
   SsBootstrap *bootstrap = &node->bootstrap;
-  /* Alone is not enough: somebody may have come up since. */
-  if (node->state == SS_NODE_JOINED || node->leave != SS_LEAVE_NO)
+  if (node->leave != SS_LEAVE_NO)
     return;
+  /* Alone is not enough: somebody may have come up since. */
+  if (node->state == SS_NODE_JOINED) {
+    ask_silent (node);
+    return;
+  }
   if (!ss_node_has_ring (node))
     fail_round (node);
   bootstrap->round++;
@@ -118,6 +125,24 @@ start_round (SsNode *node)
   ss_timers_arm (&node->env.timers, &bootstrap->timer,
                  node->env.now + round_pause (bootstrap));
   ss_node_set_state (node);
+}
+
+static void
+ask_silent (SsNode *node)
+{
+  SsBootstrap *bootstrap = &node->bootstrap;
+
+  bootstrap->n_asked = bootstrap->n_answers = 0;
+  for (unsigned i = 0; i < bootstrap->n; i++) {
+    SsBootstrapEntry *entry = &bootstrap->entries[i];
+    if (entry->has_answered || entry->known)
+      continue;
+    bootstrap->n_asked++;
+    ss_link_ask (node->link, &entry->addr);
+  }
+  if (bootstrap->n_asked > 0)
+    ss_timers_arm (&node->env.timers, &bootstrap->timer,
+                   node->env.now + BOOTSTRAP_ROUND_MAX);
 }
 
 /* The entry of an address, made if there is room; NULL if there is none. */

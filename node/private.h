@@ -27,7 +27,8 @@ typedef struct {
   SsAddr addr;
   SsContact contact; /* key all zero: not known yet */
   bool known;
-  bool answered; /* in the current round */
+  bool answered;     /* in the current round */
+  bool has_answered; /* in any */
 } SsBootstrapEntry;
 
 typedef struct {
