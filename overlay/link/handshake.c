@@ -289,7 +289,12 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
     if (is_answered (link, peer->work, HANDSHAKE_TIME_MAX))
       when = MIN (when, now + HANDSHAKE_WAIT_MAX);
     if (when > now + HANDSHAKE_WAIT_MAX) {
-      give_up (link, peer);
+      SsTime answered = handshake->sent + HANDSHAKE_WAIT_MAX;
+      /* No more may be sent; what was may be answered yet. */
+      if (handshake->tries > 0 && now < answered)
+        handshake->deadline = answered;
+      else
+        give_up (link, peer);
       return;
     }
     if (when > now) {

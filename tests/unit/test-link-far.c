@@ -51,6 +51,30 @@ test_far (void)
   }
 }
 
+/* Two initiations have gone to its address for another's sake, so one is left
+ * of what an unconfirmed address gets in a minute: it is waited for. */
+static void
+test_last_try (void)
+{
+  LinkNet *net = net_new (1, 3);
+  net->delay = 380 * SS_MSEC;
+  net->endpoints[0].addr.ip[12] = net->endpoints[1].addr.ip[12] = 10;
+  SsContact ghost = net_contact (net, 2);
+  ghost.addr = net_contact (net, 1).addr;
+  SsLinkSend how = reliable (7);
+  g_assert_true (ss_link_send (net->endpoints[0].link, &ghost, &how,
+                               (const uint8_t *) "who", 3, NULL));
+  net_run (net, 300 * SS_MSEC);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 2);
+  ss_link_cancel (net->endpoints[0].link, &ghost.id, how.protocol, how.token);
+  net_send (net, 0, 1, &how, "far");
+  net_run (net, 5 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3);
+  g_assert_cmpstr (net_text (&net->endpoints[1], 0), ==, "far");
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  net_free (net);
+}
+
 /* The distance grows: what is late is called back, as routing does, and its
  * acknowledgement comes all the same. */
 static void
@@ -99,6 +123,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/link/far/session", test_far);
+  g_test_add_func ("/link/far/last-try", test_last_try);
   g_test_add_func ("/link/far/called-back", test_called_back);
   g_test_add_func ("/link/far/sent-twice", test_sent_twice);
   return g_test_run ();
