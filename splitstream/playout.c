@@ -19,6 +19,9 @@ find_start (SsReorder *reorder, SsTime now)
   SsTime late = now - MAX (START_LATE, reorder->latency / 25);
   uint64_t candidate = reorder->end;
   SsTime candidate_due = SS_NEVER;
+  /* What a neighbour is about to send is missing still. */
+  bool is_coming =
+      reorder->is_expecting && reorder->end <= reorder->expect_newest;
   for (uint64_t n = reorder->end; n > reorder->next;) {
     const SsReorderSlot *slot = ss_reorder_slot (reorder, --n);
     if (slot->packet == NULL)
@@ -32,6 +35,8 @@ find_start (SsReorder *reorder, SsTime now)
      * first of them be due? */
     if (candidate < reorder->end && candidate > n + 1
         && due + (candidate_due - due) / (SsTime) (candidate - n) < now + slack)
+      break;
+    if (candidate == reorder->end && is_coming && due < now + slack)
       break;
     candidate = n;
     candidate_due = due;

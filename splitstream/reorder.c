@@ -9,6 +9,9 @@
 enum { CAPACITY_MIN = 64, ROW_RETRY_DIVISOR = 25 };
 /* A gap in a tune-in burst, or before it, is asked for after this. */
 #define BURST_MARGIN (20 * SS_MSEC)
+/* A burst that brings nothing for so long is not waited for: whoever sends it
+ * may be dead. */
+#define BURST_STALL (100 * SS_MSEC)
 
 SsReorder *
 ss_reorder_new (SsMediaClock *clock, unsigned n_parity, SsTime latency,
@@ -267,6 +270,7 @@ expect_before (SsReorder *reorder, uint64_t number, SsTime departure)
 void
 ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number)
 {
+  reorder->burst_heard = now;
   for (unsigned i = 0; i < reorder->missing->len; i++) {
     uint64_t missing = g_array_index (reorder->missing, uint64_t, i);
     if (missing >= number)
@@ -429,8 +433,8 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
 }
 
 void
-ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
-                   SsTime until)
+ss_reorder_expect (SsReorder *reorder, SsTime now, uint64_t first,
+                   uint64_t newest, SsTime until)
 {
   if (reorder->is_started || newest < first)
     return;
@@ -438,6 +442,7 @@ ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
   reorder->expect_first = first;
   reorder->expect_newest = newest;
   reorder->expect_until = until;
+  reorder->burst_heard = now;
   for (unsigned i = 0; i < reorder->missing->len; i++)
     spare (reorder, g_array_index (reorder->missing, uint64_t, i));
 }
@@ -569,6 +574,16 @@ chase_one (SsReorder *reorder, SsTime now, uint64_t number, uint64_t later)
     ss_reorder_at (reorder, now + reorder->latency / ROW_RETRY_DIVISOR);
 }
 
+/* When the missing packet is to be asked for. */
+static SsTime
+want_at (const SsReorder *reorder, uint64_t number)
+{
+  const SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+  return slot->is_in_burst
+             ? MIN (slot->want_at, reorder->burst_heard + BURST_STALL)
+             : slot->want_at;
+}
+
 static void
 chase (SsReorder *reorder, SsTime now)
 {
@@ -577,8 +592,8 @@ chase (SsReorder *reorder, SsTime now)
   uint64_t later = 0;
   for (unsigned i = 0; i < reorder->missing->len;) {
     uint64_t number = g_array_index (reorder->missing, uint64_t, i);
-    if (ss_reorder_slot (reorder, number)->want_at > now) {
-      ss_reorder_at (reorder, ss_reorder_slot (reorder, number)->want_at);
+    if (want_at (reorder, number) > now) {
+      ss_reorder_at (reorder, want_at (reorder, number));
       i++;
       continue;
     }

@@ -85,10 +85,10 @@ void ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
 void ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row,
                                unsigned index, const SsPacket *packet,
                                GBytes *bytes);
-/* A neighbour says that it sends first to newest: not overdue before `until`.
- * Only before the start. */
-void ss_reorder_expect (SsReorder *reorder, uint64_t first, uint64_t newest,
-                        SsTime until);
+/* A neighbour says that it sends first to newest: not overdue before `until`,
+ * as long as some of it keeps coming. Only before the start. */
+void ss_reorder_expect (SsReorder *reorder, SsTime now, uint64_t first,
+                        uint64_t newest, SsTime until);
 /* The burst has come to this number, whether that packet was here already or
  * not: what it should have brought before is lost. */
 void ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number);

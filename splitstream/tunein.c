@@ -489,8 +489,8 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
   SsTime paced = station->current->latency / SS_BURST_SPEED;
   tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
   set_clock (station, message.media_time);
-  ss_reorder_expect (station->current->reorder, message.first, message.newest,
-                     tune->deadline);
+  ss_reorder_expect (station->current->reorder, now, message.first,
+                     message.newest, tune->deadline);
 }
 
 void
