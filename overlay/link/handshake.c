@@ -1,4 +1,5 @@
-/* Making sessions: WireGuard's flow (whitepaper, sections 5.4 and 6).
+/* Making sessions: WireGuard's flow (whitepaper, sections 5.4 and 6); the
+ * responder's part is in respond.c.
  *
  *   initiator                          responder
  *     | LINK_INITIATION (HELLO)          |
@@ -23,20 +24,12 @@
 
 static const SsAddr address_unknown;
 
-/* A message without what Noise writes; a response with Noise's own part. */
-#define INITIATION_BARE (1 + 4 + 2 + 2 * SS_MAC_LEN)
-#define RESPONSE_BARE \
-  (1 + 4 + 4 + 2 + SS_SEALER_RESPONSE_OVERHEAD + 2 * SS_MAC_LEN)
-#define ANSWERS_MAX 1060
-_Static_assert(SS_MSG_LINK_INITIATION_MAX <= SS_DATAGRAM_MAX
-                   && SS_MSG_LINK_RESPONSE_MAX <= SS_DATAGRAM_MAX,
-               "each is one datagram");
+_Static_assert(SS_MSG_LINK_INITIATION_MAX <= SS_DATAGRAM_MAX,
+               "it is one datagram");
 _Static_assert(INITIATION_BARE + SS_SEALER_INITIATION_OVERHEAD
-                           + SS_MSG_LINK_HELLO_MAX
-                       <= SS_MSG_LINK_INITIATION_MAX
-                   && RESPONSE_BARE + SS_MSG_LINK_WELCOME_MAX
-                          <= SS_MSG_LINK_RESPONSE_MAX,
-               "they hold the longest payloads");
+                       + SS_MSG_LINK_HELLO_MAX
+                   <= SS_MSG_LINK_INITIATION_MAX,
+               "it holds the longest payload");
 
 void
 ss_link_handshake_free (SsPeerWork *work)
@@ -71,21 +64,8 @@ ss_link_find_next (SsPeerWork *work, uint32_t local_index)
   return NULL;
 }
 
-/* A newer one has come: the initiator may yet go on with this one. */
-static void
-put_off_next (SsPeerWork *work)
-{
-  if (!ss_seal_is_set (&work->next.seal))
-    return;
-  ss_seal_clear (&work->earlier[EARLIER_TRIES - 1].seal);
-  memmove (&work->earlier[1], &work->earlier[0],
-           (EARLIER_TRIES - 1) * sizeof work->earlier[0]);
-  work->earlier[0] = work->next;
-  work->next.seal = (SsSeal){ 0 };
-}
-
-static uint16_t
-own_addrs (const SsLink *link, SsAddr *ret_addrs)
+uint16_t
+ss_link_own_addrs (const SsLink *link, SsAddr *ret_addrs)
 {
   ret_addrs[0] = link->self.addr;
   return ss_addr_is_set (&link->self.addr) ? 1 : 0;
@@ -177,10 +157,10 @@ give_up (SsLink *link, SsLinkPeer *peer)
   }
 }
 
-/* Puts both MACs at the end of a handshake message. */
-static void
-put_macs (SsLink *link, const SsKey *to, const SsLinkHandshake *handshake,
-          uint8_t *message, size_t len, uint8_t ret_mac1[SS_MAC_LEN])
+void
+ss_link_put_macs (SsLink *link, const SsKey *to,
+                  const SsLinkHandshake *handshake, uint8_t *message,
+                  size_t len, uint8_t ret_mac1[SS_MAC_LEN])
 {
   uint8_t key[32];
   uint8_t *mac1 = message + len - 2 * SS_MAC_LEN;
@@ -249,7 +229,7 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
     .flags = link->self.flags,
   };
   uint8_t frames[EARLY_MAX];
-  hello.n_addrs = own_addrs (link, hello.addrs);
+  hello.n_addrs = ss_link_own_addrs (link, hello.addrs);
   hello.frames = (SsWireBytes){ frames, 0 };
   hello.frames.len = (uint16_t) put_early (link, peer, frames);
   uint8_t payload[SS_MSG_LINK_HELLO_MAX];
@@ -266,7 +246,8 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
   };
   uint8_t buf[SS_MSG_LINK_INITIATION_MAX];
   len = ss_msg_link_initiation_encode (&message, buf, sizeof buf);
-  put_macs (link, &peer->contact.key, handshake, buf, len, handshake->mac1);
+  ss_link_put_macs (link, &peer->contact.key, handshake, buf, len,
+                    handshake->mac1);
   if (ss_link_is_via (peer))
     ss_link_post_call (link, peer, buf, len);
   else
@@ -578,294 +559,6 @@ ss_link_on_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   send_initiation (link, peer);
   ss_link_settle (link, peer);
   ss_link_leave (link);
-}
-
-/* Counts an initiation; are there too many? */
-static bool
-is_under_load (SsLink *link)
-{
-  SsTime second = link->env->now / SS_SEC;
-  if (second != link->load_second) {
-    link->load_before = second == link->load_second + 1 ? link->load_now : 0;
-    link->load_now = 0;
-    link->load_second = second;
-  }
-  link->load_now++;
-  return link->load_now > LOAD_PER_SECOND
-         || link->load_before > LOAD_PER_SECOND;
-}
-
-static bool
-has_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
-            size_t len, const uint8_t mac2[SS_MAC_LEN])
-{
-  for (unsigned which = 0; which < 2; which++) {
-    uint8_t cookie[SS_COOKIE_LEN], expected[SS_MAC_LEN];
-    if (!ss_cookie_make (link->cookies, &link->env->rng, link->env->now, from,
-                         which, cookie))
-      break;
-    ss_mac (cookie, sizeof cookie, datagram, len - SS_MAC_LEN, expected);
-    if (ss_mac_equal (expected, mac2))
-      return true;
-  }
-  return false;
-}
-
-/* Under load only who receives at his address costs us a handshake, and not
- * often. */
-static bool
-may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram, size_t len,
-          const SsMsgLinkInitiation *message)
-{
-  SsTime now = link->env->now;
-  if (!is_under_load (link))
-    return true;
-  if (!link->cookies)
-    link->cookies = g_new0 (SsCookies, 1);
-  if (has_cookie (link, from, datagram, len, message->mac2)) {
-    if (ss_limit_when (&link->accepted, from, now) > now) {
-      ss_count (link->env, LINK_HANDSHAKES_REFUSED);
-      return false;
-    }
-    ss_limit_take (&link->accepted, from, now);
-    return true;
-  }
-  SsMsgLinkCookie reply = { .receiver = message->sender };
-  uint8_t cookie[SS_COOKIE_LEN], buf[SS_MSG_LINK_COOKIE_MAX];
-  ss_cookie_make (link->cookies, &link->env->rng, now, from, 0, cookie);
-  ss_rng_bytes (&link->env->rng, reply.nonce, sizeof reply.nonce);
-  ss_cookie_seal (link->realm_key, &link->self.key, reply.nonce, message->mac1,
-                  cookie, reply.cookie);
-  ss_count (link->env, LINK_COOKIES);
-  ss_link_post (link, from, buf,
-                ss_msg_link_cookie_encode (&reply, buf, sizeof buf));
-  return false;
-}
-
-/* Decrypts and checks an initiation; NULL if it is not to be answered. */
-static SsSealerHandshake *
-read_initiation (SsLink *link, const SsMsgLinkInitiation *message,
-                 SsMsgLinkHello *ret_hello)
-{
-  uint8_t payload[SS_MSG_LINK_HELLO_MAX];
-  SsSealerHandshake *handshake = ss_sealer_accept (
-      link->sealer, message->noise.data, message->noise.len, payload);
-  if (!handshake) {
-    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
-    return NULL;
-  }
-  if (ss_msg_link_hello_decode (
-          payload, message->noise.len - SS_SEALER_INITIATION_OVERHEAD,
-          ret_hello)
-      && ss_sealer_key_has_work (&ret_hello->key)
-      && !ss_key_equal (&ret_hello->key, &link->self.key)
-      && ss_sealer_handshake_is_by (handshake, &ret_hello->key))
-    return handshake;
-  ss_sealer_handshake_free (handshake);
-  ss_count (link->env, LINK_HANDSHAKES_REFUSED);
-  return NULL;
-}
-
-/* Is this initiation newer than the ones that made the peer's sessions? */
-static bool
-is_newer (const SsLinkPeer *peer, uint64_t timestamp)
-{
-  const SsLinkSession *sessions[] = {
-    &peer->session,
-    peer->work ? &peer->work->next : NULL,
-    peer->work ? &peer->work->previous : NULL,
-  };
-  for (unsigned i = 0; i < G_N_ELEMENTS (sessions); i++)
-    if (sessions[i] && ss_seal_is_set (&sessions[i]->seal)
-        && timestamp <= ss_seal_timestamp (&sessions[i]->seal))
-      return false;
-  return true;
-}
-
-/* Both ends initiate at once: the smaller id's is the one that counts, as
- * long as it may still be on its way. */
-static bool
-is_crossing (const SsLink *link, const SsLinkPeer *peer)
-{
-  const SsLinkHandshake *handshake = peer->work ? peer->work->handshake : NULL;
-  return handshake && handshake->tries == 1
-         && link->env->now - handshake->sent < RTO_INITIAL
-         && ss_id_compare (&link->self.id, &peer->contact.id) < 0;
-}
-
-/* Frames for the response. Where nothing has come from that address yet, and
- * anybody may have named it as his, no more goes there than came. */
-static size_t
-put_answers (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
-             size_t initiation_len, const SsMsgLinkWelcome *welcome,
-             uint8_t *buf)
-{
-  uint8_t bare[SS_MSG_LINK_WELCOME_MAX];
-  bool is_confirmed =
-      !ss_link_is_half_open (peer) && ss_addr_equal (from, &peer->contact.addr);
-  size_t most = is_confirmed ? SS_DATAGRAM_MAX : initiation_len;
-  size_t len =
-      RESPONSE_BARE + ss_msg_link_welcome_encode (welcome, bare, sizeof bare);
-  if (len >= most)
-    return 0;
-  return ss_link_put_frames (link, peer->work, false, buf,
-                             MIN (most - len, ANSWERS_MAX));
-}
-
-static void
-answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
-        const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello,
-        SsSealerHandshake *handshake)
-{
-  SsPeerWork *work = ss_link_work (link, peer);
-  SsMsgLinkWelcome welcome = {
-    .flags = link->self.flags,
-    .observed = *from,
-  };
-  uint8_t frames[ANSWERS_MAX];
-  welcome.n_addrs = own_addrs (link, welcome.addrs);
-  welcome.frames = (SsWireBytes){ frames, 0 };
-  welcome.frames.len = (uint16_t) put_answers (
-      link, peer, from, INITIATION_BARE + initiation->noise.len, &welcome,
-      frames);
-  uint8_t payload[SS_MSG_LINK_WELCOME_MAX];
-  uint8_t noise[SS_MSG_LINK_WELCOME_MAX + SS_SEALER_RESPONSE_OVERHEAD];
-  size_t len = ss_msg_link_welcome_encode (&welcome, payload, sizeof payload);
-  SsLinkSession next = {
-    .local_index = ss_link_new_index (peer),
-    .remote_index = initiation->sender,
-  };
-  if (!ss_sealer_respond (handshake, &link->env->rng, link->env->now,
-                          hello->timestamp, payload, len, noise, &next.seal)) {
-    ss_count (link->env, LINK_HANDSHAKES_REFUSED);
-    return;
-  }
-  put_off_next (work);
-  work->next = next;
-  work->next_until =
-      link->env->now
-      + (ss_link_is_half_open (peer) ? HALF_OPEN_LIFETIME : NEXT_LIFETIME);
-  work->flags = hello->flags & (uint8_t) ~PEER_VIA;
-  work->n_addrs = (uint8_t) hello->n_addrs;
-  memcpy (work->addrs, hello->addrs, hello->n_addrs * sizeof hello->addrs[0]);
-
-  SsMsgLinkResponse response = {
-    .sender = next.local_index,
-    .receiver = initiation->sender,
-    .noise = { noise, (uint16_t) (len + SS_SEALER_RESPONSE_OVERHEAD) },
-  };
-  uint8_t buf[SS_MSG_LINK_RESPONSE_MAX];
-  len = ss_msg_link_response_encode (&response, buf, sizeof buf);
-  put_macs (link, &hello->key, NULL, buf, len, NULL);
-  ss_link_post (link, from, buf, len);
-  /* The rest waits until the initiator goes on. */
-  if (!ss_seal_is_set (&peer->session.seal) && ss_link_has_items (work))
-    ss_link_initiate (link, peer);
-}
-
-/* Room for another that has initiated, at the cost of the one that has gone
- * on least of all: who is honest needs a round trip, no more. */
-static bool
-make_room (SsLink *link)
-{
-  SsLinkPeer *oldest = NULL;
-  for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->peers[i];
-    const SsPeerWork *work = peer->work;
-    if (!ss_link_is_half_open (peer) || peer->last_sent >= 0 || !work
-        || work->handshake || !ss_seal_is_set (&work->next.seal))
-      continue;
-    if (!oldest || work->next_until < oldest->work->next_until)
-      oldest = peer;
-  }
-  if (!oldest)
-    return false;
-  ss_count (link->env, LINK_PEERS_EVICTED);
-  ss_link_remove (link, oldest, true);
-  return true;
-}
-
-/* What came with an initiation. Answers wait for the response, or for the
- * session. */
-static void
-take_frames (SsLink *link, SsLinkPeer *peer,
-             const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello)
-{
-  if (hello->frames.len == 0
-      || !ss_link_take_early (link, &peer->contact.id, hello->timestamp))
-    return;
-  if (!ss_link_is_half_open (peer))
-    peer->last_heard = link->env->now;
-  ss_link_work (link, peer)->is_answering = true;
-  ss_link_read_frames (link, peer, initiation->sender, true, hello->frames.data,
-                       hello->frames.len);
-  if (peer->work)
-    peer->work->is_answering = false;
-}
-
-void
-ss_link_on_initiation (SsLink *link, const SsAddr *from,
-                       const uint8_t *datagram, size_t len)
-{
-  ss_link_take_initiation (link, from, datagram, len, false);
-}
-
-void
-ss_link_take_initiation (SsLink *link, const SsAddr *from,
-                         const uint8_t *datagram, size_t len, bool is_called)
-{
-  SsMsgLinkInitiation message;
-  uint8_t mac1[SS_MAC_LEN];
-  /* A shorter one than any would make the cookie an amplifier. */
-  if (!ss_msg_link_initiation_decode (datagram, len, &message)
-      || message.sender == 0
-      || message.noise.len < SS_SEALER_INITIATION_OVERHEAD
-      || message.noise.len
-             > SS_MSG_LINK_HELLO_MAX + SS_SEALER_INITIATION_OVERHEAD) {
-    ss_count (link->env, DATAGRAMS_MALFORMED);
-    return;
-  }
-  ss_mac (link->mac1_key, sizeof link->mac1_key, datagram, len - 2 * SS_MAC_LEN,
-          mac1);
-  if (!ss_mac_equal (mac1, message.mac1)) {
-    ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
-    return;
-  }
-  if (!may_cost (link, from, datagram, len, &message))
-    return;
-  SsMsgLinkHello hello;
-  SsSealerHandshake *handshake = read_initiation (link, &message, &hello);
-  if (!handshake)
-    return;
-  SsContact contact = {
-    .key = hello.key,
-    .id = ss_id_of_key (&hello.key),
-    .addr = *from,
-    .flags = hello.flags & (uint8_t) ~PEER_VIA,
-  };
-  ss_link_enter (link);
-  if (!is_called)
-    ss_link_note_arrival (link, from, false);
-  SsLinkPeer *peer = ss_link_find (link, &contact.id);
-  if (peer && !is_newer (peer, hello.timestamp)) {
-    ss_count (link->env, DATAGRAMS_REPLAYED);
-  } else if (!peer && link->n_half_open >= HALF_OPEN_MAX && !make_room (link)) {
-    ss_count (link->env, LINK_HANDSHAKES_REFUSED);
-  } else {
-    if (!peer) {
-      peer = ss_link_add (link, &contact);
-      peer->contact.flags = contact.flags; /* the address is its own */
-    }
-    bool is_ours = is_crossing (link, peer);
-    take_frames (link, peer, &message, &hello);
-    if (!ss_link_is_dead (peer) && is_ours)
-      ss_count (link->env, LINK_HANDSHAKES_CROSSED);
-    else if (!ss_link_is_dead (peer))
-      answer (link, peer, from, &message, &hello, handshake);
-    ss_link_settle (link, peer);
-  }
-  ss_link_leave (link);
-  ss_sealer_handshake_free (handshake);
 }
 
 void

@@ -40,6 +40,8 @@ typedef enum {
 #define EARLY_MAX          997 /* bytes of frames in an initiation; */
 #define EARLY_HEARSAY_MAX  448 /* to an address that nobody confirmed */
 #define EARLY_SEEN_MAX     1024
+/* An initiation without what Noise writes. */
+#define INITIATION_BARE (1 + 4 + 2 + 2 * SS_MAC_LEN)
 /* More initiations than this in a second, and a cookie is asked for; a
  * handshake costs about 0.3 ms. */
 #define LOAD_PER_SECOND     200
@@ -341,11 +343,15 @@ bool ss_link_has_items (const SsPeerWork *work);
 /* handshake.c */
 void ss_link_initiate (SsLink *link, SsLinkPeer *peer);
 void ss_link_initiate_again (SsLink *link, SsLinkPeer *peer); /* timer */
+uint16_t ss_link_own_addrs (const SsLink *link, SsAddr *ret_addrs);
+/* Puts both MACs at the end of a handshake message; the handshake, for its
+ * cookie, and ret_mac1 may be NULL. */
+void ss_link_put_macs (SsLink *link, const SsKey *to,
+                       const SsLinkHandshake *handshake, uint8_t *message,
+                       size_t len, uint8_t ret_mac1[SS_MAC_LEN]);
 void ss_link_handshake_free (SsPeerWork *work);
 /* Drops `next` and those before it. */
 void ss_link_forget_next (SsPeerWork *work);
-void ss_link_on_initiation (SsLink *link, const SsAddr *from,
-                            const uint8_t *datagram, size_t len);
 void ss_link_on_response (SsLink *link, const SsAddr *from,
                           const uint8_t *datagram, size_t len);
 void ss_link_on_cookie (SsLink *link, const SsAddr *from,
@@ -358,7 +364,10 @@ void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer,
 /* Makes another session if the present one is worn. */
 void ss_link_rekey (SsLink *link, SsLinkPeer *peer);
 
-/* An initiation that came straight, or was passed on. */
+/* respond.c */
+void ss_link_on_initiation (SsLink *link, const SsAddr *from,
+                            const uint8_t *datagram, size_t len);
+/* One that came straight, or was passed on. */
 void ss_link_take_initiation (SsLink *link, const SsAddr *from,
                               const uint8_t *datagram, size_t len,
                               bool is_called);

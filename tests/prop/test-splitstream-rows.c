@@ -234,7 +234,7 @@ check_stream (uint64_t seed)
   GBytes *headers = random_bytes (&rng, 1 + ss_rng_below (&rng, 4000));
   ss_rows_push_headers (rows, 0, 1, rate, headers);
   g_bytes_unref (headers);
-  SsTime now = 0;
+  SsTime now = 0, ahead = 0; /* of what is pushed before it is due */
   for (unsigned i = 0; i < 400; i++) {
     uint32_t duration = ss_rng_below (&rng, 20) == 0
                             ? (uint32_t) ss_rng_below (&rng, 100000)
@@ -242,16 +242,20 @@ check_stream (uint64_t seed)
     SsFrame frame = {
       .data = random_bytes (&rng, ss_rng_below (&rng, len_max)),
       .header_version = 1,
-      .timestamp = now,
+      .timestamp = now + ahead,
       .duration = duration,
     };
     g_assert_true (ss_rows_push_frame (rows, now, &frame));
-    ss_rows_run (rows, now);
     g_ptr_array_add (stream.frames, frame.data);
     g_array_append_val (stream.durations, duration);
     g_array_append_val (stream.times, frame.timestamp);
+    ahead += (SsTime) duration * SS_SEC / rate;
+    if (ss_rng_below (&rng, 4) > 0)
+      continue; /* the burst goes on */
+    ss_rows_run (rows, now);
     drain (&stream, rows, m);
-    now += (SsTime) duration * SS_SEC / rate;
+    now += ahead;
+    ahead = 0;
     if (ss_rng_below (&rng, 50) == 0)
       now += (SsTime) ss_rng_below (&rng, 2000) * SS_MSEC;
     while (ss_rows_deadline (rows) <= now) {
