@@ -342,6 +342,17 @@ net_send (LinkNet *net, unsigned from, unsigned to, const SsLinkSend *how,
                        strlen (text), NULL);
 }
 
+SsLinkSend
+net_reliable (uint8_t protocol, uint64_t token)
+{
+  return (SsLinkSend){
+    .protocol = protocol,
+    .class = SS_CLASS_CONTROL,
+    .reliable = true,
+    .token = token,
+  };
+}
+
 uint64_t
 net_counter (const LinkNet *net, unsigned i, SsCounterName name)
 {

@@ -86,6 +86,8 @@ void net_drain (LinkNet *net, unsigned i);
 void net_deliver (LinkNet *net, const NetDatagram *datagram);
 bool net_send (LinkNet *net, unsigned from, unsigned to, const SsLinkSend *how,
                const char *text);
+/* How a control message that must arrive is sent. */
+SsLinkSend net_reliable (uint8_t protocol, uint64_t token);
 uint64_t net_counter (const LinkNet *net, unsigned i, SsCounterName name);
 /* How many datagrams of this code the endpoint has sent. */
 unsigned net_n_sent (const LinkNet *net, unsigned from, uint8_t code);

@@ -9,17 +9,6 @@
 
 #define HALF (10 * SS_MSEC) /* a round trip */
 
-static SsLinkSend
-reliable (uint64_t token)
-{
-  return (SsLinkSend){
-    .protocol = 1,
-    .class = SS_CLASS_CONTROL,
-    .reliable = true,
-    .token = token,
-  };
-}
-
 static const NetMessage *
 message (const LinkNet *net, unsigned endpoint, unsigned place)
 {
@@ -32,7 +21,7 @@ static void
 test_at_once (void)
 {
   LinkNet *net = net_new (1, 2);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (1, 1);
   SsContact b = net_contact (net, 1);
   net->endpoints[1].echo = true;
   net_send (net, 0, 1, &how, "question");
@@ -51,7 +40,7 @@ static void
 test_both_at_once (void)
 {
   LinkNet *net = net_new (2, 2);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (1, 1);
   net_send (net, 0, 1, &how, "from 0");
   net_send (net, 1, 0, &how, "from 1");
   net_run (net, 5 * SS_SEC);
@@ -70,7 +59,7 @@ test_rest_waits (void)
 {
   LinkNet *net = net_new (3, 2);
   g_autofree char *text = g_strnfill (1000, 'x');
-  SsLinkSend how = reliable (1), media = { .protocol = 3 };
+  SsLinkSend how = net_reliable (1, 1), media = { .protocol = 3 };
   media.class = SS_CLASS_MEDIA;
   net_send (net, 0, 1, &how, text);
   net_send (net, 0, 1, &media, "media");
@@ -87,7 +76,7 @@ test_rest_waits (void)
 static void
 check_refused (LinkNet *net)
 {
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (1, 1);
   SsTime start = net->now;
   net_send (net, 0, 1, &how, "x");
   net_run (net, start + 1 * SS_SEC);
@@ -139,7 +128,7 @@ test_replay (void)
   for (unsigned is_restarted = 0; is_restarted < 2; is_restarted++) {
     LinkNet *net = net_new (5, 2);
     g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (1, 1);
     net->filter = record;
     net->filter_user = records;
     net_send (net, 0, 1, &how, "once");
@@ -188,7 +177,7 @@ test_lost (void)
     for (unsigned n = 1; n < 3; n++) {
       LinkNet *net = net_new (6, 2);
       Drop drop = { codes[i], n };
-      SsLinkSend how = reliable (1);
+      SsLinkSend how = net_reliable (1, 1);
       net->endpoints[1].echo = true;
       net->filter = drop_some;
       net->filter_user = &drop;
@@ -207,7 +196,7 @@ test_new_state (void)
 {
   LinkNet *net = net_new (7, 2);
   for (unsigned i = 0; i < 5; i++) {
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (1, i + 1);
     net_send (net, 0, 1, &how, "x");
     net_run (net, net->now + 1 * SS_SEC);
     g_assert_cmpuint (net->endpoints[1].messages->len, ==, i + 1);
@@ -244,7 +233,7 @@ test_forged_source (void)
   LinkNet *net = net_new (8, 2);
   g_autoptr (GPtrArray) records = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *text = g_strnfill (400, 'x');
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (1, 1);
   Count count = { .addr = ss_addr_v4 (0x09090909, 9) };
   net->filter = record;
   net->filter_user = records;
@@ -272,7 +261,7 @@ static void
 test_given_up (void)
 {
   LinkNet *net = net_new (9, 2);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (1, 1);
   how.tries_max = 2;
   net_stop (net, 1);
   net_send (net, 0, 1, &how, "x");

@@ -5,17 +5,6 @@
 #include "overlay/link/messages.h"
 #include "tests/unit/link_net.h"
 
-static SsLinkSend
-reliable (uint64_t token)
-{
-  return (SsLinkSend){
-    .protocol = 3,
-    .class = SS_CLASS_CONTROL,
-    .reliable = true,
-    .token = token,
-  };
-}
-
 static LinkNet *
 far_net (SsTime delay)
 {
@@ -36,7 +25,7 @@ test_far (void)
     for (unsigned i = 0; i < 2; i++)
       net->endpoints[i].addr.ip[12] = 10; /* more than one try a second */
     SsContact b = net_contact (net, 1);
-    SsLinkSend how = reliable (7);
+    SsLinkSend how = net_reliable (3, 7);
     net_send (net, 0, 1, &how, "far");
     net_run (net, 3 * delay + NET_EPSILON);
     g_assert_cmpstr (net_text (&net->endpoints[1], 0), ==, "far");
@@ -61,7 +50,7 @@ test_last_try (void)
   net->endpoints[0].addr.ip[12] = net->endpoints[1].addr.ip[12] = 10;
   SsContact ghost = net_contact (net, 2);
   ghost.addr = net_contact (net, 1).addr;
-  SsLinkSend how = reliable (7);
+  SsLinkSend how = net_reliable (3, 7);
   g_assert_true (ss_link_send (net->endpoints[0].link, &ghost, &how,
                                (const uint8_t *) "who", 3, NULL));
   net_run (net, 300 * SS_MSEC);
@@ -83,7 +72,7 @@ test_called_back (void)
   LinkNet *net = far_net (10 * SS_MSEC);
   SsContact a = net_contact (net, 0), b = net_contact (net, 1);
   for (uint64_t token = 1; token <= 12; token++) {
-    SsLinkSend how = reliable (token);
+    SsLinkSend how = net_reliable (3, token);
     net->endpoints[0].cancel_when_late = token;
     net_send (net, 0, 1, &how, "which way");
     net_run (net, net->now + 3 * SS_SEC);
@@ -105,7 +94,7 @@ test_sent_twice (void)
   LinkNet *net = far_net (10 * SS_MSEC);
   SsContact b = net_contact (net, 1);
   for (uint64_t token = 1; token <= 30; token++) {
-    SsLinkSend how = reliable (token);
+    SsLinkSend how = net_reliable (3, token);
     net_send (net, 0, 1, &how, "again");
     net_run (net, net->now + 3 * SS_SEC);
     if (token == 20)

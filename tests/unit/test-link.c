@@ -10,17 +10,6 @@
 
 static const SsLinkSend plain = { .protocol = 3, .class = SS_CLASS_MEDIA };
 
-static SsLinkSend
-reliable (uint64_t token)
-{
-  return (SsLinkSend){
-    .protocol = 3,
-    .class = SS_CLASS_CONTROL,
-    .reliable = true,
-    .token = token,
-  };
-}
-
 /* Two endpoints with a session, and nothing on its way. */
 static LinkNet *
 connected (uint64_t seed)
@@ -87,7 +76,7 @@ test_longest (void)
   g_autofree uint8_t *data = g_malloc (SS_LINK_MESSAGE_MAX);
   memset (data, 'x', SS_LINK_MESSAGE_MAX);
   g_autoptr (GBytes) body = g_bytes_new (data, SS_LINK_MESSAGE_MAX - 10);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (3, 1);
   g_assert_true (
       ss_link_send (net->endpoints[0].link, &b, &how, data, 10, body));
   g_assert_false (
@@ -125,7 +114,7 @@ test_packing (void)
   net_run (net, 3 * SS_SEC);
   before = net->sent->len;
   net->endpoints[1].echo = true;
-  SsLinkSend how = reliable (5);
+  SsLinkSend how = net_reliable (3, 5);
   how.protocol = 1;
   net_send (net, 0, 1, &how, "0123456789");
   net_run (net, 4 * SS_SEC);
@@ -173,7 +162,7 @@ test_late_then_failed (void)
 {
   LinkNet *net = connected (5);
   net->filter = drop_all;
-  SsLinkSend how = reliable (9);
+  SsLinkSend how = net_reliable (3, 9);
   how.tries_max = 4;
   unsigned before = net->sent->len;
   SsTime start = net->now;
@@ -230,7 +219,7 @@ test_karn (void)
   net->filter = drop_some;
   net->filter_user = &drop;
   SsTime rtt = ss_link_rtt (net->endpoints[0].link, &b.id);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (3, 1);
   net_send (net, 0, 1, &how, "x");
   net->delay = 25 * SS_MSEC;
   net_run (net, net->now + 5 * SS_SEC);
@@ -275,7 +264,7 @@ test_straggler (void)
   net->filter_user = &drop;
   g_autofree char *first = g_strnfill (1190, 'f');
   g_autofree char *other = g_strnfill (1000, 'o');
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (3, 1);
   how.tries_max = 20;
   net_send (net, 0, 1, &how, first);
   for (unsigned i = 0; i < 500; i++) {
@@ -311,7 +300,7 @@ test_backoff_cap (void)
 {
   LinkNet *net = connected (6);
   net->filter = drop_all;
-  SsLinkSend how = reliable (9);
+  SsLinkSend how = net_reliable (3, 9);
   how.tries_max = 200;
   SsContact b = net_contact (net, 1);
   net_send (net, 0, 1, &how, "x");
@@ -333,7 +322,7 @@ test_cancel (void)
 {
   LinkNet *net = connected (7);
   SsContact b = net_contact (net, 1);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (3, 1);
   net_send (net, 0, 1, &how, "x");
   ss_link_cancel (net->endpoints[0].link, &b.id, 3, 1);
   g_assert_false (ss_link_has_output (net->endpoints[0].link)
@@ -360,7 +349,7 @@ test_unreachable (void)
   LinkNet *net = net_new (8, 2);
   net_stop (net, 1);
   for (unsigned i = 0; i < 60; i++) {
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (3, i + 1);
     g_assert_true (net_send (net, 0, 1, &how, "x"));
     net_run (net, (i + 1) * SS_SEC - NET_EPSILON);
   }
@@ -373,7 +362,7 @@ test_unreachable (void)
   g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3);
   /* It comes up, and a new minute begins. */
   net_start (net, 1);
-  SsLinkSend how = reliable (100);
+  SsLinkSend how = net_reliable (3, 100);
   net_send (net, 0, 1, &how, "x");
   net_run (net, 72 * SS_SEC);
   g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
@@ -417,7 +406,7 @@ test_turns (void)
   LinkNet *net = net_new (9, 2);
   SsContact contact = net_contact (net, 1);
   for (unsigned i = 0; i < 30; i++) {
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (3, i + 1);
     contact.id.b[0] = (uint8_t) i;
     contact.addr = ss_addr_v4 (0x08080808, (uint16_t) (5000 + i));
     ss_link_send (net->endpoints[0].link, &contact, &how, (const uint8_t *) "x",
@@ -448,7 +437,7 @@ test_media_queue (void)
   /* Control is refused, and the caller told so. */
   unsigned accepted = 0;
   for (unsigned i = 0; i < 600; i++) {
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (3, i + 1);
     accepted += net_send (net, 0, 1, &how, "c");
   }
   g_assert_cmpuint (accepted, ==, 512);
@@ -484,7 +473,7 @@ test_simultaneous (void)
   for (uint64_t seed = 0; seed < 20; seed++) {
     LinkNet *net = net_new (seed, 2);
     net->jitter = seed % 2 ? 5 * SS_MSEC : 0;
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (3, 1);
     net_send (net, 0, 1, &how, "from 0");
     net_send (net, 1, 0, &how, "from 1");
     net_run (net, 5 * SS_SEC);
@@ -512,7 +501,7 @@ test_simultaneous_loss (void)
 {
   for (uint64_t seed = 0; seed < 200; seed++) {
     LinkNet *net = net_new (seed, 2);
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (3, 1);
     how.tries_max = 20;
     net->jitter = 40 * SS_MSEC;
     net->loss = 0.4;
@@ -543,7 +532,7 @@ test_restart (void)
 {
   LinkNet *net = connected (12);
   for (unsigned i = 0; i < 20; i++) {
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (3, i + 1);
     net_send (net, 0, 1, &how, "before");
     net_send (net, 1, 0, &how, "before");
   }
@@ -554,7 +543,7 @@ test_restart (void)
   net_stop (net, 1);
   net_start (net, 1);
   /* The one that did not notice speaks first. */
-  SsLinkSend how = reliable (50);
+  SsLinkSend how = net_reliable (3, 50);
   how.tries_max = 10;
   net_send (net, 0, 1, &how, "after");
   net_run (net, 5 * SS_SEC);
@@ -567,7 +556,7 @@ test_restart (void)
   net_start (net, 1);
   /* The one that starts anew speaks first; its sequence does so, too. */
   for (unsigned i = 0; i < 20; i++) {
-    how = reliable (100 + i);
+    how = net_reliable (3, 100 + i);
     net_send (net, 1, 0, &how, "anew");
   }
   unsigned before = net->endpoints[0].messages->len;
@@ -583,7 +572,7 @@ test_close (void)
 {
   LinkNet *net = connected (13);
   SsContact a = net_contact (net, 0), b = net_contact (net, 1);
-  SsLinkSend how = reliable (1);
+  SsLinkSend how = net_reliable (3, 1);
   net_send (net, 0, 1, &how, "never sent");
   ss_link_close (net->endpoints[0].link, &b.id);
   g_assert_false (ss_link_has_session (net->endpoints[0].link, &b.id));
@@ -608,7 +597,7 @@ test_reopen (void)
     LinkNet *net = connected (seed);
     SsContact b = net_contact (net, 1);
     net->jitter = 30 * SS_MSEC;
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (3, 1);
     ss_link_close (net->endpoints[0].link, &b.id);
     net_send (net, 0, 1, &how, "again");
     net_run (net, 3 * SS_SEC);
@@ -828,7 +817,7 @@ test_many_peers (void)
     other.id.b[0] = (uint8_t) i;
     other.id.b[1] = (uint8_t) (i >> 8);
     other.addr = ss_addr_v4 (0x0a000000 + i, 5);
-    SsLinkSend how = reliable (i + 1);
+    SsLinkSend how = net_reliable (3, i + 1);
     g_assert_true (ss_link_send (net->endpoints[0].link, &other, &how,
                                  (const uint8_t *) "x", 1, NULL));
     net_drain (net, 0);
@@ -880,7 +869,7 @@ meet (SsEnv *env, SsLink *link, unsigned first, unsigned n)
     config.identity_seed[0] = (uint8_t) (i + 1);
     config.identity_seed[1] = (uint8_t) (1 + i / 256);
     SsLink *peer = ss_link_new (&peer_env, &config, &no_upcalls, NULL);
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (3, 1);
     ss_link_send (link, ss_link_self (peer), &how, seed, 32, NULL);
     while (pass_on (link, &addr, peer)
            || pass_on (peer, &config.advertise, link))
@@ -908,7 +897,7 @@ test_half_open (void)
     config.identity_seed[1] = (uint8_t) (1 + i / 256);
     ss_env_init (&peer_env, config.identity_seed, env.now, 0);
     SsLink *peer = ss_link_new (&peer_env, &config, &no_upcalls, NULL);
-    SsLinkSend how = reliable (1);
+    SsLinkSend how = net_reliable (3, 1);
     ss_link_send (peer, ss_link_self (link), &how, seed, 32, NULL);
     pass_on (peer, &config.advertise, link);
     SsAddr addr = ss_link_self (link)->addr;
