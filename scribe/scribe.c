@@ -35,6 +35,7 @@ ss_scribe_free (SsScribe *scribe)
     ss_group_drop (g_ptr_array_index (scribe->groups, 0));
   ss_scribe_exit (scribe);
   ss_timers_disarm (&scribe->env->timers, &scribe->timer);
+  ss_anycast_free (scribe);
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
   g_free (scribe->adopted);
@@ -58,6 +59,9 @@ ss_scribe_timer (SsScribe *scribe, SsTimer *timer)
     break;
   case SS_SCRIBE_TIMER_GROUP:
     ss_group_timer (SS_CONTAINER_OF (timer, SsGroup, timer));
+    break;
+  case SS_SCRIBE_TIMER_ANYCAST:
+    ss_anycast_due (scribe);
     break;
   }
   ss_scribe_exit (scribe);
@@ -220,20 +224,35 @@ ss_peers_put (SsPeerRecord *ret_records, uint16_t n, unsigned max,
 
 /* The overlay's upcalls. */
 
+/* An ANYCAST that was routed; false: it is none, or is to go on. */
+static bool
+take_anycast (SsScribe *scribe, const SsKbrMessage *message, SsAnycastWay way)
+{
+  SsMsgScribeAnycast anycast;
+  if (!ss_msg_scribe_anycast_decode (message->data, message->len, &anycast)
+      || !ss_id_equal (&anycast.group, &message->key))
+    return false; /* the last node counts it */
+  anycast.hops = (uint8_t) MIN (anycast.hops + message->hops, UINT8_MAX);
+  return ss_anycast_handle (scribe, &message->source, &anycast, way);
+}
+
 static bool
 kbr_forward (void *app, const SsKbrMessage *message, const SsContact *next)
 {
   SsScribe *scribe = app;
-  if (!next || message->len < 1 || message->data[0] != SS_MSG_SCRIBE_JOIN
+  if (!next || message->len < 1
       || ss_id_equal (&message->source.id, ss_scribe_self (scribe)))
     return true;
+  bool taken = false;
   SsMsgScribeJoin join;
-  if (!ss_msg_scribe_join_decode (message->data, message->len, &join)
-      || !ss_id_equal (&join.group, &message->key))
-    return true; /* the last node counts it */
   ss_scribe_enter (scribe);
-  bool taken =
-      ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_ON_WAY);
+  if (message->data[0] == SS_MSG_SCRIBE_ANYCAST)
+    taken = take_anycast (scribe, message, SS_ANYCAST_ON_WAY);
+  else if (message->data[0] == SS_MSG_SCRIBE_JOIN
+           && ss_msg_scribe_join_decode (message->data, message->len, &join)
+           && ss_id_equal (&join.group, &message->key))
+    taken =
+        ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_ON_WAY);
   ss_scribe_exit (scribe);
   return !taken;
 }
@@ -254,7 +273,8 @@ kbr_deliver (void *app, const SsKbrMessage *message)
                                               &find_root)
            && ss_id_equal (&find_root.group, &message->key))
     ss_publish_handle_find_root (scribe, &message->source, &find_root);
-  else
+  else if (message->len == 0 || message->data[0] != SS_MSG_SCRIBE_ANYCAST
+           || !take_anycast (scribe, message, SS_ANYCAST_ARRIVED))
     ss_count (scribe->env, MESSAGES_MALFORMED);
   ss_scribe_exit (scribe);
 }
@@ -298,7 +318,7 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ss_scribe_enter (scribe);
   SsContact copy = *to;
   SsGroup *group = ss_group_by_tag_number (scribe, token >> 16);
-  if (token >> 16 == 0)
+  if (token >> 16 == 0 && !ss_anycast_outcome (scribe, &copy, token, outcome))
     ss_neighbour_outcome (scribe, &copy, outcome);
   else if (group)
     ss_publish_outcome (group, &copy, token, outcome);
@@ -340,7 +360,11 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
        ss_ordered_handle_stored) \
   ROW (SCRIBE_SYNC, scribe_sync, SsMsgScribeSync, ss_log_handle_sync) \
   ROW (SCRIBE_FETCH, scribe_fetch, SsMsgScribeFetch, ss_log_handle_fetch) \
-  ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_log_handle_gone)
+  ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_log_handle_gone) \
+  ROW (SCRIBE_ANYCAST_ANSWER, scribe_anycast_answer, SsMsgScribeAnycastAnswer, \
+       ss_anycast_handle_answer) \
+  ROW (SCRIBE_ANYCAST_END, scribe_anycast_end, SsMsgScribeAnycastEnd, \
+       ss_anycast_handle_end)
 
 /* False: not decodable. */
 static bool
@@ -370,6 +394,13 @@ dispatch (SsScribe *scribe, const SsContact *from, const uint8_t *data,
     if (!ss_msg_scribe_join_decode (data, len, &message))
       return false;
     ss_parent_handle_join (scribe, from, &message, SS_JOIN_DIRECT);
+    return true;
+  }
+  case SS_MSG_SCRIBE_ANYCAST: {
+    SsMsgScribeAnycast message;
+    if (!ss_msg_scribe_anycast_decode (data, len, &message))
+      return false;
+    ss_anycast_handle (scribe, from, &message, SS_ANYCAST_ARRIVED);
     return true;
   }
 #define ROW(NAME, name, ctype, handle) \

@@ -24,6 +24,8 @@
 #define SS_SCRIBE_MESSAGE_MAX 1150 /* one message of an ordered group */
 #define SS_SCRIBE_INFO_MAX    192
 #define SS_SCRIBE_WANT_MAX    16 /* sequences in one request */
+#define SS_ANYCAST_DATA_MAX   128
+#define SS_MANYCAST_MAX       16 /* members that one search may ask for */
 
 typedef struct SsScribe SsScribe;
 typedef struct SsFamily SsFamily;
@@ -42,6 +44,14 @@ typedef enum {
   SS_VIA_TREE,   /* from the parent, or from the source to a root */
   SS_VIA_REPAIR, /* asked for */
 } SsPacketVia;
+
+/* A member that has accepted an anycast; data is valid during the upcall. */
+typedef struct {
+  SsContact member;
+  unsigned hops; /* messages from the origin to it */
+  const uint8_t *data;
+  size_t len;
+} SsScribeAnswer;
 
 typedef struct {
   /* live: a packet has come; verify it. Called for each arrival, before it is
@@ -66,6 +76,18 @@ typedef struct {
   void (*parent) (void *group_user, SsGroup *group, const SsContact *parent);
   /* live, at a wanted sequence's deadline: not found. */
   void (*missed) (void *group_user, SsGroup *group, uint32_t sequence);
+  /* An anycast has come to this member. True: it accepts; what it puts into
+   * ret_answer (SS_ANYCAST_DATA_MAX bytes at most) goes to the origin. The
+   * origin is what the message claims. Not told whether the origin still
+   * wants it: accepting must not tie anything down. */
+  bool (*anycast) (void *group_user, SsGroup *group, const SsContact *origin,
+                   const uint8_t *data, size_t len, uint8_t *ret_answer,
+                   size_t *ret_answer_len);
+  /* To the origin, for each member that accepts, once; and when all that were
+   * wanted have, when nobody is left to ask, or when no answer comes. */
+  void (*anycast_answer) (void *app, uint32_t anycast,
+                          const SsScribeAnswer *answer);
+  void (*anycast_end) (void *app, uint32_t anycast, unsigned n_answers);
 } SsScribeApp;
 
 typedef struct {
@@ -143,6 +165,16 @@ GBytes *ss_group_history (const SsGroup *group,
  * stored on min (3, ring size) nodes. False: too many outstanding. A member
  * gets its own messages back in order, like everybody's. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
+
+/* Seeks members of a group that accept data (NGC 2003): one, preferably near
+ * (anycast), or `wanted` of them, at most SS_MANYCAST_MAX (manycast). This
+ * node need not be in the group, and is never asked itself. Returns the
+ * search's number, by which the upcalls name it until `anycast_end`; 0: too
+ * many are under way. */
+uint32_t ss_scribe_anycast (SsScribe *scribe, const SsId *group_id,
+                            unsigned wanted, const uint8_t *data, size_t len);
+/* No more upcalls for it. No-op if it has ended. */
+void ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast);
 
 const SsId *ss_group_id (const SsGroup *group);
 void *ss_group_user (const SsGroup *group);

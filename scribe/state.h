@@ -11,6 +11,7 @@
  *   want.c     overdue packets: asking and answering
  *   ordered.c  ordered mode: sources, the root, its replicas
  *   log.c      ordered mode: logs in order, gaps, agreement with others
+ *   anycast.c  searches for members that accept
  *
  * Reentrancy: every upcall into the application may open, leave, inject,
  * want and the like. Loops over groups therefore go by id (ss_group_after),
@@ -38,6 +39,9 @@
 #define SS_FAMILY_ASK_MAX        64  /* neighbours considered for a question */
 #define SS_ANSWER_RATE           512 /* packets a second for one asker */
 #define SS_ANSWER_BURST          256
+#define SS_ANYCASTS_MAX          64 /* searches, and messages passed on */
+#define SS_ANYCAST_HOPS_MAX      200
+#define SS_ANYCAST_TRIES         3
 
 #define SS_ORDERED_SOURCES_MAX 256 /* in one group */
 #define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
@@ -81,6 +85,7 @@
 #define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
 #define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
 #define SS_LEAVE_REPEAT         (500 * SS_MSEC)
+#define SS_ANYCAST_WAIT         (2 * SS_SEC) /* times the try: for an answer */
 
 enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_HAVE = 1,
@@ -281,6 +286,8 @@ struct SsGroup {
   SsTimer timer;
 };
 
+typedef struct SsAnycasts SsAnycasts;
+
 struct SsScribe {
   SsEnv *env;
   SsKbr *kbr;
@@ -292,6 +299,7 @@ struct SsScribe {
   GPtrArray *dead;           /* groups to be freed */
   SsFamily *adopted;         /* of groups that the application gave none; */
   SsFamily *adopted_ordered; /* each made with the first of them */
+  SsAnycasts *anycasts;      /* NULL: none so far */
   SsTimer timer;
   unsigned depth; /* of nested entries */
   uint16_t tokens;
@@ -300,8 +308,9 @@ struct SsScribe {
 };
 
 typedef enum {
-  SS_SCRIBE_TIMER_SWEEP, /* neighbours: keepalives, silence, forgetting */
-  SS_SCRIBE_TIMER_GROUP, /* a group's earliest deadline */
+  SS_SCRIBE_TIMER_SWEEP,   /* neighbours: keepalives, silence, forgetting */
+  SS_SCRIBE_TIMER_GROUP,   /* a group's earliest deadline */
+  SS_SCRIBE_TIMER_ANYCAST, /* searches that are to begin, or again */
 } SsScribeTimerKind;
 
 /* scribe.c */
@@ -547,3 +556,21 @@ void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);
 void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeNotHave *message);
+
+/* anycast.c */
+typedef enum {
+  SS_ANYCAST_ON_WAY,  /* a forward upcall */
+  SS_ANYCAST_ARRIVED, /* at the root, or from another node of the tree */
+} SsAnycastWay;
+void ss_anycast_free (SsScribe *scribe);
+void ss_anycast_due (SsScribe *scribe);
+/* The message is used up. False (ON_WAY only): let it go on. */
+bool ss_anycast_handle (SsScribe *scribe, const SsContact *from,
+                        SsMsgScribeAnycast *message, SsAnycastWay way);
+void ss_anycast_handle_answer (SsScribe *scribe, const SsContact *from,
+                               const SsMsgScribeAnycastAnswer *message);
+void ss_anycast_handle_end (SsScribe *scribe, const SsContact *from,
+                            const SsMsgScribeAnycastEnd *message);
+/* False: the token is none of its own. */
+bool ss_anycast_outcome (SsScribe *scribe, const SsContact *to, uint64_t token,
+                         SsKbrOutcome outcome);

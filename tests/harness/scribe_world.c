@@ -89,11 +89,64 @@ app_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
   node->heard_next[stripe][from] = (uint16_t) (number + 1);
 }
 
+/* The question is the number of the node that asks, the answer the number of
+ * the one that accepts. */
+static bool
+app_anycast (void *user, SsGroup *group, const SsContact *origin,
+             const uint8_t *data, size_t len, uint8_t *ret_answer,
+             size_t *ret_answer_len)
+{
+  Node *node = user;
+  unsigned asker;
+  g_assert_true (ss_group_is_member (group));
+  if (len != sizeof asker)
+    return false;
+  memcpy (&asker, data, len);
+  g_assert_cmpuint (asker, ==, world_node_of (node->world, &origin->id));
+  g_assert_cmpuint (asker, !=, node->index);
+  node->world->nodes[asker]->search.n_asked++;
+  if (!node->accepts)
+    return false;
+  memcpy (ret_answer, &node->index, sizeof node->index);
+  *ret_answer_len = sizeof node->index;
+  return true;
+}
+
+static void
+app_anycast_answer (void *app, uint32_t anycast, const SsScribeAnswer *answer)
+{
+  Node *node = app;
+  WorldSearch *search = &node->search;
+  unsigned member;
+  g_assert_cmpuint (anycast, ==, search->number);
+  g_assert_false (search->has_ended);
+  g_assert_cmpuint (search->n, <, SS_MANYCAST_MAX);
+  g_assert_cmpuint (answer->len, ==, sizeof member);
+  memcpy (&member, answer->data, sizeof member);
+  g_assert_cmpuint (member, ==,
+                    world_node_of (node->world, &answer->member.id));
+  search->members[search->n] = member;
+  search->hops[search->n++] = answer->hops;
+}
+
+static void
+app_anycast_end (void *app, uint32_t anycast, unsigned n_answers)
+{
+  Node *node = app;
+  g_assert_cmpuint (anycast, ==, node->search.number);
+  g_assert_cmpuint (n_answers, ==, node->search.n);
+  g_assert_false (node->search.has_ended);
+  node->search.has_ended = true;
+}
+
 static const SsScribeApp app_double = {
   .packet = app_packet,
   .message = app_message,
   .adopt = app_adopt,
   .abandoned = app_abandoned,
+  .anycast = app_anycast,
+  .anycast_answer = app_anycast_answer,
+  .anycast_end = app_anycast_end,
 };
 
 /* Asks for what is overdue: two later numbers have come, a while ago. */
@@ -335,6 +388,30 @@ world_heard (const World *world, unsigned index, unsigned source,
   return node->heard_next[stripe][source] == 0
              ? 0
              : node->heard_next[stripe][source] - *ret_first;
+}
+
+void
+world_set_accepts (World *world, unsigned index, bool accepts)
+{
+  world->nodes[index]->accepts = accepts;
+}
+
+void
+world_anycast (World *world, unsigned index, unsigned stripe, unsigned wanted)
+{
+  Node *node = world->nodes[index];
+  node->env.now = world->now;
+  node->search = (WorldSearch){ .n = 0 };
+  node->search.number =
+      ss_scribe_anycast (node->scribe, &world->groups[stripe], wanted,
+                         (const uint8_t *) &index, sizeof index);
+  g_assert_cmpuint (node->search.number, !=, 0);
+}
+
+const WorldSearch *
+world_search (const World *world, unsigned index)
+{
+  return &world->nodes[index]->search;
 }
 
 void

@@ -53,6 +53,20 @@ unsigned world_sent (const World *world, unsigned node, unsigned stripe);
 unsigned world_heard (const World *world, unsigned node, unsigned source,
                       unsigned stripe, unsigned *ret_first);
 
+/* Anycast: whether a node accepts (at first it does not), and one search of
+ * a node at a time. What came of it: who answered, in this order. */
+typedef struct {
+  uint32_t number;
+  unsigned n, members[SS_MANYCAST_MAX], hops[SS_MANYCAST_MAX];
+  unsigned n_asked; /* members that its question came to */
+  bool has_ended;
+} WorldSearch;
+
+void world_set_accepts (World *world, unsigned node, bool accepts);
+void world_anycast (World *world, unsigned node, unsigned stripe,
+                    unsigned wanted);
+const WorldSearch *world_search (const World *world, unsigned node);
+
 /* Hands a message to a node as if another had sent it: directly, or, with a
  * key, as routed to it. */
 void world_inject (World *world, unsigned from, unsigned to, const SsId *key,

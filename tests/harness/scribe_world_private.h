@@ -65,6 +65,8 @@ struct Node {
   uint16_t heard_first[WORLD_STRIPES][WORLD_NODES_MAX];
   uint16_t heard_next[WORLD_STRIPES][WORLD_NODES_MAX];
   uint64_t packets_sent, control_bytes;
+  bool accepts;
+  WorldSearch search;
 };
 
 struct World {
