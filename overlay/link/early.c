@@ -13,6 +13,8 @@
  * costs a round trip, and nothing else. */
 #include "overlay/link/private.h"
 
+#define DIGEST_FACTOR UINT64_C (0x9e3779b97f4a7c15) /* 2^64 / golden ratio */
+
 static void
 forget (SsLink *link)
 {
@@ -22,6 +24,13 @@ forget (SsLink *link)
     n++;
   if (n > 0)
     g_array_remove_range (link->early, 0, n);
+}
+
+/* Two that chance to have the same cost a round trip, and nothing else. */
+static uint64_t
+digest_of (const SsId *initiator, uint64_t timestamp)
+{
+  return ss_id_prefix (initiator) ^ timestamp * DIGEST_FACTOR;
 }
 
 bool
@@ -34,19 +43,16 @@ ss_link_take_early (SsLink *link, const SsId *initiator, uint64_t timestamp)
   forget (link);
   if (!link->early)
     link->early = g_array_new (FALSE, FALSE, sizeof (SsLinkEarly));
+  uint64_t digest = digest_of (initiator, timestamp);
   bool is_known = link->early->len == EARLY_SEEN_MAX;
-  for (unsigned i = 0; i < link->early->len && !is_known; i++) {
-    const SsLinkEarly *early = &g_array_index (link->early, SsLinkEarly, i);
-    is_known = early->timestamp == timestamp
-               && early->initiator == ss_id_prefix (initiator);
-  }
+  for (unsigned i = 0; i < link->early->len && !is_known; i++)
+    is_known = g_array_index (link->early, SsLinkEarly, i).digest == digest;
   if (!is_fresh || is_known) {
     ss_count (link->env, LINK_EARLY_REFUSED);
     return false;
   }
   const SsLinkEarly taken = {
-    .initiator = ss_id_prefix (initiator),
-    .timestamp = timestamp,
+    .digest = digest,
     .until = now + 2 * EARLY_SKEW,
   };
   g_array_append_val (link->early, taken);

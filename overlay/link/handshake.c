@@ -400,6 +400,8 @@ keep_as_previous (SsLink *link, SsPeerWork *work, const SsLinkSession *old)
   ss_seal_clear (&work->previous.seal);
   work->previous = *old;
   work->previous_until = link->env->now + PREVIOUS_LIFETIME;
+  ss_timers_arm_earliest (&link->env->timers, &work->timer,
+                          work->previous_until);
 }
 
 /* Is the session in use to be kept, not the new one? Both ends ask: of two
@@ -433,9 +435,10 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   ss_link_handshake_free (work);
   if (restarted) {
     /* Unless it is the new state's, by messages in its initiation. */
-    if (work->window
-        && work->window->owner != (new->remote_index &INDEX_PEER_MASK)) {
-      g_clear_pointer (&work->window, g_free);
+    if (ss_link_window_is_others (&peer->window,
+                                  new->remote_index & INDEX_PEER_MASK,
+                                  link->env->now)) {
+      peer->window = (SsReceiveWindow){ 0 };
       work->n_acks = 0;
     }
     ss_seal_clear (&old.seal);
@@ -583,8 +586,6 @@ ss_link_confirm_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
    * the datagram that confirms the session, was not taken. */
   ss_link_requeue_early (link, peer->work);
   ss_link_make_ready (link, peer->work);
-  ss_timers_arm_earliest (&link->env->timers, &work->timer,
-                          link->env->now + WORK_LINGER);
 }
 
 void

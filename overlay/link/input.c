@@ -15,52 +15,6 @@ typedef struct {
   size_t len;
 } Frames;
 
-static bool
-window_bit (const SsReceiveWindow *window, uint16_t sequence)
-{
-  unsigned place = sequence % SEQUENCE_WINDOW;
-  return (window->bits[place / 64] >> (place % 64) & 1) != 0;
-}
-
-static void
-window_set (SsReceiveWindow *window, uint16_t sequence, bool value)
-{
-  unsigned place = sequence % SEQUENCE_WINDOW;
-  uint64_t bit = UINT64_C (1) << (place % 64);
-  if (value)
-    window->bits[place / 64] |= bit;
-  else
-    window->bits[place / 64] &= ~bit;
-}
-
-/* Marks a sequence as received; false if it was before. The first one ever
- * opens the window, and lies at its upper end. */
-static bool
-window_accept (SsPeerWork *work, uint32_t owner, uint16_t sequence, SsTime now)
-{
-  SsReceiveWindow *window = work->window;
-  if (!window) {
-    work->window = window = g_new0 (SsReceiveWindow, 1);
-    window->owner = owner;
-    window->highest = sequence;
-  }
-  window->used = now;
-  int ahead = (int16_t) (uint16_t) (sequence - window->highest);
-  if (ahead <= -SEQUENCE_WINDOW)
-    return false;
-  if (ahead >= SEQUENCE_WINDOW)
-    memset (window->bits, 0, sizeof window->bits);
-  else
-    for (int i = 1; i <= ahead; i++)
-      window_set (window, (uint16_t) (window->highest + i), false);
-  if (ahead > 0)
-    window->highest = sequence;
-  if (window_bit (window, sequence))
-    return false;
-  window_set (window, sequence, true);
-  return true;
-}
-
 static void
 add_ack (SsPeerWork *work, uint16_t sequence)
 {
@@ -111,10 +65,13 @@ read_message (Frames *frames)
   const uint8_t *data = frames->data;
   if (len > SS_LINK_MESSAGE_MAX || !take (frames, len))
     return false;
-  SsPeerWork *work = kind & FRAME_RELIABLE ? ss_link_work (link, peer) : NULL;
-  if (work && work->window && work->window->owner != frames->owner)
+  bool is_reliable = (kind & FRAME_RELIABLE) != 0;
+  SsTime now = link->env->now;
+  if (is_reliable
+      && ss_link_window_is_others (&peer->window, frames->owner, now))
     return true; /* of a state that the sender has lost since */
-  if (work && !window_accept (work, frames->owner, sequence, link->env->now)) {
+  if (is_reliable
+      && !ss_link_window_accept (&peer->window, frames->owner, sequence, now)) {
     ss_count (link->env, LINK_MESSAGES_DUPLICATE);
     add_ack (ss_link_work (link, peer), sequence);
     return true;
@@ -122,7 +79,7 @@ read_message (Frames *frames)
   if (link->upcalls.message)
     link->upcalls.message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
                            data, len);
-  if ((kind & FRAME_RELIABLE) && !ss_link_is_dead (peer))
+  if (is_reliable && !ss_link_is_dead (peer))
     add_ack (ss_link_work (link, peer), sequence);
   return true;
 }
@@ -225,10 +182,10 @@ ss_link_read_frames (SsLink *link, SsLinkPeer *peer, uint32_t index,
     .data = data,
     .len = len,
   };
-  SsPeerWork *work = peer->work;
-  if (work && work->window && work->window->owner != frames.owner) {
-    g_clear_pointer (&work->window, g_free);
-    work->n_acks = 0;
+  if (ss_link_window_is_others (&peer->window, frames.owner, link->env->now)) {
+    peer->window = (SsReceiveWindow){ 0 };
+    if (peer->work)
+      peer->work->n_acks = 0;
   }
   read_frames (&frames);
 }
@@ -321,6 +278,7 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
     ss_link_rekey (link, peer);
     if (!ss_link_is_dead (peer) && peer->work)
       ss_link_make_ready (link, peer->work);
+    ss_link_rest (link, peer);
   }
   ss_link_leave (link);
 }

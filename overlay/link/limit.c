@@ -26,6 +26,23 @@ ss_limit_clear (SsLimit *limit)
   limit->n = limit->capacity = 0;
 }
 
+/* Rounded up: as if it were not before the event. */
+static uint32_t
+stamp (SsTime now)
+{
+  return (uint32_t) ((now + SS_MSEC - 1) / SS_MSEC);
+}
+
+/* When the i-th event of an entry, at most so long ago, leaves the window. */
+static SsTime
+leaves_at (const SsLimit *limit, const SsLimitEntry *entry, unsigned i,
+           SsTime now)
+{
+  SsTime now_ms = now / SS_MSEC;
+  int32_t ago = (int32_t) ((uint32_t) now_ms - entry->times[i]);
+  return (now_ms - ago) * SS_MSEC + limit->window;
+}
+
 static SsLimitEntry *
 find (SsLimit *limit, const SsAddr *addr)
 {
@@ -52,7 +69,7 @@ expire (SsLimit *limit, SsTime now)
   unsigned kept = 0;
   for (unsigned i = 0; i < limit->n; i++) {
     const SsLimitEntry *entry = &limit->entries[i];
-    if (entry->times[entry->n - 1] + limit->window <= now)
+    if (leaves_at (limit, entry, entry->n - 1u, now) <= now)
       continue;
     limit->hashes[kept] = limit->hashes[i];
     limit->entries[kept++] = *entry;
@@ -70,12 +87,12 @@ ss_limit_trim (SsLimit *limit, SsTime now)
 
 /* When the oldest of all entries goes. */
 static SsTime
-first_to_go (const SsLimit *limit)
+first_to_go (const SsLimit *limit, SsTime now)
 {
   SsTime first = SS_NEVER;
   for (unsigned i = 0; i < limit->n; i++) {
     const SsLimitEntry *entry = &limit->entries[i];
-    first = MIN (first, entry->times[entry->n - 1] + limit->window);
+    first = MIN (first, leaves_at (limit, entry, entry->n - 1u, now));
   }
   return first;
 }
@@ -87,12 +104,12 @@ ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now)
   if (entry) {
     if (entry->n < limit->events_max)
       return now;
-    return MAX (now, entry->times[0] + limit->window);
+    return MAX (now, leaves_at (limit, entry, 0, now));
   }
   if (limit->n < limit->entries_max)
     return now;
   expire (limit, now);
-  return limit->n < limit->entries_max ? now : first_to_go (limit);
+  return limit->n < limit->entries_max ? now : first_to_go (limit, now);
 }
 
 void
@@ -115,7 +132,8 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
       expire (limit, now);
     if (limit->n == limit->capacity) {
       g_assert (limit->capacity < limit->entries_max);
-      resize (limit, CLAMP (limit->capacity * 2, 4, limit->entries_max));
+      resize (limit, MIN (limit->capacity + limit->capacity / 4 + 4,
+                          limit->entries_max));
     }
     limit->hashes[limit->n] = ss_addr_hash (addr);
     entry = &limit->entries[limit->n++];
@@ -126,5 +144,5 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
              (entry->n - 1) * sizeof entry->times[0]);
     entry->n--;
   }
-  entry->times[entry->n++] = now;
+  entry->times[entry->n++] = stamp (now);
 }

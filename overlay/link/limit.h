@@ -1,6 +1,7 @@
 /* At most so many events in any window of time, for each of a bounded number
- * of addresses. Exact (it keeps the times), and fails closed: when the table
- * is full of live entries, a new address has to wait. */
+ * of addresses. It keeps the times, in milliseconds, rounded so that none is
+ * allowed too soon, and fails closed: when the table is full of live entries,
+ * a new address has to wait. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,8 +13,8 @@
 
 typedef struct {
   SsAddr addr;
-  uint8_t n;
-  SsTime times[SS_LIMIT_EVENTS_MAX]; /* oldest first */
+  uint16_t n;
+  uint32_t times[SS_LIMIT_EVENTS_MAX]; /* oldest first; they wrap around */
 } SsLimitEntry;
 
 typedef struct {

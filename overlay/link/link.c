@@ -315,8 +315,6 @@ peer_timer (SsLink *link, SsPeerWork *work)
       return;
     }
   }
-  if (work->window && work->window->used + WINDOW_LIFETIME <= now)
-    g_clear_pointer (&work->window, g_free);
   if (work->called_back[0].sent + RTO_CEILING <= now)
     work->called_back[0].sent = 0;
   /* What is late goes with the next initiation, if there is one. */

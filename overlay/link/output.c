@@ -306,8 +306,10 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   work->want_confirm = false;
   len = put_frames (link, work, LOAD_DATA, buf + HEADER_LEN, room, &media_len);
   settle_ready (link, work, class);
-  if (len == 0 && !confirm)
+  if (len == 0 && !confirm) {
+    ss_link_rest (link, peer);
     return 0;
+  }
   if (confirm)
     work->confirm_sent = now;
   size_t control_len =
@@ -317,6 +319,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   peer->last_sent = now;
   ss_count_add (link->env, CONTROL_BYTES_OUT, control_len);
   ss_link_rekey (link, peer);
+  ss_link_rest (link, peer);
   return len;
 }
 

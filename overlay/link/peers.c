@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof (SsLinkPeer) + sizeof (SsLinkPeer *) + sizeof (uint16_t)
                        + sizeof (uint32_t)
-                   <= 134,
+                   <= 150,
                "an idle peer of a simulated node");
 
 #define SLOTS_OF_WORD 4
@@ -279,7 +279,6 @@ work_free (SsLink *link, SsPeerWork *work)
   ss_link_forget_next (work);
   ss_seal_clear (&work->previous.seal);
   g_free (work->acks);
-  g_free (work->window);
   g_free (work);
 }
 
@@ -351,7 +350,7 @@ ss_link_work (SsLink *link, SsLinkPeer *peer)
 }
 
 static SsTime
-earliest_deadline (const SsPeerWork *work, SsTime now)
+earliest_deadline (const SsPeerWork *work)
 {
   SsTime deadline = SS_NEVER;
   if (work->handshake)
@@ -360,14 +359,10 @@ earliest_deadline (const SsPeerWork *work, SsTime now)
     deadline = MIN (deadline, work->next_until);
   if (ss_seal_is_set (&work->previous.seal))
     deadline = MIN (deadline, work->previous_until);
-  if (work->window)
-    deadline = MIN (deadline, work->window->used + WINDOW_LIFETIME);
   for (const GList *node = work->unacked.head; node; node = node->next)
     deadline = MIN (deadline, ((const SsLinkItem *) node->data)->deadline);
   if (work->called_back[0].sent > 0)
     deadline = MIN (deadline, work->called_back[0].sent + RTO_CEILING);
-  if (work->is_ready)
-    deadline = MIN (deadline, now + WORK_LINGER);
   return deadline;
 }
 
@@ -375,7 +370,7 @@ static bool
 work_is_done (const SsPeerWork *work)
 {
   return work->is_ready == 0 && work->n_acks == 0 && !work->want_confirm
-         && !work->window && !work->handshake && work->unacked.length == 0
+         && !work->handshake && work->unacked.length == 0
          && work->called_back[0].sent == 0
          && work->queues[SS_CLASS_CONTROL].length == 0
          && work->queues[SS_CLASS_MEDIA].length == 0
@@ -385,18 +380,19 @@ work_is_done (const SsPeerWork *work)
 }
 
 void
+ss_link_rest (SsLink *link, SsLinkPeer *peer)
+{
+  if (!ss_link_is_dead (peer) && peer->work && work_is_done (peer->work))
+    work_free (link, g_steal_pointer (&peer->work));
+}
+
+void
 ss_link_settle (SsLink *link, SsLinkPeer *peer)
 {
-  SsPeerWork *work = peer->work;
-  if (ss_link_is_dead (peer) || !work)
-    return;
-  if (work_is_done (work)) {
-    peer->work = NULL;
-    work_free (link, work);
-    return;
-  }
-  ss_timers_arm (&link->env->timers, &work->timer,
-                 earliest_deadline (work, link->env->now));
+  ss_link_rest (link, peer);
+  if (!ss_link_is_dead (peer) && peer->work)
+    ss_timers_arm (&link->env->timers, &peer->work->timer,
+                   earliest_deadline (peer->work));
 }
 
 uint32_t

@@ -26,7 +26,7 @@ typedef enum {
 #define MEDIA_QUEUE_MAX    256
 #define REPAIR_QUEUE_MAX   512
 #define ACKS_MAX           256
-#define SEQUENCE_WINDOW    256 /* span of unacknowledged sequences */
+#define SEQUENCE_WINDOW    64  /* span of unacknowledged sequences */
 #define CONFIRMED_TRIES    5   /* initiations to an address that worked */
 #define EARLIER_TRIES      3   /* of a handshake, that may be answered yet */
 #define CALLED_BACK_MAX    2   /* messages whose acks tell the time yet */
@@ -61,7 +61,6 @@ typedef enum {
 #define CROSSING_TIME      (5 * SS_SEC)    /* sessions made at once by both */
 #define INITIATOR_PATIENCE (10 * SS_SEC)   /* a message may make another */
 #define RESPONDER_PATIENCE (30 * SS_SEC)   /* the initiator rekeys first */
-#define WORK_LINGER        (1 * SS_SEC)    /* then quiet state is freed */
 #define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
 #define SWEEP_PERIOD       (60 * SS_SEC)
@@ -149,13 +148,14 @@ typedef struct {
   SsTime cookie_until;
 } SsLinkHandshake;
 
-/* Which reliable sequences were received: a ring of bits. */
+/* Which reliable sequences were received. */
 typedef struct {
-  uint64_t bits[SEQUENCE_WINDOW / 64];
-  SsTime used;
-  uint32_t owner; /* the sender's state, as its indices tell it */
+  uint64_t received; /* bit i: highest - i; 0: none was */
+  uint32_t owner;    /* the sender's state, as its indices tell it */
   uint16_t highest;
+  uint16_t used; /* last, in seconds: what is quiet for long counts no more */
 } SsReceiveWindow;
+_Static_assert(SEQUENCE_WINDOW == 64, "a bit for each sequence");
 
 typedef struct SsLinkPeer SsLinkPeer;
 
@@ -172,7 +172,6 @@ typedef struct {
   bool is_answering; /* its initiation is being looked at */
   uint16_t n_acks, acks_capacity;
   uint16_t *acks; /* sequences to acknowledge */
-  SsReceiveWindow *window;
   SsLinkHandshake *handshake;
   SsLinkSession next; /* made by the peer's initiation, unconfirmed */
   SsLinkSession earlier[EARLIER_TRIES]; /* by its tries before that one */
@@ -194,6 +193,7 @@ struct SsLinkPeer {
   uint16_t next_sequence;
   SsPeerWork *work; /* NULL: quiet */
   SsLinkSession session;
+  SsReceiveWindow window;
 };
 
 typedef struct {
@@ -225,9 +225,8 @@ typedef struct {
 
 /* An initiation whose messages were taken. */
 typedef struct {
-  uint64_t initiator; /* first bytes of its id */
-  uint64_t timestamp;
-  SsTime until; /* it is too old then to be taken again */
+  uint64_t digest; /* of its initiator and timestamp */
+  SsTime until;    /* it is too old then to be taken again */
 } SsLinkEarly;
 
 /* A node keeps many of these for long: a hash of the address will do, for by
@@ -301,7 +300,9 @@ bool ss_link_is_dead (const SsLinkPeer *peer);
 void ss_link_enter (SsLink *link); /* around upcalls */
 void ss_link_leave (SsLink *link);
 SsPeerWork *ss_link_work (SsLink *link, SsLinkPeer *peer); /* made if need be */
-/* Frees the work if there is none, else arms its timer. */
+/* Frees the work if nothing is under way. */
+void ss_link_rest (SsLink *link, SsLinkPeer *peer);
+/* That, or arms its timer. */
 void ss_link_settle (SsLink *link, SsLinkPeer *peer);
 uint32_t ss_link_new_index (SsLinkPeer *peer);
 bool ss_link_is_half_open (const SsLinkPeer *peer);
@@ -379,6 +380,14 @@ bool ss_link_take_early (SsLink *link, const SsId *initiator,
                          uint64_t timestamp);
 void ss_link_early_trim (SsLink *link);
 void ss_link_early_clear (SsLink *link);
+
+/* window.c */
+/* Marks a sequence as received; false if it was before. */
+bool ss_link_window_accept (SsReceiveWindow *window, uint32_t owner,
+                            uint16_t sequence, SsTime now);
+/* Does it tell of a state that the sender has lost, or had not yet? */
+bool ss_link_window_is_others (const SsReceiveWindow *window, uint32_t owner,
+                               SsTime now);
 
 /* input.c */
 /* The frames of a handshake's message, from whom the index stands for. Those

@@ -230,8 +230,6 @@ ss_link_make_ready (SsLink *link, SsPeerWork *work)
     work->is_ready |= (uint8_t) (1 << i);
     g_queue_push_tail_link (&link->ready[i], &work->ready[i]);
   }
-  ss_timers_arm_earliest (&link->env->timers, &work->timer,
-                          link->env->now + WORK_LINGER);
 }
 
 void
