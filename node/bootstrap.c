@@ -178,7 +178,7 @@ fail_round (SsNode *node)
       event->text = g_strdup (bootstrap->reason != NULL ? bootstrap->reason
                                                         : "no answer");
   }
-  if (node->config.may_stand_alone && !ss_node_has_ring (node))
+  if (node->may_stand_alone && !ss_node_has_ring (node))
     ss_pastry_create_ring (node->pastry);
   if (bootstrap->n > 0 && !ss_timer_is_armed (&bootstrap->timer))
     ss_timers_arm (&node->env.timers, &bootstrap->timer,

@@ -221,8 +221,8 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
 {
   SsNode *node = g_new0 (SsNode, 1);
 
-  node->config = *config;
-  node->config.machine = NULL; /* the caller's */
+  node->may_stand_alone = config->may_stand_alone;
+  node->is_advertised = ss_addr_is_set (&config->advertise);
   ss_env_init (&node->env, seed, now, config->wall_offset);
   node->env.log_level = config->log_level;
   node->env.log = config->log;
@@ -249,7 +249,7 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   /* Who is given an address for others has seen to it. */
   SsPastryConfig pastry_config = {
     .leaf_set = config->leaf_set,
-    .check_reach = !ss_addr_is_set (&config->advertise),
+    .check_reach = !node->is_advertised,
   };
   node->pastry = ss_pastry_new (&node->env, node->link, &pastry_config);
   ss_pastry_set_local (node->pastry, config->machine, config->n_machine);
@@ -259,7 +259,6 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   node->splitstream = ss_splitstream_new (
       &node->env, node->kbr, config->is_relay, &station_upcalls, node);
   ss_bootstrap_init (node);
-  ss_tuner_init (node);
   ss_timer_init (&node->leave_timer, SS_LAYER_NODE, SS_NODE_TIMER_LEAVE);
   return node;
 }
@@ -271,6 +270,7 @@ ss_node_free (SsNode *node)
     return;
   ss_bootstrap_clear (node);
   ss_broadcast_clear (node);
+  ss_tuner_clear (node);
   ss_splitstream_free (node->splitstream);
   ss_store_free (node->store);
   ss_pastry_free (node->pastry);
@@ -280,7 +280,6 @@ ss_node_free (SsNode *node)
     free_event (event);
   g_free (node->event_text);
   g_free (node->event_found);
-  sodium_memzero (&node->config, sizeof node->config);
   ss_env_clear (&node->env);
   g_free (node);
 }
@@ -400,8 +399,8 @@ ss_node_stats (const SsNode *node, SsNodeStats *ret_stats)
   /* A client's contact has its relay's address, not where it is. */
   if (!stats.reachable)
     stats.self.addr = node->address;
-  const SsStation *station = node->tuner.station != NULL
-                                 ? node->tuner.station
+  const SsStation *station = node->tuner != NULL && node->tuner->station != NULL
+                                 ? node->tuner->station
                                  : ss_broadcast_station (node);
   /* A relay reports the first station that it carries. */
   if (station == NULL && stats.n_stations > 0)
@@ -582,11 +581,11 @@ step_leave (SsNode *node)
 static void
 note_observation (SsNode *node, const SsContact *peer, const SsAddr *observed)
 {
-  if (!ss_addr_is_set (observed) || ss_addr_is_set (&node->config.advertise))
+  if (!ss_addr_is_set (observed) || node->is_advertised)
     return;
+  uint32_t prefix = (uint32_t) (ss_id_prefix (&peer->id) >> 32);
   unsigned place = 0;
-  while (place < node->n_observers
-         && !ss_id_equal (&node->observers[place].peer, &peer->id))
+  while (place < node->n_observers && node->observers[place].peer != prefix)
     place++;
   if (place == SS_NODE_OBSERVERS_MAX) {
     memmove (&node->observers[0], &node->observers[1],
@@ -594,7 +593,7 @@ note_observation (SsNode *node, const SsContact *peer, const SsAddr *observed)
     place--;
   }
   node->n_observers = MAX (node->n_observers, place + 1);
-  node->observers[place].peer = peer->id;
+  node->observers[place].peer = prefix;
   node->observers[place].addr = *observed;
 
   SsAddr best = node->observers[0].addr;

@@ -92,7 +92,8 @@ typedef enum {
 
 struct SsNode {
   SsEnv env;
-  SsNodeConfig config;
+  bool may_stand_alone;
+  bool is_advertised; /* its address is given */
   SsNodeState state;
   SsLink *link;
   SsPastry *pastry;
@@ -102,13 +103,13 @@ struct SsNode {
 
   SsBootstrap bootstrap;
   SsBroadcast *broadcast; /* NULL: nothing was ever broadcast */
-  SsTuner tuner;
+  SsTuner *tuner;         /* NULL: nothing was ever looked for */
   SsLeaveState leave;
   SsTime leave_by;
   SsTimer leave_timer;
 
   struct {
-    SsId peer;
+    uint32_t peer; /* first bytes of its id */
     SsAddr addr;
   } observers[SS_NODE_OBSERVERS_MAX];
   unsigned n_observers;
@@ -149,7 +150,7 @@ void ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
 void ss_broadcast_timer (SsNode *node);
 
 /* tuner.c */
-void ss_tuner_init (SsNode *node);
+void ss_tuner_clear (SsNode *node);
 void ss_tuner_ring (SsNode *node);
 void ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
                      unsigned n, bool complete);

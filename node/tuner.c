@@ -15,9 +15,23 @@ static void answer_find (SsNode *node, const SsStoreRecord *records, unsigned n,
 static void read_descriptor (SsNode *node);
 
 void
-ss_tuner_init (SsNode *node)
+ss_tuner_clear (SsNode *node)
 {
-  ss_timer_init (&node->tuner.timer, SS_LAYER_NODE, SS_NODE_TIMER_TUNER);
+  if (node->tuner == NULL)
+    return;
+  ss_timers_disarm (&node->env.timers, &node->tuner->timer);
+  g_free (node->tuner);
+}
+
+/* Most nodes of a simulation never look for a station. */
+static SsTuner *
+get_tuner (SsNode *node)
+{
+  if (node->tuner == NULL) {
+    node->tuner = g_new0 (SsTuner, 1);
+    ss_timer_init (&node->tuner->timer, SS_LAYER_NODE, SS_NODE_TIMER_TUNER);
+  }
+  return node->tuner;
 }
 
 void
@@ -26,7 +40,7 @@ ss_node_find (SsNode *node, SsTime now, const char *name,
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
-  SsTuner *tuner = &node->tuner;
+  SsTuner *tuner = get_tuner (node);
 
   g_assert (strlen (name) <= SS_STATION_NAME_MAX);
   g_strlcpy (tuner->name, name, sizeof tuner->name);
@@ -42,7 +56,7 @@ ss_node_find (SsNode *node, SsTime now, const char *name,
 void
 ss_tuner_ring (SsNode *node)
 {
-  if (node->tuner.wanted && !node->tuner.asked)
+  if (node->tuner != NULL && node->tuner->wanted && !node->tuner->asked)
     ask (node);
 }
 
@@ -51,9 +65,9 @@ ss_node_listen (SsNode *node, SsTime now, const SsDescriptor *station,
                 SsTime buffer)
 {
   g_assert (now >= node->env.now);
-  g_assert (node->tuner.station == NULL);
   node->env.now = now;
-  SsTuner *tuner = &node->tuner;
+  SsTuner *tuner = get_tuner (node);
+  g_assert (tuner->station == NULL);
 
   SsId fingerprint = ss_id_of_key (&station->params.key);
   tuner->own_slot = ss_store_own_slot (&fingerprint, station->params.name);
@@ -66,18 +80,18 @@ ss_node_unlisten (SsNode *node, SsTime now)
 {
   g_assert (now >= node->env.now);
   node->env.now = now;
-  if (node->tuner.station == NULL)
+  if (node->tuner == NULL || node->tuner->station == NULL)
     return;
-  ss_timers_disarm (&node->env.timers, &node->tuner.timer);
-  ss_station_close (node->tuner.station);
-  node->tuner.station = NULL;
+  ss_timers_disarm (&node->env.timers, &node->tuner->timer);
+  ss_station_close (node->tuner->station);
+  node->tuner->station = NULL;
 }
 
 void
 ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
                 unsigned n, bool complete)
 {
-  SsTuner *tuner = &node->tuner;
+  SsTuner *tuner = node->tuner;
 
   if (token == SS_TOKEN_FIND) {
     answer_find (node, records, n, complete);
@@ -105,7 +119,7 @@ ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
 void
 ss_tuner_silent (SsNode *node, bool silent)
 {
-  node->tuner.silent = silent;
+  node->tuner->silent = silent;
   if (silent)
     read_descriptor (node);
 }
@@ -113,15 +127,15 @@ ss_tuner_silent (SsNode *node, bool silent)
 void
 ss_tuner_need_descriptor (SsNode *node)
 {
-  node->tuner.need_descriptor = true;
+  node->tuner->need_descriptor = true;
   read_descriptor (node);
 }
 
 void
 ss_tuner_timer (SsNode *node)
 {
-  if (node->tuner.station != NULL
-      && (node->tuner.silent || node->tuner.need_descriptor))
+  if (node->tuner->station != NULL
+      && (node->tuner->silent || node->tuner->need_descriptor))
     read_descriptor (node);
 }
 
@@ -142,7 +156,7 @@ ss_tuner_read_record (const SsStoreRecord *record, SsDescriptor *ret)
 static void
 ask (SsNode *node)
 {
-  SsTuner *tuner = &node->tuner;
+  SsTuner *tuner = node->tuner;
   SsId slot = tuner->has_fingerprint
                   ? ss_store_own_slot (&tuner->fingerprint, tuner->name)
                   : ss_store_name_slot (tuner->name);
@@ -155,9 +169,9 @@ static void
 answer_find (SsNode *node, const SsStoreRecord *records, unsigned n,
              bool complete)
 {
-  if (!node->tuner.wanted)
+  if (!node->tuner->wanted)
     return;
-  node->tuner.wanted = false;
+  node->tuner->wanted = false;
   SsEvent *event = ss_node_push_event (node, SS_EVENT_STATIONS);
   SsDescriptor *found = g_new0 (SsDescriptor, MAX (n, 1));
 
@@ -172,7 +186,7 @@ answer_find (SsNode *node, const SsStoreRecord *records, unsigned n,
 static void
 read_descriptor (SsNode *node)
 {
-  SsTuner *tuner = &node->tuner;
+  SsTuner *tuner = node->tuner;
 
   /* One read at a time; the answer's handler arms the timer for the next. */
   if (tuner->reading || ss_timer_is_armed (&tuner->timer))

@@ -50,10 +50,10 @@ conclude (SsLink *link, SsLinkQuestion *question, const SsContact *contact,
   if (link->questions->len == 0)
     g_clear_pointer (&link->questions, g_ptr_array_unref);
   ss_link_enter (link);
-  if (is_ping && link->upcalls.pinged)
-    link->upcalls.pinged (link->user, &peer, rtt);
-  else if (!is_ping && link->upcalls.identified)
-    link->upcalls.identified (link->user, &addr, contact, text);
+  if (is_ping && link->upcalls->pinged)
+    link->upcalls->pinged (link->user, &peer, rtt);
+  else if (!is_ping && link->upcalls->identified)
+    link->upcalls->identified (link->user, &addr, contact, text);
   ss_link_leave (link);
 }
 
@@ -184,7 +184,7 @@ invite (SsLink *link, const SsAddr *from, const SsMsgLinkAsk *ask,
 {
   static const SsKey nobody;
   if (ss_key_equal (&ask->key, &nobody)
-      || ss_key_equal (&ask->key, &link->self.key) || !link->upcalls.wanted)
+      || ss_key_equal (&ask->key, &link->self.key) || !link->upcalls->wanted)
     return;
   SsContact contact = {
     .key = ask->key,
@@ -193,7 +193,7 @@ invite (SsLink *link, const SsAddr *from, const SsMsgLinkAsk *ask,
     .flags = ask->flags,
   };
   ss_link_enter (link);
-  SsTime wanted = link->upcalls.wanted (link->user, &contact);
+  SsTime wanted = link->upcalls->wanted (link->user, &contact);
   ss_link_leave (link);
   if (wanted <= 0)
     return;
@@ -250,9 +250,9 @@ ss_link_on_met (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   };
   ss_link_note_arrival (link, from, false);
   ss_link_enter (link);
-  if (link->upcalls.met)
-    link->upcalls.met (link->user, &contact,
-                       MAX (now - (SsTime) met.stamp, SS_USEC));
+  if (link->upcalls->met)
+    link->upcalls->met (link->user, &contact,
+                        MAX (now - (SsTime) met.stamp, SS_USEC));
   ss_link_leave (link);
 }
 

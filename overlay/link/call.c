@@ -158,13 +158,13 @@ was_sent_to (const SsLink *link, const SsAddr *addr)
 void
 ss_link_note_arrival (SsLink *link, const SsAddr *from, bool is_probe)
 {
-  if (!link->is_watching || !link->upcalls.arrived)
+  if (!link->is_watching || !link->upcalls->arrived)
     return;
   bool unasked = !was_sent_to (link, from);
   if (!unasked && !is_probe)
     return;
   ss_link_enter (link);
-  link->upcalls.arrived (link->user, from, unasked);
+  link->upcalls->arrived (link->user, from, unasked);
   ss_link_leave (link);
 }
 

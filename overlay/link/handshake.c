@@ -332,9 +332,9 @@ tell_late (SsLink *link, SsLinkPeer *peer, unsigned tries)
           || item->sent == now)
         continue;
       item->sent = now;
-      if (link->upcalls.late)
-        link->upcalls.late (link->user, &peer->contact, item->protocol,
-                            item->token, tries);
+      if (link->upcalls->late)
+        link->upcalls->late (link->user, &peer->contact, item->protocol,
+                             item->token, tries);
       if (ss_link_is_dead (peer))
         return;
       node = peer->work->queues[i].head;
@@ -388,10 +388,10 @@ announce (SsLink *link, SsLinkPeer *peer, const SsAddr *observed,
           const SsAddr *addrs, unsigned n_addrs)
 {
   ss_count (link->env, LINK_SESSIONS);
-  if (link->upcalls.up)
-    link->upcalls.up (link->user, &peer->contact, observed);
-  if (link->upcalls.advertised && !ss_link_is_dead (peer))
-    link->upcalls.advertised (link->user, &peer->contact, addrs, n_addrs);
+  if (link->upcalls->up)
+    link->upcalls->up (link->user, &peer->contact, observed);
+  if (link->upcalls->advertised && !ss_link_is_dead (peer))
+    link->upcalls->advertised (link->user, &peer->contact, addrs, n_addrs);
 }
 
 static void
@@ -436,7 +436,7 @@ establish (SsLink *link, SsLinkPeer *peer, const SsLinkSession *new)
   if (restarted) {
     /* Unless it is the new state's, by messages in its initiation. */
     if (ss_link_window_is_others (&peer->window,
-                                  new->remote_index & INDEX_PEER_MASK,
+                                  new->remote_index &INDEX_PEER_MASK,
                                   link->env->now)) {
       peer->window = (SsReceiveWindow){ 0 };
       work->n_acks = 0;
@@ -519,8 +519,8 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   peer->work->want_confirm = true;
   if (establish (link, peer, &session))
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
-  else if (link->upcalls.observed)
-    link->upcalls.observed (link->user, &peer->contact, &welcome.observed);
+  else if (link->upcalls->observed)
+    link->upcalls->observed (link->user, &peer->contact, &welcome.observed);
   if (!ss_link_is_dead (peer))
     ss_link_read_frames (link, peer, message.sender, false, welcome.frames.data,
                          welcome.frames.len);

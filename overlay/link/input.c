@@ -76,9 +76,9 @@ read_message (Frames *frames)
     add_ack (ss_link_work (link, peer), sequence);
     return true;
   }
-  if (link->upcalls.message)
-    link->upcalls.message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
-                           data, len);
+  if (link->upcalls->message)
+    link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
+                            data, len);
   if (is_reliable && !ss_link_is_dead (peer))
     add_ack (ss_link_work (link, peer), sequence);
   return true;
@@ -127,8 +127,8 @@ read_acks (Frames *frames)
     uint64_t token = item->token;
     uint8_t protocol = item->protocol;
     ss_link_item_free (item);
-    if (token != 0 && link->upcalls.acked)
-      link->upcalls.acked (link->user, &peer->contact, protocol, token);
+    if (token != 0 && link->upcalls->acked)
+      link->upcalls->acked (link->user, &peer->contact, protocol, token);
   }
   return true;
 }

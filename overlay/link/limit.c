@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+#define SLACK_MIN 4
+
 void
 ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
                unsigned entries_max)
@@ -19,10 +21,7 @@ ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
 void
 ss_limit_clear (SsLimit *limit)
 {
-  g_free (limit->entries);
-  g_free (limit->hashes);
-  limit->entries = NULL;
-  limit->hashes = NULL;
+  g_clear_pointer (&limit->entries, g_free);
   limit->n = limit->capacity = 0;
 }
 
@@ -48,8 +47,7 @@ find (SsLimit *limit, const SsAddr *addr)
 {
   uint32_t hash = ss_addr_hash (addr);
   for (unsigned i = 0; i < limit->n; i++)
-    if (limit->hashes[i] == hash
-        && ss_addr_equal (&limit->entries[i].addr, addr))
+    if (limit->entries[i].hash == hash)
       return &limit->entries[i];
   return NULL;
 }
@@ -59,7 +57,6 @@ resize (SsLimit *limit, unsigned capacity)
 {
   limit->capacity = capacity;
   limit->entries = g_renew (SsLimitEntry, limit->entries, capacity);
-  limit->hashes = g_renew (uint32_t, limit->hashes, capacity);
 }
 
 /* Drops entries whose events are all out of the window. */
@@ -71,7 +68,6 @@ expire (SsLimit *limit, SsTime now)
     const SsLimitEntry *entry = &limit->entries[i];
     if (leaves_at (limit, entry, entry->n - 1u, now) <= now)
       continue;
-    limit->hashes[kept] = limit->hashes[i];
     limit->entries[kept++] = *entry;
   }
   limit->n = kept;
@@ -118,9 +114,7 @@ ss_limit_forget (SsLimit *limit, const SsAddr *addr)
   SsLimitEntry *entry = find (limit, addr);
   if (!entry)
     return;
-  limit->n--;
-  limit->hashes[entry - limit->entries] = limit->hashes[limit->n];
-  *entry = limit->entries[limit->n];
+  *entry = limit->entries[--limit->n];
 }
 
 void
@@ -132,12 +126,11 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
       expire (limit, now);
     if (limit->n == limit->capacity) {
       g_assert (limit->capacity < limit->entries_max);
-      resize (limit, MIN (limit->capacity + limit->capacity / 4 + 4,
+      resize (limit, MIN (limit->capacity + limit->capacity / 4 + SLACK_MIN,
                           limit->entries_max));
     }
-    limit->hashes[limit->n] = ss_addr_hash (addr);
     entry = &limit->entries[limit->n++];
-    *entry = (SsLimitEntry){ .addr = *addr };
+    *entry = (SsLimitEntry){ .hash = ss_addr_hash (addr) };
   }
   if (entry->n == limit->events_max) {
     memmove (&entry->times[0], &entry->times[1],

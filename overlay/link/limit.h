@@ -1,7 +1,8 @@
 /* At most so many events in any window of time, for each of a bounded number
  * of addresses. It keeps the times, in milliseconds, rounded so that none is
  * allowed too soon, and fails closed: when the table is full of live entries,
- * a new address has to wait. */
+ * a new address has to wait; and two whose hashes chance to be the same share
+ * what they may. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,8 +13,8 @@
 #define SS_LIMIT_EVENTS_MAX 4
 
 typedef struct {
-  SsAddr addr;
-  uint16_t n;
+  uint32_t hash; /* of the address */
+  uint32_t n;
   uint32_t times[SS_LIMIT_EVENTS_MAX]; /* oldest first; they wrap around */
 } SsLimitEntry;
 
@@ -21,10 +22,8 @@ typedef struct {
   SsTime window;
   unsigned events_max; /* in a window, at most SS_LIMIT_EVENTS_MAX */
   unsigned entries_max;
-  unsigned n;
-  SsLimitEntry *entries; /* grows on demand; for each: */
-  uint32_t *hashes;      /* of its address, to search in */
-  unsigned capacity;
+  unsigned n, capacity;
+  SsLimitEntry *entries; /* grows on demand */
 } SsLimit;
 
 void ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,

@@ -39,7 +39,7 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
 {
   SsLink *link = g_new0 (SsLink, 1);
   link->env = env;
-  link->upcalls = *upcalls;
+  link->upcalls = upcalls;
   link->user = user;
   link->sealer =
       ss_sealer_new (config->identity_seed, config->realm_key, SS_LINK_VERSION);

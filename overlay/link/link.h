@@ -112,6 +112,7 @@ bool ss_link_key_has_work (const SsKey *key);
 void ss_link_make_identity (SsRng *rng, uint8_t ret_seed[32], SsKey *ret_key);
 void ss_link_key_of_seed (const uint8_t seed[32], SsKey *ret_key);
 
+/* upcalls: not copied. */
 SsLink *ss_link_new (SsEnv *env, const SsLinkConfig *config,
                      const SsLinkUpcalls *upcalls, void *user);
 void ss_link_free (SsLink *link);

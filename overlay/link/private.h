@@ -26,10 +26,10 @@ typedef enum {
 #define MEDIA_QUEUE_MAX    256
 #define REPAIR_QUEUE_MAX   512
 #define ACKS_MAX           256
-#define SEQUENCE_WINDOW    64  /* span of unacknowledged sequences */
-#define CONFIRMED_TRIES    5   /* initiations to an address that worked */
-#define EARLIER_TRIES      3   /* of a handshake, that may be answered yet */
-#define CALLED_BACK_MAX    2   /* messages whose acks tell the time yet */
+#define SEQUENCE_WINDOW    64 /* span of unacknowledged sequences */
+#define CONFIRMED_TRIES    5  /* initiations to an address that worked */
+#define EARLIER_TRIES      3  /* of a handshake, that may be answered yet */
+#define CALLED_BACK_MAX    2  /* messages whose acks tell the time yet */
 #define UNCONFIRMED_TRIES  3
 #define LIMITED_ADDRS_MAX  1024
 #define ASKING_ADDRS_MAX   256
@@ -238,7 +238,7 @@ typedef struct {
 
 struct SsLink {
   SsEnv *env;
-  SsLinkUpcalls upcalls;
+  const SsLinkUpcalls *upcalls;
   void *user;
   SsSealer *sealer;
   SsContact self;

@@ -184,9 +184,9 @@ ss_link_tell_failures (SsLink *link)
   for (unsigned n = link->failures.length; n > 0; n--) {
     g_autofree SsLinkFailure *failure = g_queue_pop_head (&link->failures);
     ss_count (link->env, LINK_MESSAGES_FAILED);
-    if (link->upcalls.failed)
-      link->upcalls.failed (link->user, &failure->contact, failure->protocol,
-                            failure->token);
+    if (link->upcalls->failed)
+      link->upcalls->failed (link->user, &failure->contact, failure->protocol,
+                             failure->token);
   }
   ss_link_leave (link);
 }
@@ -297,9 +297,9 @@ ss_link_retransmit (SsLink *link, SsLinkPeer *peer)
     insert_by_sequence (&work->queues[item->class], item);
     link->backlog[item->class] += ss_link_item_len (item);
     ss_count (link->env, LINK_MESSAGES_RESENT);
-    if (item->token != 0 && link->upcalls.late)
-      link->upcalls.late (link->user, &peer->contact, item->protocol,
-                          item->token, item->tries);
+    if (item->token != 0 && link->upcalls->late)
+      link->upcalls->late (link->user, &peer->contact, item->protocol,
+                           item->token, item->tries);
   }
   if (ss_link_is_dead (peer))
     return;

@@ -36,8 +36,7 @@ ss_link_window_accept (SsReceiveWindow *window, uint32_t owner,
   if (ahead <= -SEQUENCE_WINDOW)
     return false;
   if (ahead > 0) {
-    window->received =
-        ahead < SEQUENCE_WINDOW ? window->received << ahead : 0;
+    window->received = ahead < SEQUENCE_WINDOW ? window->received << ahead : 0;
     window->highest = sequence;
   }
   uint64_t bit = UINT64_C (1) << (ahead < 0 ? -ahead : 0);
