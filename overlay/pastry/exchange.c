@@ -8,18 +8,30 @@
  * the ring it knows, from which follows who may lengthen a short side. */
 #include "overlay/pastry/internal.h"
 
+#include <string.h>
+
+/* How far on either side of an asker its leaf set reaches, if all that it says
+ * it knows are alive: as distances, UINT64_MAX where it lacks leaves. */
+typedef struct {
+  uint64_t asker;
+  uint64_t reach[SS_LEAFSET_N_SIDES];
+} Span;
+
 static void note_refused (SsPastry *pastry, const SsContact *peer);
 static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
 static void drop_ask (SsPastry *pastry, SsAsk *ask);
-static bool send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags);
+static bool send_ask (SsPastry *pastry, SsAsk *ask);
 static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
                    const SsLeafsetArc *arc);
 static void offer (SsPastry *pastry, const SsContact *peer);
 static void put_out (SsPastry *pastry, const SsContact *out,
                      const SsLeafsetArc *arc);
+static void find_span (const SsPastry *pastry, const SsContact *asker,
+                       const uint64_t *known, unsigned n_known, Span *ret_span);
 static void tell_side (SsPastry *pastry, const SsContact *to,
                        SsMsgLeafSet *message, SsLeafsetSide side,
-                       const uint64_t *known, unsigned n_known);
+                       const uint64_t *known, unsigned n_known,
+                       const Span *span);
 static void note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
                             SsLeafsetSide side, const uint64_t *known,
                             unsigned n_known);
@@ -28,6 +40,7 @@ static void approach (SsPastry *pastry, const SsContact *from,
                       const SsMsgLeafSet *message);
 static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
                              const SsLeafsetArc *arc);
+static void wait_for_other_side (SsPastry *pastry, const SsMsgLeafSet *message);
 static unsigned reach_across (const SsPastry *pastry,
                               const SsMsgLeafSet *message,
                               const SsContact *from);
@@ -56,16 +69,16 @@ ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
     pastry->asks = g_array_new (FALSE, FALSE, sizeof (SsAsk));
   if (pastry->asks->len == SS_PASTRY_ASKS_MAX)
     return;
+  /* First noted, then sent: the probe names all that are asked, those of the
+   * same moment included. */
   SsAsk fresh = {
     .contact = *peer,
     .nonce = ss_rng_u32 (&ss_pastry_env (pastry)->rng) | 1,
+    .deadline = ss_pastry_env (pastry)->now,
     .reach = (uint8_t) reach,
+    .flags = (uint8_t) flags,
   };
-  /* First noted, then sent: the probe names all that are asked. */
   g_array_append_val (pastry->asks, fresh);
-  ask = &g_array_index (pastry->asks, SsAsk, pastry->asks->len - 1);
-  if (!send_ask (pastry, ask, flags))
-    g_array_set_size (pastry->asks, pastry->asks->len - 1);
   ss_pastry_arm_work (pastry);
 }
 
@@ -224,7 +237,7 @@ ss_pastry_ask_timeouts (SsPastry *pastry)
     SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
     if (ask->deadline > now) {
       i++;
-    } else if (ask->tries < SS_PASTRY_ASK_TRIES && send_ask (pastry, ask, 0)) {
+    } else if (ask->tries < SS_PASTRY_ASK_TRIES && send_ask (pastry, ask)) {
       i++;
     } else {
       drop_ask (pastry, ask);
@@ -298,6 +311,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
             || ss_leafset_would_accept (&pastry->leafset, &from->id, reach)))
       ss_pastry_ask (pastry, from, reach, 0);
     take_candidates (pastry, message, &arc);
+    wait_for_other_side (pastry, message);
     return;
   }
   bool active = (message->flags & SS_LEAF_SET_ACTIVE) != 0;
@@ -335,8 +349,10 @@ ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
     message.flags |= SS_LEAF_SET_SOLID;
   if (pastry->state == SS_PASTRY_ACTIVE)
     message.flags |= SS_LEAF_SET_ACTIVE;
+  Span span;
+  find_span (pastry, to, known, n_known, &span);
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
-    tell_side (pastry, to, &message, side, known, n_known);
+    tell_side (pastry, to, &message, side, known, n_known, &span);
 }
 
 void
@@ -387,16 +403,20 @@ find_ask (const SsPastry *pastry, const SsId *id)
 static void
 drop_ask (SsPastry *pastry, SsAsk *ask)
 {
-  ss_link_cancel (pastry->link, &ask->contact.id, SS_PROTOCOL_OVERLAY,
-                  ask->token);
+  if (ask->tries > 0)
+    ss_link_cancel (pastry->link, &ask->contact.id, SS_PROTOCOL_OVERLAY,
+                    ask->token);
   g_array_remove_index (
       pastry->asks, (unsigned) (ask - &g_array_index (pastry->asks, SsAsk, 0)));
 }
 
 static bool
-send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags)
+send_ask (SsPastry *pastry, SsAsk *ask)
 {
-  SsMsgLeafProbe message = { .nonce = ask->nonce, .flags = (uint8_t) flags };
+  SsMsgLeafProbe message = { .nonce = ask->nonce };
+  /* Why it was asked first is no longer so when it is asked again. */
+  if (ask->tries == 0)
+    message.flags = ask->flags;
   if (pastry->state == SS_PASTRY_JOINING)
     message.flags |= SS_LEAF_PROBE_JOINING;
   for (unsigned i = 0; i < pastry->leafset.n; i++)
@@ -404,9 +424,11 @@ send_ask (SsPastry *pastry, SsAsk *ask, unsigned flags)
         ss_pastry_prefix (&pastry->leafset.leaves[i].id);
   for (unsigned i = 0;
        i < pastry->asks->len && message.n_known < G_N_ELEMENTS (message.known);
-       i++)
-    message.known[message.n_known++] =
-        ss_pastry_prefix (&g_array_index (pastry->asks, SsAsk, i).contact.id);
+       i++) {
+    const SsId *id = &g_array_index (pastry->asks, SsAsk, i).contact.id;
+    if (ss_leafset_find (&pastry->leafset, id) == NULL)
+      message.known[message.n_known++] = ss_pastry_prefix (id);
+  }
 
   uint8_t buf[SS_MSG_LEAF_PROBE_MAX];
   size_t len = ss_msg_leaf_probe_encode (&message, buf, sizeof buf);
@@ -473,9 +495,69 @@ put_out (SsPastry *pastry, const SsContact *out, const SsLeafsetArc *arc)
     g_array_index (pastry->asks, SsAsk, i).news = true;
 }
 
+/* From `self` to `other`, counted in the direction of the side. */
+static uint64_t
+distance (uint64_t self, uint64_t other, SsLeafsetSide side)
+{
+  return side == SS_LEAFSET_RIGHT ? other - self : self - other;
+}
+
+/* In a small ring, where this node's own leaves reach from one end of the
+ * asker's to the other, all that it lacks are news: they tell it that its leaf
+ * set is not the ring. */
+static void
+find_span (const SsPastry *pastry, const SsContact *asker,
+           const uint64_t *known, unsigned n_known, Span *ret_span)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  SsId left = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT);
+  SsId right = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT);
+  uint64_t from = ss_pastry_prefix (&left);
+  uint64_t arc = ss_pastry_prefix (&right) - from;
+  bool is_around = true;
+  ret_span->asker = ss_pastry_prefix (&asker->id);
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    uint64_t nearest[SS_LEAFSET_MAX / 2];
+    unsigned n = 0;
+    for (unsigned i = 0; i < n_known; i++) {
+      uint64_t one = distance (ret_span->asker, known[i], side);
+      unsigned at = n;
+      while (at > 0 && one < nearest[at - 1])
+        at--;
+      bool is_double = at > 0 && one == nearest[at - 1];
+      if (at == leafset->half || is_double)
+        continue;
+      n = MIN (n + 1, leafset->half);
+      memmove (&nearest[at + 1], &nearest[at],
+               (n - at - 1) * sizeof nearest[0]);
+      nearest[at] = one;
+    }
+    bool is_full = n == leafset->half;
+    uint64_t reach = is_full ? nearest[n - 1] : UINT64_MAX;
+    uint64_t end = side == SS_LEAFSET_RIGHT ? ret_span->asker + reach
+                                            : ret_span->asker - reach;
+    ret_span->reach[side] = reach;
+    is_around &= end - from <= arc;
+  }
+  if (is_around || leafset->whole)
+    ret_span->reach[SS_LEAFSET_LEFT] = ret_span->reach[SS_LEAFSET_RIGHT] =
+        UINT64_MAX;
+}
+
+/* Would it be one of the asker's leaves? */
+static bool
+is_within (const Span *span, uint64_t id)
+{
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
+    if (distance (span->asker, id, side) <= span->reach[side])
+      return true;
+  return false;
+}
+
 static void
 tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
-           SsLeafsetSide side, const uint64_t *known, unsigned n_known)
+           SsLeafsetSide side, const uint64_t *known, unsigned n_known,
+           const Span *span)
 {
   unsigned n = ss_leafset_count (&pastry->leafset, side);
   message->side = (uint8_t) side;
@@ -483,10 +565,10 @@ tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
   for (unsigned i = 0; i < n; i++) {
     const SsContact *leaf = ss_leafset_get (&pastry->leafset, side, i);
     uint64_t prefix = ss_pastry_prefix (&leaf->id);
-    bool is_known = ss_id_equal (&leaf->id, &to->id);
-    for (unsigned k = 0; k < n_known && !is_known; k++)
-      is_known = known[k] == prefix;
-    if (!is_known)
+    bool is_news = prefix != span->asker && is_within (span, prefix);
+    for (unsigned k = 0; k < n_known && is_news; k++)
+      is_news = known[k] != prefix;
+    if (is_news)
       message->peers[message->n_peers++] = ss_pastry_record (leaf);
   }
   message->n_strangers = 0;
@@ -589,6 +671,26 @@ take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
       ss_pastry_ask (pastry, &contact, reach, 0);
   }
   return news;
+}
+
+/* Of who answers an ENTER one side comes before the other. Those asked when
+ * all are known need tell nothing but what is new; it is worth a round trip,
+ * but not more. */
+static void
+wait_for_other_side (SsPastry *pastry, const SsMsgLeafSet *message)
+{
+  SsTime now = ss_pastry_env (pastry)->now;
+  pastry->entered |= (uint8_t) (1u << message->side);
+  bool is_all =
+      pastry->entered == (1u << SS_LEAFSET_LEFT | 1u << SS_LEAFSET_RIGHT);
+  if (is_all)
+    pastry->entered = 0;
+  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
+    SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
+    if (ask->tries == 0)
+      ask->deadline = is_all ? now : now + SS_PASTRY_ENTER_WAIT;
+  }
+  ss_pastry_arm_work (pastry);
 }
 
 /* Has the stretch that the leaf set spans no holes? It may have, in a node

@@ -61,6 +61,7 @@ typedef enum {
 #define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC)    /* silence of one not known */
 #define SS_PASTRY_ASK_AGAIN      (100 * SS_MSEC) /* acked but not answered */
 #define SS_PASTRY_ASK_TRIES      5
+#define SS_PASTRY_ENTER_WAIT     (100 * SS_MSEC) /* for the other side */
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
 #define SS_PASTRY_REPAIR_WAIT    (500 * SS_MSEC)
@@ -182,6 +183,7 @@ typedef struct {
   uint64_t token;
   SsTime deadline;
   uint8_t reach; /* SsLeafsetReach with which it may enter */
+  uint8_t flags; /* of the first probe */
   uint8_t got;   /* sides, as bits */
   uint8_t tries;
   bool news; /* it told of nodes not known */
@@ -243,6 +245,7 @@ struct SsPastry {
   SsTimer tick, join_timer, work;
   SsTime tick_due; /* the tick's deadline, also while it fires */
   unsigned join_tries, next_contact, repair_tries;
+  uint8_t entered;  /* sides that an ENTER has brought, until both have */
   SsTime repair_at; /* SS_NEVER: nothing to repair */
   SsTime last_heartbeat, last_reliable, right_since, last_mutual;
   SsId right; /* neighbour since right_since */

@@ -153,6 +153,29 @@ test_families (void)
   ring_free (ring);
 }
 
+/* All nodes' datagrams until one more has joined a ring at rest. Its leaves
+ * are told at once whom it knows, and answer with nothing but news. */
+#define JOIN_DATAGRAMS_MAX 110
+
+static void
+test_join_cost (void)
+{
+  RingOptions options = { .delay_min = 20 * SS_MSEC,
+                          .delay_max = 20 * SS_MSEC,
+                          .leaf_set = 16 };
+  Ring *ring = ring_new (11, &options);
+  ring_grow (ring, 60);
+  require_correct (ring, CONVERGE);
+  ring_run (ring, CONVERGE);
+  uint64_t before = ring->n_datagrams;
+  ring_grow (ring, 1);
+  uint64_t cost = ring->n_datagrams - before;
+  g_test_message ("a join costs %u datagrams", (unsigned) cost);
+  g_assert_cmpuint (cost, <=, JOIN_DATAGRAMS_MAX);
+  require_correct (ring, CONVERGE);
+  ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -161,6 +184,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/ring/outside", test_outside);
   g_test_add_func ("/pastry/ring/grow", test_grow);
   g_test_add_func ("/pastry/ring/grow-small-set", test_grow_small_set);
+  g_test_add_func ("/pastry/ring/join-cost", test_join_cost);
   g_test_add_func ("/pastry/ring/join-at-once", test_join_at_once);
   g_test_add_func ("/pastry/ring/join-200-at-once", test_join_200_at_once);
   g_test_add_func ("/pastry/ring/join-lossy", test_join_lossy);
