@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sim/truth.h"
+
 #define LOOKUP_PROTOCOL ((SsProtocol) 7) /* no application's */
 #define LOOKUP_TIME     (10 * SS_SEC)
 #define SIDE_MAX        16 /* leaves a side */
@@ -56,28 +58,6 @@ ss_oracle_register (SsMember *member, SsNode *node)
   ss_kbr_register (ss_node_kbr (node), LOOKUP_PROTOCOL, &app, member);
 }
 
-/* The living in the order of their ids. */
-static int
-compare_members (gconstpointer a, gconstpointer b)
-{
-  const SsMember *one = *(SsMember *const *) a;
-  const SsMember *other = *(SsMember *const *) b;
-
-  return ss_id_compare (&one->self.id, &other->self.id);
-}
-
-static GPtrArray *
-sorted_living (SsWorld *world)
-{
-  GPtrArray *living = g_ptr_array_new ();
-
-  for (unsigned i = 0; i < world->members->len; i++)
-    if (ss_world_member (world, i)->is_up)
-      g_ptr_array_add (living, ss_world_member (world, i));
-  g_ptr_array_sort (living, compare_members);
-  return living;
-}
-
 static int
 compare_ids (gconstpointer a, gconstpointer b)
 {
@@ -85,30 +65,26 @@ compare_ids (gconstpointer a, gconstpointer b)
 }
 
 static bool
-leaf_set_is_right (SsWorld *world, GPtrArray *living, unsigned place)
+leaf_set_is_right (SsWorld *world, const SsTruth *truth, unsigned place)
 {
-  const SsMember *member = g_ptr_array_index (living, place);
+  unsigned index = ss_truth_at (truth, place)->index;
   SsContact leaves[2 * SIDE_MAX];
   SsId have[2 * SIDE_MAX], want[2 * SIDE_MAX];
   unsigned leaf_set = world->options.leaf_set,
            side = leaf_set > 0 ? leaf_set / 2 : SIDE_MAX;
-  unsigned n_have = ss_node_leaf_set (ss_world_node (world, member->index),
-                                      leaves, G_N_ELEMENTS (leaves));
-  unsigned n = living->len, n_want = 0;
+  unsigned n_have = ss_node_leaf_set (ss_world_node (world, index), leaves,
+                                      G_N_ELEMENTS (leaves));
+  unsigned n = truth->entries->len, n_want = 0;
 
   for (unsigned i = 0; i < n_have; i++)
     have[i] = leaves[i].id;
   if (n - 1 <= 2 * side) {
     for (unsigned i = 1; i < n; i++)
-      want[n_want++] =
-          ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
+      want[n_want++] = ss_truth_at (truth, place + i)->id;
   } else {
     for (unsigned i = 1; i <= side; i++) {
-      want[n_want++] =
-          ((SsMember *) g_ptr_array_index (living, (place + i) % n))->self.id;
-      want[n_want++] =
-          ((SsMember *) g_ptr_array_index (living, (place + n - i) % n))
-              ->self.id;
+      want[n_want++] = ss_truth_at (truth, place + i)->id;
+      want[n_want++] = ss_truth_at (truth, place + n - i)->id;
     }
   }
   if (n_have != n_want)
@@ -121,107 +97,25 @@ leaf_set_is_right (SsWorld *world, GPtrArray *living, unsigned place)
 unsigned
 ss_oracle_leaf_sets (SsWorld *world, bool report)
 {
-  GPtrArray *living = sorted_living (world);
+  SsTruth *truth = ss_truth_new (world);
   unsigned n_wrong = 0;
 
-  for (unsigned i = 0; i < living->len; i++) {
-    if (leaf_set_is_right (world, living, i))
+  for (unsigned i = 0; i < truth->entries->len; i++) {
+    if (leaf_set_is_right (world, truth, i))
       continue;
     n_wrong++;
     if (report)
       ss_world_fail (world, "the leaf set of node %u is not the truth",
-                     ((SsMember *) g_ptr_array_index (living, i))->index);
+                     ss_truth_at (truth, i)->index);
   }
-  g_ptr_array_unref (living);
+  ss_truth_free (truth);
   return n_wrong;
 }
 
-/* Where the first of the living is whose id is not less; 0 if none is. */
 static unsigned
-place_of (GPtrArray *living, const SsId *id)
+closest (const SsTruth *truth, const SsId *key)
 {
-  unsigned low = 0, high = living->len;
-
-  while (low < high) {
-    unsigned middle = (low + high) / 2;
-    const SsMember *member = g_ptr_array_index (living, middle);
-
-    if (ss_id_compare (&member->self.id, id) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low % living->len;
-}
-
-/* Its place among the living. */
-static unsigned
-closest_place (GPtrArray *living, const SsId *key)
-{
-  unsigned place = place_of (living, key);
-  unsigned before = (place + living->len - 1) % living->len;
-  const SsMember *one = g_ptr_array_index (living, place);
-  const SsMember *other = g_ptr_array_index (living, before);
-
-  return ss_id_closer (key, &other->self.id, &one->self.id) ? before : place;
-}
-
-static unsigned
-closest (GPtrArray *living, const SsId *key)
-{
-  const SsMember *member =
-      g_ptr_array_index (living, closest_place (living, key));
-
-  return member->index;
-}
-
-/* The first whose first n digits are the key's, and how many such there are:
- * they lie next to each other. */
-static unsigned
-count_prefix (GPtrArray *living, const SsId *key, unsigned n,
-              unsigned *ret_first)
-{
-  SsId low = *key, high = *key;
-
-  for (unsigned i = n; i < SS_ID_DIGITS; i++) {
-    low = ss_id_with_digit (&low, i, 0);
-    high = ss_id_with_digit (&high, i, 15);
-  }
-  unsigned first = place_of (living, &low);
-  unsigned end = place_of (living, &high);
-  const SsMember *member = g_ptr_array_index (living, first);
-
-  *ret_first = first;
-  if (ss_id_shared_digits (&member->self.id, key) < n)
-    return 0;
-  return end > first ? end - first : living->len - first;
-}
-
-/* How many hops it takes from a node to a key when every leaf set and every
- * table is full of nodes by lot (Pastry, section 2.3). */
-static unsigned
-ideal_hops (const SsWorld *world, GPtrArray *living, SsRng *rng, unsigned from,
-            const SsId *key, unsigned root)
-{
-  unsigned n = living->len, at = from, hops = 0;
-  unsigned side =
-      world->options.leaf_set > 0 ? world->options.leaf_set / 2 : SIDE_MAX;
-
-  while (at != root) {
-    unsigned ahead = (root + n - at) % n, first, n_there;
-    const SsMember *member = g_ptr_array_index (living, at);
-    unsigned shared = ss_id_shared_digits (&member->self.id, key);
-
-    hops++;
-    if (MIN (ahead, n - ahead) <= side) {
-      at = root;
-    } else if ((n_there = count_prefix (living, key, shared + 1, &first)) > 0) {
-      at = (first + (unsigned) ss_rng_below (rng, n_there)) % n;
-    } else {
-      at = (ahead < n - ahead ? at + side : at + n - side) % n;
-    }
-  }
-  return hops;
+  return ss_truth_at (truth, ss_truth_closest (truth, key))->index;
 }
 
 void
@@ -235,7 +129,7 @@ void
 ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
                           SsTime wait, SsLookups *ret_lookups)
 {
-  GPtrArray *living = sorted_living (world);
+  SsTruth *truth = ss_truth_new (world);
   SsLookups result = { .n = n };
   uint64_t hops = 0, ideal = 0;
   SsRng choice;
@@ -245,18 +139,16 @@ ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
   g_array_set_size (world->lookups, n);
   for (uint32_t i = 0; i < n; i++) {
     Lookup *lookup = &g_array_index (world->lookups, Lookup, i);
-    unsigned place = (unsigned) ss_rng_below (&world->rng, living->len);
-    const SsMember *from = g_ptr_array_index (living, place);
+    unsigned place = (unsigned) ss_rng_below (&world->rng, truth->entries->len);
+    unsigned from = ss_truth_at (truth, place)->index;
 
     ss_rng_bytes (&world->rng, &lookup->key, sizeof lookup->key);
     lookup->ideal_hops =
-        ideal_hops (world, living, &choice, place, &lookup->key,
-                    closest_place (living, &lookup->key));
-    ss_node_tick (ss_world_node (world, from->index), ss_world_now (world));
-    ss_kbr_route (ss_node_kbr (ss_world_node (world, from->index)),
-                  LOOKUP_PROTOCOL, &lookup->key, NULL, 0, (const uint8_t *) &i,
-                  sizeof i);
-    ss_network_touch (world->network, from->index);
+        ss_truth_route (truth, world, &choice, place, &lookup->key).hops;
+    ss_node_tick (ss_world_node (world, from), ss_world_now (world));
+    ss_kbr_route (ss_node_kbr (ss_world_node (world, from)), LOOKUP_PROTOCOL,
+                  &lookup->key, NULL, 0, (const uint8_t *) &i, sizeof i);
+    ss_network_touch (world->network, from);
     ss_world_run (world, interval);
   }
   ss_world_run (world, wait);
@@ -267,7 +159,7 @@ ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
     result.n_twice += lookup->n_delivered > 1;
     if (lookup->n_delivered == 0)
       continue;
-    result.n_wrong += lookup->at != closest (living, &lookup->key);
+    result.n_wrong += lookup->at != closest (truth, &lookup->key);
     result.hops_max = MAX (result.hops_max, lookup->hops);
     hops += lookup->hops;
     ideal += lookup->ideal_hops;
@@ -280,7 +172,7 @@ ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
     ss_world_fail (world,
                    "of %u lookups %u ended elsewhere, %u nowhere, %u twice", n,
                    result.n_wrong, result.n_missing, result.n_twice);
-  g_ptr_array_unref (living);
+  ss_truth_free (truth);
   /* Given back, so that it is not taken for the nodes' memory. */
   g_array_unref (world->lookups);
   world->lookups = ss_oracle_lookups_new ();
@@ -370,7 +262,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
   unsigned n = world->members->len;
   Believed *believed = g_new0 (Believed, n * SS_STRIPES);
   SsNodeStats *stats = g_new (SsNodeStats, 1);
-  GPtrArray *living = sorted_living (world);
+  SsTruth *truth = ss_truth_new (world);
   SsTrees trees = { .n_wrong = 0 };
   unsigned n_depths = 0;
   const SsStationParams *params = &world->descriptor.params;
@@ -396,7 +288,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
   }
   for (unsigned j = 0; j < SS_STRIPES; j++) {
     SsId id = ss_station_stripe_id (&group_id, params->salt, j);
-    unsigned root = closest (living, &id);
+    unsigned root = closest (truth, &id);
 
     for (unsigned i = 0; i < n; i++) {
       const SsMember *member = ss_world_member (world, i);
@@ -417,7 +309,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
     }
   }
   trees.depth_mean /= MAX (n_depths, 1);
-  g_ptr_array_unref (living);
+  ss_truth_free (truth);
   g_free (stats);
   g_free (believed);
   *ret_trees = trees;

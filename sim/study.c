@@ -13,7 +13,6 @@
 #define JOINING_MAX 4  /* at most one in so many is on the way */
 #define LOOKUP_WAIT (30 * SS_SEC)
 #define DIGITS      16
-#define LEAF_SET    32 /* where no other is given */
 
 bool
 ss_study_grow (SsWorld *world, unsigned n)
@@ -39,14 +38,6 @@ ss_study_grow (SsWorld *world, unsigned n)
   return false;
 }
 
-static unsigned
-side_of (const SsWorld *world)
-{
-  unsigned leaf_set = world->options.leaf_set;
-
-  return (leaf_set > 0 ? leaf_set : LEAF_SET) / 2;
-}
-
 void
 ss_study_routes (SsWorld *world, unsigned n, SsTime interval,
                  SsStudyRoutes *ret_routes)
@@ -67,8 +58,7 @@ ss_study_routes (SsWorld *world, unsigned n, SsTime interval,
 
     ss_rng_bytes (&rng, &key, sizeof key);
     if (i < n_ideal) {
-      SsIdealRoute ideal =
-          ss_truth_route (truth, world, side_of (world), place, &key);
+      SsIdealRoute ideal = ss_truth_route (truth, world, NULL, place, &key);
       unsigned root = ss_truth_closest (truth, &key);
 
       routes.ideal_hops += ideal.hops;

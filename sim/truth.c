@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define LEAF_SET 32 /* where no other is given */
+
 static int
 compare_entries (gconstpointer a, gconstpointer b)
 {
@@ -84,9 +86,11 @@ ss_truth_closest (const SsTruth *truth, const SsId *key)
              : after;
 }
 
-int
-ss_truth_nearest (const SsTruth *truth, SsWorld *world, unsigned place,
-                  const SsId *key, unsigned n)
+/* Those whose first n digits are the key's lie next to each other: the place
+ * of the first, and of who comes behind the last. */
+static unsigned
+find_prefix (const SsTruth *truth, const SsId *key, unsigned n,
+             unsigned *ret_end)
 {
   SsId low = *key, high = *key;
 
@@ -94,14 +98,25 @@ ss_truth_nearest (const SsTruth *truth, SsWorld *world, unsigned place,
     low = ss_id_with_digit (&low, i, 0);
     high = ss_id_with_digit (&high, i, 15);
   }
-  unsigned self = ss_truth_at (truth, place)->index;
+  unsigned first = ss_truth_place (truth, &low);
+  unsigned end = ss_truth_place (truth, &high);
+
+  while (end < truth->entries->len
+         && ss_id_equal (&ss_truth_at (truth, end)->id, &high))
+    end++;
+  *ret_end = end;
+  return first;
+}
+
+int
+ss_truth_nearest (const SsTruth *truth, SsWorld *world, unsigned place,
+                  const SsId *key, unsigned n)
+{
+  unsigned self = ss_truth_at (truth, place)->index, end;
   SsTime best_delay = SS_NEVER;
   int best = -1;
 
-  for (unsigned i = ss_truth_place (truth, &low);
-       i < truth->entries->len
-       && ss_id_compare (&ss_truth_at (truth, i)->id, &high) <= 0;
-       i++) {
+  for (unsigned i = find_prefix (truth, key, n, &end); i < end; i++) {
     unsigned index = ss_truth_at (truth, i)->index;
     SsTime delay = ss_world_delay (world, self, index);
 
@@ -113,13 +128,36 @@ ss_truth_nearest (const SsTruth *truth, SsWorld *world, unsigned place,
   return best;
 }
 
+/* The entry of a full table: the nearest, or by lot, which makes the same
+ * number of hops and is found sooner. */
+static int
+choose_entry (const SsTruth *truth, SsWorld *world, SsRng *rng, unsigned place,
+              const SsId *key, unsigned n)
+{
+  if (rng == NULL)
+    return ss_truth_nearest (truth, world, place, key, n);
+  unsigned end, first = find_prefix (truth, key, n, &end);
+
+  if (first == end)
+    return -1;
+  return (int) (first + ss_rng_below (rng, end - first));
+}
+
+static unsigned
+side_of (const SsWorld *world)
+{
+  unsigned leaf_set = world->options.leaf_set;
+
+  return (leaf_set > 0 ? leaf_set : LEAF_SET) / 2;
+}
+
 /* The rare case: nobody has the next digit. The closest to the key of the
  * perfect row and the leaf set. */
 static unsigned
-go_round (const SsTruth *truth, SsWorld *world, unsigned side, unsigned place,
+go_round (const SsTruth *truth, SsWorld *world, SsRng *rng, unsigned place,
           const SsId *key, unsigned shared)
 {
-  unsigned n = truth->entries->len, best = place;
+  unsigned n = truth->entries->len, best = place, side = side_of (world);
   const unsigned ends[] = { (place + side) % n, (place + n - side) % n };
 
   for (unsigned i = 0; i < G_N_ELEMENTS (ends); i++)
@@ -128,7 +166,7 @@ go_round (const SsTruth *truth, SsWorld *world, unsigned side, unsigned place,
       best = ends[i];
   for (unsigned digit = 0; digit < 16; digit++) {
     SsId prefix = ss_id_with_digit (key, shared, digit);
-    int other = ss_truth_nearest (truth, world, place, &prefix, shared + 1);
+    int other = choose_entry (truth, world, rng, place, &prefix, shared + 1);
 
     if (other >= 0
         && ss_id_closer (key, &ss_truth_at (truth, (unsigned) other)->id,
@@ -139,10 +177,11 @@ go_round (const SsTruth *truth, SsWorld *world, unsigned side, unsigned place,
 }
 
 SsIdealRoute
-ss_truth_route (const SsTruth *truth, SsWorld *world, unsigned side,
+ss_truth_route (const SsTruth *truth, SsWorld *world, SsRng *rng,
                 unsigned place, const SsId *key)
 {
   unsigned n = truth->entries->len, root = ss_truth_closest (truth, key);
+  unsigned side = side_of (world);
   SsIdealRoute route = { 0, 0 };
 
   while (place != root && route.hops < SS_ID_DIGITS) {
@@ -151,10 +190,10 @@ ss_truth_route (const SsTruth *truth, SsWorld *world, unsigned side,
 
     if (MIN (ahead, n - ahead) > side) {
       unsigned shared = ss_id_shared_digits (&at->id, key);
-      int entry = ss_truth_nearest (truth, world, place, key, shared + 1);
+      int entry = choose_entry (truth, world, rng, place, key, shared + 1);
 
       next = entry >= 0 ? (unsigned) entry
-                        : go_round (truth, world, side, place, key, shared);
+                        : go_round (truth, world, rng, place, key, shared);
     }
     g_assert (next != place);
     route.hops++;

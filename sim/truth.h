@@ -42,6 +42,7 @@ typedef struct {
   SsTime delay;
 } SsIdealRoute;
 
-/* From the entry at `place`, with leaf sets of `side` nodes a side. */
-SsIdealRoute ss_truth_route (const SsTruth *truth, SsWorld *world,
-                             unsigned side, unsigned place, const SsId *key);
+/* From the entry at `place`. rng: tables are full of nodes by lot, whose
+ * delays mean nothing; NULL: of the nearest. */
+SsIdealRoute ss_truth_route (const SsTruth *truth, SsWorld *world, SsRng *rng,
+                             unsigned place, const SsId *key);
