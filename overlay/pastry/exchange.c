@@ -35,7 +35,10 @@ static void tell_side (SsPastry *pastry, const SsContact *to,
 static void note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
                             SsLeafsetSide side, const uint64_t *known,
                             unsigned n_known);
-static void take_strangers (SsPastry *pastry, const SsMsgLeafSet *message);
+static void take_strangers (SsPastry *pastry, const SsContact *from,
+                            const SsMsgLeafSet *message);
+static bool is_next_towards (const SsPastry *pastry, const SsContact *peer,
+                             const SsContact *leaf);
 static void approach (SsPastry *pastry, const SsContact *from,
                       const SsMsgLeafSet *message);
 static bool take_candidates (SsPastry *pastry, const SsMsgLeafSet *message,
@@ -320,7 +323,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
   if (active)
     offer (pastry, from);
   bool news = take_candidates (pastry, message, &arc);
-  take_strangers (pastry, message);
+  take_strangers (pastry, from, message);
   approach (pastry, from, message);
   /* The list of those asked may have grown, and moved. */
   ask = find_ask (pastry, &from->id);
@@ -607,18 +610,41 @@ note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
 
 /* A leaf that another does not have, and that is silent, may be dead. */
 static void
-take_strangers (SsPastry *pastry, const SsMsgLeafSet *message)
+take_strangers (SsPastry *pastry, const SsContact *from,
+                const SsMsgLeafSet *message)
 {
   SsTime now = ss_pastry_env (pastry)->now;
   for (unsigned k = 0; k < message->n_strangers; k++) {
     for (unsigned i = 0; i < pastry->leafset.n; i++) {
       SsContact leaf = pastry->leafset.leaves[i];
       SsTime heard = ss_link_last_heard (pastry->link, &leaf.id);
-      if (message->strangers[k] == ss_pastry_prefix (&leaf.id)
-          && now - heard > SS_PASTRY_STRANGE_TIME)
+      if (message->strangers[k] != ss_pastry_prefix (&leaf.id)
+          || now - heard <= SS_PASTRY_STRANGE_TIME)
+        continue;
+      if (is_next_towards (pastry, from, &leaf))
+        ss_pastry_doubt_missed (pastry, &leaf);
+      else
         ss_pastry_doubt (pastry, &leaf, true);
     }
   }
+}
+
+/* Is peer this node's neighbour on the side on which leaf is farther out? */
+static bool
+is_next_towards (const SsPastry *pastry, const SsContact *peer,
+                 const SsContact *leaf)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
+    unsigned n = ss_leafset_count (leafset, side);
+    if (n == 0
+        || !ss_id_equal (&ss_leafset_get (leafset, side, 0)->id, &peer->id))
+      continue;
+    for (unsigned i = 1; i < n; i++)
+      if (ss_id_equal (&ss_leafset_get (leafset, side, i)->id, &leaf->id))
+        return true;
+  }
+  return false;
 }
 
 /* A side that is empty is looked for from node to node: each tells of some

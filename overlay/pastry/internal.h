@@ -149,6 +149,7 @@ typedef struct {
   uint8_t rounds;
   bool suspected;
   bool told;         /* by others, who need not be told */
+  bool missed;       /* the next leaf towards it does not know it */
   SsContact instead; /* told: perhaps a leaf in its place; or all zeros */
 } SsSuspect;
 
@@ -219,6 +220,7 @@ struct SsPastry {
 
   /* client.h */
   bool check_reach;
+  bool is_surely_open;  /* found reachable twice */
   uint8_t reachability; /* SsReachability */
   uint16_t helps;       /* done in help_second */
   SsTime help_second;
@@ -317,6 +319,8 @@ unsigned ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
 
 /* liveness.c */
 void ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told);
+/* A leaf that the neighbour on its side, who is nearer to it, lacks. */
+void ss_pastry_doubt_missed (SsPastry *pastry, const SsContact *leaf);
 void ss_pastry_suspect (SsPastry *pastry, const SsContact *peer);
 bool ss_pastry_is_suspected (const SsPastry *pastry, const SsId *id);
 bool ss_pastry_is_dead (const SsPastry *pastry, const SsId *id);
@@ -437,7 +441,8 @@ void ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from,
                           uint64_t digest);
 void ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message);
 /* A leaf, while it still is one; told: this node knows it from another. */
-void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told);
+void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told,
+                          bool missed);
 void ss_pastry_left (SsPastry *pastry, const SsContact *from);
 void ss_pastry_slept (SsPastry *pastry);
 

@@ -41,6 +41,17 @@ ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told)
 }
 
 void
+ss_pastry_doubt_missed (SsPastry *pastry, const SsContact *leaf)
+{
+  if (find_suspect (pastry, &leaf->id) != NULL)
+    return;
+  ss_pastry_doubt (pastry, leaf, true);
+  SsSuspect *suspect = find_suspect (pastry, &leaf->id);
+  if (suspect != NULL)
+    suspect->missed = true;
+}
+
+void
 ss_pastry_suspect (SsPastry *pastry, const SsContact *peer)
 {
   ss_pastry_doubt (pastry, peer, false);
@@ -57,6 +68,8 @@ ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message)
     return;
   ss_pastry_doubt (pastry, &contact, true);
   SsSuspect *suspect = find_suspect (pastry, &message->id);
+  if (suspect != NULL)
+    suspect->missed = false;
   if (suspect != NULL && message->n_instead > 0)
     suspect->instead = ss_contact_from_record (&message->instead[0]);
 }
@@ -427,7 +440,7 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
     remember_lost (pastry, peer);
   }
   if (leaf)
-    ss_pastry_tell_dead (pastry, &peer->id, suspect->told);
+    ss_pastry_tell_dead (pastry, &peer->id, suspect->told, suspect->missed);
   if (leaf && ss_addr_is_set (&suspect->instead.addr)
       && ss_leafset_find (&pastry->leafset, &suspect->instead.id) == NULL)
     ss_pastry_ask (pastry, &suspect->instead, SS_LEAFSET_REACH_NONE, 0);

@@ -14,7 +14,7 @@
 
 static void tell_dead_to_all (SsPastry *pastry, const SsId *id);
 static void tell_dead_to_side (SsPastry *pastry, const SsId *id,
-                               SsLeafsetSide side);
+                               SsLeafsetSide side, unsigned at);
 static void tell_dead_beside (SsPastry *pastry, const SsId *id,
                               SsLeafsetSide side, unsigned at, int direction);
 static void beat (SsPastry *pastry);
@@ -109,9 +109,11 @@ ss_pastry_heartbeat (SsPastry *pastry, const SsContact *from, uint64_t digest)
 
 /* The dead node's neighbours tell those on their own side of it: together
  * they reach all that had it as a leaf, whom to put in its place included.
- * Whoever else notices tells the neighbours. In a small ring all tell all. */
+ * Whoever else notices tells the neighbours. A neighbour that is so new that
+ * it did not know the dead tells nobody: the next one does. In a small ring
+ * all tell all. */
 void
-ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told)
+ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told, bool missed)
 {
   const SsLeafset *leafset = &pastry->leafset;
   for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
@@ -121,12 +123,12 @@ ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told)
     if (at == n)
       continue;
     if (leafset->whole) {
-      if (at == 0 || !told)
+      if (at == 0 || !told || missed)
         tell_dead_to_all (pastry, id);
       return;
     }
-    if (at == 0)
-      tell_dead_to_side (pastry, id, side);
+    if (at == 0 || missed)
+      tell_dead_to_side (pastry, id, side, at);
     else if (!told)
       tell_dead_beside (pastry, id, side, at, -1);
     if (at == 0 || !told)
@@ -206,16 +208,17 @@ tell_dead_to_all (SsPastry *pastry, const SsId *id)
   }
 }
 
-/* The dead one was the neighbour on that side: all of the other are told. The
- * nearest of these lacks whom this node has last on the dead one's side, the
- * next one the one before, and so on. */
+/* Of the leaves of the other side those who have the dead one, too, are told.
+ * The nearest of these lacks whom this node has last on the dead one's side,
+ * the next one the one before, and so on. */
 static void
-tell_dead_to_side (SsPastry *pastry, const SsId *id, SsLeafsetSide side)
+tell_dead_to_side (SsPastry *pastry, const SsId *id, SsLeafsetSide side,
+                   unsigned at)
 {
   const SsLeafset *leafset = &pastry->leafset;
   SsLeafsetSide other =
       side == SS_LEAFSET_LEFT ? SS_LEAFSET_RIGHT : SS_LEAFSET_LEFT;
-  for (unsigned i = 0; i + 1 < leafset->half; i++) {
+  for (unsigned i = 0; i + at + 1 < leafset->half; i++) {
     unsigned last = leafset->half - 1u - i;
     if (i >= ss_leafset_count (leafset, other))
       break;

@@ -91,6 +91,22 @@ test_provisional (void)
   BOTH (provisional);
 }
 
+/* A node dies, and before anybody has noticed another joins beside it, who
+ * never knew it. Those on the newcomer's side are told all the same. */
+static void
+test_beside_a_newcomer (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    Ring *ring = make_ring (seed, 64, SS_MSEC, 0);
+    RingNode *newcomer = ring_add (ring);
+    RingNode *victim = ring_closest (ring, &newcomer->contact.id);
+    ring_kill (victim);
+    ring_join (newcomer, ring_node (ring, victim->index == 0 ? 1 : 0));
+    require_correct (ring, 90 * SS_SEC);
+    ring_free (ring);
+  }
+}
+
 /* A live root that is doubted wrongly gets the message after all, once. */
 static void
 test_false_alarm (void)
@@ -408,6 +424,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pastry/deaths/provisional", test_provisional);
+  g_test_add_func ("/pastry/deaths/beside-a-newcomer", test_beside_a_newcomer);
   g_test_add_func ("/pastry/deaths/false-alarm", test_false_alarm);
   g_test_add_func ("/pastry/deaths/suspect", test_suspect);
   g_test_add_func ("/pastry/deaths/quiet-death", test_quiet_death);
