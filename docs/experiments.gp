@@ -5,7 +5,7 @@ set key bottom right
 set grid
 set logscale x
 
-rows(table, what) = sprintf("< grep -E '^pastry,%s,.*%s' docs/experiments/pastry.csv", table, what)
+rows(table, what) = sprintf("< grep -E '^pastry,%s,.*: %s' docs/experiments/pastry.csv", table, what)
 
 set xlabel "nodes"
 set xrange [500:200000]
@@ -14,15 +14,15 @@ set output "docs/experiments/hops.svg"
 set title "Hops of a lookup (b = 4, L = 16)"
 set ylabel "mean hops"
 set yrange [2:4.5]
-plot rows("hops", "hops\"") using 4:6:7:8 with yerrorlines title "measured", \
-     rows("hops", "hops\"") using 4:9 with linespoints title "perfect tables", \
+plot rows("routes", "hops\"") using 4:6:7:8 with yerrorlines title "measured", \
+     rows("routes", "hops\"") using 4:9 with linespoints title "perfect tables", \
      "< echo 100000,3.98" using 1:2 with points pt 7 title "paper"
 
 set output "docs/experiments/stretch.svg"
 set title "Distance travelled over the direct one (plane, b = 4, L = 16)"
 set ylabel "ratio of sums"
 set yrange [1:*]
-plot rows("stretch", "") using 4:6:7:8 with yerrorlines title "measured", \
-     rows("stretch", "") using 4:9 with linespoints title "perfect tables", \
+plot rows("routes", "direct\"") using 4:6:7:8 with yerrorlines title "measured", \
+     rows("routes", "direct\"") using 4:9 with linespoints title "perfect tables", \
      "< printf '1000,1.33\\n4000,1.30\\n10000,1.345\\n100000,1.335\\n'" \
        using 1:2 with points pt 7 title "paper (read off its plot)"

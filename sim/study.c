@@ -62,6 +62,7 @@ ss_study_routes (SsWorld *world, unsigned n, SsTime interval,
       unsigned root = ss_truth_closest (truth, &key);
 
       routes.ideal_hops += ideal.hops;
+      routes.ideal_hops_max = MAX (routes.ideal_hops_max, ideal.hops);
       delay += (double) ideal.delay;
       if (root != place)
         direct += (double) ss_world_delay (world, from,

@@ -12,9 +12,10 @@ bool ss_study_grow (SsWorld *world, unsigned n);
 typedef struct {
   SsLookupResult measured;
   double ideal_hops, ideal_stretch; /* of the first SS_STUDY_IDEAL_MAX */
+  unsigned ideal_hops_max;          /* of these */
 } SsStudyRoutes;
 
-#define SS_STUDY_IDEAL_MAX 20000
+#define SS_STUDY_IDEAL_MAX 50000
 
 /* n lookups from random nodes for random keys, one each interval. */
 void ss_study_routes (SsWorld *world, unsigned n, SsTime interval,

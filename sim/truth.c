@@ -176,19 +176,33 @@ go_round (const SsTruth *truth, SsWorld *world, SsRng *rng, unsigned place,
   return best;
 }
 
+/* Does the key lie within the leaf set? */
+static bool
+covers (const SsTruth *truth, unsigned side, unsigned place, const SsId *key)
+{
+  unsigned n = truth->entries->len;
+
+  if (2 * side + 1 >= n)
+    return true;
+  const SsId *from = &ss_truth_at (truth, place + n - side)->id;
+  SsId end = ss_id_subtract (&ss_truth_at (truth, place + side)->id, from);
+  SsId at = ss_id_subtract (key, from);
+
+  return ss_id_compare (&at, &end) <= 0;
+}
+
 SsIdealRoute
 ss_truth_route (const SsTruth *truth, SsWorld *world, SsRng *rng,
                 unsigned place, const SsId *key)
 {
-  unsigned n = truth->entries->len, root = ss_truth_closest (truth, key);
-  unsigned side = side_of (world);
+  unsigned root = ss_truth_closest (truth, key), side = side_of (world);
   SsIdealRoute route = { 0, 0 };
 
   while (place != root && route.hops < SS_ID_DIGITS) {
     const SsTruthEntry *at = ss_truth_at (truth, place);
-    unsigned ahead = (root + n - place) % n, next = root;
+    unsigned next = root;
 
-    if (MIN (ahead, n - ahead) > side) {
+    if (!covers (truth, side, place, key)) {
       unsigned shared = ss_id_shared_digits (&at->id, key);
       int entry = choose_entry (truth, world, rng, place, key, shared + 1);
 
