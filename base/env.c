@@ -1,7 +1,6 @@
 /* A node's surroundings. */
 #include "base/env.h"
 
-#include <glib.h>
 #include <stdarg.h>
 
 void
@@ -21,6 +20,15 @@ ss_env_clear (SsEnv *env)
 {
   ss_timers_clear (&env->timers);
   ss_rng_clear (&env->rng);
+}
+
+GBytes *
+ss_env_keep (const SsEnv *env, const uint8_t *data, size_t len)
+{
+  if (env->shared != NULL && data == env->shared_copy
+      && len == g_bytes_get_size (env->shared))
+    return g_bytes_ref (env->shared);
+  return g_bytes_new (data, len);
 }
 
 void

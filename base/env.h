@@ -1,6 +1,8 @@
 /* What one node sees of the world: handed down, never global. */
 #pragma once
 
+#include <glib.h>
+
 #include "base/counters.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -8,12 +10,20 @@
 
 typedef enum { SS_LOG_ERROR, SS_LOG_INFO, SS_LOG_DEBUG } SsLogLevel;
 
+/* Immutable bytes, and where in a datagram they lie. */
+typedef struct {
+  GBytes *bytes; /* NULL: none */
+  size_t at;
+} SsBody;
+
 typedef struct {
   SsTime now;         /* set by the driver's calls; never goes back */
   SsTime wall_offset; /* UNIX time in ns is now + wall_offset */
   SsRng rng;
   SsTimers timers;
   SsCounters counters;
+  GBytes *shared; /* equal to what lies at shared_copy of what comes in */
+  const uint8_t *shared_copy;
   SsLogLevel log_level;
   void (*log) (void *user, SsLogLevel level,
                const char *text); /* may be NULL */
@@ -23,6 +33,10 @@ typedef struct {
 void ss_env_init (SsEnv *env, const uint8_t seed[32], SsTime now,
                   SsTime wall_offset);
 void ss_env_clear (SsEnv *env);
+
+/* What has come in, to be kept: a reference to what the driver shares, if it is
+ * that, else a copy. */
+GBytes *ss_env_keep (const SsEnv *env, const uint8_t *data, size_t len);
 
 /* State changes at INFO, decisions at DEBUG, packets never. */
 void ss_env_log (SsEnv *env, SsLogLevel level, const char *format, ...)

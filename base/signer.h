@@ -1,6 +1,7 @@
-/* Signatures of stations: Ed25519 (RFC 8032) in the shipped programs
- * (base/signer_ed25519.c), a cheap keyed hash in the simulator
- * (sim/signer_plain.c). The choice is made by the linker; sizes are equal. */
+/* Signatures of stations, and the digests that are signed: Ed25519 (RFC 8032)
+ * and BLAKE2b (RFC 7693) in the shipped programs (base/signer_ed25519.c), cheap
+ * hashes in the simulator (sim/signer_plain.c). The choice is made by the
+ * linker; sizes are equal. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 
 #define SS_SEED_LEN      32
 #define SS_SIGNATURE_LEN 64
+#define SS_DIGEST_LEN    16
 
 /* A key pair, ready to sign; hold it by value, wipe it with _clear. */
 typedef struct {
@@ -23,3 +25,6 @@ void ss_signer_sign (const SsSigner *signer, const void *message, size_t len,
                      uint8_t ret_signature[SS_SIGNATURE_LEN]);
 bool ss_signer_verify (const SsKey *key, const void *message, size_t len,
                        const uint8_t signature[SS_SIGNATURE_LEN]);
+/* Of the parts, one after the other. */
+void ss_signer_digest (const SsBytes *parts, size_t n_parts,
+                       uint8_t ret_digest[SS_DIGEST_LEN]);

@@ -34,3 +34,15 @@ ss_signer_verify (const SsKey *key, const void *message, size_t len,
 {
   return crypto_sign_verify_detached (signature, message, len, key->b) == 0;
 }
+
+void
+ss_signer_digest (const SsBytes *parts, size_t n_parts,
+                  uint8_t ret_digest[SS_DIGEST_LEN])
+{
+  crypto_generichash_state state;
+
+  crypto_generichash_init (&state, NULL, 0, SS_DIGEST_LEN);
+  for (size_t i = 0; i < n_parts; i++)
+    crypto_generichash_update (&state, parts[i].data, parts[i].len);
+  crypto_generichash_final (&state, ret_digest, SS_DIGEST_LEN);
+}

@@ -296,6 +296,18 @@ ss_node_input (SsNode *node, SsTime now, const SsAddr *from, uint8_t *datagram,
 }
 
 void
+ss_node_input_with (SsNode *node, SsTime now, const SsAddr *from,
+                    uint8_t *datagram, size_t len, const SsBody *body)
+{
+  if (body != NULL) {
+    node->env.shared = body->bytes;
+    node->env.shared_copy = datagram + body->at;
+  }
+  ss_node_input (node, now, from, datagram, len);
+  node->env.shared = NULL;
+}
+
+void
 ss_node_tick (SsNode *node, SsTime now)
 {
   SsTimer *timer;
@@ -344,6 +356,12 @@ size_t
 ss_node_output (SsNode *node, SsAddr *ret_to, uint8_t *buf, size_t cap)
 {
   return ss_link_output (node->link, ret_to, buf, cap);
+}
+
+const SsBody *
+ss_node_body_out (const SsNode *node)
+{
+  return ss_link_body_out (node->link);
 }
 
 bool

@@ -87,6 +87,13 @@ void ss_node_prefetch (const SsNode *node, unsigned step,
 SsTime ss_node_deadline (const SsNode *node); /* SS_NEVER when idle */
 /* One datagram into buf (cap at least SS_DATAGRAM_MAX); 0: drained. */
 size_t ss_node_output (SsNode *node, SsAddr *ret_to, uint8_t *buf, size_t cap);
+/* Where nothing is encrypted, a driver of many nodes need not keep a copy of
+ * each packet for each of them: here is what the datagram put out last carries
+ * of immutable bytes (NULL: nothing), and the datagram that comes in with such
+ * in place is kept by reference. body may be NULL. */
+const SsBody *ss_node_body_out (const SsNode *node);
+void ss_node_input_with (SsNode *node, SsTime now, const SsAddr *from,
+                         uint8_t *datagram, size_t len, const SsBody *body);
 bool ss_node_event (SsNode *node, SsEvent *ret_event);
 
 /* Commands. Each takes `now` first, as input does. */

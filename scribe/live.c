@@ -64,8 +64,8 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
   const uint8_t *had = packet ? g_bytes_get_data (packet, &had_len) : NULL;
   bool is_same = packet && had_len == bytes->len
                  && memcmp (had, bytes->data, had_len) == 0;
-  packet =
-      is_same ? g_bytes_ref (packet) : g_bytes_new (bytes->data, bytes->len);
+  packet = is_same ? g_bytes_ref (packet)
+                   : ss_env_keep (scribe->env, bytes->data, bytes->len);
   SsPacketVerdict verdict = is_same ? SS_PACKET_DUPLICATE : SS_PACKET_NEW;
   if (scribe->app.packet)
     verdict =

@@ -9,9 +9,12 @@
 #define FIND_AGAIN   (250 * SS_MSEC)
 #define FRAME_MIN    200 /* bytes; the mean is SS_WORLD_FRAME_BYTES */
 #define FRAME_SPREAD 81
-#define BIG_FRAME    4 /* times as large, in a stream of another rate */
-#define FRAME_MAX    (BIG_FRAME * (FRAME_MIN + FRAME_SPREAD) + 8)
-#define FRAMES_KEPT  1024 /* of those on their way: each is looked at often */
+/* A stream of another rate is as of video: 25 frames a second, each of which
+ * takes many packets. */
+#define VIDEO_FRAME_TIME (40 * SS_MSEC)
+#define VIDEO_SPREAD     5 /* a frame is longer or shorter by up to 1 in so */
+#define VIDEO_FRAME_MAX  (256 * 1024)
+#define FRAMES_KEPT      256 /* on their way: each is looked at often */
 /* Frames leave at source time + latency, within this share of it; later is
  * better than lost, so that is only reported. */
 #define EARLY_DIVISOR 10
@@ -28,8 +31,8 @@ mix (uint64_t number)
 typedef struct {
   uint64_t number;
   unsigned epoch;
-  size_t len; /* 0: none */
-  uint8_t data[FRAME_MAX];
+  size_t len, capacity; /* 0: none */
+  uint8_t *data;
 } Made;
 
 struct SsAir {
@@ -45,7 +48,22 @@ ss_air_new (void)
 void
 ss_air_free (SsAir *air)
 {
+  for (unsigned i = 0; i < FRAMES_KEPT; i++)
+    g_free (air->made[i].data);
   g_free (air);
+}
+
+/* The length of a frame, of which `state` is the chance. */
+static size_t
+frame_len (const SsWorld *world, uint64_t state)
+{
+  size_t mean = world->options.kbits * (VIDEO_FRAME_TIME / SS_MSEC) / 8;
+
+  if (mean == 0)
+    return FRAME_MIN + state % FRAME_SPREAD;
+  size_t spread = mean / VIDEO_SPREAD;
+
+  return MIN (mean - spread + state % (2 * spread + 1), VIDEO_FRAME_MAX);
 }
 
 /* A frame's bytes follow from its epoch and number. */
@@ -60,12 +78,14 @@ make_frame (const SsWorld *world, unsigned epoch, uint64_t number)
 
   made->number = number;
   made->epoch = epoch;
-  made->len = FRAME_MIN + state % FRAME_SPREAD;
-  if (world->options.kbits > 0)
-    made->len *= BIG_FRAME;
+  made->len = frame_len (world, state);
+  if (made->capacity < made->len) {
+    made->capacity = made->len;
+    made->data = g_realloc (made->data, made->capacity);
+  }
   for (size_t i = 0; i < made->len; i += sizeof state) {
     state = mix (state);
-    memcpy (made->data + i, &state, sizeof state);
+    memcpy (made->data + i, &state, MIN (sizeof state, made->len - i));
   }
   return made;
 }
@@ -73,12 +93,7 @@ make_frame (const SsWorld *world, unsigned epoch, uint64_t number)
 static SsTime
 frame_time (const SsWorld *world)
 {
-  if (world->options.kbits == 0)
-    return SS_WORLD_FRAME_TIME;
-  /* Timestamps travel in whole units: so does this. */
-  SsTime bits = 8 * BIG_FRAME * SS_WORLD_FRAME_BYTES;
-
-  return MAX (bits / world->options.kbits, 1) * SS_MSEC;
+  return world->options.kbits == 0 ? SS_WORLD_FRAME_TIME : VIDEO_FRAME_TIME;
 }
 
 static void

@@ -16,6 +16,8 @@
 #define FROZEN_MAX (256 * 1024) /* bytes that a frozen node's socket holds */
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
+/* As net/loop.c: the next datagram so soon after the last makes a stream. */
+#define STREAM_GAP (8 * SS_MSEC)
 /* How many events ahead what they need is fetched. */
 #define AHEAD_PLACE 12
 #define AHEAD_NODE  10
@@ -25,6 +27,7 @@ typedef enum {
   EVENT_ARRIVAL,
   EVENT_LATE_ARRIVAL, /* has waited for the last link */
   EVENT_WAKE,
+  EVENT_READ, /* what has come of a stream is taken */
   EVENT_CALL,
 } EventKind;
 
@@ -36,8 +39,11 @@ typedef struct {
   bool is_frozen, is_mute;
   bool is_pumped; /* its output is being drained further up the stack */
   double x, y;    /* plane */
-  SsPacket *held, *held_last; /* frozen: what came meanwhile */
+  SsPacket *held, *held_last; /* what its socket holds */
   size_t held_bytes;
+  SsTime received, hold_until; /* as net/loop.c has them; 0: not held */
+  SsPacket *newest; /* of the arrival queued last; NULL: that has come */
+  SsTime newest_at;
   SsTime woke_at;   /* last; */
   unsigned n_wakes; /* and how often at that time */
 } Place;
@@ -114,16 +120,23 @@ ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
   return network;
 }
 
+/* With all that are chained to it. */
+static void
+give_back (SsNetwork *network, SsPacket *packet)
+{
+  while (packet != NULL) {
+    SsPacket *next = packet->next;
+
+    ss_pool_give_back (&network->pool, packet);
+    packet = next;
+  }
+}
+
 static void
 drop_held (SsNetwork *network, Place *place)
 {
-  while (place->held != NULL) {
-    SsPacket *packet = place->held;
-
-    place->held = packet->next;
-    ss_pool_give_back (&network->pool, packet);
-  }
-  place->held_last = NULL;
+  give_back (network, place->held);
+  place->held = place->held_last = NULL;
   place->held_bytes = 0;
 }
 
@@ -138,7 +151,7 @@ ss_network_free (SsNetwork *network)
   }
   while (ss_queue_pop (&network->queue, SS_NEVER, &event))
     if (event.kind == EVENT_ARRIVAL || event.kind == EVENT_LATE_ARRIVAL)
-      ss_pool_give_back (&network->pool, event.data);
+      give_back (network, event.data);
     else if (event.kind == EVENT_CALL)
       g_free (event.data);
   ss_queue_clear (&network->queue);
@@ -204,9 +217,32 @@ draw_delay (SsNetwork *network, unsigned from, unsigned to)
   return MAX (delay, SS_USEC);
 }
 
+/* What comes to a node at one time is one event, if it was sent in a row. */
+static void
+post (SsNetwork *network, unsigned to, SsTime at, SsPacket *packet)
+{
+  Place *place = place_of (network, to);
+
+  if (place->newest != NULL && place->newest_at == at) {
+    place->newest->next = packet;
+  } else {
+    const SsQueued event = {
+      .at = at,
+      .kind = EVENT_ARRIVAL,
+      .node = to,
+      .data = packet,
+    };
+
+    ss_queue_push (&network->queue, &event);
+    place->newest_at = at;
+  }
+  place->newest = packet;
+}
+
+/* body is what the bytes contain, or NULL. */
 static void
 send (SsNetwork *network, unsigned from, const SsAddr *addr,
-      const uint8_t *bytes, size_t len)
+      const uint8_t *bytes, size_t len, const SsBody *body)
 {
   const SsNetworkOptions *options = &network->options;
   unsigned copies = 1;
@@ -245,32 +281,36 @@ send (SsNetwork *network, unsigned from, const SsAddr *addr,
       network->stats.lost++;
       continue;
     }
-    const SsQueued event = {
-      .at = network->now + delay,
-      .kind = EVENT_ARRIVAL,
-      .node = to,
-      .data = ss_pool_take (&network->pool, from, bytes, len),
-    };
-
-    ss_queue_push (&network->queue, &event);
+    post (network, to, network->now + delay,
+          ss_pool_take (&network->pool, from, bytes, len, body));
   }
 }
 
-static void
-send_tampered (SsNetwork *network, unsigned from, const SsAddr *addr,
-               uint8_t *bytes, size_t len)
+static bool
+tamper (SsNetwork *network, unsigned from, const SsAddr *addr, uint8_t *bytes,
+        size_t *len)
 {
   for (unsigned i = 0; i < network->tampers->len; i++) {
-    const Tamper *tamper = &g_array_index (network->tampers, Tamper, i);
+    const Tamper *by = &g_array_index (network->tampers, Tamper, i);
     uint32_t to = (uint32_t) addr->ip[12] << 24 | (uint32_t) addr->ip[13] << 16
                   | (uint32_t) addr->ip[14] << 8 | addr->ip[15];
 
-    if (tamper->node == from
-        && !tamper->function (tamper->user, to - FIRST_IP, bytes, &len))
-      return;
-    g_assert (len <= SS_DATAGRAM_MAX);
+    if (by->node == from && !by->function (by->user, to - FIRST_IP, bytes, len))
+      return false;
+    g_assert (*len <= SS_DATAGRAM_MAX);
   }
-  send (network, from, addr, bytes, len);
+  return true;
+}
+
+/* Is the body in its place? Not after sealing, or tampering. */
+static bool
+is_in_place (const SsBody *body, const uint8_t *bytes, size_t len)
+{
+  size_t body_len;
+  const void *data = g_bytes_get_data (body->bytes, &body_len);
+
+  return body->at + body_len <= len
+         && memcmp (bytes + body->at, data, body_len) == 0;
 }
 
 static void
@@ -310,8 +350,15 @@ pump (SsNetwork *network, unsigned node)
     SsEvent event;
 
     is_busy = false;
-    while ((len = ss_node_output (place->node, &to, buf, sizeof buf)) > 0)
-      send_tampered (network, node, &to, buf, len);
+    while ((len = ss_node_output (place->node, &to, buf, sizeof buf)) > 0) {
+      const SsBody *body = ss_node_body_out (place->node);
+
+      if (!tamper (network, node, &to, buf, &len))
+        continue;
+      if (body != NULL && !is_in_place (body, buf, len))
+        body = NULL;
+      send (network, node, &to, buf, len, body);
+    }
     while (ss_node_event (place->node, &event)) {
       is_busy = true;
       network->event (network->user, node, &event);
@@ -343,6 +390,8 @@ bring_up (SsNetwork *network, unsigned node, const SsNodeConfig *config)
   place->life++;
   place->is_frozen = place->is_mute = place->is_pumped = false;
   place->wake_at = SS_NEVER;
+  place->received = -SS_SEC;
+  place->hold_until = 0;
   drop_held (network, place);
   ss_network_rng (network, "node", (uint64_t) place->life << 32 | node, &rng);
   ss_rng_bytes (&rng, seed, sizeof seed);
@@ -447,11 +496,21 @@ ss_network_forge (SsNetwork *network, unsigned node, unsigned to,
   SsAddr addr = ss_network_addr (to);
 
   g_assert (len <= SS_DATAGRAM_MAX);
-  send (network, node, &addr, bytes, len);
+  send (network, node, &addr, bytes, len, NULL);
 }
 
 static void
-trace (SsNetwork *network, unsigned node, const SsPacket *packet)
+tick (SsNetwork *network, const Place *place)
+{
+  if (ss_node_deadline (place->node) > network->now)
+    return;
+  network->stats.ticks++;
+  ss_node_tick (place->node, network->now);
+}
+
+static void
+trace (SsNetwork *network, unsigned node, const SsPacket *packet,
+       const uint8_t *bytes)
 {
   const uint64_t head[] = {
     (uint64_t) network->now,
@@ -459,30 +518,41 @@ trace (SsNetwork *network, unsigned node, const SsPacket *packet)
     packet->len,
   };
 
-  ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), packet->bytes,
-                packet->len);
+  ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), bytes, packet->len);
 }
 
-/* Gives the packet back to the pool. */
+/* Hands the node what its socket holds, then does what is due by then, as a
+ * main loop would. */
 static void
-input (SsNetwork *network, unsigned node, SsPacket *packet)
+read_held (SsNetwork *network, unsigned node)
 {
   Place *place = place_of (network, node);
-  SsAddr from = ss_network_addr (packet->from);
+  SsPacket *packet = place->held;
+  uint8_t bytes[SS_DATAGRAM_MAX];
 
-  network->stats.delivered++;
-  trace (network, node, packet);
-  ss_node_input (place->node, network->now, &from, packet->bytes, packet->len);
-  ss_pool_give_back (&network->pool, packet);
+  place->held = place->held_last = NULL;
+  place->held_bytes = 0;
+  while (packet != NULL) {
+    SsAddr from = ss_network_addr (packet->from);
+    SsPacket *next = packet->next;
+
+    network->stats.delivered++;
+    ss_pool_copy_out (packet, bytes);
+    trace (network, node, packet, bytes);
+    ss_node_input_with (place->node, network->now, &from, bytes, packet->len,
+                        packet->body.bytes != NULL ? &packet->body : NULL);
+    ss_pool_give_back (&network->pool, packet);
+    packet = next;
+  }
+  tick (network, place);
   pump (network, node);
 }
 
 /* False: the datagram waits before its last step, or is lost there. */
 static bool
-pass_access (SsNetwork *network, const SsQueued *event)
+pass_access (SsNetwork *network, const SsQueued *event, SsPacket *packet)
 {
   const SsNetworkOptions *options = &network->options;
-  SsPacket *packet = event->data;
   SsTime wait = 0;
 
   if (options->arrive == NULL || event->kind == EVENT_LATE_ARRIVAL)
@@ -495,34 +565,77 @@ pass_access (SsNetwork *network, const SsQueued *event)
   }
   if (wait == 0)
     return true;
-  SsQueued later = *event;
+  const SsQueued later = {
+    .at = event->at + wait,
+    .kind = EVENT_LATE_ARRIVAL,
+    .node = event->node,
+    .data = packet,
+  };
 
-  later.at += wait;
-  later.kind = EVENT_LATE_ARRIVAL;
   ss_queue_push (&network->queue, &later);
   return false;
 }
 
+/* Into the socket's buffer, if the node lives and can be reached. */
 static void
-arrive (SsNetwork *network, unsigned node, SsPacket *packet)
+hold (SsNetwork *network, Place *place, SsPacket *packet)
 {
-  Place *place = place_of (network, node);
-
   if (place->node == NULL
       || place->side != place_of (network, packet->from)->side
       || (place->is_frozen && place->held_bytes + packet->len > FROZEN_MAX)) {
     network->stats.lost++;
     ss_pool_give_back (&network->pool, packet);
-  } else if (place->is_frozen) {
-    if (place->held == NULL)
-      place->held = packet;
-    else
-      place->held_last->next = packet;
-    place->held_last = packet;
-    place->held_bytes += packet->len;
-  } else {
-    input (network, node, packet);
+    return;
   }
+  packet->next = NULL;
+  if (place->held == NULL)
+    place->held = packet;
+  else
+    place->held_last->next = packet;
+  place->held_last = packet;
+  place->held_bytes += packet->len;
+}
+
+/* What comes alone is taken at once, and a stream now and then. */
+static void
+take (SsNetwork *network, unsigned node)
+{
+  Place *place = place_of (network, node);
+
+  if (network->options.hold_off > 0
+      && network->now - place->received < STREAM_GAP) {
+    place->hold_until = network->now + network->options.hold_off;
+    const SsQueued end = {
+      .at = place->hold_until,
+      .kind = EVENT_READ,
+      .node = node,
+      .number = place->life,
+    };
+
+    ss_queue_push (&network->queue, &end);
+  }
+  place->received = network->now;
+  read_held (network, node);
+}
+
+static void
+arrive (SsNetwork *network, const SsQueued *event)
+{
+  Place *place = place_of (network, event->node);
+  SsPacket *packet = event->data;
+
+  if (event->kind == EVENT_ARRIVAL && place->newest_at == event->at)
+    place->newest = NULL;
+  while (packet != NULL) {
+    SsPacket *next = packet->next;
+
+    packet->next = NULL;
+    if (pass_access (network, event, packet))
+      hold (network, place, packet);
+    packet = next;
+  }
+  if (place->held != NULL && !place->is_frozen && place->hold_until == 0)
+    take (network, event->node);
 }
 
 /* The buffer is read before the timers run, as a main loop would do that has
@@ -534,24 +647,8 @@ ss_network_thaw (SsNetwork *network, unsigned node)
 
   g_assert (place->is_frozen);
   place->is_frozen = false;
-  uint32_t life = place->life;
-
-  while (place->held != NULL) {
-    SsPacket *packet = place->held;
-
-    place->held = packet->next;
-    place->held_bytes -= packet->len;
-    input (network, node, packet);
-    place = place_of (network, node);
-    if (place->node == NULL || place->life != life)
-      return;
-  }
-  drop_held (network, place);
-  ss_node_tick (place->node, network->now);
-  pump (network, node);
-  place = place_of (network, node);
-  if (place->node != NULL)
-    arm (network, node);
+  place->hold_until = 0;
+  read_held (network, node);
 }
 
 static void
@@ -568,11 +665,21 @@ wake (SsNetwork *network, const SsQueued *event)
   place->n_wakes = place->woke_at == event->at ? place->n_wakes + 1 : 0;
   place->woke_at = event->at;
   g_assert (place->n_wakes < WAKES_MAX);
-  if (ss_node_deadline (place->node) <= network->now) {
-    network->stats.ticks++;
-    ss_node_tick (place->node, network->now);
-  }
+  tick (network, place);
   pump (network, event->node);
+}
+
+static void
+end_hold (SsNetwork *network, const SsQueued *event)
+{
+  Place *place = place_of (network, event->node);
+
+  if (place->node == NULL || place->life != event->number
+      || place->hold_until != event->at)
+    return;
+  place->hold_until = 0;
+  if (!place->is_frozen && place->held != NULL)
+    take (network, event->node);
 }
 
 void
@@ -631,8 +738,10 @@ ss_network_run (SsNetwork *network, SsTime until)
     switch ((EventKind) event.kind) {
     case EVENT_ARRIVAL:
     case EVENT_LATE_ARRIVAL:
-      if (pass_access (network, &event))
-        arrive (network, event.node, event.data);
+      arrive (network, &event);
+      break;
+    case EVENT_READ:
+      end_hold (network, &event);
       break;
     case EVENT_WAKE:
       wake (network, &event);

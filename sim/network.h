@@ -28,6 +28,9 @@ typedef struct {
   double duplicate; /* come twice */
   double straggle;  /* come late, by up to: */
   SsTime straggle_delay;
+  /* While datagrams stream in, a node takes them at most so often, as the
+   * programs do (net/loop.c); 0: each as it comes. */
+  SsTime hold_off;
   /* hook: one way between two, symmetric or not. */
   SsTime (*hook) (void *user, unsigned from, unsigned to);
   void *hook_user;
@@ -103,7 +106,7 @@ void ss_network_run (SsNetwork *network, SsTime until);
 
 typedef struct {
   uint64_t events; /* arrivals, wakes (in time or out of date), calls */
-  uint64_t ticks;  /* wakes for which a timer was due */
+  uint64_t ticks;  /* times that timers were due */
   uint64_t sent, delivered, lost, duplicated, bytes_sent;
   size_t memory; /* of datagrams on the way and the queue */
 } SsNetworkStats;

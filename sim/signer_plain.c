@@ -1,12 +1,15 @@
 /* Stations' signatures for the simulator: a hash of key and message that
- * anybody could compute, for a real verification costs 45 us and a simulated
- * station has thousands of listeners. Keys, sizes and outcomes of honest use
- * are those of base/signer_ed25519.c; the shipped programs cannot link this. */
+ * anybody could compute, for a real verification costs 45 us, a real digest
+ * of a packet 1.5 us, and a simulated station has thousands of listeners.
+ * Keys, sizes and outcomes of honest use are those of
+ * base/signer_ed25519.c; the shipped programs cannot link this. */
 #include "base/signer.h"
 
 #include <glib.h>
 #include <sodium.h>
 #include <string.h>
+
+#include "sim/lanes.h"
 
 /* The key is public, so it is all that signing and verifying need. */
 static void
@@ -46,4 +49,23 @@ ss_signer_verify (const SsKey *key, const void *message, size_t len,
   uint8_t expected[SS_SIGNATURE_LEN];
   compute (key, message, len, expected);
   return sodium_memcmp (expected, signature, sizeof expected) == 0;
+}
+
+void
+ss_signer_digest (const SsBytes *parts, size_t n_parts,
+                  uint8_t ret_digest[SS_DIGEST_LEN])
+{
+  SsLanes lanes;
+  uint64_t words[2];
+
+  G_STATIC_ASSERT (sizeof words == SS_DIGEST_LEN);
+  ss_lanes_init (&lanes);
+  for (size_t i = 0; i < n_parts; i++) {
+    lanes.words[0] = ss_lane_absorb (lanes.words[0], parts[i].len);
+    ss_lanes_add (&lanes, parts[i].data, parts[i].len);
+  }
+  ss_lanes_finish (&lanes, words);
+  for (unsigned i = 0; i < G_N_ELEMENTS (words); i++)
+    words[i] = GUINT64_TO_LE (words[i]);
+  memcpy (ret_digest, words, sizeof words);
 }

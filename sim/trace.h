@@ -3,14 +3,12 @@
  * simulation's trace. */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "sim/lanes.h"
 
-#define SS_TRACE_LANES       4
 #define SS_TRACE_HASH_STRLEN 33
 
 typedef struct {
-  uint64_t lanes[SS_TRACE_LANES];
+  SsLanes lanes;
 } SsTrace;
 
 void ss_trace_init (SsTrace *trace);

@@ -93,6 +93,7 @@ ss_world_new (const SsSimOptions *options)
     .between_user = world,
     .delay = options->delay,
     .jitter = options->jitter,
+    .hold_off = options->hold_off,
     .loss = options->loss,
     .duplicate = options->duplicate,
     .straggle = options->straggle,

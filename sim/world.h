@@ -4,7 +4,7 @@
  *
  * A frame's bytes follow from its broadcast (`epoch`: the broadcaster's lives
  * count from 0) and its number, as of Opus at 96 kbit/s: 240 bytes in the
- * mean, 20 ms each. */
+ * mean, 20 ms each, or of video at another rate: 25 frames a second. */
 #pragma once
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ typedef struct {
   uint64_t seed;
   unsigned runs; /* scenarios of many seeds: how many */
   double loss, duplicate, straggle;
-  SsTime delay, jitter;
+  SsTime delay, jitter, hold_off;
   SsTopologyKind topology;
   double one_way; /* of the ordered pairs: nothing comes through */
   SsAccess access;
@@ -33,7 +33,7 @@ typedef struct {
   double rate;       /* lookups a node and second */
   unsigned leaf_set; /* L; 0: the node's default */
   SsTime latency;
-  unsigned kbits;  /* of the stream; 0: as of Opus, 96 */
+  unsigned kbits;  /* of a stream of video; 0: of Opus, 96 */
   int parity;      /* -1: scenarios that try several try all */
   SsTime duration; /* of the broadcast */
   bool verbose;

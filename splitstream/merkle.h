@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SS_MERKLE_NODE_LEN   16
+#define SS_MERKLE_NODE_LEN   16 /* a digest of base/signer.h */
 #define SS_MERKLE_DEPTH_MAX  6
 #define SS_MERKLE_LEAVES_MAX 64
 

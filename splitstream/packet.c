@@ -9,7 +9,6 @@
  * signature, which nobody else can vary, and the way to the top. */
 #include "splitstream/packet.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum {
@@ -199,12 +198,10 @@ hash_leaf (const SsKey *key, unsigned stripe, uint32_t sequence, uint8_t type,
   head[1 + SS_KEY_LEN] = (uint8_t) stripe;
   memcpy (head + 2 + SS_KEY_LEN, &big_endian, 4);
   head[6 + SS_KEY_LEN] = type;
-  crypto_generichash_state state;
-  crypto_generichash_init (&state, NULL, 0, SS_MERKLE_NODE_LEN);
-  crypto_generichash_update (&state, head, sizeof head);
-  crypto_generichash_update (&state, text, len);
+  const SsBytes parts[] = { { head, sizeof head }, { text, len } };
   SsMerkleNode leaf;
-  crypto_generichash_final (&state, leaf.b, sizeof leaf.b);
+  G_STATIC_ASSERT (sizeof leaf.b == SS_DIGEST_LEN);
+  ss_signer_digest (parts, G_N_ELEMENTS (parts), leaf.b);
   return leaf;
 }
 

@@ -85,6 +85,7 @@ ss_link_free (SsLink *link)
   ss_link_early_clear (link);
   g_queue_clear_full (&link->outbox, g_free);
   g_queue_clear_full (&link->failures, g_free);
+  g_clear_pointer (&link->body_out.bytes, g_bytes_unref);
   ss_limit_clear (&link->initiations_addr);
   ss_limit_clear (&link->initiations_ip);
   ss_limit_clear (&link->accepted);

@@ -190,6 +190,31 @@ take (SsLink *link, SsLinkPeer *peer, SsLinkItem *item)
                           item->deadline);
 }
 
+static void
+forget_body (SsLink *link)
+{
+  g_clear_pointer (&link->body_out.bytes, g_bytes_unref);
+}
+
+/* The item's message is in the datagram, and ends at that place. */
+static void
+note_body (SsLink *link, const SsLinkItem *item, size_t end)
+{
+  GBytes *noted = link->body_out.bytes;
+  if (item->body_len == 0
+      || (noted && g_bytes_get_size (noted) >= item->body_len))
+    return;
+  forget_body (link);
+  link->body_out.bytes = g_bytes_ref (item->body);
+  link->body_out.at = end - item->body_len;
+}
+
+const SsBody *
+ss_link_body_out (const SsLink *link)
+{
+  return link->body_out.bytes ? &link->body_out : NULL;
+}
+
 static size_t
 put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
 {
@@ -231,6 +256,8 @@ put_frames (SsLink *link, SsPeerWork *work, Load load, uint8_t *buf,
             : NULL;
     size_t n = put_message (item, !following, buf + len);
     len += n;
+    if (load == LOAD_DATA)
+      note_body (link, item, HEADER_LEN + len);
     if (item->class != SS_CLASS_CONTROL)
       *ret_media_len += n;
     if (!item->reliable)
@@ -346,6 +373,7 @@ ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap)
   }
   size_t len = 0;
   ss_link_enter (link);
+  forget_body (link);
   for (unsigned i = 0; i < SS_N_CLASSES && len == 0; i++) {
     while (len == 0 && link->outbox.length == 0 && link->ready[i].head)
       len = output_peer (link, link->ready[i].head->data, i, ret_to, buf);

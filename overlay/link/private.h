@@ -262,6 +262,8 @@ struct SsLink {
   GQueue failures;      /* SsLinkFailure */
   GPtrArray *questions; /* SsLinkQuestion; or NULL */
 
+  SsBody body_out; /* the longest in the datagram put out last; or NULL */
+
   /* Upload cap, as a virtual clock of bytes sent: 0 is no cap. */
   uint64_t upload_bytes_per_second;
   SsTime pace_paid; /* what was sent is paid for by then */

@@ -48,7 +48,7 @@ test_pool (void)
 
     for (unsigned i = 0; i < G_N_ELEMENTS (lens); i++) {
       memset (bytes, (int) (i + round), sizeof bytes);
-      packets[i] = ss_pool_take (&pool, i, bytes, lens[i]);
+      packets[i] = ss_pool_take (&pool, i, bytes, lens[i], NULL);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS (lens); i++) {
       memset (bytes, (int) (i + round), sizeof bytes);
@@ -63,6 +63,33 @@ test_pool (void)
       memory = pool.memory;
     g_assert_cmpuint (pool.memory, ==, memory);
   }
+  ss_pool_clear (&pool);
+}
+
+/* A body is referenced, wherever it lies, and comes out in its place. */
+static void
+test_pool_body (void)
+{
+  static const size_t places[] = { 0, 13, 232 };
+  SsPool pool;
+  uint8_t bytes[1232], out[1232];
+
+  ss_pool_init (&pool);
+  for (unsigned i = 0; i < sizeof bytes; i++)
+    bytes[i] = (uint8_t) (i * 7);
+  for (unsigned i = 0; i < G_N_ELEMENTS (places); i++) {
+    GBytes *data = g_bytes_new (bytes + places[i], 1000);
+    const SsBody body = { data, places[i] };
+    SsPacket *packet = ss_pool_take (&pool, 7, bytes, sizeof bytes, &body);
+
+    g_assert_true (packet->body.bytes == data);
+    g_assert_cmpuint (packet->len, ==, sizeof bytes);
+    ss_pool_copy_out (packet, out);
+    g_assert_cmpmem (out, sizeof out, bytes, sizeof bytes);
+    ss_pool_give_back (&pool, packet);
+    g_bytes_unref (data);
+  }
+  g_assert_cmpuint (pool.memory, <, 400);
   ss_pool_clear (&pool);
 }
 
@@ -158,6 +185,32 @@ test_faults (void)
   g_assert_cmpfloat_with_epsilon (
       (double) stats.duplicated / (double) stats.sent, 0.18, 0.04);
   ss_world_free (world);
+}
+
+static uint64_t
+n_ticks_on_air (SsTime hold_off)
+{
+  SsSimOptions options = plain_options (5);
+  SsNetworkStats before, after;
+
+  options.hold_off = hold_off;
+  options.kbits = 8000;
+  SsWorld *world = make_station (&options, 6);
+
+  ss_network_stats (world->network, &before);
+  ss_world_run (world, 5 * SS_SEC);
+  ss_network_stats (world->network, &after);
+  g_assert_cmpuint (ss_oracle_hearing (world, 0, false, true), ==, 0);
+  ss_world_free (world);
+  return after.ticks - before.ticks;
+}
+
+/* Who takes a stream's datagrams every few milliseconds wakes up less, and
+ * hears all. */
+static void
+test_hold_off (void)
+{
+  g_assert_cmpuint (n_ticks_on_air (2 * SS_MSEC), <, n_ticks_on_air (0) / 2);
 }
 
 /* Dead is silent, and a partition lets nothing through. */
@@ -335,8 +388,10 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/sim/queue", test_queue);
   g_test_add_func ("/sim/pool", test_pool);
+  g_test_add_func ("/sim/pool-body", test_pool_body);
   g_test_add_func ("/sim/trace", test_trace);
   g_test_add_func ("/sim/faults", test_faults);
+  g_test_add_func ("/sim/hold-off", test_hold_off);
   g_test_add_func ("/sim/deaths", test_deaths);
   g_test_add_func ("/sim/restart", test_restart);
   g_test_add_func ("/sim/frozen", test_frozen);
