@@ -1,10 +1,58 @@
 /* Defines what base/wire_declare.h declares, for the protocol
  * SS_WIRE_PROTOCOL of the file SS_WIRE_DEF. See base/wire.h. */
 #include "base/wire.h"
+#include "base/wire_take.h"
 
 #ifndef SS_WIRE_DEF
 #error "define SS_WIRE_PROTOCOL and SS_WIRE_DEF first: see base/wire.h"
 #endif
+
+/* Decoders. */
+#define SS_MESSAGE(NAME, name, ctype, code, doc) \
+  static inline bool take_##name (SsWireReader reader, ctype *message) \
+  { \
+    uint8_t is_of_code; \
+    if (!ss_wire_take_U8 (&reader, false, &is_of_code) \
+        || is_of_code != (code)) \
+      return false;
+#define SS_WIRE_ONE(type, field, doc) \
+  if (!ss_wire_take_##type (&reader, false, \
+                            message != NULL ? &message->field : NULL)) \
+    return false;
+#define SS_WIRE_ARRAY(field, length, doc) \
+  if (!ss_wire_take_FIXED (&reader, length, \
+                           message != NULL ? message->field : NULL)) \
+    return false;
+#define SS_WIRE_VIEW(type, field, max, doc) \
+  if (!ss_wire_take_##type (&reader, max, \
+                            message != NULL ? &message->field : NULL)) \
+    return false;
+#define SS_WIRE_MANY(type, field, max, doc) \
+  uint16_t n_##field; \
+  if (!ss_wire_take_count (&reader, max, &n_##field)) \
+    return false; \
+  if (message != NULL) \
+    message->n_##field = n_##field; \
+  for (unsigned i = 0; i < n_##field; i++) \
+    if (!ss_wire_take_##type (&reader, true, \
+                              message != NULL ? &message->field[i] : NULL)) \
+      return false;
+#define SS_END(NAME, name, ctype) \
+  return reader.left == 0; \
+  } \
+  bool ss_msg_##name##_decode (const uint8_t *data, size_t len, \
+                               ctype *ret_message) \
+  { \
+    const SsWireReader reader = { data, len }; \
+    return take_##name (reader, NULL) && take_##name (reader, ret_message); \
+  } \
+  static bool decode_any_##name (const uint8_t *data, size_t len, \
+                                 void *ret_message) \
+  { \
+    return ss_msg_##name##_decode (data, len, ret_message); \
+  }
+#include SS_WIRE_DEF
+#include "base/wire_undefine.h"
 
 /* Schemas. The field macros do not know which message they stand in: the
  * function's own scope tells them. The last row only keeps the array from
@@ -53,6 +101,7 @@
     .code = CODE, \
     .max_len = SS_MSG_##NAME##_MAX, \
     .struct_size = sizeof (Struct), \
+    .decode = decode_any_##msg_name, \
     .n_fields = G_N_ELEMENTS (fields) - 1, \
     .fields = fields, \
   }; \
@@ -67,11 +116,6 @@
                                  size_t cap) \
   { \
     return ss_wire_encode (ss_msg_##name##_schema (), message, ret_buf, cap); \
-  } \
-  bool ss_msg_##name##_decode (const uint8_t *data, size_t len, \
-                               ctype *ret_message) \
-  { \
-    return ss_wire_decode (ss_msg_##name##_schema (), data, len, ret_message); \
   } \
   void ss_msg_##name##_print (const ctype *message, GString *text) \
   { \
