@@ -31,41 +31,33 @@ ss_lanes_init (SsLanes *lanes)
     lanes->words[i] = SS_LANES_FACTOR * (i + 1);
 }
 
-static inline void
-ss_lanes_add_block (SsLanes *lanes, const void *block)
-{
-  uint64_t words[SS_LANES];
-
-  memcpy (words, block, sizeof words);
-  for (unsigned i = 0; i < SS_LANES; i++)
-    lanes->words[i] =
-        ss_lane_absorb (lanes->words[i], GUINT64_FROM_LE (words[i]));
-}
-
 /* Zeros fill the last block: who needs it adds the length, too. */
 static inline void
 ss_lanes_add (SsLanes *lanes, const uint8_t *bytes, size_t len)
 {
+  /* In registers: the compiler cannot know that bytes are not the lanes. */
+  SsLanes own = *lanes;
   uint8_t last[SS_LANES_BLOCK_LEN] = { 0 };
+  uint64_t word;
 
-  for (; len >= sizeof last; bytes += sizeof last, len -= sizeof last)
-    ss_lanes_add_block (lanes, bytes);
-  if (len > 0)
-    memcpy (last, bytes, len);
-  ss_lanes_add_block (lanes, last);
+  for (; len > 0; bytes += sizeof last, len -= MIN (len, sizeof last)) {
+    if (len < sizeof last)
+      bytes = memcpy (last, bytes, len);
+    for (unsigned i = 0; i < SS_LANES; i++) {
+      memcpy (&word, bytes + i * sizeof word, sizeof word);
+      own.words[i] = ss_lane_absorb (own.words[i], GUINT64_FROM_LE (word));
+    }
+  }
+  *lanes = own;
 }
 
 static inline void
 ss_lanes_finish (const SsLanes *lanes, uint64_t ret_words[2])
 {
-  SsLanes end = *lanes;
+  const uint64_t *words = lanes->words;
+  uint64_t low = ss_lane_absorb (words[0], words[1] ^ words[1] >> 32);
+  uint64_t high = ss_lane_absorb (words[2], words[3] ^ words[3] >> 32);
 
-  for (unsigned round = 0; round < 2; round++)
-    for (unsigned i = 0; i < SS_LANES; i++) {
-      uint64_t before = end.words[(i + SS_LANES - 1) % SS_LANES];
-
-      end.words[i] = ss_lane_absorb (end.words[i], before ^ before >> 32);
-    }
-  ret_words[0] = end.words[0] ^ end.words[1];
-  ret_words[1] = end.words[2] ^ end.words[3];
+  ret_words[0] = ss_lane_absorb (low, high ^ high >> 32);
+  ret_words[1] = ss_lane_absorb (high, ret_words[0] ^ ret_words[0] >> 32);
 }

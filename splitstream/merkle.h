@@ -16,6 +16,7 @@
 #define SS_MERKLE_NODE_LEN   16 /* a digest of base/signer.h */
 #define SS_MERKLE_DEPTH_MAX  6
 #define SS_MERKLE_LEAVES_MAX 64
+#define SS_MERKLE_KNOWN_MAX  4 /* depth of trees that are remembered */
 
 typedef struct {
   uint8_t b[SS_MERKLE_NODE_LEN];
@@ -33,3 +34,20 @@ unsigned ss_merkle_path (const SsMerkleNode *leaves, unsigned n_leaves,
 /* The top that leaf, index and path lead to. index must be below 2^depth. */
 SsMerkleNode ss_merkle_climb (const SsMerkleNode *leaf, unsigned index,
                               const SsMerkleNode *path, unsigned depth);
+
+/* What is known of a tree whose top was verified: with each leaf that was,
+ * all beside its way up. Whose way meets it there needs no more hashes. */
+typedef struct {
+  unsigned depth;
+  uint32_t known;                                     /* bit for each of: */
+  SsMerkleNode nodes[(2 << SS_MERKLE_KNOWN_MAX) - 1]; /* the top first */
+} SsMerkleKnown;
+
+/* The way leads to the top that was verified; depth is at most
+ * SS_MERKLE_KNOWN_MAX. */
+void ss_merkle_know (SsMerkleKnown *ret_known, const SsMerkleNode *leaf,
+                     unsigned index, const SsMerkleNode *path, unsigned depth);
+/* Does this one, node by node? Then it is known from now on. */
+bool ss_merkle_recognise (SsMerkleKnown *known, const SsMerkleNode *leaf,
+                          unsigned index, const SsMerkleNode *path,
+                          unsigned depth);

@@ -279,22 +279,24 @@ ss_packet_verify (SsPacketTops *tops, const SsKey *key, unsigned stripe,
   SsMerkleNode leaf =
       hash_leaf (key, stripe, sequence, data[0], data + packet->signed_offset,
                  len - packet->signed_offset);
-  SsMerkleNode top =
-      ss_merkle_climb (&leaf, packet->leaf, packet->path, packet->depth);
   for (unsigned i = 0; i < SS_PACKET_TOPS; i++)
     if (tops->tops[i].used
-        && memcmp (tops->tops[i].top.b, top.b, sizeof top.b) == 0
         && memcmp (tops->tops[i].signature, packet->signature, SS_SIGNATURE_LEN)
-               == 0)
+               == 0
+        && ss_merkle_recognise (&tops->tops[i].tree, &leaf, packet->leaf,
+                                packet->path, packet->depth))
       return true;
+  SsMerkleNode top =
+      ss_merkle_climb (&leaf, packet->leaf, packet->path, packet->depth);
   uint8_t text[sizeof context - 1 + SS_MERKLE_NODE_LEN];
   signed_text (&top, text);
   tops->n_verified++;
   if (!ss_signer_verify (key, text, sizeof text, packet->signature))
     return false;
-  if (packet->depth > 0) {
+  if (packet->depth > 0 && packet->depth <= SS_MERKLE_KNOWN_MAX) {
     tops->tops[tops->next].used = true;
-    tops->tops[tops->next].top = top;
+    ss_merkle_know (&tops->tops[tops->next].tree, &leaf, packet->leaf,
+                    packet->path, packet->depth);
     memcpy (tops->tops[tops->next].signature, packet->signature,
             SS_SIGNATURE_LEN);
     tops->next = (tops->next + 1) % SS_PACKET_TOPS;

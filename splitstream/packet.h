@@ -91,13 +91,13 @@ typedef struct {
 void ss_packet_sign (const SsSigner *signer, SsPacketDraft *drafts, unsigned n,
                      unsigned burst_max);
 
-/* Tops lately verified: the other packets of a burst cost only hashes. */
+/* Bursts lately verified: their other packets cost only hashes. */
 #define SS_PACKET_TOPS 8
 typedef struct {
   struct {
     bool used;
-    SsMerkleNode top;
     uint8_t signature[SS_SIGNATURE_LEN];
+    SsMerkleKnown tree;
   } tops[SS_PACKET_TOPS];
   unsigned next;
   uint64_t n_verified; /* signatures checked */

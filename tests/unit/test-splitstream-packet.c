@@ -177,6 +177,42 @@ test_merkle (void)
   }
 }
 
+/* What one leaf's way has shown serves the others, in any order; nothing else
+ * is taken, be it the leaf, its place or any node of the path. */
+static void
+test_merkle_known (void)
+{
+  SsRng rng;
+  ss_rng_init_number (&rng, 6);
+  for (unsigned n = 1; n <= 1u << SS_MERKLE_KNOWN_MAX; n++) {
+    SsMerkleNode leaves[SS_MERKLE_LEAVES_MAX];
+    SsMerkleNode path[SS_MERKLE_DEPTH_MAX];
+    SsMerkleKnown known;
+    ss_rng_bytes (&rng, leaves, sizeof leaves);
+    unsigned first = (unsigned) ss_rng_below (&rng, n);
+    unsigned depth = ss_merkle_path (leaves, n, first, path);
+    ss_merkle_know (&known, &leaves[first], first, path, depth);
+    for (unsigned k = 0; k < 4 * n; k++) {
+      unsigned i = (unsigned) ss_rng_below (&rng, n);
+      ss_merkle_path (leaves, n, i, path);
+      SsMerkleNode other = leaves[i];
+      other.b[k % SS_MERKLE_NODE_LEN] ^= 1;
+      g_assert_false (ss_merkle_recognise (&known, &other, i, path, depth));
+      for (unsigned level = 0; level < depth; level++) {
+        path[level].b[k % SS_MERKLE_NODE_LEN] ^= 1;
+        g_assert_false (
+            ss_merkle_recognise (&known, &leaves[i], i, path, depth));
+        g_assert_false (ss_merkle_recognise (&known, &leaves[i],
+                                             i ^ 1u << level, path, depth));
+        path[level].b[k % SS_MERKLE_NODE_LEN] ^= 1;
+      }
+      g_assert_false (
+          ss_merkle_recognise (&known, &leaves[i], i, path, depth + 1));
+      g_assert_true (ss_merkle_recognise (&known, &leaves[i], i, path, depth));
+    }
+  }
+}
+
 static void
 test_times (void)
 {
@@ -320,6 +356,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/packet/session", test_session);
   g_test_add_func ("/splitstream/packet/times", test_times);
   g_test_add_func ("/splitstream/merkle", test_merkle);
+  g_test_add_func ("/splitstream/merkle-known", test_merkle_known);
   g_test_add_func ("/splitstream/headers", test_headers);
   g_test_add_func ("/splitstream/descriptor", test_descriptor);
   g_test_add_func ("/splitstream/ids", test_ids);
