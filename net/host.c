@@ -18,6 +18,7 @@
  *   peers       those of former times are tried
  *   leave       the end of patience with an orderly leave */
 #define IDENTITY_INTERVAL (60 * SS_SEC)
+#define PEERS_AFTER_JOIN  (3 * SS_SEC) /* the leaf set is known by then */
 
 struct SsHost {
   char *program;
@@ -126,8 +127,8 @@ save_peers (SsHost *host)
 {
   SsContact peers[SS_PEER_CACHE_MAX];
   GError *error = NULL;
-  unsigned n = ss_kbr_neighbor_set (ss_node_kbr (ss_loop_node (host->loop)),
-                                    peers, SS_PEER_CACHE_MAX);
+  unsigned n =
+      ss_node_way_back (ss_loop_node (host->loop), peers, SS_PEER_CACHE_MAX);
 
   if (n > 0
       && !ss_peer_cache_save (&host->dirs, &host->realm, peers, n, &error)) {
@@ -173,6 +174,11 @@ note_state (SsHost *host, SsNodeState state)
   };
 
   say (host, SS_LOG_DEBUG, "%s", texts[state]);
+  if (state == SS_NODE_JOINED) {
+    host->identity_at =
+        MIN (host->identity_at, ss_clock_now () + PEERS_AFTER_JOIN);
+    set_alarm (host);
+  }
   ss_rendezvous_note_state (host->rendezvous, state);
 }
 

@@ -96,10 +96,23 @@ ss_bootstrap_timer (SsNode *node)
     ask_silent (node);
     return;
   }
-  if (!ss_node_has_ring (node))
+  if (!ss_node_has_ring (node) && !bootstrap->is_resting)
     fail_round (node);
   bootstrap->round++;
   start_round (node);
+}
+
+/* Not at once: a node that slept confirms its leaf set first. */
+void
+ss_bootstrap_ring_lost (SsNode *node)
+{
+  SsBootstrap *bootstrap = &node->bootstrap;
+
+  bootstrap->is_resting = true;
+  bootstrap->told_failed = false;
+  bootstrap->round = 0;
+  ss_timers_arm_earliest (&node->env.timers, &bootstrap->timer,
+                          node->env.now + BOOTSTRAP_ROUND_MIN);
 }
 
 static void
@@ -107,6 +120,7 @@ start_round (SsNode *node)
 {
   SsBootstrap *bootstrap = &node->bootstrap;
 
+  bootstrap->is_resting = false;
   bootstrap->n_asked = bootstrap->n_answers = 0;
   if (bootstrap->n == 0) {
     fail_round (node);
@@ -163,7 +177,7 @@ find_entry (SsBootstrap *bootstrap, const SsAddr *addr)
 }
 
 /* Nobody has answered in this round. Said once; a ring of one is made if
- * that is allowed. */
+ * that is allowed, and others could join it. */
 static void
 fail_round (SsNode *node)
 {
@@ -178,7 +192,8 @@ fail_round (SsNode *node)
       event->text = g_strdup (bootstrap->reason != NULL ? bootstrap->reason
                                                         : "no answer");
   }
-  if (node->may_stand_alone && !ss_node_has_ring (node))
+  if (node->may_stand_alone && !ss_node_has_ring (node)
+      && ss_pastry_state (node->pastry) != SS_PASTRY_CLIENT)
     ss_pastry_create_ring (node->pastry);
   if (bootstrap->n > 0 && !ss_timer_is_armed (&bootstrap->timer))
     ss_timers_arm (&node->env.timers, &bootstrap->timer,

@@ -448,6 +448,12 @@ ss_node_attachments (const SsNode *node, SsContact *ret, unsigned max)
   return ss_pastry_attachments (node->pastry, ret, max);
 }
 
+unsigned
+ss_node_way_back (const SsNode *node, SsContact *ret, unsigned max)
+{
+  return ss_pastry_way_back (node->pastry, ret, max);
+}
+
 SsKbr *
 ss_node_kbr (SsNode *node)
 {
@@ -502,6 +508,8 @@ ss_node_set_state (SsNode *node)
     state = SS_NODE_JOINING;
   if (state == node->state)
     return;
+  bool had_ring = ss_node_has_ring (node);
+
   node->state = state;
   SsEvent *event = ss_node_push_event (node, SS_EVENT_STATE);
   event->state = state;
@@ -509,6 +517,8 @@ ss_node_set_state (SsNode *node)
   if (state == SS_NODE_ALONE && node->bootstrap.n > 0
       && !ss_timer_is_armed (&node->bootstrap.timer))
     ss_timers_arm (&node->env.timers, &node->bootstrap.timer, node->env.now);
+  if (had_ring && state == SS_NODE_JOINING)
+    ss_bootstrap_ring_lost (node);
   if (ss_node_has_ring (node)) {
     ss_tuner_ring (node);
     ss_broadcast_ring (node);

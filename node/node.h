@@ -151,6 +151,8 @@ uint64_t ss_node_last_handshake_ns (const SsNode *node);
 unsigned ss_node_leaf_set (const SsNode *node, SsContact *ret, unsigned max);
 /* The nodes that a node which cannot be reached is a client of. */
 unsigned ss_node_attachments (const SsNode *node, SsContact *ret, unsigned max);
+/* Peers to be remembered, to join through in another life. */
+unsigned ss_node_way_back (const SsNode *node, SsContact *ret, unsigned max);
 SsKbr *ss_node_kbr (SsNode *node);
 SsSplitStream *ss_node_splitstream (SsNode *node);
 SsEnv *ss_node_env (SsNode *node);

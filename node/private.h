@@ -36,6 +36,7 @@ typedef struct {
   unsigned n;
   unsigned n_asked, n_answers; /* this round */
   unsigned round;
+  bool is_resting; /* the next round is the first since there was a ring */
   bool told_failed;
   char *reason; /* the last refusal, for people */
   SsTimer timer;
@@ -131,6 +132,8 @@ void ss_bootstrap_clear (SsNode *node);
 void ss_bootstrap_identified (SsNode *node, const SsAddr *addr,
                               const SsContact *contact, const char *text);
 void ss_bootstrap_timer (SsNode *node);
+/* There is no ring any more: who was named is asked again, soon. */
+void ss_bootstrap_ring_lost (SsNode *node);
 
 /* broadcast.c */
 void ss_broadcast_clear (SsNode *node);

@@ -90,6 +90,23 @@ ss_pastry_attachments (const SsPastry *pastry, SsContact *ret_contacts,
   return n;
 }
 
+unsigned
+ss_pastry_way_back (const SsPastry *pastry, SsContact *ret_contacts,
+                    unsigned max)
+{
+  const SsClient *client = pastry->client;
+  if (client == NULL)
+    return ss_pastry_neighbor_set (pastry, ret_contacts, max);
+  unsigned n = ss_pastry_attachments (pastry, ret_contacts, max);
+  for (unsigned i = client->candidates->len; i > 0 && n < max; i--) {
+    const SsContact *named =
+        &g_array_index (client->candidates, SsContact, i - 1);
+    if (find (pastry, &named->id) == NULL)
+      ret_contacts[n++] = *named;
+  }
+  return n;
+}
+
 bool
 ss_client_is_attached (const SsPastry *pastry)
 {

@@ -103,5 +103,9 @@ unsigned ss_pastry_leaf_set (const SsPastry *pastry, SsContact *ret_contacts,
 /* A client's attachments, the one first whose address it gives as its own. */
 unsigned ss_pastry_attachments (const SsPastry *pastry, SsContact *ret_contacts,
                                 unsigned max);
+/* Some to join through in another life: the nearest leaves, or, of a client,
+ * attachments and whom these have named. */
+unsigned ss_pastry_way_back (const SsPastry *pastry, SsContact *ret_contacts,
+                             unsigned max);
 /* Bytes of state, the object included. */
 size_t ss_pastry_memory (const SsPastry *pastry);

@@ -1,6 +1,7 @@
 """Listeners behind a NAT: they find out that nobody can reach them unasked,
 attach to nodes that can be, and hear everything while these die."""
 
+import glob
 import os
 import signal
 import sys
@@ -35,7 +36,10 @@ class Net:
         for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
             env[name] = self.stage.path(f"{name}-{self.n_started}")
             os.makedirs(env[name], mode=0o700, exist_ok=True)
-        return self.stage.start(program, *args, env=env, **options)
+        program = self.stage.start(program, *args, env=env, **options)
+        program.peers_file = lambda: glob.glob(
+            os.path.join(env["XDG_STATE_HOME"], "splitstream", "peers-*"))
+        return program
 
 
 def has_attachments(listener):
@@ -47,6 +51,8 @@ def check_place(listeners, outside):
     for listener in listeners:
         expect(listener.stats["reachable"] is False,
                f"{listener.name} says that it is reachable")
+        expect(listener.peers_file(),
+               f"{listener.name} remembers nobody")
         expect(listener.stats["leaf_set"] == 0 and listener.children() == 0,
                f"{listener.name} has {listener.stats['leaf_set']} leaves and "
                f"children in {listener.children()} stripes")
