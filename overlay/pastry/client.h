@@ -25,9 +25,12 @@
 #define SS_REACH_WAIT         (300 * SS_MSEC) /* and twice the RTO */
 #define SS_REACH_AGAIN        (15 * SS_SEC)   /* of what is not known */
 #define SS_REACH_AGAIN_SOON   (1 * SS_SEC)    /* somebody new is there to ask */
-#define SS_REACH_OPEN         (900 * SS_SEC)  /* then look again */
-#define SS_REACH_CLOSED       (60 * SS_SEC)
-#define SS_REACH_CLOSED_SOON  (10 * SS_SEC) /* the first time */
+/* Found reachable: look again soon, for what a former life of this node has
+ * opened in a NAT lets others in; all that has closed by then. */
+#define SS_REACH_OPEN_SOON   (330 * SS_SEC)
+#define SS_REACH_OPEN        (900 * SS_SEC) /* found so twice */
+#define SS_REACH_CLOSED      (60 * SS_SEC)
+#define SS_REACH_CLOSED_SOON (10 * SS_SEC) /* the first time */
 
 #define SS_CLIENT_ATTACHMENTS    3
 #define SS_CLIENT_TRIED_MAX      6 /* with those under way and suspected */

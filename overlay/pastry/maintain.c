@@ -140,10 +140,12 @@ ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told, bool missed)
 void
 ss_pastry_left (SsPastry *pastry, const SsContact *from)
 {
-  /* A client of this node may be its neighbour in some tree still. */
-  if (ss_client_is_served (pastry, &from->id))
+  bool is_served = ss_client_is_served (pastry, &from->id);
+  if (is_served)
     ss_client_left (pastry, &from->id);
-  else
+  /* A client of this node may be its neighbour in some tree still; one that
+   * was a client in a former life may be of the ring. */
+  if (!is_served || ss_pastry_find (pastry, &from->id, NULL))
     ss_pastry_remove (pastry, from);
 }
 

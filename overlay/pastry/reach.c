@@ -17,7 +17,7 @@ static void help_out (SsPastry *pastry, const SsContact *asker, uint32_t nonce,
 static void note_unhelped (SsPastry *pastry, const SsContact *asker,
                            uint32_t nonce);
 static void decide (SsPastry *pastry, SsReachability verdict);
-static SsTime pause_after (SsReachability verdict);
+static SsTime pause_after (const SsPastry *pastry);
 static void release_held (SsPastry *pastry, GArray *held);
 static bool is_elsewhere (const SsPastry *pastry, const SsAddr *observed);
 static bool is_in_scope (const SsAddr *addr, const SsContact *helper);
@@ -389,11 +389,15 @@ decide (SsPastry *pastry, SsReachability verdict)
     pastry->reach_misses = (uint8_t) CLAMP (pastry->reach->misses, 0, 100);
   }
   ss_reach_end (pastry);
+  pastry->is_surely_open =
+      before == SS_REACHABLE
+      && (verdict == SS_REACHABLE
+          || (verdict == SS_REACH_UNKNOWN && pastry->is_surely_open));
   /* What could not be found out again stays as it was. */
   if (verdict == SS_REACH_UNKNOWN)
     verdict = before;
   pastry->reachability = verdict;
-  pastry->reach_at = env->now + pause_after (verdict);
+  pastry->reach_at = env->now + pause_after (pastry);
   if (verdict == SS_UNREACHABLE && before != verdict)
     pastry->reach_at = env->now + SS_REACH_CLOSED_SOON;
   ss_link_watch (pastry->link, verdict != SS_REACHABLE);
@@ -408,11 +412,11 @@ decide (SsPastry *pastry, SsReachability verdict)
 }
 
 static SsTime
-pause_after (SsReachability verdict)
+pause_after (const SsPastry *pastry)
 {
-  switch (verdict) {
+  switch ((SsReachability) pastry->reachability) {
   case SS_REACHABLE:
-    return SS_REACH_OPEN;
+    return pastry->is_surely_open ? SS_REACH_OPEN : SS_REACH_OPEN_SOON;
   case SS_UNREACHABLE:
     return SS_REACH_CLOSED;
   case SS_REACH_UNKNOWN:

@@ -100,6 +100,20 @@ check_calls (Ring *ring, RingNode *client)
   }
 }
 
+/* It can say through whom it could join another time. */
+static void
+check_way_back (const RingNode *client)
+{
+  SsContact peers[SS_PASTRY_LEAVES_MAX];
+  unsigned n = ss_pastry_way_back (client->pastry, peers, SS_PASTRY_LEAVES_MAX);
+  g_assert_cmpuint (n, >, ATTACHMENTS);
+  for (unsigned i = 0; i < n; i++) {
+    g_assert_false (ss_id_equal (&peers[i].id, &client->contact.id));
+    for (unsigned k = 0; k < i; k++)
+      g_assert_false (ss_id_equal (&peers[i].id, &peers[k].id));
+  }
+}
+
 static void
 test_found_out (void)
 {
@@ -112,6 +126,7 @@ test_found_out (void)
     check_lookups (ring, client);
     check_calls (ring, client);
     require_client (ring, client);
+    check_way_back (client);
     ring_free (ring);
   }
 }
@@ -165,6 +180,30 @@ test_comes_and_goes (void)
     g_assert_true (ring_is_correct (ring));
     g_assert_cmpuint (ss_kbr_self (client->kbr)->flags & SS_PEER_REACHABLE, !=,
                       0);
+    ring_free (ring);
+  }
+}
+
+/* One that starts again at once is let in by its NAT for what its former life
+ * had sent. When that is over it is found out. */
+static void
+test_restarts (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    Ring *ring = make_ring (seed, 24, 0);
+    RingNode *client = add_client (ring, 7);
+    ring_run (ring, 2 * FOUND_OUT);
+    require_client (ring, client);
+    for (unsigned i = 0; i < 24; i++) {
+      SsId key = ring_node (ring, i)->contact.id;
+      ring_lookup (client, &key, 0);
+    }
+    ring_run (ring, SS_SEC);
+    ring_restart (client);
+    ring_join (client, ring_node (ring, 7));
+    ring_run (ring, 400 * SS_SEC);
+    require_client (ring, client);
+    g_assert_true (ring_is_correct (ring));
     ring_free (ring);
   }
 }
@@ -274,6 +313,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/pastry/clients/found-out", test_found_out);
   g_test_add_func ("/pastry/clients/attachments-die", test_attachments_die);
   g_test_add_func ("/pastry/clients/comes-and-goes", test_comes_and_goes);
+  g_test_add_func ("/pastry/clients/restarts", test_restarts);
   g_test_add_func ("/pastry/clients/among-the-first", test_among_the_first);
   g_test_add_func ("/pastry/clients/translated", test_translated);
   g_test_add_func ("/pastry/clients/loss", test_loss);
