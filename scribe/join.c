@@ -459,7 +459,9 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
     tell_parent (group);
     if (group->is_dead)
       return;
-    ss_want_reparented (group);
+    /* The one that it was has been asked already. */
+    if (!is_parent)
+      ss_want_reparented (group);
     if (ss_group_is_ordered (group))
       ss_ordered_reparented (group);
   }

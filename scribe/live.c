@@ -80,6 +80,10 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
       break;
     case SS_PACKET_REJECTED:
       count_rejected (group, from);
+      if (via == SS_VIA_REPAIR) {
+        ss_want_refused (group, sequence);
+        ss_group_arm (group);
+      }
       break;
     case SS_PACKET_STALE:
       break;

@@ -551,6 +551,8 @@ void ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline,
 void ss_want_due (SsGroup *group);
 SsTime ss_want_deadline (const SsGroup *group);
 void ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet);
+/* Somebody who was asked has not got it, or has sent something else. */
+void ss_want_refused (SsGroup *group, uint32_t sequence);
 void ss_want_reparented (SsGroup *group);
 void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);

@@ -134,6 +134,17 @@ ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
   }
 }
 
+/* The next step at once; the round after the last one waits. */
+void
+ss_want_refused (SsGroup *group, uint32_t sequence)
+{
+  SsWant *want = find_want (group, sequence);
+  if (!want || want->n_asked == 0)
+    return;
+  if (--want->n_asked == 0 && want->stage != SS_ASK_PARENT)
+    want->next = group->scribe->env->now;
+}
+
 /* A new parent sends what is missing by itself; then it is asked. */
 void
 ss_want_reparented (SsGroup *group)
@@ -451,13 +462,7 @@ ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
   if (!group)
     return;
-  for (unsigned i = 0; i < message->n_sequences; i++) {
-    SsWant *want = find_want (group, message->sequences[i]);
-    if (!want || want->n_asked == 0)
-      continue;
-    /* The next step at once; the round after the last one waits. */
-    if (--want->n_asked == 0 && want->stage != SS_ASK_PARENT)
-      want->next = scribe->env->now;
-  }
+  for (unsigned i = 0; i < message->n_sequences; i++)
+    ss_want_refused (group, message->sequences[i]);
   ss_group_arm (group);
 }
