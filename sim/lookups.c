@@ -288,7 +288,7 @@ ss_lookups_start (SsWorld *world, const SsLookupOptions *options)
 
   g_assert (world->stream == NULL && options->wait > 0);
   stream->options = *options;
-  stream->truth = ss_truth_new (world);
+  stream->truth = ss_truth_new (world, true);
   stream->lookups = g_array_new (FALSE, TRUE, sizeof (Lookup));
   stream->is_on = true;
   stream->life = first + world->n_streams++;

@@ -64,49 +64,105 @@ compare_ids (gconstpointer a, gconstpointer b)
   return ss_id_compare (a, b);
 }
 
-static bool
-leaf_set_is_right (SsWorld *world, const SsTruth *truth, unsigned place)
+static unsigned
+index_of (SsWorld *world, const SsId *id)
 {
-  unsigned index = ss_truth_at (truth, place)->index;
-  SsContact leaves[2 * SIDE_MAX];
-  SsId have[2 * SIDE_MAX], want[2 * SIDE_MAX];
-  unsigned leaf_set = world->options.leaf_set,
-           side = leaf_set > 0 ? leaf_set / 2 : SIDE_MAX;
-  unsigned n_have = ss_node_leaf_set (ss_world_node (world, index), leaves,
-                                      G_N_ELEMENTS (leaves));
-  unsigned n = truth->entries->len, n_want = 0;
+  for (unsigned i = 0; i < world->members->len; i++)
+    if (ss_id_equal (&ss_world_member (world, i)->self.id, id))
+      return i;
+  return UINT32_MAX;
+}
 
-  for (unsigned i = 0; i < n_have; i++)
-    have[i] = leaves[i].id;
-  if (n - 1 <= 2 * side) {
-    for (unsigned i = 1; i < n; i++)
-      want[n_want++] = ss_truth_at (truth, place + i)->id;
-  } else {
-    for (unsigned i = 1; i <= side; i++) {
-      want[n_want++] = ss_truth_at (truth, place + i)->id;
-      want[n_want++] = ss_truth_at (truth, place + n - i)->id;
-    }
+/* Ids, sorted. */
+typedef struct {
+  SsId ids[2 * SIDE_MAX];
+  unsigned n;
+} Leaves;
+
+static void
+have_leaves (SsWorld *world, unsigned index, Leaves *ret_leaves)
+{
+  SsContact leaves[2 * SIDE_MAX];
+  unsigned n = ss_node_leaf_set (ss_world_node (world, index), leaves,
+                                 G_N_ELEMENTS (leaves));
+
+  for (unsigned i = 0; i < n; i++)
+    ret_leaves->ids[i] = leaves[i].id;
+  ret_leaves->n = n;
+  qsort (ret_leaves->ids, n, sizeof (SsId), compare_ids);
+}
+
+static void
+want_leaves (const SsWorld *world, const SsTruth *truth, unsigned place,
+             Leaves *ret_leaves)
+{
+  unsigned leaf_set = world->options.leaf_set, n = truth->entries->len;
+  unsigned side = leaf_set > 0 ? leaf_set / 2 : SIDE_MAX, n_want = 0;
+  bool is_small = n - 1 <= 2 * side;
+
+  for (unsigned i = 1; i <= (is_small ? n - 1 : side); i++) {
+    ret_leaves->ids[n_want++] = ss_truth_at (truth, place + i)->id;
+    if (!is_small)
+      ret_leaves->ids[n_want++] = ss_truth_at (truth, place + n - i)->id;
   }
-  if (n_have != n_want)
-    return false;
-  qsort (have, n_have, sizeof have[0], compare_ids);
-  qsort (want, n_want, sizeof want[0], compare_ids);
-  return memcmp (have, want, n_have * sizeof have[0]) == 0;
+  ret_leaves->n = n_want;
+  qsort (ret_leaves->ids, n_want, sizeof (SsId), compare_ids);
+}
+
+/* How many of these are not among those, and one such. */
+static unsigned
+count_without (const Leaves *these, const Leaves *those, SsId *ret_id)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < these->n; i++)
+    if (bsearch (&these->ids[i], those->ids, those->n, sizeof (SsId),
+                 compare_ids)
+        == NULL) {
+      n++;
+      *ret_id = these->ids[i];
+    }
+  return n;
+}
+
+static void
+report_leaves (SsWorld *world, unsigned index, const Leaves *have,
+               const Leaves *want)
+{
+  SsId missing = { { 0 } }, extra = { { 0 } };
+  unsigned n_missing = count_without (want, have, &missing);
+  unsigned n_extra = count_without (have, want, &extra);
+  GString *text = g_string_new (NULL);
+
+  if (n_missing > 0)
+    g_string_append_printf (text, "; lacks %u, such as node %u", n_missing,
+                            index_of (world, &missing));
+  if (n_extra > 0)
+    g_string_append_printf (text, "; has %u too many, such as node %u", n_extra,
+                            index_of (world, &extra));
+  ss_world_fail (world, "the leaf set of node %u is not the truth%s", index,
+                 text->str);
+  g_string_free (text, TRUE);
 }
 
 unsigned
 ss_oracle_leaf_sets (SsWorld *world, bool report)
 {
-  SsTruth *truth = ss_truth_new (world);
+  SsTruth *truth = ss_truth_new (world, false);
   unsigned n_wrong = 0;
 
   for (unsigned i = 0; i < truth->entries->len; i++) {
-    if (leaf_set_is_right (world, truth, i))
+    unsigned index = ss_truth_at (truth, i)->index;
+    Leaves have, want;
+
+    have_leaves (world, index, &have);
+    want_leaves (world, truth, i, &want);
+    if (have.n == want.n
+        && memcmp (have.ids, want.ids, have.n * sizeof (SsId)) == 0)
       continue;
     n_wrong++;
     if (report)
-      ss_world_fail (world, "the leaf set of node %u is not the truth",
-                     ss_truth_at (truth, i)->index);
+      report_leaves (world, index, &have, &want);
   }
   ss_truth_free (truth);
   return n_wrong;
@@ -129,7 +185,7 @@ void
 ss_oracle_lookups_within (SsWorld *world, unsigned n, SsTime interval,
                           SsTime wait, SsLookups *ret_lookups)
 {
-  SsTruth *truth = ss_truth_new (world);
+  SsTruth *truth = ss_truth_new (world, false);
   SsLookups result = { .n = n };
   uint64_t hops = 0, ideal = 0;
   SsRng choice;
@@ -184,15 +240,6 @@ typedef struct {
   bool is_there, is_root, has_parent;
   unsigned parent;
 } Believed;
-
-static unsigned
-index_of (SsWorld *world, const SsId *id)
-{
-  for (unsigned i = 0; i < world->members->len; i++)
-    if (ss_id_equal (&ss_world_member (world, i)->self.id, id))
-      return i;
-  return UINT32_MAX;
-}
 
 /* -1: the way up ends elsewhere than at the root, or never. */
 static int
@@ -262,7 +309,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
   unsigned n = world->members->len;
   Believed *believed = g_new0 (Believed, n * SS_STRIPES);
   SsNodeStats *stats = g_new (SsNodeStats, 1);
-  SsTruth *truth = ss_truth_new (world);
+  SsTruth *truth = ss_truth_new (world, false);
   SsTrees trees = { .n_wrong = 0 };
   unsigned n_depths = 0;
   const SsStationParams *params = &world->descriptor.params;

@@ -43,7 +43,7 @@ ss_study_routes (SsWorld *world, unsigned n, SsTime interval,
                  SsStudyRoutes *ret_routes)
 {
   const SsLookupOptions options = { .wait = LOOKUP_WAIT };
-  SsTruth *truth = ss_truth_new (world);
+  SsTruth *truth = ss_truth_new (world, false);
   SsStudyRoutes routes = { .ideal_hops = 0 };
   double delay = 0, direct = 0;
   unsigned n_ideal = MIN (n, SS_STUDY_IDEAL_MAX);
@@ -101,7 +101,7 @@ void
 ss_study_row (SsWorld *world, unsigned row, unsigned from, unsigned n_nodes,
               SsStudyRow *ret_row)
 {
-  SsTruth *truth = ss_truth_new (world);
+  SsTruth *truth = ss_truth_new (world, false);
   unsigned n = 0, n_ratios = 0;
   SsStudyRow sum = { .best = 0 };
   SsRng rng;

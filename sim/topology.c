@@ -195,6 +195,12 @@ ss_topology_delay (SsTopology *topology, unsigned from, unsigned to)
   return (SsTime) (2 * asin (MIN (chord / 2, 1)) / G_PI * (double) whole);
 }
 
+void
+ss_topology_set_one_way (SsTopology *topology, double share)
+{
+  topology->options.one_way = share;
+}
+
 bool
 ss_topology_reaches (const SsTopology *topology, unsigned from, unsigned to)
 {

@@ -52,6 +52,8 @@ SsTime ss_topology_delay (SsTopology *topology, unsigned from, unsigned to);
  * grid. */
 unsigned ss_topology_domain (SsTopology *topology, unsigned node);
 unsigned ss_topology_router (SsTopology *topology, unsigned node);
+/* From now on; the pairs of a smaller share are among those of a larger. */
+void ss_topology_set_one_way (SsTopology *topology, double share);
 bool ss_topology_reaches (const SsTopology *topology, unsigned from,
                           unsigned to);
 

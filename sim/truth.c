@@ -14,7 +14,7 @@ compare_entries (gconstpointer a, gconstpointer b)
 }
 
 SsTruth *
-ss_truth_new (SsWorld *world)
+ss_truth_new (SsWorld *world, bool clients_too)
 {
   SsTruth *truth = g_new0 (SsTruth, 1);
 
@@ -23,7 +23,8 @@ ss_truth_new (SsWorld *world)
     const SsMember *member = ss_world_member (world, i);
     const SsTruthEntry entry = { member->self.id, i };
 
-    if (member->is_up)
+    if (member->is_up
+        && (clients_too || !ss_network_is_behind_nat (world->network, i)))
       g_array_append_val (truth->entries, entry);
   }
   g_array_sort (truth->entries, compare_entries);

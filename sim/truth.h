@@ -16,7 +16,8 @@ typedef struct {
   GArray *entries; /* SsTruthEntry, in order */
 } SsTruth;
 
-SsTruth *ss_truth_new (SsWorld *world); /* of all that are up now */
+/* Of all that are up now; those behind NATs are in no leaf set. */
+SsTruth *ss_truth_new (SsWorld *world, bool clients_too);
 void ss_truth_free (SsTruth *truth);
 void ss_truth_add (SsTruth *truth, const SsId *id, unsigned index);
 void ss_truth_remove (SsTruth *truth, const SsId *id);

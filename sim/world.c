@@ -234,44 +234,40 @@ choose_bootstraps (SsWorld *world, SsAddr ret_addrs[BOOTSTRAPS])
   return n;
 }
 
-unsigned
-ss_world_add (SsWorld *world, bool is_relay, bool listens)
+/* A new member, or one that was dead, with the key that it had. */
+static void
+bring_up (SsWorld *world, SsMember *member, bool listens)
 {
-  SsMember *member = g_new0 (SsMember, 1);
+  bool is_new = member->index == world->members->len;
   SsAddr addrs[BOOTSTRAPS];
   unsigned n_addrs = 0;
-  SsRng rng;
-  SsKey key;
 
   if (world->members->len > 0)
     n_addrs = choose_bootstraps (world, addrs);
-  member->world = world;
-  member->index = world->members->len;
   member->is_up = true;
   world->n_up++;
-  member->is_relay = is_relay;
   member->started = ss_world_now (world);
   member->ready_at = -1;
-  ss_network_rng (world->network, "identity", member->index, &rng);
-  ss_link_make_identity (&rng, member->identity_seed, &key);
-  g_ptr_array_add (world->members, member);
-
   SsNodeConfig config = {
-    .is_relay = is_relay,
+    .is_relay = member->is_relay,
     .leaf_set = world->options.leaf_set,
     .wall_offset = WALL_OFFSET,
-    .is_fresh = true,
+    .is_fresh = is_new,
     .may_stand_alone = member->index == 0,
     .log_level = SS_LOG_DEBUG,
     .log = world->options.verbose ? log_line : NULL,
     .log_user = member,
   };
+
   memcpy (config.identity_seed, member->identity_seed,
           sizeof config.identity_seed);
-  unsigned index = ss_network_add (world->network, &config);
-
-  g_assert (index == member->index);
-  SsNode *node = ss_world_node (world, index);
+  if (is_new) {
+    g_ptr_array_add (world->members, member);
+    ss_network_add (world->network, &config);
+  } else {
+    ss_network_restart (world->network, member->index, &config);
+  }
+  SsNode *node = ss_world_node (world, member->index);
 
   member->self = *ss_kbr_self (ss_node_kbr (node));
   ss_oracle_register (member, node);
@@ -279,8 +275,33 @@ ss_world_add (SsWorld *world, bool is_relay, bool listens)
   ss_node_join (node, ss_world_now (world), addrs, n_addrs, NULL, 0);
   if (listens)
     ss_air_listen (world, member);
-  ss_network_touch (world->network, index);
-  return index;
+  ss_network_touch (world->network, member->index);
+}
+
+unsigned
+ss_world_add (SsWorld *world, bool is_relay, bool listens)
+{
+  SsMember *member = g_new0 (SsMember, 1);
+  SsRng rng;
+  SsKey key;
+
+  member->world = world;
+  member->index = world->members->len;
+  member->is_relay = is_relay;
+  ss_network_rng (world->network, "identity", member->index, &rng);
+  ss_link_make_identity (&rng, member->identity_seed, &key);
+  bring_up (world, member, listens);
+  return member->index;
+}
+
+void
+ss_world_restart (SsWorld *world, unsigned index)
+{
+  SsMember *member = ss_world_member (world, index);
+
+  g_assert (!member->is_up && ss_world_node (world, index) == NULL);
+  g_clear_pointer (&member->hearing, g_free);
+  bring_up (world, member, false);
 }
 
 typedef struct {

@@ -115,6 +115,9 @@ void ss_world_count_traffic (SsWorld *world);
 /* Nodes. The first makes the ring; others join through one or two that are
  * in it, chosen by lot, by address. */
 unsigned ss_world_add (SsWorld *world, bool is_relay, bool listens);
+/* Brings one that was killed up again: it has the same key, and neither
+ * listens nor publishes any more. */
+void ss_world_restart (SsWorld *world, unsigned index);
 /* As many, at random moments of a span from now; runs for that span. */
 void ss_world_add_many (SsWorld *world, unsigned n, bool listens, SsTime span);
 SsMember *ss_world_member (const SsWorld *world, unsigned index);
