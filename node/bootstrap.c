@@ -29,6 +29,8 @@ void
 ss_bootstrap_clear (SsNode *node)
 {
   ss_timers_disarm (&node->env.timers, &node->bootstrap.timer);
+  for (unsigned i = 0; i < node->bootstrap.n; i++)
+    g_free (node->bootstrap.entries[i].contact);
   g_free (node->bootstrap.entries);
   g_free (node->bootstrap.reason);
 }
@@ -45,8 +47,8 @@ ss_node_join (SsNode *node, SsTime now, const SsAddr *addrs, unsigned n_addrs,
     SsBootstrapEntry *entry = find_entry (bootstrap, &contacts[i].addr);
     if (entry == NULL)
       continue;
-    entry->contact = contacts[i];
-    entry->known = true;
+    g_free (entry->contact);
+    entry->contact = g_memdup2 (&contacts[i], sizeof contacts[i]);
   }
   for (unsigned i = 0; i < n_addrs; i++)
     find_entry (bootstrap, &addrs[i]);
@@ -79,7 +81,8 @@ ss_bootstrap_identified (SsNode *node, const SsAddr *addr,
   if (bootstrap->n_answers >= bootstrap->n_asked && !ss_node_has_ring (node)) {
     bool any = false;
     for (unsigned i = 0; i < bootstrap->n; i++)
-      any |= bootstrap->entries[i].answered || bootstrap->entries[i].known;
+      any |= bootstrap->entries[i].answered
+             || bootstrap->entries[i].contact != NULL;
     if (!any)
       fail_round (node);
   }
@@ -129,8 +132,8 @@ start_round (SsNode *node)
   for (unsigned i = 0; i < bootstrap->n; i++) {
     SsBootstrapEntry *entry = &bootstrap->entries[i];
     entry->answered = false;
-    if (entry->known) {
-      ss_pastry_join (node->pastry, &entry->contact, 1);
+    if (entry->contact != NULL) {
+      ss_pastry_join (node->pastry, entry->contact, 1);
     } else {
       bootstrap->n_asked++;
       ss_link_ask (node->link, &entry->addr);
@@ -149,7 +152,7 @@ ask_silent (SsNode *node)
   bootstrap->n_asked = bootstrap->n_answers = 0;
   for (unsigned i = 0; i < bootstrap->n; i++) {
     SsBootstrapEntry *entry = &bootstrap->entries[i];
-    if (entry->has_answered || entry->known)
+    if (entry->has_answered || entry->contact != NULL)
       continue;
     bootstrap->n_asked++;
     ss_link_ask (node->link, &entry->addr);

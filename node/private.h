@@ -25,10 +25,9 @@ enum {
 
 typedef struct {
   SsAddr addr;
-  SsContact contact; /* key all zero: not known yet */
-  bool known;
-  bool answered;     /* in the current round */
-  bool has_answered; /* in any */
+  bool answered;      /* in the current round */
+  bool has_answered;  /* in any */
+  SsContact *contact; /* given; NULL: is to be asked for */
 } SsBootstrapEntry;
 
 typedef struct {

@@ -10,13 +10,13 @@
 #define STEP         (100 * SS_MSEC)
 #define JOIN_TIME    (120 * SS_SEC)
 #define SETTLE_TIME  (1 * SS_SEC)
-#define HEAL_TIME    (60 * SS_SEC)  /* two heartbeats */
-#define IDLE_TIME    (340 * SS_SEC) /* links that only served joins are gone */
-#define WARM_UP_TIME (5 * SS_SEC)   /* what tuning in brought is over */
-#define AT_FIRST     16             /* nodes, before the ring grows by shares */
-#define GROWTH       20             /* one in so many more, each step */
-#define JOINING_MAX  4              /* at most one in so many is on the way */
-#define LOOKUPS      2              /* a node */
+#define HEAL_TIME    (60 * SS_SEC) /* two heartbeats */
+#define WARM_UP_TIME (5 * SS_SEC)  /* what tuning in brought is over */
+#define AT_FIRST     16            /* nodes, before the ring grows by shares */
+#define GROWTH       20            /* one in so many more, each step */
+#define JOINING_MAX  4             /* at most one in so many is on the way */
+#define LOOKUPS      2             /* a node, */
+#define LOOKUPS_MAX  200000        /* or so many in all */
 #define LOOKUPS_TIME (2 * SS_SEC)
 #define LOOKUPS_WAIT (2 * SS_SEC)
 #define LOOKUP_MIN   SS_USEC
@@ -104,10 +104,25 @@ grow (SsWorld *world, unsigned n)
                 (double) (ss_world_now (world) - start) / (double) SS_SEC);
 }
 
+static void
+rest (SsWorld *world, size_t before)
+{
+  Cost start = cost_now (world);
+  SsTime heal = MIN (world->options.duration, HEAL_TIME);
+
+  ss_world_run (world, heal);
+  ss_world_row (world, "leaf sets, wrong after a minute", "%u  %u",
+                world->members->len, ss_oracle_leaf_sets (world, true));
+  ss_world_run (world, world->options.duration - heal);
+  report_cost (world, "at rest", &start);
+  report_memory (world, "memory, at rest", before);
+}
+
 void
 ss_scenario_scale (SsSimRun *run)
 {
   unsigned n = MAX (run->options->nodes, AT_FIRST);
+  unsigned n_lookups = MIN (LOOKUPS * n, LOOKUPS_MAX);
   SsWorld *world = ss_sim_begin (run, NULL);
   size_t before = node_memory (world);
   Cost start = cost_now (world), all = start;
@@ -125,8 +140,8 @@ ss_scenario_scale (SsSimRun *run)
   ss_world_row (world, "leaf sets, wrong after a second", "%u  %u", n,
                 ss_oracle_leaf_sets (world, false));
   start = cost_now (world);
-  ss_oracle_lookups_within (world, LOOKUPS * n,
-                            MAX (LOOKUPS_TIME / (LOOKUPS * n), LOOKUP_MIN),
+  ss_oracle_lookups_within (world, n_lookups,
+                            MAX (LOOKUPS_TIME / n_lookups, LOOKUP_MIN),
                             LOOKUPS_WAIT, &lookups);
   report_cost (world, "lookups", &start);
   ss_world_row (world, "lookups, right", "%u  %u", lookups.n,
@@ -134,13 +149,9 @@ ss_scenario_scale (SsSimRun *run)
   ss_world_row (world, "hops, mean and most; ideal", "%.3f  %u  %.3f",
                 lookups.hops_mean, lookups.hops_max, lookups.hops_ideal);
   report_cost (world, "joins and lookups", &all);
-  start = cost_now (world);
-  ss_world_run (world, HEAL_TIME);
-  ss_world_row (world, "leaf sets, wrong after a minute", "%u  %u", n,
-                ss_oracle_leaf_sets (world, true));
-  ss_world_run (world, IDLE_TIME - HEAL_TIME);
-  report_cost (world, "at rest", &start);
-  report_memory (world, "memory, at rest", before);
+  report_memory (world, "memory, after lookups", before);
+  if (run->options->duration > 0)
+    rest (world, before);
   getrusage (RUSAGE_SELF, &usage);
   ss_world_row (world, "resident at most", "%.2f GiB  %.0f bytes a node",
                 (double) usage.ru_maxrss / (1 << 20),

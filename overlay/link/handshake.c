@@ -514,6 +514,9 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_link_know_relay (link, &peer->contact.addr);
   else
     ss_link_rtt_sample (peer, link->env->now - sent);
+  /* Who answers is no third party, there. */
+  if (ss_link_is_half_open (peer))
+    ss_limit_forget (&link->initiations_addr, &peer->contact.addr);
   ss_link_heard (link, peer, from);
   peer->contact.flags = welcome.flags & (uint8_t) ~PEER_VIA;
   peer->work->want_confirm = true;

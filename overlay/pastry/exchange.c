@@ -95,7 +95,11 @@ ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id, bool is_joining)
     SsNewcomer *newcomer = &g_array_index (pastry->newcomers, SsNewcomer, i);
     if (newcomer->prefix != prefix)
       continue;
-    newcomer->until = is_joining ? until : 0;
+    newcomer->until = until;
+    if (!is_joining)
+      g_array_remove_index (pastry->newcomers, i);
+    if (pastry->newcomers->len == 0)
+      g_clear_pointer (&pastry->newcomers, g_array_unref);
     return;
   }
   if (!is_joining || ss_leafset_find (&pastry->leafset, id) == NULL)
