@@ -19,7 +19,8 @@
  * responder keeps the sessions of earlier tries until one is confirmed, or
  * peers farther than the wait would never have one; messages may travel in
  * the initiation (early.c), and their acknowledgements and answers in the
- * response. */
+ * response. An initiation whose messages were taken is no repetition: its
+ * session is in use at once, and no empty datagram needs to follow. */
 #include "overlay/link/private.h"
 
 static const SsAddr address_unknown;
@@ -519,7 +520,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
     ss_limit_forget (&link->initiations_addr, &peer->contact.addr);
   ss_link_heard (link, peer, from);
   peer->contact.flags = welcome.flags & (uint8_t) ~PEER_VIA;
-  peer->work->want_confirm = true;
+  peer->work->want_confirm = (welcome.state & WELCOME_IN_USE) == 0;
   if (establish (link, peer, &session))
     announce (link, peer, &welcome.observed, welcome.addrs, welcome.n_addrs);
   else if (link->upcalls->observed)
@@ -568,7 +569,7 @@ ss_link_on_cookie (SsLink *link, const SsAddr *from, const uint8_t *datagram,
 }
 
 void
-ss_link_confirm_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
+ss_link_use_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
 {
   SsPeerWork *work = peer->work;
   SsLinkSession *found = ss_link_find_next (work, local_index);
@@ -586,7 +587,7 @@ ss_link_confirm_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
   if (ss_link_is_dead (peer))
     return;
   /* What went with an initiation of this node's, and is not acknowledged in
-   * the datagram that confirms the session, was not taken. */
+   * the datagram that brought the session, was not taken. */
   ss_link_requeue_early (link, peer->work);
   ss_link_make_ready (link, peer->work);
 }

@@ -218,7 +218,7 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
   ss_link_heard (link, peer, from);
   if (work && session == ss_link_find_next (work, session->local_index)) {
     uint32_t index = session->local_index;
-    ss_link_confirm_next (link, peer, index);
+    ss_link_use_next (link, peer, index);
     /* Or there is a newer one already. */
     if (ss_link_is_dead (peer) || peer->session.local_index == index)
       return;

@@ -136,6 +136,7 @@ peer_for (SsLink *link, const SsContact *to)
   bool is_trying = peer->work && peer->work->handshake;
   if (!(ss_link_is_half_open (peer) || (is_relayed && is_quiet)) || is_trying
       || !ss_addr_is_set (&to->addr)
+      || (ss_link_is_half_open (peer) && ss_seal_is_set (&peer->session.seal))
       || (peer->work && ss_seal_is_set (&peer->work->next.seal)))
     return peer;
   if ((to->flags & SS_PEER_REACHABLE) == 0

@@ -309,6 +309,33 @@ has_reliable (const SsPeerWork *work)
   return false;
 }
 
+/* Nothing has come from who made the session by a fresh initiation, which may
+ * have been sent from anywhere: one datagram goes there, and not a long one;
+ * if that is not enough the address has to be proved by a handshake. */
+static bool
+is_trial (const SsLinkPeer *peer)
+{
+  return ss_link_is_half_open (peer);
+}
+
+static bool
+has_queued (const SsPeerWork *work)
+{
+  bool any = false;
+  for (unsigned i = 0; i < SS_N_CLASSES; i++)
+    any |= work->queues[i].length > 0;
+  return any;
+}
+
+/* Until there is another session. */
+static void
+put_off (SsLink *link, SsPeerWork *work)
+{
+  for (unsigned i = 0; i < SS_N_CLASSES; i++)
+    ss_link_unready (link, work, i);
+  ss_link_initiate (link, work->peer);
+}
+
 static size_t
 output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
              uint8_t *buf)
@@ -317,10 +344,12 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   SsTime now = link->env->now;
   if (!ss_seal_is_set (&peer->session.seal)
       || ss_seal_is_spent (&peer->session.seal, now)) {
-    for (unsigned i = 0; i < SS_N_CLASSES; i++)
-      ss_link_unready (link, work, i);
     ss_seal_clear (&peer->session.seal);
-    ss_link_initiate (link, peer);
+    put_off (link, work);
+    return 0;
+  }
+  if (is_trial (peer) && peer->last_sent >= 0) {
+    put_off (link, work);
     return 0;
   }
   /* A new session for nothing: its initiation takes along what waits. */
@@ -329,10 +358,16 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
     ss_link_initiate (link, peer);
   bool confirm = work->want_confirm;
   size_t media_len, len;
-  size_t room = SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;
+  size_t room = is_trial (peer)
+                    ? EARLY_HEARSAY_MAX
+                    : SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;
   work->want_confirm = false;
   len = put_frames (link, work, LOAD_DATA, buf + HEADER_LEN, room, &media_len);
   settle_ready (link, work, class);
+  if (len == 0 && is_trial (peer) && has_queued (work)) {
+    put_off (link, work);
+    return 0;
+  }
   if (len == 0 && !confirm) {
     ss_link_rest (link, peer);
     return 0;

@@ -110,7 +110,9 @@ ss_link_prefetch (const SsLink *link, unsigned step, const uint8_t *datagram,
 static SsTime
 last_used (const SsLinkPeer *peer)
 {
-  return MAX (peer->last_heard, peer->last_sent);
+  const SsSeal *seal = &peer->session.seal;
+  SsTime made = ss_seal_is_set (seal) ? ss_seal_born (seal) : -1;
+  return MAX (MAX (peer->last_heard, peer->last_sent), made);
 }
 
 typedef struct {

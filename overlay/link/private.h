@@ -74,6 +74,9 @@ typedef enum {
 /* In a peer's flags, here only: its address is not its own, but a relay's. */
 #define PEER_VIA 0x80
 
+/* In a welcome's state. */
+#define WELCOME_IN_USE 1
+
 /* Wire. */
 #define HEADER_LEN (1 + 4 + 8)
 _Static_assert(HEADER_LEN + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
@@ -361,9 +364,9 @@ void ss_link_on_cookie (SsLink *link, const SsAddr *from,
                         const uint8_t *datagram, size_t len);
 /* The session with that index of ours among `next` and those before it. */
 SsLinkSession *ss_link_find_next (SsPeerWork *work, uint32_t local_index);
-/* The peer has sent data in such a session, that it initiated. */
-void ss_link_confirm_next (SsLink *link, SsLinkPeer *peer,
-                           uint32_t local_index);
+/* Takes such a session into use: the peer has sent data in it, or its
+ * initiation is known to be fresh. */
+void ss_link_use_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index);
 /* Makes another session if the present one is worn. */
 void ss_link_rekey (SsLink *link, SsLinkPeer *peer);
 

@@ -159,14 +159,35 @@ put_off_next (SsPeerWork *work)
   work->next.seal = (SsSeal){ 0 };
 }
 
+/* May the session that a fresh initiation makes be used before the initiator
+ * has sent anything in it? He may never get the response, so not if there is
+ * a session that serves as well; if he tries again, the first one does. Not if
+ * he is elsewhere than he was, for what goes there would not reach him. Nor if
+ * this node initiates as well. */
+static bool
+may_use_at_once (const SsLink *link, const SsLinkPeer *peer, const SsAddr *from,
+                 uint32_t remote_index)
+{
+  const SsLinkSession *used = &peer->session;
+  bool has_state =
+      ss_seal_is_set (&used->seal)
+      && !ss_seal_is_spent (&used->seal, link->env->now)
+      && ((used->remote_index ^ remote_index) & INDEX_PEER_MASK) == 0;
+  const SsPeerWork *work = peer->work;
+  bool is_busy = work && (work->handshake || ss_seal_is_set (&work->next.seal));
+  return !has_state && !is_busy && !ss_link_is_via (peer)
+         && ss_addr_equal (from, &peer->contact.addr);
+}
+
 static void
 answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
         const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello,
-        SsSealerHandshake *handshake)
+        SsSealerHandshake *handshake, bool is_in_use)
 {
   SsPeerWork *work = ss_link_work (link, peer);
   SsMsgLinkWelcome welcome = {
     .flags = link->self.flags,
+    .state = is_in_use ? WELCOME_IN_USE : 0,
     .observed = *from,
   };
   uint8_t frames[ANSWERS_MAX];
@@ -205,9 +226,23 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   len = ss_msg_link_response_encode (&response, buf, sizeof buf);
   ss_link_put_macs (link, &hello->key, NULL, buf, len, NULL);
   ss_link_post (link, from, buf, len);
+  if (is_in_use)
+    ss_link_use_next (link, peer, next.local_index);
   /* The rest waits until the initiator goes on. */
-  if (!ss_seal_is_set (&peer->session.seal) && ss_link_has_items (work))
+  else if (!ss_seal_is_set (&peer->session.seal) && ss_link_has_items (work))
     ss_link_initiate (link, peer);
+}
+
+/* When the session was made that the initiator has not gone on with. */
+static SsTime
+half_open_since (const SsLinkPeer *peer)
+{
+  if (ss_seal_is_set (&peer->session.seal))
+    return ss_seal_born (&peer->session.seal);
+  const SsPeerWork *work = peer->work;
+  return work && ss_seal_is_set (&work->next.seal)
+             ? ss_seal_born (&work->next.seal)
+             : SS_NEVER;
 }
 
 /* Room for another that has initiated, at the cost of the one that has gone
@@ -219,10 +254,10 @@ make_room (SsLink *link)
   for (unsigned i = 0; i < link->n_peers; i++) {
     SsLinkPeer *peer = link->peers[i];
     const SsPeerWork *work = peer->work;
-    if (!ss_link_is_half_open (peer) || peer->last_sent >= 0 || !work
-        || work->handshake || !ss_seal_is_set (&work->next.seal))
+    if (!ss_link_is_half_open (peer) || peer->last_sent >= 0
+        || (work && work->handshake) || half_open_since (peer) == SS_NEVER)
       continue;
-    if (!oldest || work->next_until < oldest->work->next_until)
+    if (!oldest || half_open_since (peer) < half_open_since (oldest))
       oldest = peer;
   }
   if (!oldest)
@@ -232,15 +267,15 @@ make_room (SsLink *link)
   return true;
 }
 
-/* What came with an initiation. Answers wait for the response, or for the
- * session. */
-static void
+/* What came with an initiation; false: nothing, or nothing that is certain to
+ * be fresh. Answers wait for the response, or for the session. */
+static bool
 take_frames (SsLink *link, SsLinkPeer *peer,
              const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello)
 {
   if (hello->frames.len == 0
       || !ss_link_take_early (link, &peer->contact.id, hello->timestamp))
-    return;
+    return false;
   if (!ss_link_is_half_open (peer))
     peer->last_heard = link->env->now;
   ss_link_work (link, peer)->is_answering = true;
@@ -248,6 +283,7 @@ take_frames (SsLink *link, SsLinkPeer *peer,
                        hello->frames.len);
   if (peer->work)
     peer->work->is_answering = false;
+  return true;
 }
 
 void
@@ -304,11 +340,12 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
       peer->contact.flags = contact.flags; /* the address is its own */
     }
     bool is_ours = is_crossing (link, peer);
-    take_frames (link, peer, &message, &hello);
+    bool is_fresh = take_frames (link, peer, &message, &hello) && !is_called;
     if (!ss_link_is_dead (peer) && is_ours)
       ss_count (link->env, LINK_HANDSHAKES_CROSSED);
     else if (!ss_link_is_dead (peer))
-      answer (link, peer, from, &message, &hello, handshake);
+      answer (link, peer, from, &message, &hello, handshake,
+              is_fresh && may_use_at_once (link, peer, from, message.sender));
     ss_link_settle (link, peer);
   }
   ss_link_leave (link);

@@ -693,6 +693,8 @@ test_rekey_unconfirmed (void)
   LinkNet *net = net_new (21, 2);
   DropAfterAnswer drop = { .from = net->endpoints[0].addr, .n = 3 };
   exchange (net);
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, net->now + 250 * SS_MSEC);
   net->filter = drop_after_answer;
   net->filter_user = &drop;
   unsigned before = net->endpoints[0].messages->len;
