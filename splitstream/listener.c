@@ -76,8 +76,8 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   if (packet->session != reception->session
       || packet->parity_count != reception->n_parity
-      || !ss_packet_verify (&station->tops, &station->params.key, stripe->index,
-                            sequence, packet, data, len))
+      || !ss_station_verify (station, stripe->index, sequence, packet, data,
+                             len))
     return false;
   if ((packet->flags & SS_PACKET_FLAG_HEADERS) != 0)
     reception->has_rebuilt_headers = true;

@@ -130,7 +130,7 @@ struct SsStation {
   unsigned n_parity; /* of the session, whatever a descriptor says */
   SsFamily *family;
   SsStripe stripes[SS_STRIPES];
-  SsPacketTops tops;
+  SsPacketTops *tops; /* NULL: no packet has come yet */
   SsTimer timer;
   bool is_silent, is_ended;
   uint64_t packets_received, packets_duplicate, packets_retransmitted,
@@ -201,6 +201,10 @@ void ss_station_open_family (SsStation *station);
 void ss_station_free (SsStation *station);
 void ss_station_run (SsStation *station); /* all that is due; arms the timer */
 void ss_station_open_stripes (SsStation *station);
+/* Is it the station's? As ss_packet_verify. */
+bool ss_station_verify (SsStation *station, unsigned stripe, uint32_t sequence,
+                        const SsPacket *packet, const uint8_t *data,
+                        size_t len);
 SsPacketVerdict ss_station_packet (SsStripe *stripe, uint32_t sequence,
                                    GBytes *bytes, SsReorderVia via);
 bool ss_stripe_has_seen (const SsStripe *stripe, uint32_t sequence);

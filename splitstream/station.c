@@ -67,6 +67,7 @@ ss_station_free (SsStation *station)
   ss_publisher_clear (station);
   ss_listener_clear (station);
   g_ptr_array_remove (owner->stations, station);
+  g_free (station->tops);
   g_free (station);
 }
 
@@ -149,7 +150,7 @@ ss_station_start_session (SsStation *station, uint32_t session,
   station->has_session = true;
   station->session = session;
   station->n_parity = n_parity;
-  memset (&station->tops, 0, sizeof station->tops);
+  g_clear_pointer (&station->tops, g_free);
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     SsStripe *stripe = &station->stripes[i];
     stripe->has_top = false;
@@ -161,6 +162,17 @@ ss_station_start_session (SsStation *station, uint32_t session,
   station->is_ended = false;
   if (station->role == SS_ROLE_LISTENER)
     ss_listener_session (station);
+}
+
+/* Strangers can make a node carry many stations that never send anything. */
+bool
+ss_station_verify (SsStation *station, unsigned stripe, uint32_t sequence,
+                   const SsPacket *packet, const uint8_t *data, size_t len)
+{
+  if (station->tops == NULL)
+    station->tops = g_new0 (SsPacketTops, 1);
+  return ss_packet_verify (station->tops, &station->params.key, stripe,
+                           sequence, packet, data, len);
 }
 
 /* Does the packet say of itself what its stripe and sequence say? */
@@ -198,8 +210,8 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   }
   if (station->role == SS_ROLE_PUBLISHER)
     return SS_PACKET_STALE; /* of another broadcaster with the same key */
-  if (!ss_packet_verify (&station->tops, &station->params.key, stripe->index,
-                         sequence, &packet, data, len)) {
+  if (!ss_station_verify (station, stripe->index, sequence, &packet, data,
+                          len)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;
   }
