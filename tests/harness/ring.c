@@ -364,8 +364,10 @@ ring_drain (RingNode *node)
     node->bytes_out += len;
     ring->n_datagrams++;
     unsigned target = index_of (&to);
-    if (target < ring->nodes->len)
+    if (target < ring->nodes->len) {
       note_sent (node, target);
+      ring_node (ring, target)->datagrams_to++;
+    }
     if (target >= ring->nodes->len
         || (ring->options.loss > 0
             && ss_rng_unit (&ring->rng) < ring->options.loss)

@@ -26,6 +26,7 @@ typedef struct {
   SsTime nat;    /* behind one that forgets after so long; 0: none */
   GArray *sent;  /* then, when something was sent to each node; or NULL */
   uint64_t datagrams_out, bytes_out;
+  uint64_t datagrams_to; /* sent to its address, whether they came or not */
   /* What the test's application has seen. */
   unsigned n_direct, n_acked, n_late, n_failed;
   unsigned n_updates[4]; /* by SsKbrChange */

@@ -295,6 +295,36 @@ test_partition (void)
   partition (100, 600 * SS_SEC);
 }
 
+/* Of the lost those are tried first that were lost with many others: these
+ * may be a partition, which ends. */
+static void
+test_lost_together (void)
+{
+  Ring *ring = make_ring (21, 24, SS_MSEC, 0);
+  uint64_t before[24], n_alone = 0, n_together = 0;
+  for (unsigned i = 1; i <= 3; i++) {
+    ring_kill (ring_node (ring, i));
+    ring_run (ring, 90 * SS_SEC);
+  }
+  for (unsigned i = 4; i <= 9; i++)
+    ring_kill (ring_node (ring, i));
+  require_correct (ring, 60 * SS_SEC);
+  /* Each of the 14 that are left tries one in 10 s or so. */
+  ring_run (ring, 60 * SS_SEC);
+  for (unsigned i = 1; i <= 9; i++)
+    before[i] = ring_node (ring, i)->datagrams_to;
+  ring_run (ring, 120 * SS_SEC);
+  for (unsigned i = 1; i <= 9; i++)
+    *(i <= 3 ? &n_alone : &n_together) +=
+        ring_node (ring, i)->datagrams_to - before[i];
+  g_test_message ("to 3 that were lost alone %" G_GUINT64_FORMAT
+                  ", to 6 that were lost together %" G_GUINT64_FORMAT,
+                  n_alone, n_together);
+  g_assert_cmpuint (n_together, >, 14);
+  g_assert_cmpuint (n_together, >, 10 * n_alone);
+  ring_free (ring);
+}
+
 /* Each started as a ring of one; then each learns of another. */
 static void
 test_merge (void)
@@ -436,6 +466,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/deaths/leave", test_leave);
   g_test_add_func ("/pastry/deaths/loss", test_loss);
   g_test_add_func ("/pastry/deaths/partition", test_partition);
+  g_test_add_func ("/pastry/deaths/lost-together", test_lost_together);
   g_test_add_func ("/pastry/deaths/merge", test_merge);
   g_test_add_func ("/pastry/deaths/merge-large", test_merge_large);
   g_test_add_func ("/pastry/deaths/sleep", test_sleep);
