@@ -47,11 +47,11 @@ ss_churn_init (SsChurn *churn, const SsChurnOptions *options, SsTime now,
   churn->start = now;
   churn->rng = *rng;
   churn->shape = 1;
+  if (options->session == 0)
+    churn->options.session = SS_CHURN_GNUTELLA_MEAN;
   if (options->kind == SS_CHURN_GNUTELLA) {
     churn->shape = GNUTELLA_SHAPE;
     churn->swing = GNUTELLA_SWING;
-    if (options->session == 0)
-      churn->options.session = SS_CHURN_GNUTELLA_MEAN;
   } else if (options->kind == SS_CHURN_WEIBULL) {
     churn->shape = options->shape > 0 ? options->shape : SHAPE_DEFAULT;
   } else if (options->kind == SS_CHURN_DIURNAL) {

@@ -26,7 +26,7 @@ typedef enum {
 typedef struct {
   SsChurnKind kind;
   double active;  /* how many are up in the mean */
-  SsTime session; /* mean; gnutella: 0 takes the trace's */
+  SsTime session; /* mean; 0: as in the Gnutella trace */
   double shape;   /* Weibull's k; 0: 0.5 */
   double crowd;   /* flash: so many times `active` come */
   SsTime crowd_at, crowd_span;

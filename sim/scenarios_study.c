@@ -336,6 +336,19 @@ report_churn (SsWorld *world, const SsLookupResult *result)
                   result->stretch);
 }
 
+/* Behind routers: how often the links between them were crossed. */
+static void
+report_stress (SsWorld *world)
+{
+  SsStress stress;
+
+  ss_topology_stress (world->topology, &stress);
+  if (stress.crossings > 0)
+    ss_world_row (world, "link stress, mean and most, links used",
+                  "%.0f  %" G_GUINT64_FORMAT "  %u of %u", stress.mean,
+                  stress.most, stress.used, stress.all);
+}
+
 /* churn, consistency. */
 static void
 churn (SsSimRun *run, bool figures)
@@ -362,8 +375,12 @@ churn (SsSimRun *run, bool figures)
   ss_world_run (world, WARM_TIME);
   ss_lookups_mark (world);
   ss_world_count_traffic (world);
+  ss_topology_count_stress (world->topology, figures);
   double node_seconds = run_and_count (world, options->duration);
   SsTraffic traffic = *world->traffic;
+
+  report_stress (world);
+  ss_topology_count_stress (world->topology, false);
 
   ss_churn_stop (world, &came, &went);
   ss_lookups_stop (world, &result);

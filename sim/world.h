@@ -29,7 +29,7 @@ typedef struct {
   double one_way; /* of the ordered pairs: nothing comes through */
   SsAccess access;
   SsChurnKind churn;
-  SsTime session;    /* of churn: mean; 0: the kind's own */
+  SsTime session;    /* of churn: mean; 0: 2.3 h */
   double rate;       /* lookups a node and second */
   unsigned leaf_set; /* L; 0: the node's default */
   SsTime latency;
