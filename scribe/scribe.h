@@ -153,8 +153,9 @@ void ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
                       bool history_only);
 /* live: overdue. Asks the parent, then two other members, then the source
  * through the root, until it comes or deadline passes (`missed`). Several
- * wants share a request. */
-void ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
+ * wants share a request. False: so many are wanted that this one has to
+ * wait; say it again later. */
+bool ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
 void ss_group_unwant (SsGroup *group, uint32_t sequence);
 /* live: packets below are of an old session or past: forget, restart. */
 void ss_group_reset (SsGroup *group, uint32_t first_sequence);

@@ -546,7 +546,7 @@ void ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
 
 /* want.c */
 enum { SS_ASK_PARENT, SS_ASK_OTHERS, SS_ASK_SOURCE }; /* SsWant.stage: next */
-void ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline,
+bool ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline,
                   bool is_own);
 void ss_want_due (SsGroup *group);
 SsTime ss_want_deadline (const SsGroup *group);

@@ -60,7 +60,7 @@ count_wants (const SsGroup *group, bool is_own)
   return n;
 }
 
-void
+bool
 ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
 {
   SsTime now = group->scribe->env->now;
@@ -68,13 +68,13 @@ ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
   if (known) {
     known->is_own |= is_own;
     known->deadline = MAX (known->deadline, deadline);
-    return;
+    return true;
   }
   if (!group->wants)
     group->wants = g_array_new (FALSE, FALSE, sizeof (SsWant));
   if (count_wants (group, is_own)
       >= (is_own ? SS_GROUP_WANTS_MAX : SS_GROUP_OTHERS_MAX))
-    return;
+    return false;
   SsWant want = {
     .sequence = sequence,
     .is_own = is_own,
@@ -83,13 +83,16 @@ ss_want_add (SsGroup *group, uint32_t sequence, SsTime deadline, bool is_own)
     .asked = -1,
   };
   g_array_insert_val (group->wants, lower_bound (group, sequence), want);
+  return true;
 }
 
-void
+bool
 ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
 {
-  ss_want_add (group, sequence, deadline, true);
-  ss_group_arm (group);
+  bool is_wanted = ss_want_add (group, sequence, deadline, true);
+  if (is_wanted)
+    ss_group_arm (group);
+  return is_wanted;
 }
 
 void

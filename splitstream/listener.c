@@ -17,19 +17,17 @@ soon (SsStation *station)
                           station->owner->env->now);
 }
 
-static void
+static bool
 on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
 {
   SsReception *reception = user;
   SsStation *station = reception->station;
   SsGroup *group = station->stripes[stripe].group;
   if (reception != station->current || group == NULL)
-    return;
+    return true;
   GBytes *bytes = ss_group_history (group, sequence);
-  if (bytes == NULL) {
-    ss_group_want (group, sequence, deadline);
-    return;
-  }
+  if (bytes == NULL)
+    return ss_group_want (group, sequence, deadline);
   /* It came while this node only relayed the station. */
   SsFound found = { .stripe = &station->stripes[stripe],
                     .sequence = sequence,
@@ -37,6 +35,7 @@ on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
   if (station->found == NULL)
     station->found = g_array_new (FALSE, FALSE, sizeof (SsFound));
   g_array_append_val (station->found, found);
+  return true;
 }
 
 /* Puts what was found where it is wanted. */

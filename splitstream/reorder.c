@@ -519,11 +519,12 @@ want_parity (SsReorder *reorder, uint64_t number, SsTime deadline)
   if (!guess_row (reorder, number, &row_number))
     return false;
   const SsReorderRow *row = find_row (reorder, number);
+  bool are_wanted = true;
   for (unsigned j = 0; j < reorder->n_parity; j++)
     if (row == NULL || row->shards[j] == NULL)
-      reorder->calls.want (reorder->user, reorder->n_columns + j, row_number,
-                           deadline);
-  return true;
+      are_wanted &= reorder->calls.want (reorder->user, reorder->n_columns + j,
+                                         row_number, deadline);
+  return are_wanted;
 }
 
 /* When a wanted packet is of no more use; `later` is the nearest after it
@@ -555,12 +556,16 @@ chase_one (SsReorder *reorder, SsTime now, uint64_t number, uint64_t later)
   SsReorderSlot *slot = ss_reorder_slot (reorder, number);
   if (is_hopeless (reorder, now, slot))
     return;
+  if (!slot->is_asked)
+    slot->is_asked = reorder->calls.want (
+        reorder->user, (unsigned) (number % reorder->n_columns),
+        (uint32_t) (number / reorder->n_columns),
+        give_up_at (reorder, now, later));
   if (!slot->is_asked) {
-    slot->is_asked = true;
-    reorder->calls.want (reorder->user,
-                         (unsigned) (number % reorder->n_columns),
-                         (uint32_t) (number / reorder->n_columns),
-                         give_up_at (reorder, now, later));
+    slot->is_in_burst = false;
+    slot->want_at = now + SS_REORDER_WANT_PAUSE;
+    ss_reorder_at (reorder, slot->want_at);
+    return;
   }
   if (slot->is_parity_asked || reorder->n_parity == 0)
     return;

@@ -33,6 +33,8 @@
 #define SS_REORDER_MISSING_MAX 2048
 /* A wanted packet must come this long before the next one is due. */
 #define SS_REORDER_SAFETY (20 * SS_MSEC)
+/* What could not be wanted waits so long. */
+#define SS_REORDER_WANT_PAUSE (20 * SS_MSEC)
 /* Frames wait so long for their codec headers. */
 #define SS_REORDER_HEADERS_WAIT (5 * SS_SEC)
 /* Frames given out at one moment; what is due beyond waits a little, so that
@@ -52,7 +54,8 @@ typedef enum {
 } SsReorderVia;
 
 typedef struct {
-  void (*want) (void *user, unsigned stripe, uint32_t sequence,
+  /* False: not now, so many are wanted already. */
+  bool (*want) (void *user, unsigned stripe, uint32_t sequence,
                 SsTime deadline);
   void (*unwant) (void *user, unsigned stripe, uint32_t sequence);
   /* A data packet has been rebuilt: is it authentic, and new? */

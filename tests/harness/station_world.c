@@ -279,7 +279,7 @@ ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
   keep (group, sequence, packet);
 }
 
-void
+bool
 ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
 {
   StationNode *node = group->scribe->node;
@@ -294,6 +294,7 @@ ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
                       .sequence = sequence,
                       .deadline = deadline },
             travel (node->world));
+  return true;
 }
 
 void

@@ -23,7 +23,7 @@ typedef struct {
 typedef struct {
   SsRng rng;
   SsTime now, latency, delay, jitter;
-  double loss, repair_loss;
+  double loss, repair_loss, refused; /* refused: of wants */
   unsigned m, n_columns;
   SsMediaClock clock;
   SsReorder *reorder;
@@ -67,18 +67,21 @@ schedule (Trial *trial, SsTime at, unsigned stripe, uint32_t sequence,
   g_sequence_insert_sorted (trial->arrivals, arrival, compare, NULL);
 }
 
-static void
+static bool
 on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
 {
   Trial *trial = user;
+  if (ss_rng_unit (&trial->rng) < trial->refused)
+    return false;
   trial->n_wants++;
   g_assert_cmpint (deadline, >, trial->now - trial->latency);
   GBytes *bytes =
       g_hash_table_lookup (trial->packets, packet_key (stripe, sequence));
   if (bytes == NULL || ss_rng_unit (&trial->rng) < trial->repair_loss)
-    return;
+    return true;
   schedule (trial, trial->now + 2 * trial->delay + 5 * SS_MSEC, stripe,
             sequence, bytes, SS_REORDER_REPAIR);
+  return true;
 }
 
 static void
@@ -338,6 +341,31 @@ test_trials (void)
   g_free (trial);
 }
 
+/* What cannot be wanted at once, because so much is, is wanted again. */
+static void
+test_refused (void)
+{
+  Trial *trial = g_new (Trial, 1);
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    begin (trial, seed);
+    trial->latency = SS_LATENCY_DEFAULT;
+    trial->delay = MIN (trial->delay, 20 * SS_MSEC);
+    trial->loss = 0.2;
+    trial->repair_loss = 0;
+    trial->refused = 0.75;
+    ss_reorder_free (trial->reorder);
+    trial->reorder =
+        ss_reorder_new (&trial->clock, trial->m, trial->latency, &calls, trial);
+    make_stream (trial, 400);
+    play (trial);
+    check (trial);
+    g_assert_cmpuint (trial->n_wants, >, 50);
+    g_assert_cmpuint (ss_reorder_stats (trial->reorder)->frames_lost, ==, 0);
+    finish (trial);
+  }
+  g_free (trial);
+}
+
 /* One packet of each row is lost for good: parity alone brings it back. */
 static void
 test_parity_alone (void)
@@ -547,6 +575,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/reorder/trials", test_trials);
+  g_test_add_func ("/splitstream/reorder/refused", test_refused);
   g_test_add_func ("/splitstream/reorder/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/reorder/stall", test_stall);
   g_test_add_func ("/splitstream/reorder/silence", test_silence);

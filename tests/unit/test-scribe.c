@@ -369,10 +369,10 @@ test_others_wants (void)
   g_assert_cmpuint (group->wants->len, ==, SS_GROUP_OTHERS_MAX);
   SsTime deadline = group->scribe->env->now + SS_SEC;
   for (uint32_t i = 0; i < SS_GROUP_WANTS_MAX; i++)
-    ss_want_add (group, 5000 + i, deadline, true);
+    g_assert_true (ss_want_add (group, 5000 + i, deadline, true));
   g_assert_cmpuint (group->wants->len, ==,
                     SS_GROUP_OTHERS_MAX + SS_GROUP_WANTS_MAX);
-  ss_want_add (group, 6000, deadline, true);
+  g_assert_false (ss_want_add (group, 6000, deadline, true));
   g_assert_cmpuint (group->wants->len, ==,
                     SS_GROUP_OTHERS_MAX + SS_GROUP_WANTS_MAX);
   world_free (world);
