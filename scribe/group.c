@@ -258,8 +258,11 @@ ss_group_join (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
   ss_scribe_enter (scribe);
+  bool is_new = !group->is_member;
   group->is_open = group->is_member = true;
-  if (!ss_group_in_tree (group) && !scribe->is_leaving)
+  if (is_new)
+    ss_log_replay (group);
+  if (!group->is_dead && !ss_group_in_tree (group) && !scribe->is_leaving)
     ss_join_start (group, NULL);
   ss_scribe_exit (scribe);
 }
@@ -379,6 +382,13 @@ ss_group_child_find (const SsGroup *group, const SsId *id)
   return ss_id_equal (&child->contact.id, id) ? child : NULL;
 }
 
+static void
+count_child (SsFamily *family)
+{
+  if (family->n_children++ == family->config.children_max)
+    family->over_since = family->scribe->env->now;
+}
+
 SsChild *
 ss_group_child_add (SsGroup *group, const SsContact *contact)
 {
@@ -389,9 +399,9 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
     unsigned index = child_lower_bound (group, &contact->id);
     g_array_insert_val (group->children, index, (SsChild){ 0 });
     child = ss_group_child_at (group, index);
-    group->family->n_children++;
+    count_child (group->family);
   } else if (child->shed_until != 0) {
-    group->family->n_children++;
+    count_child (group->family);
     group->family->n_shed--;
   }
   SsTime now = group->scribe->env->now;
@@ -454,6 +464,7 @@ ss_group_arm (SsGroup *group)
                                     : child->heard + SS_CHILD_SILENT);
   }
   at = MIN (at, ss_parent_surplus_deadline (group));
+  at = MIN (at, ss_parent_overload_deadline (group));
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
   if (!group->is_open && group->idle_since >= 0)

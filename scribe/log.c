@@ -196,17 +196,53 @@ advance (SsGroup *group, SsSourceLog *log)
     }
     if (group->is_root)
       ss_ordered_replicate (group, log, sequence, data);
-    gsize len;
-    const uint8_t *bytes = g_bytes_get_data (data, &len);
     if (group->is_member && sequence >= log->deliver_from
-        && scribe->app.message)
-      scribe->app.message (group->user, group, &log->id, sequence, bytes, len);
+        && scribe->app.message) {
+      SsWireBytes bytes = ss_signed_data (data);
+      scribe->app.message (group->user, group, &log->id, sequence, bytes.data,
+                           bytes.len);
+    }
     g_bytes_unref (data);
   }
   if (!group->is_dead) {
     trim (log);
     schedule_gap (group, log);
   }
+}
+
+/* To the application, what has been handed on before it became a member. */
+static void
+replay (SsGroup *group, SsSourceLog *log)
+{
+  const SsScribe *scribe = group->scribe;
+  uint32_t next = log->next, epoch = log->epoch;
+  uint32_t first = next - MIN (group->family->config.backlog, next);
+  for (uint32_t i = first; i < next; i++)
+    if (!ss_log_entry (log, i))
+      first = i + 1;
+  log->deliver_from = first;
+  log->used = scribe->env->now; /* nobody that is called makes room of it */
+  for (uint32_t i = first; i < next; i++) {
+    GBytes *data = log->epoch == epoch ? ss_log_entry (log, i) : NULL;
+    if (group->is_dead || !group->is_member || !data)
+      return;
+    g_bytes_ref (data);
+    SsWireBytes bytes = ss_signed_data (data);
+    if (scribe->app.message)
+      scribe->app.message (group->user, group, &log->id, i, bytes.data,
+                           bytes.len);
+    g_bytes_unref (data);
+  }
+}
+
+void
+ss_log_replay (SsGroup *group)
+{
+  SsOrdered *ordered = group->ordered;
+  if (!ordered || !ordered->is_synced)
+    return; /* it begins as far back when it is */
+  for (unsigned i = 0; !group->is_dead && i < ordered->logs->len; i++)
+    replay (group, g_ptr_array_index (ordered->logs, i));
 }
 
 void
@@ -295,20 +331,22 @@ compare_source (SsGroup *group, const SsContact *from,
   if (next == 0 || first == 0 || first > next)
     return false;
   SsSourceLog *log = ss_log_find (group, source);
+  /* Where a newcomer starts: as far back as it wants to know. */
+  uint32_t start = next - MIN (group->family->config.backlog, next - first);
   if (log && log->epoch == epoch && !ordered->is_synced && is_parent)
-    log->next = log->deliver_from = next; /* the parent's word counts */
+    log->next = log->deliver_from = start; /* the parent's word counts */
   if (log && (log->epoch > epoch || (log->epoch == epoch && log->next > next)))
     return true;
   bool is_new = !log || log->epoch < epoch;
   /* A newcomer starts where the tree is; a root wants the history too. */
   uint32_t from_here = first;
   if (is_new && !ordered->is_synced && is_parent)
-    from_here = next;
+    from_here = start;
   log = ss_log_get (group, source, epoch, from_here);
   if (!log)
     return false;
   if (is_new && !ordered->is_synced)
-    log->deliver_from = next;
+    log->deliver_from = start;
   if (log->next >= next)
     return false;
   log->known_end = MAX (log->known_end, next);
@@ -509,6 +547,13 @@ ss_log_handle_message (SsScribe *scribe, const SsContact *from,
   bool is_asked =
       is_helper && log->epoch == message->epoch && log->next < log->known_end;
   if (message->sequence == 0 || (!is_parent && !group->join && !is_asked))
+    return;
+  bool is_had = log && log->epoch == message->epoch
+                && (message->sequence < log->next
+                    || ss_log_entry (log, message->sequence));
+  if (!is_had
+      && !ss_signed_check (group, &message->source, message->epoch,
+                           message->sequence, &message->data))
     return;
   /* One that was not there when this node came begins with 1; before that is
    * known, the first that comes is as good as any: SYNC corrects it. */

@@ -53,12 +53,22 @@ ss_ordered_free (SsOrdered *ordered)
 
 /* The source. */
 
+void
+ss_group_set_credential (SsGroup *group, const SsCredential *credential)
+{
+  g_assert (ss_group_is_ordered (group));
+  SsOrdered *ordered = ss_ordered_get (group);
+  ordered->credential = *credential;
+  ordered->has_credential = true;
+}
+
 bool
 ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
 {
   g_assert (ss_group_is_ordered (group));
   SsScribe *scribe = group->scribe;
-  if (len > SS_SCRIBE_MESSAGE_MAX || scribe->is_leaving)
+  if (len > SS_SCRIBE_MESSAGE_MAX || scribe->is_leaving
+      || !ss_signed_may_publish (group))
     return false;
   SsOrdered *ordered = ss_ordered_get (group);
   if (ordered->submissions->len >= SS_ORDERED_OUT_MAX)
@@ -67,9 +77,10 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
   if (ordered->epoch == 0)
     ordered->epoch =
         (uint32_t) ((scribe->env->now + scribe->env->wall_offset) / SS_SEC);
+  uint32_t sequence = ++ordered->sequence;
   SsSubmission submission = {
-    .sequence = ++ordered->sequence,
-    .data = g_bytes_new (data, len),
+    .sequence = sequence,
+    .data = ss_signed_make (group, ordered->epoch, sequence, data, len),
   };
   g_array_append_val (ordered->submissions, submission);
   if (!group->is_root && ss_group_is_closest (group))
@@ -336,7 +347,9 @@ ss_ordered_handle_submit (SsScribe *scribe, const SsContact *from,
     return;
   }
   if (message->sequence == 0 || message->oldest == 0
-      || message->oldest > message->sequence)
+      || message->oldest > message->sequence
+      || !ss_signed_check (group, &from->id, message->epoch, message->sequence,
+                           &message->data))
     return;
   if (group->idle_since >= 0)
     group->idle_since = scribe->env->now;
@@ -366,6 +379,9 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
     ss_count (scribe->env, SCRIBE_PACKETS_UNASKED);
     return; /* no root, or not yet known here: that would try again */
   } else if (message->sequence > 0) {
+    if (!ss_signed_check (group, &message->source, message->epoch,
+                          message->sequence, &message->data))
+      return;
     if (group->idle_since >= 0)
       group->idle_since = scribe->env->now;
     bool is_mere_replica = !group->is_member && !ss_group_in_tree (group);

@@ -515,12 +515,80 @@ shed_surplus (SsGroup *group)
   }
 }
 
+SsTime
+ss_parent_overload_deadline (const SsGroup *group)
+{
+  const SsFamily *family = group->family;
+  if (family->config.is_source
+      || family->n_children <= family->config.children_max
+      || ss_group_n_children (group) == 0)
+    return SS_NEVER;
+  return family->over_since + SS_OVERLOAD_TIME;
+}
+
+/* A group's farthest child, if one of its siblings has room for it. */
+static SsChild *
+find_farthest (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsChild *farthest = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!child->shed_until
+        && (!farthest
+            || ss_neighbour_compare_distance (scribe, &farthest->contact.id,
+                                              &child->contact.id)
+                   < 0))
+      farthest = child;
+  }
+  SsContact candidates[SS_REDIRECT_MAX];
+  unsigned n =
+      farthest ? choose_candidates (group, &farthest->contact.id, 0, candidates)
+               : 0;
+  return n > 0 && !is_full (scribe, &candidates[0].id) ? farthest : NULL;
+}
+
+/* The bottleneck remover (Scribe, JSAC 2002): who had to take more children
+ * than its bound hands the farthest on to one of its siblings, one at a time;
+ * in stripes that are foreign to it, if it can be done there. */
+static void
+remove_bottleneck (SsFamily *family)
+{
+  SsScribe *scribe = family->scribe;
+  unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
+  SsGroup *from = NULL;
+  SsChild *victim = NULL;
+  bool is_from_own = true;
+  family->over_since = scribe->env->now;
+  for (SsGroup *group = ss_group_after (scribe, NULL);
+       group && may_shed_more (family);
+       group = ss_group_after (scribe, &group->id)) {
+    bool is_own = ss_id_digit (&group->id, 0) == own;
+    SsChild *child = group->family == family && (!victim || !is_own)
+                         ? find_farthest (group)
+                         : NULL;
+    if (!child
+        || (victim && is_own == is_from_own
+            && ss_neighbour_compare_distance (scribe, &child->contact.id,
+                                              &victim->contact.id)
+                   <= 0))
+      continue;
+    from = group;
+    victim = child;
+    is_from_own = is_own;
+  }
+  if (victim)
+    shed (from, victim);
+}
+
 void
 ss_parent_due (SsGroup *group)
 {
   SsTime now = group->scribe->env->now;
   if (group->family->config.is_source)
     shed_surplus (group);
+  if (now >= ss_parent_overload_deadline (group))
+    remove_bottleneck (group->family);
   for (unsigned i = ss_group_child_count (group); i-- > 0;) {
     const SsChild *child = ss_group_child_at (group, i);
     SsTime end =

@@ -19,9 +19,10 @@
 
 #include "base/env.h"
 #include "overlay/kbr.h"
+#include "scribe/credential.h"
 
 #define SS_SCRIBE_PACKET_MAX  1180 /* one packet, all of it */
-#define SS_SCRIBE_MESSAGE_MAX 1150 /* one message of an ordered group */
+#define SS_SCRIBE_MESSAGE_MAX 980  /* one message of an ordered group */
 #define SS_SCRIBE_INFO_MAX    192
 #define SS_SCRIBE_WANT_MAX    16 /* sequences in one request */
 #define SS_ANYCAST_DATA_MAX   128
@@ -59,7 +60,8 @@ typedef struct {
   SsPacketVerdict (*packet) (void *group_user, SsGroup *group,
                              uint32_t sequence, GBytes *packet,
                              const SsContact *from, SsPacketVia via);
-  /* ordered: the next message of a source, exactly once, in order. */
+  /* ordered: the next message of a source, exactly once, in order; it is the
+   * source's, and the source may publish. */
   void (*message) (void *group_user, SsGroup *group, const SsId *source,
                    uint32_t sequence, const uint8_t *data, size_t len);
   /* A JOIN or packet for a group not known here. True: carry it; set the
@@ -100,6 +102,15 @@ typedef struct {
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;
+  /* ordered: who signs this node's messages: its own identity. NULL: it has
+   * none to send. Valid as long as the family. */
+  const SsSigner *signer;
+  /* ordered: only the owner, and who has a credential of it, are heard. */
+  bool is_owned;
+  SsKey owner;
+  /* ordered: of each source's past messages a new member gets so many, as far
+   * as they are still held (SS_ORDERED_LOG_MAX). */
+  unsigned backlog;
   unsigned history_max; /* packets kept per group; 0: SS_GROUP_HISTORY */
   SsTime history_time;  /* and no older than this */
 } SsFamilyConfig;
@@ -162,9 +173,12 @@ void ss_group_reset (SsGroup *group, uint32_t first_sequence);
 GBytes *ss_group_history (const SsGroup *group,
                           uint32_t sequence); /* borrowed */
 
-/* ordered: multicast in this node's name; kept until the root reports it
- * stored on min (3, ring size) nodes. False: too many outstanding. A member
- * gets its own messages back in order, like everybody's. */
+/* ordered: what lets this node publish in an owned group. */
+void ss_group_set_credential (SsGroup *group, const SsCredential *credential);
+/* ordered: multicast in this node's name, signed; kept until the root reports
+ * it stored on min (3, ring size) nodes. False: too many outstanding, too
+ * long, or this node may not publish in the group. A member gets its own
+ * messages back in order, like everybody's. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
 
 /* Seeks members of a group that accept data (NGC 2003): one, preferably near

@@ -11,6 +11,7 @@
  *   want.c     overdue packets: asking and answering
  *   ordered.c  ordered mode: sources, the root, its replicas
  *   log.c      ordered mode: logs in order, gaps, agreement with others
+ *   credential.c  who may publish; signatures of ordered messages
  *   anycast.c  searches for members that accept
  *
  * Reentrancy: every upcall into the application may open, leave, inject,
@@ -69,6 +70,7 @@
 #define SS_PENDING_TIME         (1 * SS_SEC)
 #define SS_SURPLUS_TIME         (1 * SS_SEC) /* a source has two children */
 #define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served */
+#define SS_OVERLOAD_TIME        (1 * SS_SEC) /* then a child is handed on */
 #define SS_LEAVE_TIME           (500 * SS_MSEC)
 #define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME        (10 * SS_SEC)
@@ -232,9 +234,11 @@ typedef struct {
   GArray *unstored;         /* SsUnstored, oldest first */
   GArray *submissions;      /* SsSubmission, by sequence */
   uint32_t epoch, sequence; /* of this node's own messages */
-  bool is_synced;           /* knows where the sources stand */
-  bool is_ready;            /* root: knows what the replicas hold */
-  unsigned n_awaited;       /* root, not ready: their answers */
+  bool has_credential;
+  SsCredential credential; /* for them */
+  bool is_synced;          /* knows where the sources stand */
+  bool is_ready;           /* root: knows what the replicas hold */
+  unsigned n_awaited;      /* root, not ready: their answers */
   bool is_asking; /* child: the new parent has not said how far it is */
   SsTime changed; /* a message was handed on last */
   SsTime sync_at; /* agreement with replicas, or with a new parent */
@@ -247,6 +251,7 @@ struct SsFamily {
   bool has_source;
   unsigned n_children; /* in all its groups */
   unsigned n_shed;     /* and those that are being handed on */
+  SsTime over_since;   /* more than children_max, or one was handed on then */
 };
 
 struct SsGroup {
@@ -446,7 +451,9 @@ void ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
 void ss_parent_serve_pending (SsGroup *group);
 void ss_parent_send_path (SsGroup *group);
 SsTime ss_parent_surplus_deadline (const SsGroup *group);
-void ss_parent_due (SsGroup *group); /* shed and silent children */
+SsTime ss_parent_overload_deadline (const SsGroup *group);
+/* Shed and silent children, and those that are too many. */
+void ss_parent_due (SsGroup *group);
 void ss_parent_retire (SsGroup *group, const SsContact *successor);
 
 /* publish.c */
@@ -515,6 +522,8 @@ void ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence,
                  GBytes *data);
 void ss_log_sync (SsGroup *group, const SsContact *to, uint8_t flags);
 void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
+/* To an application that joins a group which this node has carried. */
+void ss_log_replay (SsGroup *group);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
 void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */
@@ -528,6 +537,17 @@ void ss_log_handle_fetch (SsScribe *scribe, const SsContact *from,
                           const SsMsgScribeFetch *message);
 void ss_log_handle_gone (SsScribe *scribe, const SsContact *from,
                          const SsMsgScribeGone *message);
+
+/* credential.c */
+bool ss_signed_may_publish (const SsGroup *group);
+/* A SIGNED: what travels as a message's data. */
+GBytes *ss_signed_make (const SsGroup *group, uint32_t epoch, uint32_t sequence,
+                        const uint8_t *data, size_t len);
+/* Is it the source's, and may that publish here? Counts those that fail. */
+bool ss_signed_check (SsGroup *group, const SsId *source, uint32_t epoch,
+                      uint32_t sequence, const SsWireBytes *bytes);
+/* The message in it; it lives as long as the bytes. */
+SsWireBytes ss_signed_data (GBytes *bytes);
 
 /* live.c */
 /* One packet from a peer; true if it is good (new, or had). */

@@ -422,6 +422,8 @@ fire_timers (RingNode *node)
   while ((timer = ss_timers_pop (&node->env.timers, node->env.now)) != NULL) {
     if (timer->layer == SS_LAYER_LINK)
       ss_link_timer (node->link, timer);
+    else if (timer->layer == SS_LAYER_SCRIBE)
+      node->scribe_timer (node->scribe_user, timer);
     else
       ss_pastry_timer (node->pastry, timer);
   }

@@ -31,6 +31,9 @@ typedef struct {
   unsigned n_direct, n_acked, n_late, n_failed;
   unsigned n_updates[4]; /* by SsKbrChange */
   bool absorb;           /* forward upcall takes everything */
+  /* Timers of SS_LAYER_SCRIBE, if an application has any. */
+  void (*scribe_timer) (void *user, SsTimer *timer);
+  void *scribe_user;
 } RingNode;
 
 typedef struct {

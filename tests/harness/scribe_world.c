@@ -268,7 +268,9 @@ node_new (World *world, unsigned index)
   ss_env_init (&node->env, seed, world->now, 0);
   node->kbr.class = &scribe_world_kbr;
   node->kbr.env = &node->env;
-  ss_rng_bytes (&world->rng, node->contact.key.b, SS_KEY_LEN);
+  ss_rng_bytes (&world->rng, seed, sizeof seed);
+  ss_signer_init (&node->signer, seed);
+  node->contact.key = node->signer.key;
   node->contact.id = ss_id_of_key (&node->contact.key);
   node->contact.addr = ss_addr_v4 (0x0a000001 + index, 16160);
   node->contact.flags = SS_PEER_REACHABLE;
@@ -281,6 +283,10 @@ node_new (World *world, unsigned index)
     .children_max = world->options.children_max,
     .mode = world->options.is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
     .is_source = index == 0 && !world->options.is_ordered,
+    .signer = &node->signer,
+    .is_owned = world->options.n_publishers > 0,
+    .owner = world->owner.key,
+    .backlog = world->options.backlog,
   };
   node->family = ss_family_new (node->scribe, &config);
   return node;
@@ -303,6 +309,9 @@ world_new (const WorldOptions *options)
   ss_rng_bytes (&world->rng, group.b, SS_ID_LEN);
   for (unsigned i = 0; i < WORLD_STRIPES; i++)
     world->groups[i] = ss_id_with_digit (&group, 0, i);
+  uint8_t seed[SS_SEED_LEN];
+  ss_rng_bytes (&world->rng, seed, sizeof seed);
+  ss_signer_init (&world->owner, seed);
   for (unsigned i = 0; i < options->n; i++)
     world->nodes[i] = node_new (world, i);
   Node *source = world->nodes[0];
@@ -348,6 +357,11 @@ world_join (World *world, unsigned index)
     ss_family_set_source (node->family, &world->nodes[0]->contact);
   for (unsigned i = 0; i < WORLD_STRIPES; i++) {
     node->groups[i] = ss_group_open (node->family, &world->groups[i], node);
+    if (index < world->options.n_publishers) {
+      SsCredential credential = ss_credential_make (
+          &world->owner, &world->groups[i], &node->signer.key);
+      ss_group_set_credential (node->groups[i], &credential);
+    }
     ss_group_join (node->groups[i]);
   }
 }
@@ -500,6 +514,8 @@ world_set_in_ring (World *world, unsigned index, bool is_in)
     Node *node = world->nodes[i];
     if (i == index || !node->is_alive || !node->is_in_ring)
       continue;
+    if (is_in) /* it learns who is there */
+      world->nodes[index]->views[i].is_dead = false;
     node->env.now = world->now;
     node->views[index].is_suspect = false;
     node->views[index].is_dead = !is_in;

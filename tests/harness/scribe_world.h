@@ -20,6 +20,8 @@ typedef struct {
   SsTime latency;        /* 0: 1500 ms */
   unsigned n_relays;     /* the last nodes neither join nor ask */
   bool is_ordered;       /* the groups are; node 0 is like the others */
+  unsigned n_publishers; /* ordered: the first so many may; 0: everybody */
+  unsigned backlog;      /* ordered: past messages that a newcomer gets */
 } WorldOptions;
 
 typedef struct World World;

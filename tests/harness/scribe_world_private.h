@@ -49,6 +49,7 @@ struct Node {
   bool is_alive, is_in_ring, is_joined;
   SsEnv env;
   SsContact contact;
+  SsSigner signer;
   const SsKbrApp *app;
   void *app_user;
   SsScribe *scribe;
@@ -77,6 +78,7 @@ struct World {
   GSequence *events;
   Node *nodes[WORLD_NODES_MAX];
   SsId groups[WORLD_STRIPES];
+  SsSigner owner;
   bool is_publishing;
   unsigned published;
   SsTime departures[NUMBERS_MAX];

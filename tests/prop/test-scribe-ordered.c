@@ -230,6 +230,51 @@ test_comings_and_goings (void)
   }
 }
 
+/* Who comes late gets the last few messages of each source, and goes on from
+ * there. */
+static void
+test_backlog (void)
+{
+  enum { BACKLOG = 5, OLD = 5 };
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    WorldOptions options = {
+      .seed = seed,
+      .n = OLD + 1,
+      .delay = 2 * SS_MSEC,
+      .loss = seed % 2 ? 0.05 : 0,
+      .is_ordered = true,
+      .backlog = BACKLOG,
+    };
+    World *world = world_new (&options);
+    for (unsigned i = 0; i < OLD; i++)
+      world_join (world, i);
+    world_set_in_ring (world, OLD, false);
+    world_run (world, 2 * SS_SEC);
+    talk (world, &rng, OLD, 200, 15 * SS_MSEC);
+    world_run (world, 5 * SS_SEC);
+    unsigned before[OLD][GROUPS];
+    for (unsigned i = 0; i < OLD; i++)
+      for (unsigned stripe = 0; stripe < GROUPS; stripe++)
+        before[i][stripe] = world_sent (world, i, stripe);
+    world_set_in_ring (world, OLD, true);
+    world_join (world, OLD);
+    world_run (world, 5 * SS_SEC);
+    talk (world, &rng, OLD, 60, 15 * SS_MSEC);
+    world_run (world, 5 * SS_SEC);
+    for (unsigned i = 0; i < OLD; i++)
+      for (unsigned stripe = 0; stripe < GROUPS; stripe++) {
+        unsigned first, n = before[i][stripe];
+        unsigned heard = world_heard (world, OLD, i, stripe, &first);
+        unsigned past = MIN (BACKLOG, n);
+        g_assert_cmpuint (heard, ==, world_sent (world, i, stripe) - n + past);
+        g_assert_true (heard == 0 || first == n - past + 1);
+      }
+    world_free (world);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -242,5 +287,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered/return", test_return);
   g_test_add_func ("/scribe/ordered/comings-and-goings",
                    test_comings_and_goings);
+  g_test_add_func ("/scribe/ordered/backlog", test_backlog);
   return g_test_run ();
 }

@@ -1,0 +1,40 @@
+/* An example of an application of Scribe that broadcasts nothing: rooms in
+ * which everybody hears what is said, each speaker's lines in order and none
+ * missing, also when the node that the room hangs on dies. Whoever opens a
+ * room owns it and signs those that may speak in it; to listen needs nothing
+ * but the owner's key and the name.
+ *
+ * A room is an ordered group (scribe/scribe.h). Every node that runs this
+ * carries others' rooms where it has to, and checks what it carries. */
+#pragma once
+
+#include "scribe/scribe.h"
+
+#define CHAT_TEXT_MAX  400 /* bytes */
+#define CHAT_ROOMS_MAX 64  /* own and carried ones, on one node */
+#define CHAT_BACKLOG   20  /* lines of each speaker that a newcomer gets */
+
+typedef struct Chat Chat;
+typedef struct ChatRoom ChatRoom;
+
+/* A line; text is valid during the call. */
+typedef void (*ChatHeard) (void *user, ChatRoom *room, const SsId *speaker,
+                           const char *text);
+
+/* Registers itself with the overlay; to be freed before it. The signer is
+ * the node's identity, and has to last. */
+Chat *chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
+                void *user);
+void chat_free (Chat *chat);
+void chat_timer (Chat *chat, SsTimer *timer); /* of SS_LAYER_SCRIBE */
+
+/* What the room's owner gives to who may speak. */
+SsCredential chat_invite (const SsSigner *owner, const char *name,
+                          const SsKey *speaker);
+/* NULL: in too many rooms, or a name longer than SS_GROUP_NAME_MAX. The
+ * credential is NULL for the owner, and for those that only listen. */
+ChatRoom *chat_enter (Chat *chat, const SsKey *owner, const char *name,
+                      const SsCredential *credential);
+void chat_leave (ChatRoom *room);
+/* False: too long, not invited, or too much is on its way. */
+bool chat_say (ChatRoom *room, const char *text);

@@ -1,0 +1,190 @@
+/* The example application of Scribe, in a ring of overlay nodes: who is
+ * invited is heard by all, in order, also when the nodes that a room hangs on
+ * die one after the other. */
+#include <stdio.h>
+
+#include "examples/chat.h"
+#include "tests/harness/ring.h"
+
+#define NODES    24
+#define GUESTS   8 /* the first nodes; the others are there and carry */
+#define SPEAKERS 4 /* the first of these; 0 is the owner */
+
+typedef struct {
+  Ring *ring;
+  SsSigner signers[NODES];
+  Chat *chats[NODES];
+  ChatRoom *rooms[NODES];
+  unsigned said[SPEAKERS];
+  unsigned heard[NODES][SPEAKERS], first[NODES][SPEAKERS];
+} Party;
+
+typedef struct {
+  Party *party;
+  unsigned index;
+} Guest;
+
+static void
+on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
+{
+  const Guest *guest = user;
+  Party *party = guest->party;
+  unsigned from, number;
+  g_assert_cmpint (sscanf (text, "line %u of %u", &number, &from), ==, 2);
+  g_assert_cmpuint (from, <, SPEAKERS);
+  g_assert_true (
+      ss_id_equal (speaker, &ring_node (party->ring, from)->contact.id));
+  unsigned *first = &party->first[guest->index][from];
+  unsigned *heard = &party->heard[guest->index][from];
+  if (*heard == 0)
+    *first = number;
+  g_assert_cmpuint (number, ==, *first + *heard);
+  ++*heard;
+}
+
+static void
+on_timer (void *user, SsTimer *timer)
+{
+  chat_timer (user, timer);
+}
+
+static void
+enter (Party *party, unsigned index)
+{
+  RingNode *node = ring_node (party->ring, index);
+  const SsSigner *owner = &party->signers[0];
+  node->env.now = party->ring->now;
+  SsCredential credential =
+      chat_invite (owner, "kitchen", &party->signers[index].key);
+  party->rooms[index] =
+      chat_enter (party->chats[index], &owner->key, "kitchen",
+                  index > 0 && index < SPEAKERS ? &credential : NULL);
+  g_assert_nonnull (party->rooms[index]);
+  ring_drain (node);
+}
+
+static bool
+say (Party *party, unsigned index)
+{
+  RingNode *node = ring_node (party->ring, index);
+  unsigned number = index < SPEAKERS ? party->said[index] + 1 : 1;
+  char text[32];
+  g_snprintf (text, sizeof text, "line %u of %u", number, index);
+  node->env.now = party->ring->now;
+  bool is_said = chat_say (party->rooms[index], text);
+  ring_drain (node);
+  if (is_said)
+    party->said[index]++;
+  return is_said;
+}
+
+static void
+talk (Party *party, unsigned rounds)
+{
+  for (unsigned i = 0; i < rounds * SPEAKERS; i++) {
+    unsigned speaker = i % SPEAKERS;
+    if (ring_node (party->ring, speaker)->up)
+      g_assert_true (say (party, speaker));
+    ring_run (party->ring, 50 * SS_MSEC);
+  }
+}
+
+static void
+check_heard (Party *party, unsigned guests)
+{
+  for (unsigned i = 0; i < guests; i++) {
+    if (!ring_node (party->ring, i)->up)
+      continue;
+    for (unsigned from = 0; from < SPEAKERS; from++) {
+      if (!ring_node (party->ring, from)->up)
+        continue;
+      g_assert_cmpuint (party->heard[i][from], ==, party->said[from]);
+      g_assert_cmpuint (party->first[i][from], ==, 1);
+    }
+  }
+}
+
+static void
+kill_node (Party *party, unsigned index)
+{
+  chat_free (party->chats[index]);
+  party->chats[index] = NULL;
+  ring_kill (ring_node (party->ring, index));
+}
+
+static unsigned
+root_of (Party *party)
+{
+  SsId id = ss_group_id_of (&party->signers[0].key, "kitchen");
+  return ring_closest (party->ring, &id)->index;
+}
+
+static void
+test_party (gconstpointer data)
+{
+  Party party = { .ring = ring_new (GPOINTER_TO_UINT (data), NULL) };
+  Guest guests[NODES];
+  for (unsigned i = 0; i < NODES; i++) {
+    ring_grow (party.ring, 1);
+    RingNode *node = ring_node (party.ring, i);
+    guests[i] = (Guest){ &party, i };
+    ss_signer_init (&party.signers[i], node->seed);
+    party.chats[i] = chat_new (&node->env, node->kbr, &party.signers[i],
+                               on_heard, &guests[i]);
+    node->scribe_timer = on_timer;
+    node->scribe_user = party.chats[i];
+  }
+  for (unsigned i = 0; i < GUESTS; i++)
+    enter (&party, i);
+  ring_run (party.ring, 5 * SS_SEC);
+  talk (&party, 10);
+  ring_run (party.ring, 2 * SS_SEC);
+  check_heard (&party, GUESTS);
+  g_assert_false (say (&party, SPEAKERS)); /* it only listens */
+
+  /* The node that the room hangs on dies, and the next one, unless it is the
+   * owner: nothing is missing. */
+  for (unsigned i = 0; i < 3; i++) {
+    unsigned root = root_of (&party);
+    if (root > 0)
+      kill_node (&party, root);
+    talk (&party, 20);
+    ring_run (party.ring, 10 * SS_SEC);
+    check_heard (&party, GUESTS);
+  }
+
+  /* Who comes late is told the last lines; who leaves hears no more. */
+  unsigned late = GUESTS;
+  while (!ring_node (party.ring, late)->up)
+    late++;
+  enter (&party, late);
+  ring_run (party.ring, 5 * SS_SEC);
+  unsigned said = party.said[0];
+  g_assert_cmpuint (said, >, CHAT_BACKLOG);
+  g_assert_cmpuint (party.heard[late][0], ==, CHAT_BACKLOG);
+  g_assert_cmpuint (party.first[late][0], ==, said - CHAT_BACKLOG + 1);
+  ring_node (party.ring, late)->env.now = party.ring->now;
+  chat_leave (party.rooms[late]);
+  ring_drain (ring_node (party.ring, late));
+  talk (&party, 3);
+  ring_run (party.ring, 2 * SS_SEC);
+  g_assert_cmpuint (party.heard[late][0], ==, CHAT_BACKLOG);
+  check_heard (&party, GUESTS);
+
+  for (unsigned i = 0; i < NODES; i++)
+    if (party.chats[i])
+      chat_free (party.chats[i]);
+  ring_free (party.ring);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (unsigned seed = 1; seed <= 8; seed++) {
+    char path[16];
+    g_snprintf (path, sizeof path, "/chat/%u", seed);
+    g_test_add_data_func (path, GUINT_TO_POINTER (seed), test_party);
+  }
+  return g_test_run ();
+}
