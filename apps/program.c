@@ -37,15 +37,29 @@ ss_program_clear (SsProgram *program)
   g_main_loop_unref (program->main_loop);
 }
 
+static char *
+format_time_of_day (void)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  g_autofree char *text = g_date_time_format (now, "%H:%M:%S");
+
+  return g_strdup_printf ("%s.%03d ", text,
+                          g_date_time_get_microsecond (now) / 1000);
+}
+
 void
 ss_program_say_text (void *user, SsLogLevel level, const char *text)
 {
   const SsProgram *program = user;
+  g_autofree char *time = NULL;
 
   if (level > program->level)
     return;
+  if (program->level >= SS_LOG_DEBUG)
+    time = format_time_of_day ();
   /* One write: lines of several programs on one terminal stay whole. */
-  g_autofree char *line = g_strdup_printf ("%s: %s\n", program->name, text);
+  g_autofree char *line = g_strdup_printf ("%s: %s%s\n", program->name,
+                                           time != NULL ? time : "", text);
 
   fputs (line, stderr);
   fflush (stderr);

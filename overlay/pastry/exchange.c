@@ -464,6 +464,8 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
   if (!entered)
     return false;
   ss_count (ss_pastry_env (pastry), OVERLAY_LEAVES_JOINED);
+  if (pastry->state == SS_PASTRY_ACTIVE)
+    ss_pastry_log_leaf (pastry, &peer->id, "has joined");
   pastry->repair_tries = 0;
   ss_pastry_forget_lost (pastry, &peer->id);
   if (evicted)

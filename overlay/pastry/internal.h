@@ -288,6 +288,8 @@ bool ss_pastry_find (const SsPastry *pastry, const SsId *id,
 /* Round-trip time, by the table or the link; SS_NEVER: not known. */
 SsTime ss_pastry_distance (const SsPastry *pastry, const SsId *id);
 void ss_pastry_set_state (SsPastry *pastry, SsPastryState state);
+/* Logs what a leaf does, if id is one. */
+void ss_pastry_log_leaf (SsPastry *pastry, const SsId *id, const char *what);
 
 /* route.c */
 void ss_route_free (SsRoute *route);

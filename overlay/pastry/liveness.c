@@ -117,6 +117,7 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
   if (suspected) {
     ss_client_changed (pastry, NULL);
     ss_count (ss_pastry_env (pastry), OVERLAY_RECOVERED);
+    ss_pastry_log_leaf (pastry, &peer->id, "has recovered");
     ss_pastry_update (pastry, peer, SS_KBR_RECOVERED, false);
   }
   ss_pastry_release (pastry);
@@ -419,6 +420,7 @@ mark_suspected (SsPastry *pastry, SsSuspect *suspect)
   suspect->suspected = true;
   ss_count (ss_pastry_env (pastry), OVERLAY_SUSPECTED);
   SsContact peer = suspect->contact;
+  ss_pastry_log_leaf (pastry, &peer.id, "is suspected");
   ss_client_changed (pastry, NULL);
   ss_pastry_update (pastry, &peer, SS_KBR_SUSPECTED, false);
   ss_pastry_release (pastry);
@@ -430,11 +432,7 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
   const SsContact *peer = &suspect->contact;
   bool leaf = ss_leafset_find (&pastry->leafset, &peer->id) != NULL;
   ss_count (ss_pastry_env (pastry), OVERLAY_DEATHS);
-  if (leaf) {
-    char text[SS_ID_STRLEN];
-    ss_id_format (&peer->id, text);
-    ss_info (ss_pastry_env (pastry), "leaf %.8s is dead", text);
-  }
+  ss_pastry_log_leaf (pastry, &peer->id, "is dead");
   if (ss_pastry_find (pastry, &peer->id, NULL)) {
     ss_tune_death (&pastry->tune, ss_pastry_env (pastry)->now);
     remember_lost (pastry, peer);

@@ -141,6 +141,7 @@ void
 ss_pastry_left (SsPastry *pastry, const SsContact *from)
 {
   bool is_served = ss_client_is_served (pastry, &from->id);
+  ss_pastry_log_leaf (pastry, &from->id, "has left");
   if (is_served)
     ss_client_left (pastry, &from->id);
   /* A client of this node may be its neighbour in some tree still; one that
@@ -307,7 +308,8 @@ repair (SsPastry *pastry)
     return;
   pastry->repair_tries++;
   ss_count (ss_pastry_env (pastry), OVERLAY_REPAIRS);
-  ss_debug (ss_pastry_env (pastry), "repair %u: %u left, %u right",
+  ss_debug (ss_pastry_env (pastry),
+            "overlay: repair %u, leaves: %u left, %u right",
             pastry->repair_tries, ss_leafset_count (leafset, SS_LEAFSET_LEFT),
             ss_leafset_count (leafset, SS_LEAFSET_RIGHT));
   bool any = false;

@@ -405,6 +405,17 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   free_routes (g_steal_pointer (&pastry->held));
 }
 
+void
+ss_pastry_log_leaf (SsPastry *pastry, const SsId *id, const char *what)
+{
+  SsEnv *env = ss_pastry_env (pastry);
+  char text[SS_ID_STRLEN];
+  if (env->log == NULL || ss_leafset_find (&pastry->leafset, id) == NULL)
+    return;
+  ss_id_format (id, text);
+  ss_info (env, "leaf %.8s %s", text, what);
+}
+
 /* A timer that ought to have fired long ago tells that the node slept, even
  * when a message comes first. */
 void

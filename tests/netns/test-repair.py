@@ -43,8 +43,7 @@ class Ring:
             os.makedirs(env[name], mode=0o700, exist_ok=True)
         first = f"{self.hosts[0][1]}:{PORT}"
         args = ["--bind", f"{v4}:{PORT + place}"]
-        if number > 0:
-            args += ["--bootstrap", first]
+        args += ["--bootstrap", first] if number > 0 else ["--verbose"]
         node = self.stage.start("node", *args, name=f"node-{number}", env=env)
         node.host = host
         self.nodes.append(node)
@@ -110,6 +109,8 @@ def repair(build):
         survivors = [node for node in ring.nodes if node not in victims]
         ring.wait_right(f"{len(victims)} die at once", REPAIR_SECONDS, died,
                         [survivors])
+        for text in "has joined", "is suspected", "is dead":
+            ring.nodes[0].wait_error(text)
         for victim in victims:
             victim.send(signal.SIGKILL)
             victim.wait(5)
