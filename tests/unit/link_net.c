@@ -156,6 +156,18 @@ net_new (uint64_t seed, unsigned n_endpoints)
   return net;
 }
 
+LinkNet *
+net_connected (uint64_t seed)
+{
+  static const SsLinkSend how = { .protocol = 3, .class = SS_CLASS_MEDIA };
+  LinkNet *net = net_new (seed, 2);
+  net_send (net, 0, 1, &how, "first");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  g_array_set_size (net->endpoints[1].messages, 0);
+  return net;
+}
+
 void
 net_free (LinkNet *net)
 {

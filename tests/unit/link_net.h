@@ -74,6 +74,8 @@ typedef struct {
 } NetSent;
 
 LinkNet *net_new (uint64_t seed, unsigned n_endpoints);
+/* Two endpoints with a session, and nothing on its way. */
+LinkNet *net_connected (uint64_t seed);
 void net_free (LinkNet *net);
 /* Starts an endpoint (again) with its present config; a new env. */
 void net_start (LinkNet *net, unsigned i);

@@ -1,0 +1,275 @@
+/* Messages that are lost or late: when they are sent again, given up or
+ * called off, and how often somebody silent is called. Built with each
+ * sealer. */
+#include "overlay/link/link.h"
+
+#include <string.h>
+
+#include "overlay/link/messages.h"
+#include "tests/unit/link_net.h"
+
+static const SsLinkSend plain = { .protocol = 3, .class = SS_CLASS_MEDIA };
+
+static bool
+drop_all (void *user, NetDatagram *datagram)
+{
+  return false;
+}
+
+/* RFC 6298's times, doubled up to the cap; then it fails. */
+static void
+test_late_then_failed (void)
+{
+  LinkNet *net = net_connected (5);
+  net->filter = drop_all;
+  SsLinkSend how = net_reliable (3, 9);
+  how.tries_max = 4;
+  unsigned before = net->sent->len;
+  SsTime start = net->now;
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, start + 5 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].late->len, ==, 3);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  static const SsTime expected[] = { 0, 60, 180, 420 };
+  unsigned n = 0;
+  for (unsigned i = before; i < net->sent->len; i++) {
+    const NetSent *sent = &g_array_index (net->sent, NetSent, i);
+    /* After two in vain an initiation takes it along; when it has failed
+     * there is one more, for the peer's sake. */
+    g_assert_cmpuint (sent->code, ==,
+                      n < 2 ? SS_MSG_LINK_DATA : SS_MSG_LINK_INITIATION);
+    if (n == G_N_ELEMENTS (expected))
+      break;
+    g_assert_cmpint (sent->at - start, ==, expected[n] * SS_MSEC);
+    n++;
+  }
+  g_assert_cmpuint (n, ==, G_N_ELEMENTS (expected));
+  net_free (net);
+}
+
+typedef struct {
+  SsAddr from;
+  size_t len;
+  unsigned n;
+} Drop;
+
+/* Drops the first n datagrams of this length from there. */
+static bool
+drop_some (void *user, NetDatagram *datagram)
+{
+  Drop *drop = user;
+  if (drop->n == 0 || datagram->len != drop->len
+      || !ss_addr_equal (&datagram->from, &drop->from))
+    return true;
+  drop->n--;
+  return false;
+}
+
+/* Karn: an ack after a second sending says nothing of the time. */
+static void
+test_karn (void)
+{
+  LinkNet *net = net_connected (5);
+  SsContact b = net_contact (net, 1);
+  Drop drop = {
+    .from = net->endpoints[0].addr,
+    .len = SS_LINK_OVERHEAD + 3 + 1,
+    .n = 1,
+  };
+  net->filter = drop_some;
+  net->filter_user = &drop;
+  SsTime rtt = ss_link_rtt (net->endpoints[0].link, &b.id);
+  SsLinkSend how = net_reliable (3, 1);
+  net_send (net, 0, 1, &how, "x");
+  net->delay = 25 * SS_MSEC;
+  net_run (net, net->now + 5 * SS_SEC);
+  g_assert_cmpuint (drop.n, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==, rtt);
+  how.token = 2;
+  net_send (net, 0, 1, &how, "yy");
+  net_run (net, net->now + 5 * SS_SEC);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==,
+                   (7 * rtt + 50 * SS_MSEC) / 8);
+  net_free (net);
+}
+
+static void
+test_rto_floor (void)
+{
+  LinkNet *net = net_new (6, 2);
+  SsContact b = net_contact (net, 1);
+  net->delay = 50 * SS_USEC;
+  net_send (net, 0, 1, &plain, "x");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), ==,
+                   100 * SS_USEC);
+  g_assert_cmpint (ss_link_rto (net->endpoints[0].link, &b.id), ==,
+                   50 * SS_MSEC);
+  net_free (net);
+}
+
+/* A message that is lost again and again, while hundreds pass it by, is not
+ * taken for a duplicate when it comes. */
+static void
+test_straggler (void)
+{
+  LinkNet *net = net_connected (7);
+  Drop drop = {
+    .from = net->endpoints[0].addr,
+    .len = SS_LINK_OVERHEAD + 3 + 1190,
+    .n = 6,
+  };
+  net->filter = drop_some;
+  net->filter_user = &drop;
+  g_autofree char *first = g_strnfill (1190, 'f');
+  g_autofree char *other = g_strnfill (1000, 'o');
+  SsLinkSend how = net_reliable (3, 1);
+  how.tries_max = 20;
+  net_send (net, 0, 1, &how, first);
+  for (unsigned i = 0; i < 500; i++) {
+    how.token = 2 + i;
+    g_assert_true (net_send (net, 0, 1, &how, other));
+  }
+  net_run (net, net->now + 20 * SS_SEC);
+  g_assert_cmpuint (drop.n, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 501);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 501);
+  net_free (net);
+}
+
+/* The responder learns of the session although the initiator's message has
+ * expired meanwhile. */
+static void
+test_nothing_to_say (void)
+{
+  LinkNet *net = net_new (8, 2);
+  SsContact a = net_contact (net, 0);
+  SsLinkSend how = plain;
+  how.expires = 15 * SS_MSEC;
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 1 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 0);
+  g_assert_true (ss_link_has_session (net->endpoints[1].link, &a.id));
+  g_assert_cmpuint (net->sent->len, ==, 3);
+  net_free (net);
+}
+
+static void
+test_backoff_cap (void)
+{
+  LinkNet *net = net_connected (6);
+  net->filter = drop_all;
+  SsLinkSend how = net_reliable (3, 9);
+  how.tries_max = 200;
+  SsContact b = net_contact (net, 1);
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, net->now + 1 * SS_SEC);
+  unsigned before = net_n_sent (net, 0, SS_MSG_LINK_DATA);
+  /* A peer that is heard from now and then is not given up. */
+  g_assert_true (ss_link_has_session (net->endpoints[0].link, &b.id));
+  net->filter = NULL;
+  net_run (net, net->now + 1 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_DATA), >, before);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 0);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 1);
+  net_free (net);
+}
+
+static void
+test_cancel (void)
+{
+  LinkNet *net = net_connected (7);
+  SsContact b = net_contact (net, 1);
+  SsLinkSend how = net_reliable (3, 1);
+  net_send (net, 0, 1, &how, "x");
+  ss_link_cancel (net->endpoints[0].link, &b.id, 3, 1);
+  g_assert_false (ss_link_has_output (net->endpoints[0].link)
+                  && ss_link_backlog (net->endpoints[0].link, SS_CLASS_CONTROL)
+                         > 0);
+  how.token = 2;
+  net->filter = drop_all;
+  net->endpoints[0].cancel_when_late = 2;
+  net_send (net, 0, 1, &how, "y");
+  unsigned before = net_n_sent (net, 0, SS_MSG_LINK_DATA);
+  net_run (net, 5 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_DATA), ==, before + 1);
+  g_assert_cmpuint (net->endpoints[0].late->len, ==, 1);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 0);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 0);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 0);
+  net_free (net);
+}
+
+/* Nobody there: three initiations and no more in a minute, whoever asks. */
+static void
+test_unreachable (void)
+{
+  LinkNet *net = net_new (8, 2);
+  net_stop (net, 1);
+  for (unsigned i = 0; i < 60; i++) {
+    SsLinkSend how = net_reliable (3, i + 1);
+    g_assert_true (net_send (net, 0, 1, &how, "x"));
+    net_run (net, (i + 1) * SS_SEC - NET_EPSILON);
+  }
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3);
+  for (unsigned i = 0; i < net->sent->len; i++) /* one second apart */
+    g_assert_cmpint (g_array_index (net->sent, NetSent, i).at, ==, i * SS_SEC);
+  net_run (net, 70 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 60);
+  g_assert_cmpuint (net->endpoints[0].late->len, >=, 1);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3);
+  /* It comes up, and a new minute begins. */
+  net_start (net, 1);
+  SsLinkSend how = net_reliable (3, 100);
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 72 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  net_free (net);
+}
+
+/* Behind one loopback or private address are many nodes. */
+static void
+test_one_address_many_ports (void)
+{
+  static const struct {
+    uint32_t ip;
+    unsigned expected; /* initiations in the first half second */
+  } cases[] = {
+    { 0x7f000001, 30 * 2 },
+    { 0x0a000001, 30 * 2 },
+    { 0xc0a80001, 30 * 2 },
+    { 0x08080808, 1 },
+  };
+  for (unsigned c = 0; c < G_N_ELEMENTS (cases); c++) {
+    LinkNet *net = net_new (9, 2);
+    SsContact contact = net_contact (net, 1);
+    for (unsigned i = 0; i < 30; i++) {
+      contact.id.b[0] = (uint8_t) i;
+      contact.addr = ss_addr_v4 (cases[c].ip, (uint16_t) (5000 + i));
+      ss_link_send (net->endpoints[0].link, &contact, &plain,
+                    (const uint8_t *) "x", 1, NULL);
+    }
+    net_run (net, 500 * SS_MSEC);
+    g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==,
+                      cases[c].expected);
+    net_free (net);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/link/late-then-failed", test_late_then_failed);
+  g_test_add_func ("/link/karn", test_karn);
+  g_test_add_func ("/link/rto-floor", test_rto_floor);
+  g_test_add_func ("/link/straggler", test_straggler);
+  g_test_add_func ("/link/nothing-to-say", test_nothing_to_say);
+  g_test_add_func ("/link/backoff-cap", test_backoff_cap);
+  g_test_add_func ("/link/cancel", test_cancel);
+  g_test_add_func ("/link/unreachable", test_unreachable);
+  g_test_add_func ("/link/one-address-many-ports", test_one_address_many_ports);
+  return g_test_run ();
+}
