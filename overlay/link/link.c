@@ -123,15 +123,17 @@ ss_link_last_handshake_ns (const SsLink *link)
 
 /* Who is known keeps the address that he answers at; a hint counts only for
  * one that has never answered, and is not just being tried elsewhere; and a
- * relay's for one that cannot be reached unasked and has been quiet. */
+ * relay's for one that cannot be reached unasked and has been quiet. That it
+ * cannot he may have found out since he was heard. */
 static SsLinkPeer *
 peer_for (SsLink *link, const SsContact *to)
 {
   SsLinkPeer *peer = ss_link_find (link, &to->id);
   if (!peer)
     return ss_link_add (link, to);
-  bool is_relayed =
-      ((peer->contact.flags | to->flags) & SS_PEER_REACHABLE) == 0;
+  bool was_reachable = (peer->contact.flags & SS_PEER_REACHABLE) != 0;
+  bool is_relayed = (to->flags & SS_PEER_REACHABLE) == 0
+                    && !(was_reachable && ss_link_has_session (link, &to->id));
   bool is_quiet = link->env->now - peer->last_heard > BINDING_SHORT;
   bool is_trying = peer->work && peer->work->handshake;
   if (!(ss_link_is_half_open (peer) || (is_relayed && is_quiet)) || is_trying
