@@ -194,6 +194,12 @@ ss_seal_read (SsSeal *seal, uint64_t counter, uint8_t *data,
   return len_with_tag < SS_SEALER_TAG_LEN ? SS_SEAL_WRONG : SS_SEAL_OK;
 }
 
+bool
+ss_seal_is_used (const SsSeal *seal)
+{
+  return seal->plain.sent > 0;
+}
+
 SsTime
 ss_seal_born (const SsSeal *seal)
 {

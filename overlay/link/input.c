@@ -224,6 +224,10 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
       return;
     session = &work->previous;
   }
+  /* The peer uses it on trial, as long as it has heard nothing in it. */
+  if (session == &peer->session && ss_seal_is_initiator (&session->seal)
+      && !ss_seal_is_used (&session->seal))
+    ss_link_work (link, peer)->want_confirm = true;
   /* The peer may not know that there is a newer one: tell it, but not at
    * every datagram that was on its way. */
   if (work && session == &work->previous

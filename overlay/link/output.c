@@ -348,7 +348,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
     put_off (link, work);
     return 0;
   }
-  if (is_trial (peer) && peer->last_sent >= 0) {
+  if (is_trial (peer) && ss_seal_is_used (&peer->session.seal)) {
     put_off (link, work);
     return 0;
   }

@@ -88,6 +88,7 @@ SsSealVerdict ss_seal_read (SsSeal *seal, uint64_t counter, uint8_t *data,
 /* When the session was made, and whether by this node's initiation. */
 SsTime ss_seal_born (const SsSeal *seal);
 bool ss_seal_is_initiator (const SsSeal *seal);
+bool ss_seal_is_used (const SsSeal *seal);       /* something was written */
 uint64_t ss_seal_timestamp (const SsSeal *seal); /* of the peer's initiation */
 /* Older than this, or with so many datagrams: make another (worn), or stop
  * using it (spent). */

@@ -244,6 +244,12 @@ ss_seal_read (SsSeal *seal, uint64_t counter, uint8_t *data,
   return SS_SEAL_OK;
 }
 
+bool
+ss_seal_is_used (const SsSeal *seal)
+{
+  return ((const Session *) seal->state)->sent > 0;
+}
+
 SsTime
 ss_seal_born (const SsSeal *seal)
 {

@@ -59,11 +59,12 @@ test_in_use (void)
   net_send (net, 1, 0, &plain, "first");
   net_run (net, 2 * SS_SEC);
   g_assert_cmpint (message (net, 0, 0)->at, ==, 1 * SS_SEC + HALF);
-  g_assert_cmpuint (net->sent->len, ==, 3);
+  /* Upon which the other says something. */
+  g_assert_cmpuint (net->sent->len, ==, 4);
   net_send (net, 1, 0, &plain, "second");
   net_run (net, 3 * SS_SEC);
-  g_assert_cmpint (message (net, 0, 1)->at, ==, 2 * SS_SEC + 3 * HALF);
-  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_INITIATION), ==, 1);
+  g_assert_cmpint (message (net, 0, 1)->at, ==, 2 * SS_SEC + HALF);
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_INITIATION), ==, 0);
   net_free (net);
   /* It has. */
   net = net_new (11, 2);
@@ -345,12 +346,47 @@ test_given_up (void)
   net_free (net);
 }
 
+/* Initiations to one who was away have used up what his address may have.
+ * When he comes back, and initiates, he gets all that there is to say. */
+static void
+comes_back (SsTime after)
+{
+  LinkNet *net = net_new (14, 2);
+  SsLinkSend how = net_reliable (1, 1), plain = { .protocol = 3 };
+  net_stop (net, 1);
+  for (unsigned i = 1; i <= 20; i++) {
+    net_send (net, 0, 1, &how, "where are you");
+    net_run (net, i * SS_SEC);
+  }
+  net_run (net, 20 * SS_SEC + after);
+  g_assert_cmpuint (net->endpoints[0].failed->len, >, 0);
+  g_array_set_size (net->endpoints[0].failed, 0);
+  net_start (net, 1);
+  net_send (net, 1, 0, &how, "here");
+  net_run (net, net->now + SS_SEC);
+  for (unsigned i = 0; i < 4; i++) {
+    net_send (net, 0, 1, i == 0 ? &plain : &how, "welcome");
+    net_run (net, net->now + SS_SEC);
+  }
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 0);
+  g_assert_cmpuint (net->endpoints[1].messages->len, >=, 4);
+  net_free (net);
+}
+
+static void
+test_comes_back (void)
+{
+  for (SsTime after = 0; after < 10 * SS_SEC; after += 100 * SS_MSEC)
+    comes_back (after);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/link/early/at-once", test_at_once);
   g_test_add_func ("/link/early/in-use", test_in_use);
+  g_test_add_func ("/link/early/comes-back", test_comes_back);
   g_test_add_func ("/link/early/response-lost", test_response_lost);
   g_test_add_func ("/link/early/both-at-once", test_both_at_once);
   g_test_add_func ("/link/early/rest-waits", test_rest_waits);
