@@ -16,6 +16,8 @@
 #define FROZEN_MAX (256 * 1024) /* bytes that a frozen node's socket holds */
 /* Wakes of a node at one time: more, and its deadline does not advance. */
 #define WAKES_MAX 4096
+/* Sealed bytes differ from what they were among the first so many. */
+#define SEALED_TOLD_BY 32
 /* As net/loop.c: the next datagram so soon after the last makes a stream. */
 #define STREAM_GAP (8 * SS_MSEC)
 /* How many events ahead what they need is fetched. */
@@ -302,15 +304,19 @@ tamper (SsNetwork *network, unsigned from, const SsAddr *addr, uint8_t *bytes,
   return true;
 }
 
-/* Is the body in its place? Not after sealing, or tampering. */
+/* Is the body in its place? Not after sealing, which its beginning tells, or
+ * tampering. */
 static bool
-is_in_place (const SsBody *body, const uint8_t *bytes, size_t len)
+is_in_place (const SsNetwork *network, const SsBody *body, const uint8_t *bytes,
+             size_t len)
 {
   size_t body_len;
   const void *data = g_bytes_get_data (body->bytes, &body_len);
+  size_t told_by =
+      network->tampers->len > 0 ? body_len : MIN (body_len, SEALED_TOLD_BY);
 
   return body->at + body_len <= len
-         && memcmp (bytes + body->at, data, body_len) == 0;
+         && memcmp (bytes + body->at, data, told_by) == 0;
 }
 
 static void
@@ -355,7 +361,7 @@ pump (SsNetwork *network, unsigned node)
 
       if (!tamper (network, node, &to, buf, &len))
         continue;
-      if (body != NULL && !is_in_place (body, buf, len))
+      if (body != NULL && !is_in_place (network, body, buf, len))
         body = NULL;
       send (network, node, &to, buf, len, body);
     }
@@ -521,31 +527,46 @@ trace (SsNetwork *network, unsigned node, const SsPacket *packet,
   ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), bytes, packet->len);
 }
 
-/* Hands the node what its socket holds, then does what is due by then, as a
- * main loop would. */
+/* Gives the packet back. */
+static void
+input (SsNetwork *network, unsigned node, SsPacket *packet)
+{
+  SsNode *to = place_of (network, node)->node;
+  SsAddr from = ss_network_addr (packet->from);
+  uint8_t bytes[SS_DATAGRAM_MAX];
+
+  network->stats.delivered++;
+  ss_pool_copy_out (packet, bytes);
+  trace (network, node, packet, bytes);
+  ss_node_input_with (to, network->now, &from, bytes, packet->len,
+                      packet->body.bytes != NULL ? &packet->body : NULL);
+  ss_pool_give_back (&network->pool, packet);
+}
+
+/* After its datagrams a node does what is due by then, as in a main loop. */
+static void
+finish (SsNetwork *network, unsigned node)
+{
+  tick (network, place_of (network, node));
+  pump (network, node);
+}
+
+/* Hands the node what its socket holds. */
 static void
 read_held (SsNetwork *network, unsigned node)
 {
   Place *place = place_of (network, node);
   SsPacket *packet = place->held;
-  uint8_t bytes[SS_DATAGRAM_MAX];
 
   place->held = place->held_last = NULL;
   place->held_bytes = 0;
   while (packet != NULL) {
-    SsAddr from = ss_network_addr (packet->from);
     SsPacket *next = packet->next;
 
-    network->stats.delivered++;
-    ss_pool_copy_out (packet, bytes);
-    trace (network, node, packet, bytes);
-    ss_node_input_with (place->node, network->now, &from, bytes, packet->len,
-                        packet->body.bytes != NULL ? &packet->body : NULL);
-    ss_pool_give_back (&network->pool, packet);
+    input (network, node, packet);
     packet = next;
   }
-  tick (network, place);
-  pump (network, node);
+  finish (network, node);
 }
 
 /* False: the datagram waits before its last step, or is lost there. */
@@ -576,13 +597,11 @@ pass_access (SsNetwork *network, const SsQueued *event, SsPacket *packet)
   return false;
 }
 
-/* Into the socket's buffer, if the node lives and can be reached. */
+/* Into the socket's buffer. */
 static void
 hold (SsNetwork *network, Place *place, SsPacket *packet)
 {
-  if (place->node == NULL
-      || place->side != place_of (network, packet->from)->side
-      || (place->is_frozen && place->held_bytes + packet->len > FROZEN_MAX)) {
+  if (place->is_frozen && place->held_bytes + packet->len > FROZEN_MAX) {
     network->stats.lost++;
     ss_pool_give_back (&network->pool, packet);
     return;
@@ -596,9 +615,17 @@ hold (SsNetwork *network, Place *place, SsPacket *packet)
   place->held_bytes += packet->len;
 }
 
-/* What comes alone is taken at once, and a stream now and then. */
+static bool
+is_reached (const SsNetwork *network, const Place *place,
+            const SsPacket *packet)
+{
+  return place->node != NULL
+         && place->side == place_of (network, packet->from)->side;
+}
+
+/* The node takes what there is, and more of a stream only some time later. */
 static void
-take (SsNetwork *network, unsigned node)
+note_taken (SsNetwork *network, unsigned node)
 {
   Place *place = place_of (network, node);
 
@@ -615,7 +642,6 @@ take (SsNetwork *network, unsigned node)
     ss_queue_push (&network->queue, &end);
   }
   place->received = network->now;
-  read_held (network, node);
 }
 
 static void
@@ -623,19 +649,32 @@ arrive (SsNetwork *network, const SsQueued *event)
 {
   Place *place = place_of (network, event->node);
   SsPacket *packet = event->data;
+  bool is_taken = !place->is_frozen && place->hold_until == 0;
+  unsigned n_taken = 0;
 
   if (event->kind == EVENT_ARRIVAL && place->newest_at == event->at)
     place->newest = NULL;
   while (packet != NULL) {
     SsPacket *next = packet->next;
 
+    __builtin_prefetch (next);
     packet->next = NULL;
-    if (pass_access (network, event, packet))
+    if (!pass_access (network, event, packet)) {
+    } else if (!is_reached (network, place, packet)) {
+      network->stats.lost++;
+      ss_pool_give_back (&network->pool, packet);
+    } else if (is_taken) {
+      input (network, event->node, packet);
+      n_taken++;
+    } else {
       hold (network, place, packet);
+    }
     packet = next;
   }
-  if (place->held != NULL && !place->is_frozen && place->hold_until == 0)
-    take (network, event->node);
+  if (n_taken == 0)
+    return;
+  note_taken (network, event->node);
+  finish (network, event->node);
 }
 
 /* The buffer is read before the timers run, as a main loop would do that has
@@ -678,8 +717,10 @@ end_hold (SsNetwork *network, const SsQueued *event)
       || place->hold_until != event->at)
     return;
   place->hold_until = 0;
-  if (!place->is_frozen && place->held != NULL)
-    take (network, event->node);
+  if (place->is_frozen || place->held == NULL)
+    return;
+  note_taken (network, event->node);
+  read_held (network, event->node);
 }
 
 void

@@ -61,7 +61,7 @@ ss_signer_digest (const SsBytes *parts, size_t n_parts,
   G_STATIC_ASSERT (sizeof words == SS_DIGEST_LEN);
   ss_lanes_init (&lanes);
   for (size_t i = 0; i < n_parts; i++) {
-    lanes.words[0] = ss_lane_absorb (lanes.words[0], parts[i].len);
+    lanes.words[0] = ss_lane_absorb (lanes.words[0], parts[i].len, i);
     ss_lanes_add (&lanes, parts[i].data, parts[i].len);
   }
   ss_lanes_finish (&lanes, words);

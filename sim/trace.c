@@ -13,7 +13,7 @@ ss_trace_add (SsTrace *trace, const uint64_t *numbers, size_t n_numbers,
 {
   for (size_t i = 0; i < n_numbers; i++)
     trace->lanes.words[i % SS_LANES] =
-        ss_lane_absorb (trace->lanes.words[i % SS_LANES], numbers[i]);
+        ss_lane_absorb (trace->lanes.words[i % SS_LANES], numbers[i], i);
   ss_lanes_add (&trace->lanes, bytes, len);
 }
 
