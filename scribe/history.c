@@ -50,12 +50,25 @@ grow (SsGroup *group)
   g_free (old);
 }
 
+static uint32_t
+now_ms (const SsGroup *group)
+{
+  return (uint32_t) (group->scribe->env->now / SS_MSEC);
+}
+
+/* Has the packet been here for longer than this? One of seven weeks may look
+ * young for as long once more. */
+static bool
+is_older_than (const SsGroup *group, const SsHistorySlot *slot, SsTime time)
+{
+  return now_ms (group) - slot->time_ms > (uint32_t) (time / SS_MSEC);
+}
+
 static bool
 is_old (const SsGroup *group, const SsHistorySlot *slot)
 {
   SsTime time_max = group->family->config.history_time;
-  return time_max > 0 && slot->packet
-         && slot->time + time_max < group->scribe->env->now;
+  return time_max > 0 && slot->packet && is_older_than (group, slot, time_max);
 }
 
 /* Remembers that it was here, longer than the packet itself. */
@@ -98,7 +111,7 @@ ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet)
     return; /* too old to be worth a newer one's place */
   g_bytes_ref (packet);
   empty (taken);
-  *taken = (SsHistorySlot){ sequence, packet, group->scribe->env->now };
+  *taken = (SsHistorySlot){ packet, sequence, now_ms (group) };
   /* Two slots a packet: what is over age goes within half a round. */
   for (unsigned i = 0; i < 2; i++) {
     SsHistorySlot *swept = &group->slots[group->sweep++ & (group->n_slots - 1)];
@@ -121,7 +134,6 @@ uint32_t
 ss_history_mask (const SsGroup *group)
 {
   uint32_t mask = UINT32_MAX;
-  SsTime now = group->scribe->env->now;
   /* A gap counts while what followed it is young. */
   bool is_here = group->has_newest && !group->is_hearsay;
   for (unsigned i = 0; i < 32 && is_here; i++) {
@@ -131,7 +143,7 @@ ss_history_mask (const SsGroup *group)
     bool next_was_here = i == 0 || (group->seen >> (i - 1) & 1);
     const SsHistorySlot *slot = slot_of (group, next);
     bool is_young = slot->packet && slot->sequence == next
-                    && slot->time + SS_GAP_AGE >= now;
+                    && !is_older_than (group, slot, SS_GAP_AGE);
     if (next_was_here && !is_young)
       break;
     if (!(group->seen >> i & 1))

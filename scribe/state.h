@@ -182,10 +182,11 @@ typedef struct {
   bool for_deputy;
 } SsOutgoing;
 
+/* A fast stream keeps ten thousand of these. */
 typedef struct {
-  uint32_t sequence;
   GBytes *packet; /* NULL: empty */
-  SsTime time;
+  uint32_t sequence;
+  uint32_t time_ms; /* when it came, modulo 2^32 */
 } SsHistorySlot;
 
 typedef struct {

@@ -37,6 +37,8 @@ take_room (SsPool *pool, size_t len)
 
   if (packet != NULL) {
     pool->free[size_class] = packet->next;
+    /* It has long left the cache, but is taken soon. */
+    __builtin_prefetch (packet->next);
   } else {
     packet = g_malloc (sizeof *packet + sizes[size_class]);
     packet->size_class = (uint8_t) size_class;

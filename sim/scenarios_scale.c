@@ -202,6 +202,11 @@ ss_scenario_deliveries (SsSimRun *run)
                   (double) (now.delivered - start.stats.delivered) / deliveries,
                   (double) (now.ticks - start.stats.ticks) / deliveries,
                   (double) (now.events - start.stats.events) / deliveries);
+    ss_world_row (
+        world, "bytes a datagram; packets a listener and second", "%.0f  %.0f",
+        (double) (now.bytes_sent - start.stats.bytes_sent)
+            / (double) (now.sent - start.stats.sent),
+        deliveries * (double) SS_SEC / (double) run->options->duration / n);
     ss_world_row (world, "stripe packets at listeners", "%.0f", deliveries);
     ss_world_row (world, "of those, each CPU second", "%.0f", deliveries / cpu);
     ss_sim_finish_station (world);

@@ -132,7 +132,8 @@ take_part (SsReorder *reorder, SsTime now, GBytes *bytes)
     return;
   }
   if (is_head && reorder->partial == NULL) {
-    reorder->partial = g_byte_array_new ();
+    /* As long as the last, likely; else it grows. */
+    reorder->partial = g_byte_array_sized_new (reorder->partial_len);
     reorder->partial_number = number;
   }
   if (reorder->partial != NULL)
@@ -141,6 +142,7 @@ take_part (SsReorder *reorder, SsTime now, GBytes *bytes)
     return;
   GBytes *frame;
   if (reorder->partial != NULL) {
+    reorder->partial_len = reorder->partial->len;
     frame = g_byte_array_free_to_bytes (reorder->partial);
     reorder->partial = NULL;
   } else {

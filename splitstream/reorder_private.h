@@ -4,18 +4,24 @@
 
 #include "splitstream/reorder.h"
 
+/* Thousands of these are passed over as a stream plays: they are kept small. */
 typedef struct {
   GBytes *packet;   /* NULL: missing */
   SsTime departure; /* if missing: a guess, if there is one */
-  /* if here */
-  SsTime timestamp;
-  uint64_t frame_number;
-  uint16_t row_low;
-  uint8_t index, flags, version;
-  /* if missing */
-  SsTime noticed, want_at;
-  bool is_asked, is_parity_asked, is_in_burst, has_guess;
+  union {
+    struct { /* if here */
+      SsTime timestamp;
+      uint32_t frame_number;
+      uint16_t row_low;
+      uint8_t index, flags, version;
+    };
+    struct { /* if missing */
+      SsTime noticed, want_at;
+      bool is_asked, is_parity_asked, is_in_burst, has_guess;
+    };
+  };
 } SsReorderSlot;
+_Static_assert(sizeof (SsReorderSlot) <= 40, "a slot of the window");
 
 typedef struct {
   uint32_t row;
@@ -62,6 +68,7 @@ struct SsReorder {
   SsTime part_time;
   GByteArray *partial; /* a frame's first parts; NULL: none */
   uint64_t partial_number;
+  unsigned partial_len; /* of the last that was whole */
   SsReorderStats stats;
 };
 
