@@ -190,7 +190,7 @@ void ss_link_input (SsLink *link, const SsAddr *from, uint8_t *datagram,
                     size_t len);
 void ss_link_timer (SsLink *link, SsTimer *timer); /* SS_LAYER_LINK */
 size_t ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap);
-/* The longest message body in the datagram put out last, as it was before it
- * was sealed; NULL: none. */
+/* The longest body of an unreliable message in the datagram put out last, as it
+ * was before it was sealed; NULL: none. */
 const SsBody *ss_link_body_out (const SsLink *link);
 bool ss_link_has_output (const SsLink *link); /* sendable now, cap allowing */

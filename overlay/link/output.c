@@ -196,16 +196,17 @@ forget_body (SsLink *link)
   g_clear_pointer (&link->body_out.bytes, g_bytes_unref);
 }
 
-/* The item's message is in the datagram, and ends at that place. */
+/* The item's message is in the datagram, ends at that place and is not needed
+ * any more: its body may be. */
 static void
-note_body (SsLink *link, const SsLinkItem *item, size_t end)
+hand_over_body (SsLink *link, SsLinkItem *item, size_t end)
 {
   GBytes *noted = link->body_out.bytes;
   if (item->body_len == 0
       || (noted && g_bytes_get_size (noted) >= item->body_len))
     return;
   forget_body (link);
-  link->body_out.bytes = g_bytes_ref (item->body);
+  link->body_out.bytes = g_steal_pointer (&item->body);
   link->body_out.at = end - item->body_len;
 }
 
@@ -256,12 +257,13 @@ put_frames (SsLink *link, SsPeerWork *work, Load load, uint8_t *buf,
             : NULL;
     size_t n = put_message (item, !following, buf + len);
     len += n;
-    if (load == LOAD_DATA)
-      note_body (link, item, HEADER_LEN + len);
     if (item->class != SS_CLASS_CONTROL)
       *ret_media_len += n;
-    if (!item->reliable)
+    if (!item->reliable) {
+      if (load == LOAD_DATA)
+        hand_over_body (link, item, HEADER_LEN + len);
       ss_link_item_free (item);
+    }
     item = following;
   }
   return len;
