@@ -320,15 +320,6 @@ is_trial (const SsLinkPeer *peer)
   return ss_link_is_half_open (peer);
 }
 
-static bool
-has_queued (const SsPeerWork *work)
-{
-  bool any = false;
-  for (unsigned i = 0; i < SS_N_CLASSES; i++)
-    any |= work->queues[i].length > 0;
-  return any;
-}
-
 /* Until there is another session. */
 static void
 put_off (SsLink *link, SsPeerWork *work)
@@ -366,7 +357,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   work->want_confirm = false;
   len = put_frames (link, work, LOAD_DATA, buf + HEADER_LEN, room, &media_len);
   settle_ready (link, work, class);
-  if (len == 0 && is_trial (peer) && has_queued (work)) {
+  if (len == 0 && is_trial (peer) && ss_link_n_queued (work) > 0) {
     put_off (link, work);
     return 0;
   }

@@ -345,6 +345,8 @@ void ss_link_unready (SsLink *link, SsPeerWork *work, unsigned class);
 /* What went out in an initiation is queued again. */
 void ss_link_requeue_early (SsLink *link, SsPeerWork *work);
 bool ss_link_has_items (const SsPeerWork *work);
+/* Bytes that wait to be sent, with what their frames add. */
+size_t ss_link_n_queued (const SsPeerWork *work);
 
 /* handshake.c */
 void ss_link_initiate (SsLink *link, SsLinkPeer *peer);

@@ -241,6 +241,16 @@ ss_link_unready (SsLink *link, SsPeerWork *work, unsigned class)
   g_queue_unlink (&link->ready[class], &work->ready[class]);
 }
 
+size_t
+ss_link_n_queued (const SsPeerWork *work)
+{
+  size_t len = 0;
+  for (unsigned i = 0; i < SS_N_CLASSES; i++)
+    for (const GList *node = work->queues[i].head; node; node = node->next)
+      len += FRAME_MAX + ss_link_item_len (node->data);
+  return len;
+}
+
 bool
 ss_link_has_items (const SsPeerWork *work)
 {

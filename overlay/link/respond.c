@@ -187,7 +187,6 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   SsPeerWork *work = ss_link_work (link, peer);
   SsMsgLinkWelcome welcome = {
     .flags = link->self.flags,
-    .state = is_in_use ? WELCOME_IN_USE : 0,
     .observed = *from,
   };
   uint8_t frames[ANSWERS_MAX];
@@ -196,6 +195,10 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   welcome.frames.len = (uint16_t) put_answers (
       link, peer, from, INITIATION_BARE + initiation->noise.len, &welcome,
       frames);
+  /* Who has more to say than may go to an address that is not proved waits for
+   * the initiator's next datagram: that is less than another handshake. */
+  is_in_use &= ss_link_n_queued (work) <= EARLY_HEARSAY_MAX;
+  welcome.state = is_in_use ? WELCOME_IN_USE : 0;
   uint8_t payload[SS_MSG_LINK_WELCOME_MAX];
   uint8_t noise[SS_MSG_LINK_WELCOME_MAX + SS_SEALER_RESPONSE_OVERHEAD];
   size_t len = ss_msg_link_welcome_encode (&welcome, payload, sizeof payload);
