@@ -22,7 +22,7 @@ set output "docs/experiments/stretch.svg"
 set title "Distance travelled over the direct one (plane, b = 4, L = 16)"
 set ylabel "ratio of sums"
 set yrange [1:*]
-plot rows("routes", "direct\"") using 4:6:7:8 with yerrorlines title "measured", \
-     rows("routes", "direct\"") using 4:9 with linespoints title "perfect tables", \
+plot rows("routes", "distance over direct\"") using 4:6:7:8 with yerrorlines title "measured", \
+     rows("routes", "distance over direct\"") using 4:9 with linespoints title "perfect tables", \
      "< printf '1000,1.33\\n4000,1.30\\n10000,1.345\\n100000,1.335\\n'" \
        using 1:2 with points pt 7 title "paper (read off its plot)"

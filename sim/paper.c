@@ -16,7 +16,7 @@
 #include "sim/study.h"
 
 #define SETTLE_TIME    (60 * SS_SEC)
-#define REST_TIME      (540 * SS_SEC)
+#define REST_TIME      (240 * SS_SEC)
 #define MAINTAIN_TIME  (2400 * SS_SEC)
 #define REPAIR_TIME    (120 * SS_SEC)
 #define WARM_TIME      (600 * SS_SEC)
