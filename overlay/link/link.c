@@ -313,8 +313,10 @@ peer_timer (SsLink *link, SsPeerWork *work)
     ss_seal_clear (&work->previous.seal);
   if (ss_seal_is_set (&work->next.seal) && work->next_until <= now) {
     ss_link_forget_next (work);
-    /* An initiator that never went on. */
-    if (ss_link_is_half_open (peer) && !work->handshake) {
+    /* An initiator that never went on: not one who need not, because his
+     * first try's session is in use. */
+    if (ss_link_is_half_open (peer) && !work->handshake
+        && !ss_seal_is_set (&peer->session.seal)) {
       ss_link_remove (link, peer, true);
       return;
     }

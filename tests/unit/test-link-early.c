@@ -380,6 +380,26 @@ test_comes_back (void)
     comes_back (after);
 }
 
+/* Who is far away has tried again before the answer came. That he goes on
+ * with his first try's session, which was in use at once, and with none of
+ * the later ones, does not end it. */
+static void
+test_far (void)
+{
+  LinkNet *net = net_new (15, 2);
+  SsLinkSend how = net_reliable (1, 1), plain = { .protocol = 3 };
+  net->delay = 700 * SS_MSEC;
+  net->endpoints[1].echo = true;
+  net_send (net, 0, 1, &how, "question");
+  net_run (net, 30 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), >, 1);
+  unsigned n = net->endpoints[1].messages->len;
+  net_send (net, 0, 1, &plain, "later");
+  net_run (net, 31 * SS_SEC);
+  g_assert_cmpint (message (net, 1, n)->at, ==, 30 * SS_SEC + net->delay);
+  net_free (net);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -387,6 +407,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/early/at-once", test_at_once);
   g_test_add_func ("/link/early/in-use", test_in_use);
   g_test_add_func ("/link/early/comes-back", test_comes_back);
+  g_test_add_func ("/link/early/far", test_far);
   g_test_add_func ("/link/early/response-lost", test_response_lost);
   g_test_add_func ("/link/early/both-at-once", test_both_at_once);
   g_test_add_func ("/link/early/rest-waits", test_rest_waits);
