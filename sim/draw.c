@@ -9,7 +9,6 @@
 
 #define FAULTS_TIME   (20 * SS_SEC)
 #define FAULTS_LONG   (120 * SS_SEC)
-#define FAR_DELAY     (250 * SS_MSEC)
 #define FARTHEST      (350 * SS_MSEC)
 #define NODES_MIN     3
 #define NODES_MAX     40
@@ -68,7 +67,7 @@ draw_first (SsRng *rng, SsDraw *draw)
   draw->has_crowd = chance (rng, 0.3);
   /* What is lost over such a way comes again too late for a station. */
   if (!draw->has_station && chance (rng, 0.1))
-    options->delay = FAR_DELAY;
+    options->delay = SS_DRAW_FAR;
 }
 
 /* What is between the nodes. */
@@ -95,7 +94,7 @@ draw_ways (SsRng *rng, SsDraw *draw)
     options->loss = 0.05 + ss_rng_unit (rng) * 0.15;
   /* No session is made over a round trip of more than 1.75 s, which behind
    * routers is not twice the mean. */
-  if (options->delay == FAR_DELAY && chance (rng, 0.3)
+  if (options->delay == SS_DRAW_FAR && chance (rng, 0.3)
       && options->topology != SS_TOPOLOGY_TRANSIT_STUB)
     options->delay = FARTHEST;
 }

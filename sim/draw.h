@@ -3,6 +3,10 @@
 
 #include "sim/scenario.h"
 
+/* From this delay on (one way, in the mean) a round trip may take longer than
+ * the silence that is a death. */
+#define SS_DRAW_FAR (250 * SS_MSEC)
+
 /* Who dies at one instant. */
 typedef enum {
   SS_DEATHS_NONE,

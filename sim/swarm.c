@@ -34,6 +34,7 @@ check_safety (SsWorld *world, const SsDraw *draw)
   SsLookupResult result;
   bool is_strict = ss_faults_lose_nothing (draw)
                    && draw->deaths == SS_DEATHS_NONE
+                   && draw->options.delay < SS_DRAW_FAR
                    && draw->options.leaf_set >= STRICT_LEAF_SET;
 
   ss_lookups_stop (world, &result);
