@@ -402,7 +402,8 @@ print_table (const Experiment *experiment, const Table *table, FILE *csv)
 
 /* Worlds of each size and seed. */
 static bool
-run_experiment (const Experiment *experiment, const SsGiven *given, FILE *csv)
+run_experiment (const Experiment *experiment, const SsGiven *given, FILE *csv,
+                SsCost *cost)
 {
   Table *table = g_new0 (Table, 1);
   unsigned n_failures = 0;
@@ -424,6 +425,7 @@ run_experiment (const Experiment *experiment, const SsGiven *given, FILE *csv)
       if (ss_study_grow (world, options.nodes))
         experiment->run (table, world);
       n_failures += world->n_failures;
+      ss_cost_add (cost, world);
       ss_world_free (world);
     }
   print_table (experiment, table, csv);
@@ -438,7 +440,9 @@ ss_paper_run (const char *paper, const char *table, const SsGiven *given,
   FILE *file = NULL;
   unsigned n_run = 0;
   bool is_right = true;
+  SsCost cost;
 
+  ss_cost_begin (&cost);
   if (csv != NULL && (file = fopen (csv, "w")) == NULL) {
     fprintf (stderr, "ss-sim: cannot write %s: %s\n", csv, g_strerror (errno));
     return false;
@@ -453,7 +457,7 @@ ss_paper_run (const char *paper, const char *table, const SsGiven *given,
         || (table != NULL && strcmp (experiment->name, table) != 0))
       continue;
     n_run++;
-    is_right &= run_experiment (experiment, given, file);
+    is_right &= run_experiment (experiment, given, file, &cost);
   }
   if (file != NULL && fclose (file) != 0) {
     fprintf (stderr, "ss-sim: cannot write %s: %s\n", csv, g_strerror (errno));
@@ -463,5 +467,6 @@ ss_paper_run (const char *paper, const char *table, const SsGiven *given,
     fprintf (stderr, "ss-sim: there is no such table; see ss-sim paper\n");
     return false;
   }
+  ss_cost_print (&cost);
   return is_right;
 }

@@ -186,11 +186,7 @@ ss_sim_end (SsSimRun *run, SsWorld *world)
 {
   char hash[SS_TRACE_HASH_STRLEN];
 
-  SsNetworkStats stats;
-
-  ss_network_stats (world->network, &stats);
-  run->n_events += stats.events;
-  run->nodes_max = MAX (run->nodes_max, world->members->len);
+  ss_cost_add (&run->cost, world);
   ss_network_trace_hash (world->network, hash);
   if (run->n_worlds++ > 0)
     g_string_append_c (run->hashes, ' ');
@@ -225,25 +221,6 @@ print_hash (const SsSimRun *run)
           sodium_bin2hex (text, sizeof text, hash, sizeof hash));
 }
 
-/* What it has cost: of the process, so that it must be the only run of it. */
-static void
-print_cost (const SsSimRun *run)
-{
-  struct rusage usage;
-
-  getrusage (RUSAGE_SELF, &usage);
-  double cpu =
-      (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-      + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-
-  printf ("  %-36s %" G_GUINT64_FORMAT "  %.2f s CPU  %.0f a second\n",
-          "events", run->n_events, cpu,
-          (double) run->n_events / MAX (cpu, 1e-3));
-  printf ("  %-36s %.0f MiB  %.0f bytes a node\n", "resident at most",
-          (double) usage.ru_maxrss / 1024,
-          (double) usage.ru_maxrss * 1024 / MAX (run->nodes_max, 1));
-}
-
 bool
 ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
 {
@@ -255,11 +232,12 @@ ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
   };
   char *text = ss_options_format (options, &scenario->defaults);
 
+  ss_cost_begin (&run.cost);
   printf ("seed %" G_GUINT64_FORMAT "\n", options->seed);
   printf ("scenario %s %s\n", scenario->name, text);
   g_free (text);
   scenario->run (&run);
-  print_cost (&run);
+  ss_cost_print (&run.cost);
   printf ("  %-36s %s\n", "verdict", run.n_failures == 0 ? "ok" : "FAILED");
   print_hash (&run);
   g_string_free (run.hashes, TRUE);

@@ -2,7 +2,7 @@
  * the oracles. */
 #pragma once
 
-#include "sim/world.h"
+#include "sim/cost.h"
 
 /* What a scenario's worlds add up to. */
 typedef struct {
@@ -10,8 +10,7 @@ typedef struct {
   const SsSimOptions *defaults;
   const char *name;
   unsigned n_worlds, n_failures;
-  unsigned nodes_max; /* of one world, over its life */
-  uint64_t n_events;
+  SsCost cost;
   GString *hashes;
 } SsSimRun;
 

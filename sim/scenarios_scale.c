@@ -1,9 +1,6 @@
 /* What the simulator itself costs: a ring of very many nodes, and a station's
  * packets to very many listeners. CPU time is the process's own, so that a
  * busy machine changes little. */
-#include <malloc.h>
-#include <sys/resource.h>
-
 #include "sim/oracle.h"
 #include "sim/scenario.h"
 
@@ -26,20 +23,10 @@ typedef struct {
   SsNetworkStats stats;
 } Cost;
 
-static double
-cpu_seconds (void)
-{
-  struct rusage usage;
-
-  getrusage (RUSAGE_SELF, &usage);
-  return (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-         + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 static Cost
 cost_now (const SsWorld *world)
 {
-  Cost cost = { .cpu = cpu_seconds () };
+  Cost cost = { .cpu = ss_cost_cpu () };
 
   ss_network_stats (world->network, &cost.stats);
   return cost;
@@ -58,22 +45,11 @@ report_cost (const SsWorld *world, const char *what, const Cost *since)
                     / (double) (now.stats.delivered - since->stats.delivered));
 }
 
-/* Bytes the nodes hold, without what the simulator itself does. */
-static size_t
-node_memory (const SsWorld *world)
-{
-  struct mallinfo2 info = mallinfo2 ();
-  SsNetworkStats stats;
-
-  ss_network_stats (world->network, &stats);
-  return info.uordblks + info.hblkhd - stats.memory;
-}
-
 static void
-report_memory (const SsWorld *world, const char *what, size_t before)
+report_memory (const SsWorld *world, const char *what)
 {
   ss_world_row (world, what, "%zu bytes a node",
-                (node_memory (world) - before) / world->members->len);
+                ss_cost_memory (world) / world->members->len);
 }
 
 /* As fast as the ring takes them: it grows by a share of itself. */
@@ -105,7 +81,7 @@ grow (SsWorld *world, unsigned n)
 }
 
 static void
-rest (SsWorld *world, size_t before)
+rest (SsWorld *world)
 {
   Cost start = cost_now (world);
   SsTime heal = MIN (world->options.duration, HEAL_TIME);
@@ -115,7 +91,7 @@ rest (SsWorld *world, size_t before)
                 world->members->len, ss_oracle_leaf_sets (world, true));
   ss_world_run (world, world->options.duration - heal);
   report_cost (world, "at rest", &start);
-  report_memory (world, "memory, at rest", before);
+  report_memory (world, "memory, at rest");
 }
 
 void
@@ -124,10 +100,8 @@ ss_scenario_scale (SsSimRun *run)
   unsigned n = MAX (run->options->nodes, AT_FIRST);
   unsigned n_lookups = MIN (LOOKUPS * n, LOOKUPS_MAX);
   SsWorld *world = ss_sim_begin (run, NULL);
-  size_t before = node_memory (world);
   Cost start = cost_now (world), all = start;
   SsLookups lookups;
-  struct rusage usage;
 
   grow (world, n);
   SsNetworkStats stats = cost_now (world).stats;
@@ -135,7 +109,7 @@ ss_scenario_scale (SsSimRun *run)
   report_cost (world, "joins", &start);
   ss_world_row (world, "a join, all nodes' datagrams and bytes", "%.1f  %.0f",
                 (double) stats.sent / n, (double) stats.bytes_sent / n);
-  report_memory (world, "memory, just joined", before);
+  report_memory (world, "memory, just joined");
   ss_world_run (world, SETTLE_TIME);
   ss_world_row (world, "leaf sets, wrong after a second", "%u  %u", n,
                 ss_oracle_leaf_sets (world, false));
@@ -149,13 +123,9 @@ ss_scenario_scale (SsSimRun *run)
   ss_world_row (world, "hops, mean and most; ideal", "%.3f  %u  %.3f",
                 lookups.hops_mean, lookups.hops_max, lookups.hops_ideal);
   report_cost (world, "joins and lookups", &all);
-  report_memory (world, "memory, after lookups", before);
+  report_memory (world, "memory, after lookups");
   if (run->options->duration > 0)
-    rest (world, before);
-  getrusage (RUSAGE_SELF, &usage);
-  ss_world_row (world, "resident at most", "%.2f GiB  %.0f bytes a node",
-                (double) usage.ru_maxrss / (1 << 20),
-                (double) usage.ru_maxrss * 1024 / n);
+    rest (world);
   ss_sim_end (run, world);
 }
 

@@ -126,7 +126,7 @@ build (SsWorld *world, const SsDraw *draw)
 }
 
 static bool
-run_one (const SsDraw *draw, const SsSimOptions *defaults)
+run_one (const SsDraw *draw, const SsSimOptions *defaults, SsCost *cost)
 {
   const SsLookupOptions lookups = { .rate = draw->options.rate,
                                     .wait = LOOKUP_WAIT };
@@ -147,6 +147,7 @@ run_one (const SsDraw *draw, const SsSimOptions *defaults)
 
   if (!is_right)
     ss_draw_print (draw, defaults);
+  ss_cost_add (cost, world);
   ss_world_free (world);
   return is_right;
 }
@@ -181,7 +182,9 @@ ss_swarm (const SsSimOptions *options)
 {
   unsigned n_failed = 0;
   SsSimOptions defaults = *options;
+  SsCost cost;
 
+  ss_cost_begin (&cost);
   defaults.verbose = false;
   for (unsigned i = 0; i < options->runs; i++) {
     uint64_t seed = options->seed + i;
@@ -191,13 +194,14 @@ ss_swarm (const SsSimOptions *options)
     ss_draw (seed, options->verbose, &chosen);
     if (options->runs == 1)
       ss_draw_print (&chosen, &defaults);
-    if (run_one (&chosen, &defaults))
+    if (run_one (&chosen, &defaults, &cost))
       continue;
     n_failed++;
     printf ("FAILED: seed %" G_GUINT64_FORMAT
             "; replay: ss-sim swarm --runs 1 --seed %" G_GUINT64_FORMAT "\n",
             seed, seed);
   }
+  ss_cost_print (&cost);
   printf ("swarm: %u runs from seed %" G_GUINT64_FORMAT ", %u failed\n",
           options->runs, options->seed, n_failed);
   return n_failed == 0;

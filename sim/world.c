@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sim/air.h"
+#include "sim/cost.h"
 #include "sim/lookups.h"
 #include "sim/oracle.h"
 
@@ -108,6 +109,7 @@ ss_world_new (const SsSimOptions *options)
   world->publisher = world->epoch = -1;
   world->lookups = ss_oracle_lookups_new ();
   world->air = ss_air_new ();
+  world->memory_before = ss_cost_memory (world);
   return world;
 }
 

@@ -98,8 +98,9 @@ struct SsWorld {
   SsTopology *topology;
   SsLookupStream *stream; /* NULL: none; see sim/lookups.h */
   unsigned n_streams;
-  SsChurnRun *churn;  /* NULL: none; see sim/churn.h */
-  SsTraffic *traffic; /* NULL: not counted */
+  SsChurnRun *churn;    /* NULL: none; see sim/churn.h */
+  SsTraffic *traffic;   /* NULL: not counted */
+  size_t memory_before; /* allocated by the process, without nodes */
   /* Verdict. */
   unsigned n_failures;
 };
