@@ -10,11 +10,11 @@
 #define HEAL_TIME    (60 * SS_SEC) /* two heartbeats */
 #define WARM_UP_TIME (5 * SS_SEC)  /* what tuning in brought is over */
 #define AT_FIRST     16            /* nodes, before the ring grows by shares */
-#define GROWTH       20            /* one in so many more, each step */
+#define GROWTH       30            /* one in so many more, each step */
 #define JOINING_MAX  4             /* at most one in so many is on the way */
 #define LOOKUPS      2             /* a node, */
 #define LOOKUPS_MAX  200000        /* or so many in all */
-#define LOOKUPS_TIME (2 * SS_SEC)
+#define LOOKUPS_TIME (10 * SS_SEC)
 #define LOOKUPS_WAIT (2 * SS_SEC)
 #define LOOKUP_MIN   SS_USEC
 

@@ -432,9 +432,8 @@ take_candidate (SsClient *client, SsContact *ret_contact)
     g_array_remove_index (client->candidates, place);
     return true;
   }
-  for (unsigned i = 0; pastry->contacts != NULL && i < pastry->contacts->len;
-       i++) {
-    const SsContact *contact = &g_array_index (pastry->contacts, SsContact, i);
+  for (unsigned i = 0; i < pastry->n_contacts; i++) {
+    const SsContact *contact = &pastry->contacts[i];
     if (find (pastry, &contact->id) == NULL
         && !ss_pastry_is_suspected (pastry, &contact->id)) {
       *ret_contact = *contact;
@@ -488,9 +487,8 @@ choose_relay (SsClient *client)
 static void
 leave_ring (SsPastry *pastry, SsClient *client)
 {
-  if (pastry->contacts != NULL)
-    for (unsigned i = 0; i < pastry->contacts->len; i++)
-      add_candidate (client, &g_array_index (pastry->contacts, SsContact, i));
+  for (unsigned i = 0; i < pastry->n_contacts; i++)
+    add_candidate (client, &pastry->contacts[i]);
   unsigned n_table = ss_table_n_entries (&pastry->table);
   for (unsigned i = 0; i < n_table; i++) {
     SsContact contact = ss_table_nth (&pastry->table, i);

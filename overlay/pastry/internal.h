@@ -237,12 +237,15 @@ struct SsPastry {
   void *users[SS_N_PROTOCOLS];
 
   /* Each is NULL or empty most of the time. */
-  GArray *asks, *suspects, *tombstones, *lost, *watched, *contacts;
+  GArray *asks, *suspects, *tombstones, *lost, *watched;
   GArray *newcomers;         /* SsNewcomer; bounded by the leaf set */
   GArray *refused;           /* SsContact: see ss_pastry_ask_refused */
   GPtrArray *pending, *held; /* SsRoute, owned */
   uint64_t *seen;            /* ring of (source, sequence) digests */
   uint16_t n_seen, seen_capacity, next_seen;
+
+  SsContact *contacts; /* to join through */
+  uint8_t n_contacts;
 
   SsTimer tick, join_timer, work;
   SsTime tick_due; /* the tick's deadline, also while it fires */

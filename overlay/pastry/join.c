@@ -9,6 +9,8 @@
  * who its leaves are there, and asking them brings the news to both rings. */
 #include "overlay/pastry/internal.h"
 
+#include <string.h>
+
 #define ROW_LEAVES 8
 #define ROW_FEW    4
 
@@ -51,16 +53,14 @@ ss_pastry_create_ring (SsPastry *pastry)
 void
 ss_pastry_join_timer (SsPastry *pastry)
 {
-  if (pastry->state != SS_PASTRY_JOINING || pastry->contacts == NULL
-      || pastry->contacts->len == 0)
+  if (pastry->state != SS_PASTRY_JOINING || pastry->n_contacts == 0)
     return;
   if (pastry->near != NULL) {
     ss_near_timer (pastry);
     return;
   }
-  pastry->next_contact %= pastry->contacts->len;
-  SsContact contact =
-      g_array_index (pastry->contacts, SsContact, pastry->next_contact++);
+  pastry->next_contact %= pastry->n_contacts;
+  SsContact contact = pastry->contacts[pastry->next_contact++];
   /* Once: a second try has to be quick. */
   if (pastry->join_tries == 0)
     ss_near_begin (pastry, &contact);
@@ -215,21 +215,24 @@ ss_pastry_settle (SsPastry *pastry)
   }
 }
 
+/* The oldest is forgotten when there are too many. */
 static void
 remember_contact (SsPastry *pastry, const SsContact *contact)
 {
-  if (pastry->contacts == NULL)
-    pastry->contacts = g_array_new (FALSE, FALSE, sizeof (SsContact));
-  for (unsigned i = 0; i < pastry->contacts->len; i++) {
-    SsContact *known = &g_array_index (pastry->contacts, SsContact, i);
-    if (ss_id_equal (&known->id, &contact->id)) {
-      *known = *contact;
-      return;
-    }
+  unsigned place = 0;
+  while (place < pastry->n_contacts
+         && !ss_contact_equal (&pastry->contacts[place], contact))
+    place++;
+  if (place == SS_PASTRY_CONTACTS_MAX) {
+    memmove (&pastry->contacts[0], &pastry->contacts[1],
+             (SS_PASTRY_CONTACTS_MAX - 1) * sizeof pastry->contacts[0]);
+    place--;
+  } else if (place == pastry->n_contacts) {
+    pastry->n_contacts++;
+    pastry->contacts =
+        g_renew (SsContact, pastry->contacts, pastry->n_contacts);
   }
-  if (pastry->contacts->len == SS_PASTRY_CONTACTS_MAX)
-    g_array_remove_index (pastry->contacts, 0);
-  g_array_append_val (pastry->contacts, *contact);
+  pastry->contacts[place] = *contact;
 }
 
 static void

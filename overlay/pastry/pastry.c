@@ -51,8 +51,8 @@ ss_pastry_free (SsPastry *pastry)
   ss_timers_disarm (timers, &pastry->work);
   GArray *arrays[] = { pastry->newcomers, pastry->refused,    pastry->asks,
                        pastry->suspects,  pastry->tombstones, pastry->lost,
-                       pastry->watched,   pastry->contacts,   pastry->clients,
-                       pastry->local,     pastry->unhelped,   pastry->news };
+                       pastry->watched,   pastry->clients,    pastry->local,
+                       pastry->unhelped,  pastry->news };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);
@@ -60,6 +60,7 @@ ss_pastry_free (SsPastry *pastry)
   free_routes (pastry->pending);
   free_routes (pastry->held);
   g_free (pastry->seen);
+  g_free (pastry->contacts);
   ss_leafset_clear (&pastry->leafset);
   ss_table_clear (&pastry->table);
   g_free (pastry);
@@ -264,10 +265,11 @@ ss_pastry_memory (const SsPastry *pastry)
   size_t bytes = sizeof *pastry + ss_table_memory (&pastry->table);
   bytes += (2u * pastry->leafset.half + 1u) * sizeof (SsContact);
   bytes += pastry->seen_capacity * sizeof *pastry->seen;
+  bytes += pastry->n_contacts * sizeof *pastry->contacts;
   const GArray *arrays[] = { pastry->newcomers,  pastry->refused,
                              pastry->asks,       pastry->suspects,
                              pastry->tombstones, pastry->lost,
-                             pastry->watched,    pastry->contacts };
+                             pastry->watched };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       bytes +=
