@@ -148,7 +148,7 @@ static const SsScenario scenarios[] = {
       .churn = SS_CHURN_POISSON,
       .session = 1200 * SS_SEC,
       .rate = 1,
-      .duration = 1000 * SS_SEC },
+      .duration = 1050 * SS_SEC },
     ss_scenario_consistency },
   { "domains",
     "whole stub domains fail at once",

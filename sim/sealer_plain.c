@@ -73,6 +73,14 @@ ss_sealer_free (SsSealer *sealer)
 }
 
 void
+ss_sealer_secret (const SsSealer *sealer, const SsKey *remote,
+                  uint8_t ret_secret[32])
+{
+  for (unsigned i = 0; i < sizeof remote->b; i++)
+    ret_secret[i] = sealer->key.b[i] ^ remote->b[i];
+}
+
+void
 ss_sealer_handshake_free (SsSealerHandshake *handshake)
 {
   g_free (handshake);

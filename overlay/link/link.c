@@ -191,6 +191,17 @@ ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol, uint64_t token)
   ss_link_item_free (item);
 }
 
+void
+ss_link_prove (const SsLink *link, const SsKey *peer, const uint8_t *data,
+               size_t len, uint8_t ret_proof[SS_LINK_PROOF_LEN])
+{
+  _Static_assert(SS_LINK_PROOF_LEN == SS_MAC_LEN, "a MAC");
+  uint8_t secret[32];
+  ss_sealer_secret (link->sealer, peer, secret);
+  ss_mac (secret, sizeof secret, data, len, ret_proof);
+  sodium_memzero (secret, sizeof secret);
+}
+
 SsTime
 ss_link_rtt (const SsLink *link, const SsId *peer)
 {
@@ -231,6 +242,14 @@ ss_link_has_session (const SsLink *link, const SsId *peer)
 {
   const SsLinkPeer *found = ss_link_find (link, peer);
   return found && is_open (link, found);
+}
+
+bool
+ss_link_needs_session (const SsLink *link, const SsId *peer)
+{
+  const SsLinkPeer *found = ss_link_find (link, peer);
+  return !found || !is_open (link, found)
+         || ss_seal_is_worn (&found->session.seal, link->env->now);
 }
 
 unsigned

@@ -145,6 +145,12 @@ void ss_link_ask (SsLink *link, const SsAddr *addr);
  * asks and, if it wants to and for a third datagram, the distance. */
 bool ss_link_ping (SsLink *link, const SsContact *peer, bool introduce);
 
+/* A MAC over data that only this node and the owner of that key can make,
+ * whichever of them does: of the secret that their keys have in common. */
+#define SS_LINK_PROOF_LEN 16
+void ss_link_prove (const SsLink *link, const SsKey *peer, const uint8_t *data,
+                    size_t len, uint8_t ret_proof[SS_LINK_PROOF_LEN]);
+
 /* Smoothed round-trip time, or SS_NEVER when not known. */
 SsTime ss_link_rtt (const SsLink *link, const SsId *peer);
 /* The time after which a silent peer is late, by RFC 6298. */
@@ -158,6 +164,9 @@ SsTime ss_link_last_heard (const SsLink *link, const SsId *peer);
 /* When anything was last sent to it, or -1. */
 SsTime ss_link_last_sent (const SsLink *link, const SsId *peer);
 bool ss_link_has_session (const SsLink *link, const SsId *peer);
+/* There is none, or it is worn: a reliable message travels in the initiation
+ * of the next. */
+bool ss_link_needs_session (const SsLink *link, const SsId *peer);
 unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
 /* Drops the session and all that is queued for the peer, telling it. */
 void ss_link_close (SsLink *link, const SsId *peer);

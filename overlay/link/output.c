@@ -346,8 +346,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
     return 0;
   }
   /* A new session for nothing: its initiation takes along what waits. */
-  if (ss_seal_is_worn (&peer->session.seal, now)
-      && ss_seal_is_initiator (&peer->session.seal) && has_reliable (work))
+  if (ss_seal_is_worn (&peer->session.seal, now) && has_reliable (work))
     ss_link_initiate (link, peer);
   bool confirm = work->want_confirm;
   size_t media_len, len;

@@ -53,6 +53,11 @@ SsSealer *ss_sealer_new (const uint8_t seed[32], const uint8_t realm_key[32],
                          uint8_t version);
 void ss_sealer_free (SsSealer *sealer);
 
+/* What this node and the owner of `remote` alone can know, from their keys: for
+ * MACs beside the handshakes. If the key is none, what nobody else can know. */
+void ss_sealer_secret (const SsSealer *sealer, const SsKey *remote,
+                       uint8_t ret_secret[32]);
+
 /* The initiator's first message, of len plus the overhead; NULL if the key
  * is no key. */
 SsSealerHandshake *ss_sealer_initiate (SsSealer *sealer, const SsKey *remote,

@@ -18,6 +18,7 @@
 #define REJECT_AFTER_SENT (UINT64_MAX - (UINT64_C (1) << 13))
 
 static const char work_context[] = "work";
+static const char secret_context[] = "proof";
 static const char prologue_context[] = "splitstream link";
 
 _Static_assert(SS_SEALER_INITIATION_OVERHEAD == SS_NOISE_INITIATION_OVERHEAD,
@@ -97,6 +98,20 @@ ss_sealer_free (SsSealer *sealer)
 {
   sodium_memzero (sealer, sizeof *sealer);
   g_free (sealer);
+}
+
+void
+ss_sealer_secret (const SsSealer *sealer, const SsKey *remote,
+                  uint8_t ret_secret[32])
+{
+  uint8_t remote_static[32], shared[32];
+  if (!static_of_key (remote, remote_static)
+      || crypto_scalarmult_curve25519 (shared, sealer->secret, remote_static)
+             != 0)
+    memcpy (shared, sealer->secret, sizeof shared);
+  crypto_generichash (ret_secret, 32, (const uint8_t *) secret_context,
+                      sizeof secret_context - 1, shared, sizeof shared);
+  sodium_memzero (shared, sizeof shared);
 }
 
 static SsSealerHandshake *

@@ -28,7 +28,7 @@
 /* Found reachable: look again soon, for what a former life of this node has
  * opened in a NAT lets others in; all that has closed by then. */
 #define SS_REACH_OPEN_SOON   (330 * SS_SEC)
-#define SS_REACH_OPEN        (900 * SS_SEC) /* found so twice */
+#define SS_REACH_OPEN        (3600 * SS_SEC) /* found so twice */
 #define SS_REACH_CLOSED      (60 * SS_SEC)
 #define SS_REACH_CLOSED_SOON (10 * SS_SEC) /* the first time */
 
@@ -105,6 +105,8 @@ bool ss_reach_hold (SsPastry *pastry, const SsContact *peer, unsigned reach,
                     unsigned flags);
 void ss_reach_tick (SsPastry *pastry);
 void ss_reach_timer (SsReach *reach);
+/* May something be done for another now? Counts it. */
+bool ss_reach_may_help (SsPastry *pastry);
 void ss_reach_asked (SsPastry *pastry, const SsContact *from,
                      const SsMsgReachAsk *message);
 void ss_reach_help (SsPastry *pastry, const SsMsgReachHelp *message);

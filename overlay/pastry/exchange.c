@@ -214,7 +214,7 @@ void
 ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer)
 {
   if (ss_pastry_find (pastry, &peer->id, NULL))
-    ss_pastry_doubt (pastry, peer, false);
+    ss_pastry_doubt (pastry, peer, SS_DOUBT_LATE);
 }
 
 /* A leaf's fate is decided by its probe; a mere candidate is forgotten. */
@@ -227,7 +227,7 @@ ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
   SsContact failed = ask->contact;
   drop_ask (pastry, ask);
   if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
-    ss_pastry_doubt (pastry, &failed, false);
+    ss_pastry_doubt (pastry, &failed, SS_DOUBT_LATE);
   } else {
     ss_pastry_bury (pastry, &failed.id, SS_PASTRY_TOMBSTONE_MIN);
     ss_table_remove (&pastry->table, &failed.id);
@@ -480,9 +480,10 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
 static void
 offer (SsPastry *pastry, const SsContact *peer)
 {
-  if (!ss_contact_is_client (peer))
-    ss_table_offer (&pastry->table, peer,
-                    ss_link_rtt (pastry->link, &peer->id));
+  if (ss_contact_is_client (peer))
+    return;
+  ss_table_offer (&pastry->table, peer, ss_link_rtt (pastry->link, &peer->id));
+  ss_table_heard (&pastry->table, &peer->id, ss_pastry_env (pastry)->now);
 }
 
 /* A full side has put one out; in a small ring he belongs to the other. If
@@ -630,7 +631,7 @@ take_strangers (SsPastry *pastry, const SsContact *from,
       if (is_next_towards (pastry, from, &leaf))
         ss_pastry_doubt_missed (pastry, &leaf);
       else
-        ss_pastry_doubt (pastry, &leaf, true);
+        ss_pastry_doubt (pastry, &leaf, SS_DOUBT_TOLD);
     }
   }
 }

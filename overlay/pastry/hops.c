@@ -7,6 +7,8 @@
 #include <string.h>
 
 static SsHop choose_leaf (const SsPastry *pastry, const SsRoute *route);
+static void choose_relay (const SsPastry *pastry, const SsRoute *route,
+                          SsHop *hop);
 static bool choose_row (const SsPastry *pastry, const SsRoute *route,
                         SsHop *ret_hop);
 static void take_better (const SsPastry *pastry, const SsRoute *route,
@@ -95,6 +97,20 @@ ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
   return n;
 }
 
+/* The closest one lives, but is not reached from here: another who does, unless
+ * that was tried before. */
+static void
+choose_relay (const SsPastry *pastry, const SsRoute *route, SsHop *hop)
+{
+  SsContact via;
+  if ((route->header.flags & SS_ROUTED_RELAYED) != 0
+      || !ss_vouch_via (pastry, &hop->blocker.id, &via)
+      || !ss_route_may_use (pastry, route, &via)
+      || ss_id_equal (&via.id, &route->previous.id))
+    return;
+  *hop = (SsHop){ .what = SS_HOP_NODE, .node = via, .is_relay = true };
+}
+
 /* The leaf closest to the key, or this node if none is closer. */
 static SsHop
 choose_leaf (const SsPastry *pastry, const SsRoute *route)
@@ -123,6 +139,7 @@ choose_leaf (const SsPastry *pastry, const SsRoute *route)
   if (blocker != NULL && ss_id_closer (key, &blocker->id, &best->id)) {
     hop.is_blocked = true;
     hop.blocker = *blocker;
+    choose_relay (pastry, route, &hop);
   }
   return hop;
 }

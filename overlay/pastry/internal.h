@@ -5,6 +5,7 @@
  *   route.c     per-hop acknowledgement, holding, delivery
  *   hops.c      next hops
  *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
+ *   vouch.c     suspects tried through others; who lives and is not reached
  *   exchange.c  leaf sets asked and told; who enters the own
  *   near.c      the node to join through
  *   join.c      entering a ring, merging with another
@@ -36,16 +37,24 @@ typedef enum {
 #define SS_PASTRY_HEARTBEAT      (30 * SS_SEC)
 #define SS_PASTRY_HEARTBEAT_MAX  (120 * SS_SEC) /* whatever else is sent */
 #define SS_PASTRY_HEARTBEAT_LATE (40 * SS_SEC)
-/* Older than that a session is worn: the heartbeat brings another. */
-#define SS_PASTRY_HEARTBEAT_SURE (145 * SS_SEC)
 #define SS_PASTRY_JUMP           (2 * SS_SEC) /* a timer this late: we slept */
 #define SS_PASTRY_DEATH_MIN      (1 * SS_SEC) /* silence before a death */
 #define SS_PASTRY_DEATH_ROUNDS   4
 #define SS_PASTRY_DEATH_RETRY    (500 * SS_MSEC)
+#define SS_PASTRY_DEATH_HASTE    (50 * SS_MSEC)
 #define SS_PASTRY_PROBE_TRIES    5
+#define SS_PASTRY_VOUCH_TRIES    3 /* and two through other leaves */
+#define SS_VOUCH_LEAVES          2
+#define SS_VOUCH_TRIES           2 /* of each message that this takes */
+#define SS_VOUCH_TIME            (3 * SS_SEC)
+#define SS_VOUCHING_MAX          16
+#define SS_ESTRANGED_MIN         (1 * SS_SEC)  /* then it is tried again, */
+#define SS_ESTRANGED_MAX         (30 * SS_SEC) /*   later less often */
+#define SS_ESTRANGED_MISSES      2 /* without a sign of life: dead */
 #define SS_PASTRY_TOLD_MIN       (500 * SS_MSEC) /* of who was told dead */
 #define SS_PASTRY_TOLD_TRIES     3 /* with a session, that may be stale */
 #define SS_PASTRY_TOLD_NO_LINK   2
+#define SS_PASTRY_PINGED_TRIES   2 /* after those of the ping */
 #define SS_PASTRY_HOLD_TIME      (8 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_TIME (60 * SS_SEC)
 #define SS_PASTRY_TOMBSTONE_MIN  (10 * SS_SEC) /* of a mere candidate */
@@ -96,10 +105,11 @@ typedef enum {
   SS_PASTRY_TOKEN_LOST,
   SS_PASTRY_TOKEN_OTHER,
   SS_PASTRY_TOKEN_ATTACH,
+  SS_PASTRY_TOKEN_VOUCH,
 } SsPastryToken;
 #define SS_PASTRY_TOKEN_BITS 3
 
-enum { SS_ROUTED_PROVISIONAL = 1 };
+enum { SS_ROUTED_PROVISIONAL = 1, SS_ROUTED_RELAYED = 2 };
 enum { SS_ENTER_ROWS = 1 };
 enum { SS_ROW_REQUEST_JOINING = 1 };
 enum { SS_ATTACHED_YES = 1 };
@@ -122,8 +132,9 @@ typedef struct {
   SsContact source, previous;
   SsContact next; /* pending: whom it was sent to */
   uint64_t token;
-  SsTime since;   /* held */
-  bool forwarded; /* the application has let it pass */
+  SsTime since;    /* held */
+  bool forwarded;  /* the application has let it pass */
+  bool is_relayed; /* by this node: see SS_ROUTED_RELAYED */
 } SsRoute;
 
 typedef struct {
@@ -136,7 +147,15 @@ typedef struct {
   bool is_detour;  /* NODE: the routing table has none for the key */
   bool is_blocked; /* a suspect would be closer */
   SsContact blocker;
+  bool is_relay; /* NODE: to pass it to one who is not reached from here */
 } SsHop;
+
+/* Why somebody is doubted, and with that how often he is tried. */
+typedef enum {
+  SS_DOUBT_LATE,   /* something sent to him was */
+  SS_DOUBT_TOLD,   /* by others, who have tried, and need not be told */
+  SS_DOUBT_PINGED, /* in vain, with all the tries of a ping */
+} SsDoubt;
 
 /* doubted: one message was late, a probe is out; suspected: that was late
  * too, or an application says so. Both end by any sign of life or by the
@@ -147,11 +166,25 @@ typedef struct {
   uint64_t token;
   SsTime retry; /* the link gave up too soon: probe again then */
   uint8_t rounds;
+  uint8_t why; /* SsDoubt */
   bool suspected;
-  bool told;         /* by others, who need not be told */
+  bool lives;        /* heard, or vouched for, since the last round of tries */
+  bool is_estranged; /* lives, and does not answer: see vouch.c */
+  uint8_t misses;    /* rounds without a sign of life */
+  SsTime pause;      /* between two rounds */
+  uint64_t nonce;    /* of the last VOUCH_ASK; 0: none */
+  SsContact via;     /* who vouched last; or all zeros */
   bool missed;       /* the next leaf towards it does not know it */
   SsContact instead; /* told: perhaps a leaf in its place; or all zeros */
 } SsSuspect;
+
+/* Of a VOUCH_ASK, until it is answered. */
+typedef struct {
+  SsContact asker;
+  SsId of;
+  uint64_t nonce;
+  SsTime until;
+} SsVouching;
 
 typedef struct {
   uint64_t prefix; /* of the id */
@@ -238,6 +271,7 @@ struct SsPastry {
 
   /* Each is NULL or empty most of the time. */
   GArray *asks, *suspects, *tombstones, *lost, *watched;
+  GArray *vouching;          /* SsVouching */
   GArray *newcomers;         /* SsNewcomer; bounded by the leaf set */
   GArray *refused;           /* SsContact: see ss_pastry_ask_refused */
   GPtrArray *pending, *held; /* SsRoute, owned */
@@ -252,11 +286,11 @@ struct SsPastry {
   unsigned join_tries, next_contact, repair_tries;
   uint8_t entered;  /* sides that an ENTER has brought, until both have */
   SsTime repair_at; /* SS_NEVER: nothing to repair */
-  SsTime last_heartbeat, last_reliable, right_since, last_mutual;
+  SsTime last_heartbeat, right_since, last_mutual;
   SsId right; /* neighbour since right_since */
   uint64_t last_digest;
-  SsTime last_table_probe;
-  uint16_t next_probe;
+  SsTime last_table_look;
+  uint16_t next_look;
   bool lost_soon; /* one of them has come back */
   SsTime last_merge;
   SsRowSearch searches[SS_PASTRY_SEARCH_ROWS];
@@ -323,14 +357,15 @@ unsigned ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
                                  SsContact *ret_contacts, unsigned max);
 
 /* liveness.c */
-void ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told);
+void ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, SsDoubt why);
 /* A leaf that the neighbour on its side, who is nearer to it, lacks. */
 void ss_pastry_doubt_missed (SsPastry *pastry, const SsContact *leaf);
 void ss_pastry_suspect (SsPastry *pastry, const SsContact *peer);
 bool ss_pastry_is_suspected (const SsPastry *pastry, const SsId *id);
 bool ss_pastry_is_dead (const SsPastry *pastry, const SsId *id);
-/* A sign of life: doubts, suspicion and tombstone go. */
-void ss_pastry_heard (SsPastry *pastry, const SsContact *peer);
+/* A sign of life: suspicion and tombstone go. With an answer to what this
+ * node has said doubts and estrangement go, too. */
+void ss_pastry_heard (SsPastry *pastry, const SsContact *peer, bool answers);
 void ss_pastry_liveness_late (SsPastry *pastry, const SsContact *peer,
                               uint64_t token);
 void ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
@@ -350,6 +385,21 @@ void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */
 void ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer);
 void ss_pastry_expire_liveness (SsPastry *pastry);
 void ss_pastry_restart_suspects (SsPastry *pastry);
+
+/* vouch.c */
+/* Is it a leaf, and another there to be asked? */
+bool ss_vouch_may (const SsPastry *pastry, const SsId *id);
+/* Asks two of those nearest to the suspect, others in the next round. */
+void ss_vouch_ask (SsPastry *pastry, SsSuspect *suspect);
+void ss_vouch_asked (SsPastry *pastry, const SsContact *from,
+                     const SsMsgVouchAsk *message);
+void ss_vouch_probed (SsPastry *pastry, const SsContact *from,
+                      const SsMsgVouchProbe *message);
+void ss_vouch_proved (SsPastry *pastry, const SsContact *from,
+                      const SsMsgVouchProof *message);
+/* Through whom is an estranged leaf reached? False: it is not one, or who
+ * vouched for it is not there. */
+bool ss_vouch_via (const SsPastry *pastry, const SsId *id, SsContact *ret_via);
 
 /* exchange.c */
 /* A leaf says whether it is in the ring already. */

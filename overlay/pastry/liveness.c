@@ -1,7 +1,8 @@
 /* Who lives. Death is silence (MSPastry, section 3.1): whoever is late once
  * is doubted and probed; if the probe is late too he is suspected and routed
- * around; if all its sendings stay unanswered he is declared dead. Any
- * authentic sign of life ends doubt and suspicion.
+ * around, and other leaves are asked to try (vouch.c); if all stays unanswered
+ * he is declared dead. Any authentic sign of life ends suspicion; the doubt
+ * whether a leaf hears this node ends with an answer.
  *
  * The dead leave a tombstone, so that gossip from stale sets does not bring
  * them back, and are remembered for a while: a whole partition may have been
@@ -13,8 +14,12 @@
 static SsSuspect *find_suspect (const SsPastry *pastry, const SsId *id);
 static SsSuspect *find_suspect_token (const SsPastry *pastry, uint64_t token);
 static void drop_suspect (SsPastry *pastry, SsSuspect *suspect);
+static unsigned n_tries (const SsPastry *pastry, const SsSuspect *suspect);
 static void send_probe (SsPastry *pastry, SsSuspect *suspect);
+static SsTime least_silence (const SsSuspect *suspect);
 static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
+static void estrange (SsPastry *pastry, SsSuspect *suspect);
+static bool try_again (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsSuspect *suspect);
 static void relent (SsPastry *pastry);
 static unsigned choose_lost (const SsPastry *pastry, bool likely);
@@ -23,7 +28,7 @@ static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
                                 unsigned *ret_place);
 
 void
-ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told)
+ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, SsDoubt why)
 {
   if (ss_pastry_is_self (pastry, &peer->id)
       || pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT
@@ -34,7 +39,11 @@ ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, bool told)
     pastry->suspects = g_array_new (FALSE, FALSE, sizeof (SsSuspect));
   if (pastry->suspects->len == SS_PASTRY_SUSPECTS_MAX)
     return;
-  SsSuspect suspect = { .contact = *peer, .told = told };
+  /* Of leaves others are told: nobody is taken for dead for pings alone. */
+  if (why == SS_DOUBT_PINGED
+      && ss_leafset_find (&pastry->leafset, &peer->id) != NULL)
+    why = SS_DOUBT_LATE;
+  SsSuspect suspect = { .contact = *peer, .why = (uint8_t) why };
   g_array_append_val (pastry->suspects, suspect);
   send_probe (pastry, &g_array_index (pastry->suspects, SsSuspect,
                                       pastry->suspects->len - 1));
@@ -45,7 +54,7 @@ ss_pastry_doubt_missed (SsPastry *pastry, const SsContact *leaf)
 {
   if (find_suspect (pastry, &leaf->id) != NULL)
     return;
-  ss_pastry_doubt (pastry, leaf, true);
+  ss_pastry_doubt (pastry, leaf, SS_DOUBT_TOLD);
   SsSuspect *suspect = find_suspect (pastry, &leaf->id);
   if (suspect != NULL)
     suspect->missed = true;
@@ -54,7 +63,7 @@ ss_pastry_doubt_missed (SsPastry *pastry, const SsContact *leaf)
 void
 ss_pastry_suspect (SsPastry *pastry, const SsContact *peer)
 {
-  ss_pastry_doubt (pastry, peer, false);
+  ss_pastry_doubt (pastry, peer, SS_DOUBT_LATE);
   SsSuspect *suspect = find_suspect (pastry, &peer->id);
   if (suspect != NULL)
     mark_suspected (pastry, suspect);
@@ -66,8 +75,12 @@ ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message)
   SsContact contact;
   if (!ss_pastry_find (pastry, &message->id, &contact))
     return;
-  ss_pastry_doubt (pastry, &contact, true);
+  ss_pastry_doubt (pastry, &contact, SS_DOUBT_TOLD);
   SsSuspect *suspect = find_suspect (pastry, &message->id);
+  if (suspect != NULL && suspect->is_estranged) {
+    suspect->retry = ss_pastry_env (pastry)->now;
+    ss_pastry_arm_work (pastry);
+  }
   if (suspect != NULL)
     suspect->missed = false;
   if (suspect != NULL && message->n_instead > 0)
@@ -100,8 +113,9 @@ ss_pastry_is_dead (const SsPastry *pastry, const SsId *id)
 }
 
 void
-ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
+ss_pastry_heard (SsPastry *pastry, const SsContact *peer, bool answers)
 {
+  ss_table_heard (&pastry->table, &peer->id, ss_pastry_env (pastry)->now);
   if (pastry->tombstones != NULL && pastry->tombstones->len > 0) {
     uint64_t prefix = ss_pastry_prefix (&peer->id);
     for (unsigned i = 0; i < pastry->tombstones->len; i++) {
@@ -112,8 +126,16 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer)
   SsSuspect *suspect = find_suspect (pastry, &peer->id);
   if (suspect == NULL)
     return;
+  bool is_leaf = pastry->state == SS_PASTRY_ACTIVE
+                 && ss_leafset_find (&pastry->leafset, &peer->id) != NULL;
   bool suspected = suspect->suspected;
-  drop_suspect (pastry, suspect);
+  suspect->lives = true;
+  if (suspect->is_estranged && !answers)
+    return;
+  if (answers || !is_leaf)
+    drop_suspect (pastry, suspect);
+  else
+    suspect->suspected = false;
   if (suspected) {
     ss_client_changed (pastry, NULL);
     ss_count (ss_pastry_env (pastry), OVERLAY_RECOVERED);
@@ -128,7 +150,7 @@ ss_pastry_liveness_late (SsPastry *pastry, const SsContact *peer,
                          uint64_t token)
 {
   SsSuspect *suspect = find_suspect_token (pastry, token);
-  if (suspect != NULL)
+  if (suspect != NULL && !suspect->lives)
     mark_suspected (pastry, suspect);
 }
 
@@ -139,15 +161,21 @@ ss_pastry_liveness_failed (SsPastry *pastry, const SsContact *peer,
                            uint64_t token)
 {
   SsSuspect *suspect = find_suspect_token (pastry, token);
-  if (suspect == NULL)
+  if (suspect == NULL || suspect->is_estranged)
     return;
   SsTime now = ss_pastry_env (pastry)->now;
-  SsTime least = suspect->told ? SS_PASTRY_TOLD_MIN : SS_PASTRY_DEATH_MIN;
-  if (now - suspect->since < least
-      && suspect->rounds < SS_PASTRY_DEATH_ROUNDS) {
-    suspect->retry = now + SS_PASTRY_DEATH_RETRY;
+  SsTime verdict = suspect->since + least_silence (suspect);
+  if (now < verdict && suspect->rounds < SS_PASTRY_DEATH_ROUNDS) {
+    suspect->retry = MIN (now + SS_PASTRY_DEATH_RETRY,
+                          MAX (now + SS_PASTRY_DEATH_HASTE, verdict));
     ss_pastry_arm_work (pastry);
-    mark_suspected (pastry, suspect);
+    if (!suspect->lives)
+      mark_suspected (pastry, suspect);
+    return;
+  }
+  if (suspect->lives && pastry->state == SS_PASTRY_ACTIVE
+      && ss_leafset_find (&pastry->leafset, &suspect->contact.id) != NULL) {
+    estrange (pastry, suspect);
     return;
   }
   SsSuspect dead = *suspect;
@@ -162,8 +190,12 @@ ss_pastry_liveness_retry (SsPastry *pastry)
   for (unsigned i = 0; pastry->suspects != NULL && i < pastry->suspects->len;
        i++) {
     SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
-    if (suspect->retry <= now)
+    if (suspect->retry > now)
+      continue;
+    if (!suspect->is_estranged)
       send_probe (pastry, suspect);
+    else if (!try_again (pastry, suspect))
+      i--; /* it is dead, and others may be with it */
   }
 }
 
@@ -351,6 +383,7 @@ ss_pastry_restart_suspects (SsPastry *pastry)
     ss_link_cancel (pastry->link, &suspect->contact.id, SS_PROTOCOL_OVERLAY,
                     suspect->token);
     suspect->rounds = 0;
+    suspect->misses = 0;
     send_probe (pastry, suspect);
   }
 }
@@ -389,6 +422,26 @@ drop_suspect (SsPastry *pastry, SsSuspect *suspect)
   g_array_remove_index (pastry->suspects, place);
 }
 
+static unsigned
+n_tries (const SsPastry *pastry, const SsSuspect *suspect)
+{
+  const SsId *id = &suspect->contact.id;
+  if (suspect->is_estranged)
+    return 1;
+  switch ((SsDoubt) suspect->why) {
+  case SS_DOUBT_TOLD:
+    return ss_link_has_session (pastry->link, id) ? SS_PASTRY_TOLD_TRIES
+                                                  : SS_PASTRY_TOLD_NO_LINK;
+  case SS_DOUBT_PINGED:
+    return SS_PASTRY_PINGED_TRIES;
+  case SS_DOUBT_LATE:
+  default:
+    if (!ss_vouch_may (pastry, id))
+      return SS_PASTRY_PROBE_TRIES;
+    return suspect->rounds == 1 ? SS_PASTRY_VOUCH_TRIES : 1;
+  }
+}
+
 static void
 send_probe (SsPastry *pastry, SsSuspect *suspect)
 {
@@ -399,16 +452,26 @@ send_probe (SsPastry *pastry, SsSuspect *suspect)
     suspect->since = now;
   suspect->retry = SS_NEVER;
   suspect->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_LIVENESS);
-  unsigned tries = SS_PASTRY_PROBE_TRIES;
-  if (suspect->told)
-    tries = ss_link_has_session (pastry->link, &suspect->contact.id)
-                ? SS_PASTRY_TOLD_TRIES
-                : SS_PASTRY_TOLD_NO_LINK;
-  if (!ss_pastry_send (pastry, &suspect->contact, suspect->token, tries, buf,
-                       len)) {
+  if (!ss_pastry_send (pastry, &suspect->contact, suspect->token,
+                       n_tries (pastry, suspect), buf, len)) {
     /* The peer's queue is full: as good as a first try. */
     suspect->retry = now + SS_PASTRY_DEATH_RETRY;
     ss_pastry_arm_work (pastry);
+  }
+}
+
+/* Before it is a death. */
+static SsTime
+least_silence (const SsSuspect *suspect)
+{
+  switch ((SsDoubt) suspect->why) {
+  case SS_DOUBT_TOLD:
+    return SS_PASTRY_TOLD_MIN;
+  case SS_DOUBT_PINGED:
+    return 0;
+  case SS_DOUBT_LATE:
+  default:
+    return SS_PASTRY_DEATH_MIN;
   }
 }
 
@@ -421,9 +484,60 @@ mark_suspected (SsPastry *pastry, SsSuspect *suspect)
   ss_count (ss_pastry_env (pastry), OVERLAY_SUSPECTED);
   SsContact peer = suspect->contact;
   ss_pastry_log_leaf (pastry, &peer.id, "is suspected");
+  if (suspect->why == SS_DOUBT_LATE && !suspect->is_estranged
+      && ss_vouch_may (pastry, &peer.id))
+    ss_vouch_ask (pastry, suspect);
   ss_client_changed (pastry, NULL);
   ss_pastry_update (pastry, &peer, SS_KBR_SUSPECTED, false);
   ss_pastry_release (pastry);
+}
+
+/* It lives, and does not answer this node. */
+static void
+estrange (SsPastry *pastry, SsSuspect *suspect)
+{
+  SsId id = suspect->contact.id;
+  char text[SS_ID_STRLEN];
+  ss_id_format (&id, text);
+  ss_info (ss_pastry_env (pastry), "leaf %.8s lives, but does not answer",
+           text);
+  ss_count (ss_pastry_env (pastry), OVERLAY_ESTRANGED);
+  suspect->is_estranged = true;
+  suspect->pause = SS_ESTRANGED_MIN / 2;
+  mark_suspected (pastry, suspect);
+  suspect = find_suspect (pastry, &id);
+  if (suspect != NULL)
+    try_again (pastry, suspect);
+  ss_pastry_release (pastry);
+}
+
+/* False: it is dead, or no leaf any more, and gone. */
+static bool
+try_again (SsPastry *pastry, SsSuspect *suspect)
+{
+  SsId id = suspect->contact.id;
+  if (ss_leafset_find (&pastry->leafset, &id) == NULL) {
+    ss_table_remove (&pastry->table, &id);
+    drop_suspect (pastry, suspect);
+    return false;
+  }
+  suspect->misses = suspect->lives ? 0 : suspect->misses + 1;
+  if (suspect->misses == SS_ESTRANGED_MISSES) {
+    SsSuspect dead = *suspect;
+    drop_suspect (pastry, suspect);
+    declare_dead (pastry, &dead);
+    return false;
+  }
+  suspect->pause = suspect->lives ? MIN (2 * suspect->pause, SS_ESTRANGED_MAX)
+                                  : SS_ESTRANGED_MIN;
+  suspect->lives = false;
+  ss_link_cancel (pastry->link, &suspect->contact.id, SS_PROTOCOL_OVERLAY,
+                  suspect->token);
+  send_probe (pastry, suspect);
+  suspect->retry = ss_pastry_env (pastry)->now + suspect->pause;
+  ss_vouch_ask (pastry, suspect);
+  ss_pastry_arm_work (pastry);
+  return true;
 }
 
 static void
@@ -438,7 +552,8 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
     remember_lost (pastry, peer);
   }
   if (leaf)
-    ss_pastry_tell_dead (pastry, &peer->id, suspect->told, suspect->missed);
+    ss_pastry_tell_dead (pastry, &peer->id, suspect->why == SS_DOUBT_TOLD,
+                         suspect->missed);
   if (leaf && ss_addr_is_set (&suspect->instead.addr)
       && ss_leafset_find (&pastry->leafset, &suspect->instead.id) == NULL)
     ss_pastry_ask (pastry, &suspect->instead, SS_LEAFSET_REACH_NONE, 0);

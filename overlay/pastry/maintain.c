@@ -265,12 +265,10 @@ beat (SsPastry *pastry)
     return;
   /* One leaf's death may be one of many: then the left one is to answer. */
   bool is_reliable = digest != pastry->last_digest
-                     || now - pastry->last_reliable >= SS_PASTRY_HEARTBEAT_SURE;
+                     || ss_link_needs_session (pastry->link, &left->id);
   uint64_t token = 0;
-  if (is_reliable) {
+  if (is_reliable)
     token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
-    pastry->last_reliable = now;
-  }
   pastry->last_digest = digest;
   pastry->last_heartbeat = now;
   uint8_t buf[SS_MSG_HEARTBEAT_MAX];
@@ -293,7 +291,7 @@ watch_right (SsPastry *pastry)
   SsTime heard =
       MAX (ss_link_last_heard (pastry->link, &right.id), pastry->right_since);
   if (now - heard > SS_PASTRY_HEARTBEAT_LATE)
-    ss_pastry_doubt (pastry, &right, false);
+    ss_pastry_doubt (pastry, &right, SS_DOUBT_LATE);
 }
 
 static void

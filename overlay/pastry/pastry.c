@@ -8,8 +8,8 @@ static void take_message (SsPastry *pastry, const SsContact *from,
                           const uint8_t *data, size_t len);
 static void take_outside (SsPastry *pastry, const SsContact *from,
                           const uint8_t *data, size_t len);
-static void take_clients (SsPastry *pastry, const SsContact *from,
-                          const uint8_t *data, size_t len);
+static void take_others (SsPastry *pastry, const SsContact *from,
+                         const uint8_t *data, size_t len);
 static void tell_outcome (SsPastry *pastry, const SsContact *to,
                           unsigned protocol, uint64_t token,
                           SsKbrOutcome outcome);
@@ -49,10 +49,11 @@ ss_pastry_free (SsPastry *pastry)
   ss_timers_disarm (timers, &pastry->tick);
   ss_timers_disarm (timers, &pastry->join_timer);
   ss_timers_disarm (timers, &pastry->work);
-  GArray *arrays[] = { pastry->newcomers, pastry->refused,    pastry->asks,
-                       pastry->suspects,  pastry->tombstones, pastry->lost,
-                       pastry->watched,   pastry->clients,    pastry->local,
-                       pastry->unhelped,  pastry->news };
+  GArray *arrays[] = {
+    pastry->newcomers,  pastry->refused,  pastry->asks,    pastry->suspects,
+    pastry->tombstones, pastry->lost,     pastry->watched, pastry->clients,
+    pastry->local,      pastry->unhelped, pastry->news,    pastry->vouching
+  };
   for (unsigned i = 0; i < G_N_ELEMENTS (arrays); i++) {
     if (arrays[i] != NULL)
       g_array_free (arrays[i], TRUE);
@@ -77,7 +78,7 @@ ss_pastry_link_message (SsPastry *pastry, const SsContact *from,
                         uint8_t protocol, const uint8_t *data, size_t len)
 {
   ss_pastry_wake (pastry);
-  ss_pastry_heard (pastry, from);
+  ss_pastry_heard (pastry, from, false);
   if (protocol == SS_PROTOCOL_OVERLAY) {
     take_message (pastry, from, data, len);
     return;
@@ -96,14 +97,14 @@ ss_pastry_link_acked (SsPastry *pastry, const SsContact *to, uint8_t protocol,
 {
   ss_pastry_wake (pastry);
   if (protocol != SS_PROTOCOL_OVERLAY) {
-    ss_pastry_heard (pastry, to);
+    ss_pastry_heard (pastry, to, true);
     tell_outcome (pastry, to, protocol, token, SS_KBR_ACKED);
     return;
   }
   unsigned kind = token % (1u << SS_PASTRY_TOKEN_BITS);
   if (kind == SS_PASTRY_TOKEN_ROUTED)
     ss_pastry_routed_acked (pastry, token);
-  ss_pastry_heard (pastry, to);
+  ss_pastry_heard (pastry, to, true);
   if (kind == SS_PASTRY_TOKEN_LOST)
     ss_pastry_lost_answered (pastry, to);
   else if (kind == SS_PASTRY_TOKEN_ASK)
@@ -116,7 +117,7 @@ ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
 {
   ss_pastry_wake (pastry);
   if (protocol != SS_PROTOCOL_OVERLAY) {
-    ss_pastry_doubt (pastry, to, false);
+    ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     tell_outcome (pastry, to, protocol, token, SS_KBR_LATE);
     return;
   }
@@ -131,13 +132,14 @@ ss_pastry_link_late (SsPastry *pastry, const SsContact *to, uint8_t protocol,
     ss_pastry_ask_late (pastry, to);
     break;
   case SS_PASTRY_TOKEN_ATTACH:
-    ss_pastry_doubt (pastry, to, false);
+    ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     break;
   case SS_PASTRY_TOKEN_LOST:
+  case SS_PASTRY_TOKEN_VOUCH:
     break;
   default:
     if (ss_pastry_find (pastry, &to->id, NULL))
-      ss_pastry_doubt (pastry, to, false);
+      ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     break;
   }
 }
@@ -148,7 +150,7 @@ ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
 {
   ss_pastry_wake (pastry);
   if (protocol != SS_PROTOCOL_OVERLAY) {
-    ss_pastry_doubt (pastry, to, false);
+    ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     tell_outcome (pastry, to, protocol, token, SS_KBR_FAILED);
     return;
   }
@@ -163,13 +165,14 @@ ss_pastry_link_failed (SsPastry *pastry, const SsContact *to, uint8_t protocol,
     ss_pastry_ask_failed (pastry, to, token);
     break;
   case SS_PASTRY_TOKEN_ATTACH:
-    ss_pastry_doubt (pastry, to, false);
+    ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     break;
   case SS_PASTRY_TOKEN_LOST:
+  case SS_PASTRY_TOKEN_VOUCH:
     break;
   default:
     if (ss_pastry_find (pastry, &to->id, NULL))
-      ss_pastry_doubt (pastry, to, false);
+      ss_pastry_doubt (pastry, to, SS_DOUBT_LATE);
     break;
   }
 }
@@ -179,7 +182,8 @@ ss_pastry_link_up (SsPastry *pastry, const SsContact *peer,
                    const SsAddr *observed)
 {
   ss_pastry_wake (pastry);
-  ss_pastry_heard (pastry, peer);
+  /* Who sees where this node is has heard it. */
+  ss_pastry_heard (pastry, peer, ss_addr_is_set (observed));
   ss_reach_contact (pastry, peer);
 }
 
@@ -386,7 +390,7 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
     wait += (SsTime) ss_rng_below (&env->rng, (uint64_t) wait);
     ss_pastry_arm_tick (pastry, wait);
     if (state == SS_PASTRY_ACTIVE) {
-      pastry->last_table_probe = env->now;
+      pastry->last_table_look = env->now;
       ss_search_begin (pastry);
       ss_tune_init (&pastry->tune, env->now);
     }
@@ -453,8 +457,8 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
     take_outside (pastry, from, data, len);
     return;
   }
-  if (data[0] >= SS_MSG_REACH_ASK) {
-    take_clients (pastry, from, data, len);
+  if (data[0] >= SS_MSG_VOUCH_ASK) {
+    take_others (pastry, from, data, len);
     return;
   }
   switch (data[0]) {
@@ -516,10 +520,25 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
 }
 
 static void
-take_clients (SsPastry *pastry, const SsContact *from, const uint8_t *data,
-              size_t len)
+take_others (SsPastry *pastry, const SsContact *from, const uint8_t *data,
+             size_t len)
 {
   switch (data[0]) {
+  case SS_MSG_VOUCH_ASK: {
+    TAKE (vouch_ask, SsMsgVouchAsk)
+    ss_vouch_asked (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_VOUCH_PROBE: {
+    TAKE (vouch_probe, SsMsgVouchProbe)
+    ss_vouch_probed (pastry, from, &message);
+    break;
+  }
+  case SS_MSG_VOUCH_PROOF: {
+    TAKE (vouch_proof, SsMsgVouchProof)
+    ss_vouch_proved (pastry, from, &message);
+    break;
+  }
   case SS_MSG_REACH_ASK: {
     TAKE (reach_ask, SsMsgReachAsk)
     ss_reach_asked (pastry, from, &message);

@@ -6,12 +6,16 @@
  * probed here: neighbours watch them. */
 #include "overlay/pastry/internal.h"
 
-#define LOSS_TARGET       0.05
-#define DEATH_TIME        (6 * SS_SEC) /* a ping's time-out, and probes */
-#define PERIOD_MIN        (30 * SS_SEC)
-#define PERIOD_MAX        (3600 * SS_SEC)
+#define LOSS_TARGET 0.05
+#define DEATH_TIME  (6 * SS_SEC) /* a ping's time-out, and probes */
+#define PERIOD_MIN  (30 * SS_SEC)
+#define PERIOD_MAX  (3600 * SS_SEC)
+_Static_assert(PERIOD_MAX + PERIOD_MAX / 10 < SS_TABLE_HEARD_MAX,
+               "when an entry was heard is known for a period");
 #define TUNE_INTERVAL     (60 * SS_SEC)
 #define PROBES_PER_TICK   8
+#define LOOKS             8 /* at each entry in a period: was it heard? */
+#define LOOKS_PER_TICK    64
 #define MEASURES_PER_TICK 4
 
 static void tune (SsPastry *pastry);
@@ -47,12 +51,18 @@ ss_pastry_link_pinged (SsPastry *pastry, const SsContact *peer, SsTime rtt)
   if (rtt != SS_NEVER)
     take_measured (pastry, peer, rtt, true);
   else if (ss_pastry_find (pastry, &peer->id, &known))
-    ss_pastry_doubt (pastry, &known, false);
+    ss_pastry_doubt (pastry, &known, SS_DOUBT_PINGED);
 }
 
 SsTime
 ss_pastry_link_wanted (SsPastry *pastry, const SsContact *peer)
 {
+  SsContact known;
+  /* Not authenticated; but who pretends to be an entry at its own address
+   * gains no more than that it is not probed in this period. */
+  if (ss_table_find (&pastry->table, &peer->id, &known)
+      && ss_addr_equal (&known.addr, &peer->addr))
+    ss_table_heard (&pastry->table, &peer->id, ss_pastry_env (pastry)->now);
   if (pastry->state != SS_PASTRY_ACTIVE || ss_contact_is_client (peer)
       || ss_pastry_is_dead (pastry, &peer->id)
       || ss_table_rtt (&pastry->table, &peer->id) != SS_NEVER)
@@ -85,7 +95,10 @@ take_measured (SsPastry *pastry, const SsContact *peer, SsTime rtt,
   bool is_known = ss_table_find (table, &peer->id, &known);
   if (is_known)
     contact = known;
-  if (!ss_table_offer (table, &contact, rtt) || is_known)
+  bool is_in = ss_table_offer (table, &contact, rtt);
+  if (is_in)
+    ss_table_heard (table, &peer->id, ss_pastry_env (pastry)->now);
+  if (!is_in || is_known)
     return;
   if (was_empty)
     ss_news_filled (pastry, &contact);
@@ -112,7 +125,7 @@ tune (SsPastry *pastry)
   pastry->ring_size = (uint32_t) MIN (size, UINT32_MAX);
 }
 
-/* Each entry once in a period, one after the other. */
+/* Who has been silent for a period; entries are looked at in turns. */
 static void
 probe_entries (SsPastry *pastry)
 {
@@ -121,17 +134,19 @@ probe_entries (SsPastry *pastry)
   if (n == 0)
     return;
   measure_entries (pastry, n);
-  SsTime pause = pastry->probe_period / n;
-  for (unsigned i = 0;
-       i < PROBES_PER_TICK && now - pastry->last_table_probe >= pause; i++) {
-    pastry->last_table_probe =
-        MAX (pastry->last_table_probe + pause, now - PROBES_PER_TICK * pause);
-    pastry->next_probe = (uint16_t) (pastry->next_probe % n);
-    SsContact contact = ss_table_nth (&pastry->table, pastry->next_probe++);
-    SsTime heard = ss_link_last_heard (pastry->link, &contact.id);
-    if (ss_leafset_find (&pastry->leafset, &contact.id) == NULL
-        && (heard < 0 || now - heard > pastry->probe_period))
-      ss_link_ping (pastry->link, &contact, true);
+  SsTime pause = pastry->probe_period / n / LOOKS;
+  unsigned n_pings = 0;
+  for (unsigned i = 0; i < LOOKS_PER_TICK && n_pings < PROBES_PER_TICK
+                       && now - pastry->last_table_look >= pause;
+       i++) {
+    pastry->last_table_look =
+        MAX (pastry->last_table_look + pause, now - LOOKS_PER_TICK * pause);
+    unsigned at = pastry->next_look++ % n;
+    if (ss_table_nth_silence (&pastry->table, at, now) < pastry->probe_period)
+      continue;
+    SsContact contact = ss_table_nth (&pastry->table, at);
+    if (ss_leafset_find (&pastry->leafset, &contact.id) == NULL)
+      n_pings += ss_link_ping (pastry->link, &contact, true);
   }
 }
 

@@ -176,18 +176,25 @@ ss_reach_timer (SsReach *reach)
     ask (reach);
 }
 
+bool
+ss_reach_may_help (SsPastry *pastry)
+{
+  SsTime second = ss_pastry_env (pastry)->now / SS_SEC;
+  if (second != pastry->help_second)
+    pastry->helps = 0;
+  pastry->help_second = second;
+  if (pastry->helps == SS_REACH_HELPS)
+    return false;
+  pastry->helps++;
+  return true;
+}
+
 void
 ss_reach_asked (SsPastry *pastry, const SsContact *from,
                 const SsMsgReachAsk *message)
 {
-  SsEnv *env = ss_pastry_env (pastry);
-  SsTime second = env->now / SS_SEC;
-  if (second != pastry->help_second)
-    pastry->helps = 0;
-  pastry->help_second = second;
-  if (pastry->state != SS_PASTRY_ACTIVE || pastry->helps >= SS_REACH_HELPS)
+  if (pastry->state != SS_PASTRY_ACTIVE || !ss_reach_may_help (pastry))
     return;
-  pastry->helps++;
   SsContact helpers[SS_REACH_HELPERS_MAX];
   unsigned n = MIN (message->n, SS_REACH_HELPERS_MAX);
   n = ss_reach_choose (pastry, from, message->known, message->n_known, helpers,
@@ -219,11 +226,7 @@ ss_reach_newcomer (SsPastry *pastry, const SsContact *peer)
 void
 ss_reach_help (SsPastry *pastry, const SsMsgReachHelp *message)
 {
-  SsTime second = ss_pastry_env (pastry)->now / SS_SEC;
-  if (second != pastry->help_second)
-    pastry->helps = 0;
-  pastry->help_second = second;
-  if (pastry->state == SS_PASTRY_CLIENT || pastry->helps++ >= SS_REACH_HELPS)
+  if (pastry->state == SS_PASTRY_CLIENT || !ss_reach_may_help (pastry))
     return;
   ss_link_probe (pastry->link, &message->addr);
 }

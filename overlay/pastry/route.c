@@ -102,6 +102,15 @@ ss_pastry_routed_acked (SsPastry *pastry, uint64_t token)
     ss_route_free (route);
 }
 
+/* The relay did not answer: another may be tried. */
+static void
+take_back (SsRoute *route)
+{
+  if (route->is_relayed)
+    route->header.flags &= (uint8_t) ~SS_ROUTED_RELAYED;
+  route->is_relayed = false;
+}
+
 void
 ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
 {
@@ -109,6 +118,7 @@ ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
   if (route == NULL)
     return;
   SsContact late = route->next;
+  take_back (route);
   SsRoute trial = *route;
   ss_route_avoid (&trial, &late.id);
   SsHop hop = { .what = SS_HOP_NONE };
@@ -129,7 +139,7 @@ ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
     /* There is no other way: the link goes on trying this one. */
     g_ptr_array_add (pastry->pending, route);
   }
-  ss_pastry_doubt (pastry, &late, false);
+  ss_pastry_doubt (pastry, &late, SS_DOUBT_LATE);
 }
 
 void
@@ -139,7 +149,8 @@ ss_pastry_routed_failed (SsPastry *pastry, uint64_t token)
   if (route == NULL)
     return;
   SsContact failed = route->next;
-  ss_pastry_doubt (pastry, &failed, false);
+  take_back (route);
+  ss_pastry_doubt (pastry, &failed, SS_DOUBT_LATE);
   if (route->header.protocol == SS_PROTOCOL_OVERLAY
       && ss_pastry_is_self (pastry, &route->source.id)) {
     ss_route_free (route);
@@ -226,6 +237,11 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
   else
     hop = ss_route_choose (pastry, route);
 
+  if (hop.is_relay) {
+    route->header.flags |= SS_ROUTED_RELAYED;
+    route->header.n_avoid = 0;
+    route->is_relayed = true;
+  }
   if (hop.what == SS_HOP_NODE) {
     if (!ask_forward (pastry, route, &hop.node)) {
       ss_route_free (route);
@@ -243,7 +259,7 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     return;
   }
   if (hop.is_blocked) {
-    ss_pastry_doubt (pastry, &hop.blocker, false);
+    ss_pastry_doubt (pastry, &hop.blocker, SS_DOUBT_LATE);
     if ((route->header.flags & SS_ROUTED_PROVISIONAL) == 0) {
       hold (pastry, route);
       return;

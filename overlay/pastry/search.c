@@ -16,14 +16,17 @@
 #define PINGS_PER_ROW  8
 #define PINGS_SETTLED  3
 #define WORTH_PERCENT  95 /* of the distance so far: a gain */
-#define VACANT_TRIES   2
+#define VACANT_TRIES   1
 #define SEARCHED       64
 #define FAR_SQUARED    3 /* as likely not nearer: not measured */
+#define FAR_SETTLED    1
 #define UNKNOWN_CHANCE 4 /* one in so many asks goes to a member by lot */
 
 /* After a row has brought nothing, once, twice... */
 static const SsTime pauses[] = { 5 * SS_SEC, 15 * SS_SEC, 60 * SS_SEC,
                                  300 * SS_SEC, 1200 * SS_SEC };
+#define PAUSE_LATE 4
+#define PAUSE_LAST (G_N_ELEMENTS (pauses) - 1)
 
 /* Who was measured in vain, while rows still bring something. */
 struct SsSearch {
@@ -124,7 +127,8 @@ ss_search_found (SsPastry *pastry, const SsId *id, SsTime before, SsTime rtt)
       && row < SS_PASTRY_SEARCH_ROWS
       && (before == SS_NEVER || rtt < before / 100 * WORTH_PERCENT)) {
     SsRowSearch *search = &pastry->searches[row];
-    SsTime soon = ss_pastry_env (pastry)->now + pauses[0];
+    SsTime soon = ss_pastry_env (pastry)->now
+                  + pauses[search->pause < PAUSE_LATE ? 0 : PAUSE_LATE];
     search->has_gained = true;
     search->due = MIN (search->due, soon);
   }
@@ -166,10 +170,11 @@ next_pause (SsPastry *pastry, unsigned row)
     return pauses[0];
   search->vacant = 0;
   search->n_vain = 0;
-  search->pause =
-      search->has_gained
-          ? 0
-          : (uint8_t) MIN (search->pause + 1u, G_N_ELEMENTS (pauses) - 1);
+  /* A newcomer goes on; who has searched for long need not begin anew. */
+  if (!search->has_gained)
+    search->pause = (uint8_t) MIN (search->pause + 1u, PAUSE_LAST);
+  else
+    search->pause = search->pause < PAUSE_LATE ? 0 : PAUSE_LATE;
   search->has_gained = false;
   SsTime pause = pauses[search->pause];
   return pause / 4 * 3
@@ -250,7 +255,8 @@ rank_candidate (const SsPastry *pastry, const SsContact *contact,
     return true;
   double b = (double) between, y = (double) beyond, r = (double) place;
   *ret_rank = (b * b + y * y) / (r * r);
-  return ABS (b - y) < r && *ret_rank < FAR_SQUARED;
+  double far = is_settled (pastry) ? FAR_SETTLED : FAR_SQUARED;
+  return ABS (b - y) < r && *ret_rank < far;
 }
 
 static bool

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #define CAPACITY_STEP 4
+#define FLAGS_MASK    0x7f
+_Static_assert(((SS_PEER_REACHABLE | SS_PEER_RELAY) & ~FLAGS_MASK) == 0,
+               "the flags of a peer");
 
 static unsigned packed_place (const SsTable *table, unsigned row,
                               unsigned column);
@@ -14,7 +17,8 @@ static bool locate (const SsTable *table, const SsId *id, unsigned *ret_row,
                     unsigned *ret_column, unsigned *ret_at);
 static bool is_of (const SsTableEntry *entry, const SsId *id);
 static void pack (SsTable *table, unsigned at, const SsContact *contact,
-                  uint16_t rtt);
+                  uint16_t rtt, uint8_t heard);
+static uint8_t heard_at (SsTime now);
 static SsContact unpack (const SsTable *table, const SsTableEntry *entry);
 static void forget_addr (SsTable *table, unsigned at);
 static uint16_t tag_of (const SsId *id);
@@ -88,8 +92,9 @@ ss_table_offer (SsTable *table, const SsContact *contact, SsTime rtt)
       return false;
     if (same && units == SS_TABLE_RTT_UNKNOWN)
       units = there->rtt;
+    uint8_t heard = same ? there->heard : 0;
     forget_addr (table, at);
-    pack (table, at, contact, units);
+    pack (table, at, contact, units, heard);
     return true;
   }
   if (table->n_entries == table->capacity) {
@@ -101,7 +106,7 @@ ss_table_offer (SsTable *table, const SsContact *contact, SsTime rtt)
            (table->n_entries - at) * sizeof *table->entries);
   table->n_entries++;
   table->masks[row] |= (uint16_t) (1u << column);
-  pack (table, at, contact, units);
+  pack (table, at, contact, units, 0);
   return true;
 }
 
@@ -196,6 +201,23 @@ ss_table_place_rtt (const SsTable *table, const SsId *id)
   return ss_table_rtt_from_units (table->entries[at].rtt);
 }
 
+void
+ss_table_heard (SsTable *table, const SsId *id, SsTime now)
+{
+  unsigned row, column, at;
+  if (locate (table, id, &row, &column, &at)
+      && table->entries[at].tag == tag_of (id))
+    table->entries[at].heard = heard_at (now);
+}
+
+SsTime
+ss_table_nth_silence (const SsTable *table, unsigned index, SsTime now)
+{
+  g_assert (index < table->n_entries);
+  uint8_t units = (uint8_t) (heard_at (now) - table->entries[index].heard);
+  return units * SS_TABLE_HEARD_UNIT;
+}
+
 uint16_t
 ss_table_rtt_to_units (SsTime rtt)
 {
@@ -252,7 +274,8 @@ is_of (const SsTableEntry *entry, const SsId *id)
 }
 
 static void
-pack (SsTable *table, unsigned at, const SsContact *contact, uint16_t rtt)
+pack (SsTable *table, unsigned at, const SsContact *contact, uint16_t rtt,
+      uint8_t heard)
 {
   SsTableEntry *entry = &table->entries[at];
   const uint8_t *ip = contact->addr.ip;
@@ -261,8 +284,9 @@ pack (SsTable *table, unsigned at, const SsContact *contact, uint16_t rtt)
     .port = contact->addr.port,
     .tag = tag_of (&contact->id),
     .rtt = rtt,
-    .flags = contact->flags,
+    .flags = contact->flags & FLAGS_MASK,
     .is_v6 = !ss_addr_is_v4 (&contact->addr),
+    .heard = heard,
   };
   if (!entry->is_v6) {
     entry->ip = (uint32_t) ip[12] << 24 | (uint32_t) ip[13] << 16
@@ -304,6 +328,12 @@ forget_addr (SsTable *table, unsigned at)
     if (table->entries[i].is_v6 && table->entries[i].ip == last)
       table->entries[i].ip = place;
   table->addrs[place] = table->addrs[last];
+}
+
+static uint8_t
+heard_at (SsTime now)
+{
+  return (uint8_t) (now / SS_TABLE_HEARD_UNIT);
 }
 
 static uint16_t

@@ -18,14 +18,20 @@
 #define SS_TABLE_RTT_UNIT    16
 #define SS_TABLE_RTT_UNKNOWN UINT16_MAX
 
+/* When an entry was heard is kept in such units, in a byte: it has to be
+ * looked at, and probed, before that turns over. */
+#define SS_TABLE_HEARD_UNIT (16 * SS_SEC)
+#define SS_TABLE_HEARD_MAX  (UINT8_MAX * SS_TABLE_HEARD_UNIT)
+
 typedef struct {
   SsKey key;
   uint32_t ip; /* IPv4; or a place among the table's IPv6 addresses */
   uint16_t port;
-  uint16_t tag; /* the id's last two bytes */
-  uint16_t rtt; /* in units; SS_TABLE_RTT_UNKNOWN until measured */
-  uint8_t flags;
-  uint8_t is_v6;
+  uint16_t tag;      /* the id's last two bytes */
+  uint16_t rtt;      /* in units; SS_TABLE_RTT_UNKNOWN until measured */
+  uint8_t flags : 7; /* SS_PEER_* */
+  bool is_v6 : 1;
+  uint8_t heard; /* in units */
 } SsTableEntry;
 
 _Static_assert(sizeof (SsTableEntry) <= 44, "a packed table entry");
@@ -78,6 +84,12 @@ SsTime ss_table_nth_rtt (const SsTable *table, unsigned index);
 /* That of a node's entry; of the entry in its place; SS_NEVER without one. */
 SsTime ss_table_rtt (const SsTable *table, const SsId *id);
 SsTime ss_table_place_rtt (const SsTable *table, const SsId *id);
+/* A sign of life of this node, if it is an entry (by two bytes of its id: once
+ * in 65,536 times it may have been another of the same place). */
+void ss_table_heard (SsTable *table, const SsId *id, SsTime now);
+/* How long the index-th entry has been silent, at most SS_TABLE_HEARD_MAX; not
+ * told for one that was never heard as an entry. */
+SsTime ss_table_nth_silence (const SsTable *table, unsigned index, SsTime now);
 /* As it travels: in units. */
 uint16_t ss_table_rtt_to_units (SsTime rtt);
 SsTime ss_table_rtt_from_units (uint16_t units);

@@ -10,6 +10,8 @@
 #define RTO_MIN   (50 * SS_MSEC)
 #define RTO_MAX   (500 * SS_MSEC)
 #define HEAD_LEN  (1 + 1 + 4 + 4 + SS_KEY_LEN)
+/* A session of the link proper would be. */
+#define WORN_AFTER (120 * SS_SEC)
 
 enum { TYPE_PLAIN, TYPE_RELIABLE, TYPE_ACK, TYPE_PING, TYPE_PONG, TYPE_MET };
 
@@ -335,6 +337,24 @@ bool
 ss_link_has_session (const SsLink *link, const SsId *id)
 {
   return find_peer (link, id) != NULL;
+}
+
+bool
+ss_link_needs_session (const SsLink *link, const SsId *id)
+{
+  const Peer *peer = find_peer (link, id);
+  return peer == NULL || link->env->now - peer->last_heard >= WORN_AFTER;
+}
+
+void
+ss_link_prove (const SsLink *link, const SsKey *peer, const uint8_t *data,
+               size_t len, uint8_t ret_proof[SS_LINK_PROOF_LEN])
+{
+  for (unsigned i = 0; i < SS_LINK_PROOF_LEN; i++) {
+    ret_proof[i] = link->self.key.b[i] ^ peer->b[i];
+    for (unsigned at = i; at < len; at += SS_LINK_PROOF_LEN)
+      ret_proof[i] ^= data[at];
+  }
 }
 
 /* All nodes can be reached here. */

@@ -352,6 +352,13 @@ nat_passes (const RingNode *node, unsigned from)
   return sent > 0 && node->ring->now - sent <= node->nat;
 }
 
+static bool
+is_cut (const Ring *ring, const RingNode *from, const RingNode *to)
+{
+  return (ring->mute == from && ring->deaf == to)
+         || (ring->is_cut_both_ways && ring->mute == to && ring->deaf == from);
+}
+
 void
 ring_drain (RingNode *node)
 {
@@ -372,7 +379,7 @@ ring_drain (RingNode *node)
         || (ring->options.loss > 0
             && ss_rng_unit (&ring->rng) < ring->options.loss)
         || (ring->partitioned && ring_node (ring, target)->side != node->side)
-        || (ring->mute == node && ring->deaf == ring_node (ring, target)))
+        || is_cut (ring, node, ring_node (ring, target)))
       continue;
     SsTime spread = ring->options.delay_max - ring->options.delay_min;
     SsTime delay = ring->options.delay_min;

@@ -63,6 +63,7 @@ struct Ring {
   uint64_t next_order, n_datagrams;
   bool partitioned;            /* sides do not hear each other */
   const RingNode *mute, *deaf; /* what the one sends the other does not hear */
+  bool is_cut_both_ways;       /* nor the one what the other sends */
   GArray *deliveries;
   uint32_t next_number;
   unsigned n_forwards;

@@ -235,6 +235,7 @@ typedef struct {
   SsContact contact;
   SsTime rtt; /* in whole units; SS_NEVER: not measured */
   bool taken;
+  SsTime heard; /* -1: never, as an entry */
 } Place;
 
 /* Ids are hashes of their keys, so deep rows take an owner who is made to
@@ -256,13 +257,13 @@ addressed_contact (SsRng *rng)
   contact.addr.port = (uint16_t) (1 + ss_rng_below (rng, 65535));
   if (ss_rng_below (rng, 2) == 0)
     ss_rng_bytes (rng, contact.addr.ip, sizeof contact.addr.ip);
-  contact.flags = (uint8_t) ss_rng_below (rng, 256);
+  contact.flags = (uint8_t) ss_rng_below (rng, 128);
   return contact;
 }
 
 static void
 check_place (const SsTable *table, const Place *naive, unsigned place,
-             unsigned *index)
+             SsTime now, unsigned *index)
 {
   g_assert_true (
       ss_table_has (table, place / SS_TABLE_COLUMNS, place % SS_TABLE_COLUMNS)
@@ -278,6 +279,11 @@ check_place (const SsTable *table, const Place *naive, unsigned place,
   g_assert_cmpint (ss_table_nth_rtt (table, *index), ==, naive[place].rtt);
   g_assert_cmpint (ss_table_rtt (table, &want->id), ==, naive[place].rtt);
   g_assert_cmpint (ss_table_place_rtt (table, &want->id), ==, naive[place].rtt);
+  if (naive[place].heard >= 0) {
+    SsTime silence = ss_table_nth_silence (table, *index, now);
+    g_assert_cmpint (ABS (silence - (now - naive[place].heard)), <,
+                     SS_TABLE_HEARD_UNIT);
+  }
   g_assert_true (ss_table_find (table, &want->id, &contact));
   g_assert_true (ss_table_lookup (table, &want->id, &contact));
   g_assert_true (ss_id_equal (&contact.id, &want->id));
@@ -297,6 +303,7 @@ table_run (uint64_t seed)
   ss_table_init (&table, &self);
   Place *naive = g_new0 (Place, SS_ID_DIGITS * SS_TABLE_COLUMNS);
   unsigned count = 0;
+  SsTime now = 0;
 
   for (unsigned step = 0; step < 500; step++) {
     SsContact contact = known[ss_rng_below (&rng, G_N_ELEMENTS (known))];
@@ -306,7 +313,11 @@ table_run (uint64_t seed)
     Place *there =
         &naive[row * SS_TABLE_COLUMNS + ss_id_digit (&contact.id, row)];
     bool same = there->taken && ss_id_equal (&there->contact.id, &contact.id);
-    if (ss_rng_below (&rng, 4) == 0) {
+    now += (SsTime) ss_rng_below (&rng, 10 * SS_SEC);
+    if (ss_rng_below (&rng, 2) == 0) {
+      ss_table_heard (&table, &contact.id, now);
+      there->heard = same ? now : there->heard;
+    } else if (ss_rng_below (&rng, 4) == 0) {
       g_assert_true (ss_table_remove (&table, &contact.id) == same);
       count -= same;
       there->taken = there->taken && !same;
@@ -322,13 +333,16 @@ table_run (uint64_t seed)
         rtt = there->rtt;
       count += !there->taken;
       if (in)
-        *there = (Place){ .contact = contact, .rtt = rtt, .taken = true };
+        *there = (Place){ .contact = contact,
+                          .rtt = rtt,
+                          .taken = true,
+                          .heard = same ? there->heard : -1 };
     }
     g_assert_cmpuint (ss_table_n_entries (&table), ==, count);
   }
   unsigned index = 0;
   for (unsigned place = 0; place < SS_ID_DIGITS * SS_TABLE_COLUMNS; place++)
-    check_place (&table, naive, place, &index);
+    check_place (&table, naive, place, now, &index);
   g_assert_cmpuint (index, ==, count);
   ss_table_clear (&table);
   g_free (naive);

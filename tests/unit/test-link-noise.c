@@ -1,6 +1,7 @@
 /* The handshake against the public vectors (cacophony's set): every message,
  * the handshake hash and the transport messages, for IK and IKpsk2. */
 #include "overlay/link/noise.h"
+#include "overlay/link/sealer.h"
 
 #include <glib.h>
 #include <json-glib/json-glib.h>
@@ -224,6 +225,33 @@ test_low_order (void)
       ss_noise_read_initiation (&responder, first, sizeof first, plain));
 }
 
+/* Two nodes have the same secret from each other's keys, and no third. */
+static void
+test_secret (void)
+{
+  static const uint8_t realm[32];
+  SsSealer *sealers[3];
+  SsKey keys[3];
+  uint8_t secrets[3][32], none[2][32];
+  for (unsigned i = 0; i < G_N_ELEMENTS (sealers); i++) {
+    uint8_t seed[32] = { (uint8_t) (i + 1) };
+    ss_sealer_key_of_seed (seed, &keys[i]);
+    sealers[i] = ss_sealer_new (seed, realm, 1);
+  }
+  ss_sealer_secret (sealers[0], &keys[1], secrets[0]);
+  ss_sealer_secret (sealers[1], &keys[0], secrets[1]);
+  ss_sealer_secret (sealers[2], &keys[0], secrets[2]);
+  g_assert_cmpmem (secrets[0], 32, secrets[1], 32);
+  g_assert_cmpint (sodium_memcmp (secrets[0], secrets[2], 32), !=, 0);
+  /* What is no key of anybody's has a secret that nobody knows. */
+  const SsKey low_order = { { 0 } };
+  ss_sealer_secret (sealers[0], &low_order, none[0]);
+  ss_sealer_secret (sealers[1], &low_order, none[1]);
+  g_assert_cmpint (sodium_memcmp (none[0], none[1], 32), !=, 0);
+  for (unsigned i = 0; i < G_N_ELEMENTS (sealers); i++)
+    ss_sealer_free (sealers[i]);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -233,5 +261,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/noise/tampering", test_tampering);
   g_test_add_func ("/link/noise/other-psk", test_other_psk);
   g_test_add_func ("/link/noise/low-order", test_low_order);
+  g_test_add_func ("/link/noise/secret", test_secret);
   return g_test_run ();
 }
