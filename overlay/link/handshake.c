@@ -257,7 +257,7 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
 }
 
 static void
-send_initiation (SsLink *link, SsLinkPeer *peer)
+send_once (SsLink *link, SsLinkPeer *peer)
 {
   SsLinkHandshake *handshake = peer->work->handshake;
   SsTime now = link->env->now;
@@ -294,6 +294,24 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
   ss_count (link->env, LINK_INITIATIONS);
   handshake->tries++;
   handshake->sent = peer->last_sent = now;
+}
+
+/* Every other try goes by the relay that it is said to have. A hint never
+ * replaces what was confirmed: the address stays. */
+static void
+send_initiation (SsLink *link, SsLinkPeer *peer)
+{
+  const SsPeerWork *work = peer->work;
+  SsContact confirmed = peer->contact;
+  bool is_call =
+      ss_addr_is_set (&work->relay) && work->handshake->tries % 2 == 1;
+  if (is_call) {
+    peer->contact.addr = work->relay;
+    peer->contact.flags |= PEER_VIA;
+  }
+  send_once (link, peer);
+  peer->contact.addr = confirmed.addr;
+  peer->contact.flags = confirmed.flags;
 }
 
 void
@@ -513,7 +531,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   /* A call's way is longer. */
   if (ss_link_is_via (peer))
     ss_link_know_relay (link, &peer->contact.addr);
-  else
+  else if (!ss_addr_is_set (&peer->work->relay))
     ss_link_rtt_sample (peer, link->env->now - sent);
   /* Who answers is no third party, there. */
   if (ss_link_is_half_open (peer))

@@ -123,22 +123,25 @@ ss_link_last_handshake_ns (const SsLink *link)
 
 /* Who is known keeps the address that he answers at; a hint counts only for
  * one that has never answered, and is not just being tried elsewhere; and a
- * relay's for one that cannot be reached unasked and has been quiet. That it
- * cannot he may have found out since he was heard. */
+ * relay's for one that cannot be reached unasked and has been quiet. */
 static SsLinkPeer *
 peer_for (SsLink *link, const SsContact *to)
 {
   SsLinkPeer *peer = ss_link_find (link, &to->id);
   if (!peer)
     return ss_link_add (link, to);
-  bool was_reachable = (peer->contact.flags & SS_PEER_REACHABLE) != 0;
-  bool is_relayed = (to->flags & SS_PEER_REACHABLE) == 0
-                    && !(was_reachable && ss_link_has_session (link, &to->id));
-  bool is_quiet = link->env->now - peer->last_heard > BINDING_SHORT;
+  bool is_relayed =
+      ((peer->contact.flags | to->flags) & SS_PEER_REACHABLE) == 0;
+  /* Of a session that is in use at once its initiation was the last word. */
+  const SsSeal *seal = &peer->session.seal;
+  bool is_half_open = ss_link_is_half_open (peer);
+  bool is_known = !is_half_open || ss_seal_is_set (seal);
+  SsTime heard =
+      is_half_open && is_known ? ss_seal_born (seal) : peer->last_heard;
+  bool is_quiet = link->env->now - heard > BINDING_SHORT;
   bool is_trying = peer->work && peer->work->handshake;
-  if (!(ss_link_is_half_open (peer) || (is_relayed && is_quiet)) || is_trying
+  if ((is_known && !(is_relayed && is_quiet)) || is_trying
       || !ss_addr_is_set (&to->addr)
-      || (ss_link_is_half_open (peer) && ss_seal_is_set (&peer->session.seal))
       || (peer->work && ss_seal_is_set (&peer->work->next.seal)))
     return peer;
   if ((to->flags & SS_PEER_REACHABLE) == 0
@@ -146,6 +149,20 @@ peer_for (SsLink *link, const SsContact *to)
     peer->contact.flags = to->flags | PEER_VIA;
   peer->contact.addr = to->addr;
   return peer;
+}
+
+/* One that was reached unasked, and is now said to be behind a NAT, as it may
+ * have found out since it was heard: that is hearsay, but if a session has to
+ * be made it may be right. */
+static void
+note_relay (SsLink *link, SsLinkPeer *peer, const SsContact *to)
+{
+  if ((to->flags & SS_PEER_REACHABLE) == 0
+      && (peer->contact.flags & SS_PEER_REACHABLE) != 0
+      && ss_addr_is_set (&to->addr)
+      && !ss_addr_equal (&to->addr, &peer->contact.addr)
+      && link->env->now - peer->last_heard > BINDING_SHORT)
+    peer->work->relay = to->addr;
 }
 
 bool
@@ -164,6 +181,8 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
     ss_link_rtt_sample (peer, how->rtt);
   bool queued = ss_link_enqueue (link, peer, how, head, head_len, body);
+  if (queued)
+    note_relay (link, peer, to);
   if (queued && ss_seal_is_set (&peer->session.seal) && !ss_link_is_via (peer))
     ss_link_make_ready (link, peer->work);
   else if (queued)

@@ -176,6 +176,7 @@ typedef struct {
   uint16_t n_acks, acks_capacity;
   uint16_t *acks; /* sequences to acknowledge */
   SsLinkHandshake *handshake;
+  SsAddr relay;       /* said to reach it, if the confirmed address does not */
   SsLinkSession next; /* made by the peer's initiation, unconfirmed */
   SsLinkSession earlier[EARLIER_TRIES]; /* by its tries before that one */
   SsLinkSession previous; /* replaced, for datagrams on their way */
