@@ -15,7 +15,7 @@ typedef struct {
   SsSigner signers[NODES];
   Chat *chats[NODES];
   ChatRoom *rooms[NODES];
-  unsigned said[SPEAKERS];
+  unsigned said[NODES];
   unsigned heard[NODES][SPEAKERS], first[NODES][SPEAKERS];
 } Party;
 
@@ -67,7 +67,7 @@ static bool
 say (Party *party, unsigned index)
 {
   RingNode *node = ring_node (party->ring, index);
-  unsigned number = index < SPEAKERS ? party->said[index] + 1 : 1;
+  unsigned number = party->said[index] + 1;
   char text[32];
   g_snprintf (text, sizeof text, "line %u of %u", number, index);
   node->env.now = party->ring->now;
