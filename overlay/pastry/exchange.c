@@ -8,33 +8,11 @@
  * the ring it knows, from which follows who may lengthen a short side. */
 #include "overlay/pastry/internal.h"
 
-#include <string.h>
-
-/* How far on either side of an asker its leaf set reaches, if all that it says
- * it knows are alive: as distances, UINT64_MAX where it lacks leaves. */
-typedef struct {
-  uint64_t asker;
-  uint64_t reach[SS_LEAFSET_N_SIDES];
-} Span;
-
-static void note_refused (SsPastry *pastry, const SsContact *peer);
-static SsAsk *find_ask (const SsPastry *pastry, const SsId *id);
-static void drop_ask (SsPastry *pastry, SsAsk *ask);
-static bool send_ask (SsPastry *pastry, SsAsk *ask);
 static bool admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
                    const SsLeafsetArc *arc);
 static void offer (SsPastry *pastry, const SsContact *peer);
 static void put_out (SsPastry *pastry, const SsContact *out,
                      const SsLeafsetArc *arc);
-static void find_span (const SsPastry *pastry, const SsContact *asker,
-                       const uint64_t *known, unsigned n_known, Span *ret_span);
-static void tell_side (SsPastry *pastry, const SsContact *to,
-                       SsMsgLeafSet *message, SsLeafsetSide side,
-                       const uint64_t *known, unsigned n_known,
-                       const Span *span);
-static void note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
-                            SsLeafsetSide side, const uint64_t *known,
-                            unsigned n_known);
 static void take_strangers (SsPastry *pastry, const SsContact *from,
                             const SsMsgLeafSet *message);
 static bool is_next_towards (const SsPastry *pastry, const SsContact *peer,
@@ -50,219 +28,8 @@ static unsigned reach_across (const SsPastry *pastry,
 static unsigned reach_next (const SsPastry *pastry, const SsContact *from,
                             const SsMsgLeafProbe *message);
 static bool knows_more (const SsPastry *pastry, const SsMsgLeafProbe *message);
-static bool is_solid (const SsPastry *pastry, const SsContact *asker);
-static bool has_candidates (const SsPastry *pastry, const SsContact *but);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
 static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
-
-void
-ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
-               unsigned flags)
-{
-  if (ss_pastry_is_self (pastry, &peer->id) || ss_contact_is_client (peer)
-      || ss_pastry_is_dead (pastry, &peer->id)
-      || ss_reach_hold (pastry, peer, reach, flags))
-    return;
-  SsAsk *ask = find_ask (pastry, &peer->id);
-  if (ask != NULL) {
-    ask->reach |= (uint8_t) reach;
-    return;
-  }
-  if (pastry->asks == NULL)
-    pastry->asks = g_array_new (FALSE, FALSE, sizeof (SsAsk));
-  if (pastry->asks->len == SS_PASTRY_ASKS_MAX)
-    return;
-  /* First noted, then sent: the probe names all that are asked, those of the
-   * same moment included. */
-  SsAsk fresh = {
-    .contact = *peer,
-    .nonce = ss_rng_u32 (&ss_pastry_env (pastry)->rng) | 1,
-    .deadline = ss_pastry_env (pastry)->now,
-    .reach = (uint8_t) reach,
-    .flags = (uint8_t) flags,
-  };
-  g_array_append_val (pastry->asks, fresh);
-  ss_pastry_arm_work (pastry);
-}
-
-void
-ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id, bool is_joining)
-{
-  SsTime until = ss_pastry_env (pastry)->now + SS_PASTRY_NEWCOMER_TIME;
-  uint64_t prefix = ss_pastry_prefix (id);
-  for (unsigned i = 0; pastry->newcomers != NULL && i < pastry->newcomers->len;
-       i++) {
-    SsNewcomer *newcomer = &g_array_index (pastry->newcomers, SsNewcomer, i);
-    if (newcomer->prefix != prefix)
-      continue;
-    newcomer->until = until;
-    if (!is_joining)
-      g_array_remove_index (pastry->newcomers, i);
-    if (pastry->newcomers->len == 0)
-      g_clear_pointer (&pastry->newcomers, g_array_unref);
-    return;
-  }
-  if (!is_joining || ss_leafset_find (&pastry->leafset, id) == NULL)
-    return;
-  if (pastry->newcomers == NULL)
-    pastry->newcomers = g_array_new (FALSE, FALSE, sizeof (SsNewcomer));
-  if (pastry->newcomers->len == SS_LEAFSET_MAX)
-    g_array_remove_index (pastry->newcomers, 0);
-  SsNewcomer newcomer = { .prefix = prefix, .until = until };
-  g_array_append_val (pastry->newcomers, newcomer);
-}
-
-bool
-ss_pastry_is_newcomer (const SsPastry *pastry, const SsId *id)
-{
-  if (pastry->newcomers == NULL)
-    return false;
-  uint64_t prefix = ss_pastry_prefix (id);
-  for (unsigned i = 0; i < pastry->newcomers->len; i++) {
-    const SsNewcomer *newcomer =
-        &g_array_index (pastry->newcomers, SsNewcomer, i);
-    if (newcomer->prefix == prefix)
-      return newcomer->until > ss_pastry_env (pastry)->now;
-  }
-  return false;
-}
-
-void
-ss_pastry_ask_newcomer (SsPastry *pastry, const SsId *id)
-{
-  const SsContact *nearest = NULL;
-  for (unsigned i = 0; i < pastry->leafset.n; i++) {
-    const SsContact *leaf = &pastry->leafset.leaves[i];
-    const SsId *least = nearest ? &nearest->id : &pastry->leafset.self;
-    if (!ss_id_equal (&leaf->id, id) && ss_id_closer (id, &leaf->id, least)
-        && ss_pastry_is_newcomer (pastry, &leaf->id))
-      nearest = leaf;
-  }
-  if (nearest == NULL)
-    return;
-  SsContact copy = *nearest;
-  ss_pastry_ask (pastry, &copy, SS_LEAFSET_REACH_NONE, 0);
-}
-
-void
-ss_pastry_expire_newcomers (SsPastry *pastry)
-{
-  if (pastry->newcomers == NULL)
-    return;
-  for (unsigned i = 0; i < pastry->newcomers->len;) {
-    const SsNewcomer *newcomer =
-        &g_array_index (pastry->newcomers, SsNewcomer, i);
-    if (newcomer->until <= ss_pastry_env (pastry)->now)
-      g_array_remove_index (pastry->newcomers, i);
-    else
-      i++;
-  }
-  if (pastry->newcomers->len == 0)
-    g_clear_pointer (&pastry->newcomers, g_array_unref);
-}
-
-unsigned
-ss_pastry_n_asks (const SsPastry *pastry)
-{
-  return pastry->asks != NULL ? pastry->asks->len : 0;
-}
-
-bool
-ss_pastry_ask_refused (SsPastry *pastry)
-{
-  bool any = false;
-  for (unsigned i = 0; pastry->refused != NULL && i < pastry->refused->len;) {
-    SsContact peer = g_array_index (pastry->refused, SsContact, i);
-    if (!ss_leafset_would_accept (&pastry->leafset, &peer.id,
-                                  SS_LEAFSET_REACH_NONE)) {
-      i++;
-      continue;
-    }
-    g_array_remove_index (pastry->refused, i);
-    ss_pastry_ask (pastry, &peer, SS_LEAFSET_REACH_NONE, 0);
-    any |= find_ask (pastry, &peer.id) != NULL;
-  }
-  if (!any && pastry->refused != NULL
-      && ss_leafset_is_complete (&pastry->leafset))
-    g_clear_pointer (&pastry->refused, g_array_unref);
-  return any;
-}
-
-void
-ss_pastry_forget_ask (SsPastry *pastry, const SsId *id)
-{
-  SsAsk *ask = find_ask (pastry, id);
-  if (ask != NULL)
-    drop_ask (pastry, ask);
-}
-
-/* The answer comes with the acknowledgement, or just after: not itself
- * acknowledged, it is asked for again if it does not. */
-void
-ss_pastry_ask_acked (SsPastry *pastry, const SsContact *peer, uint64_t token)
-{
-  SsAsk *ask = find_ask (pastry, &peer->id);
-  if (ask == NULL || ask->token != token)
-    return;
-  ask->deadline =
-      ss_pastry_env (pastry)->now
-      + MAX (ss_link_rto (pastry->link, &peer->id), SS_PASTRY_ASK_AGAIN);
-  ss_pastry_arm_work (pastry);
-}
-
-void
-ss_pastry_ask_late (SsPastry *pastry, const SsContact *peer)
-{
-  if (ss_pastry_find (pastry, &peer->id, NULL))
-    ss_pastry_doubt (pastry, peer, SS_DOUBT_LATE);
-}
-
-/* A leaf's fate is decided by its probe; a mere candidate is forgotten. */
-void
-ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
-{
-  SsAsk *ask = find_ask (pastry, &peer->id);
-  if (ask == NULL || ask->token != token)
-    return;
-  SsContact failed = ask->contact;
-  drop_ask (pastry, ask);
-  if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
-    ss_pastry_doubt (pastry, &failed, SS_DOUBT_LATE);
-  } else {
-    ss_pastry_bury (pastry, &failed.id, SS_PASTRY_TOMBSTONE_MIN);
-    ss_table_remove (&pastry->table, &failed.id);
-  }
-  ss_pastry_settle (pastry);
-}
-
-void
-ss_pastry_ask_timeouts (SsPastry *pastry)
-{
-  SsTime now = ss_pastry_env (pastry)->now;
-  bool dropped = false;
-  for (unsigned i = 0; i < ss_pastry_n_asks (pastry);) {
-    SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
-    if (ask->deadline > now) {
-      i++;
-    } else if (ask->tries < SS_PASTRY_ASK_TRIES && send_ask (pastry, ask)) {
-      i++;
-    } else {
-      drop_ask (pastry, ask);
-      dropped = true;
-    }
-  }
-  if (dropped)
-    ss_pastry_settle (pastry);
-}
-
-SsTime
-ss_pastry_ask_deadline (const SsPastry *pastry)
-{
-  SsTime deadline = SS_NEVER;
-  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++)
-    deadline = MIN (deadline, g_array_index (pastry->asks, SsAsk, i).deadline);
-  return deadline;
-}
 
 void
 ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
@@ -283,7 +50,7 @@ ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
   bool returned = (message->flags & SS_LEAF_PROBE_RETURN) != 0;
   bool leaf = ss_leafset_find (&pastry->leafset, &from->id) != NULL;
   if (!leaf)
-    note_refused (pastry, from);
+    ss_pastry_note_refused (pastry, from);
   if (mutual || (entered && !joining && knows_more (pastry, message))
       || (!leaf && !returned && pastry->state == SS_PASTRY_JOINING))
     ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_RETURN);
@@ -296,7 +63,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
                          const SsMsgLeafSet *message)
 {
   bool enter = (message->flags & SS_LEAF_SET_ENTER) != 0;
-  SsAsk *ask = find_ask (pastry, &from->id);
+  SsAsk *ask = ss_pastry_find_ask (pastry, &from->id);
   if (enter ? message->nonce != pastry->nonce
             : ask == NULL || ask->nonce != message->nonce)
     return;
@@ -330,36 +97,13 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
   take_strangers (pastry, from, message);
   approach (pastry, from, message);
   /* The list of those asked may have grown, and moved. */
-  ask = find_ask (pastry, &from->id);
+  ask = ss_pastry_find_ask (pastry, &from->id);
   if (ask == NULL)
     return;
   ask->news |= news;
   ask->got |= (uint8_t) (1u << message->side);
   if (ask->got == (1u << SS_LEAFSET_LEFT | 1u << SS_LEAFSET_RIGHT))
     answered (pastry, ask, &arc);
-}
-
-void
-ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to, uint32_t nonce,
-                       unsigned flags, const uint64_t *known, unsigned n_known)
-{
-  const SsLeafset *leafset = &pastry->leafset;
-  SsMsgLeafSet message = {
-    .nonce = nonce,
-    .flags = (uint8_t) flags,
-    .left_end = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT),
-    .right_end = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT),
-  };
-  if (leafset->whole)
-    message.flags |= SS_LEAF_SET_WHOLE;
-  if (is_solid (pastry, to))
-    message.flags |= SS_LEAF_SET_SOLID;
-  if (pastry->state == SS_PASTRY_ACTIVE)
-    message.flags |= SS_LEAF_SET_ACTIVE;
-  Span span;
-  find_span (pastry, to, known, n_known, &span);
-  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
-    tell_side (pastry, to, &message, side, known, n_known, &span);
 }
 
 void
@@ -377,73 +121,6 @@ ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified)
       && ss_leafset_would_accept (&pastry->leafset, &peer->id,
                                   SS_LEAFSET_REACH_NONE))
     ss_pastry_ask (pastry, peer, SS_LEAFSET_REACH_NONE, 0);
-}
-
-static void
-note_refused (SsPastry *pastry, const SsContact *peer)
-{
-  if (ss_leafset_is_complete (&pastry->leafset) || ss_contact_is_client (peer))
-    return;
-  if (pastry->refused == NULL)
-    pastry->refused = g_array_new (FALSE, FALSE, sizeof (SsContact));
-  for (unsigned i = 0; i < pastry->refused->len; i++) {
-    const SsContact *known = &g_array_index (pastry->refused, SsContact, i);
-    if (ss_id_equal (&known->id, &peer->id))
-      return;
-  }
-  if (pastry->refused->len == SS_PASTRY_REFUSED_MAX)
-    g_array_remove_index (pastry->refused, 0);
-  g_array_append_val (pastry->refused, *peer);
-}
-
-static SsAsk *
-find_ask (const SsPastry *pastry, const SsId *id)
-{
-  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
-    SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
-    if (ss_id_equal (&ask->contact.id, id))
-      return ask;
-  }
-  return NULL;
-}
-
-static void
-drop_ask (SsPastry *pastry, SsAsk *ask)
-{
-  if (ask->tries > 0)
-    ss_link_cancel (pastry->link, &ask->contact.id, SS_PROTOCOL_OVERLAY,
-                    ask->token);
-  g_array_remove_index (
-      pastry->asks, (unsigned) (ask - &g_array_index (pastry->asks, SsAsk, 0)));
-}
-
-static bool
-send_ask (SsPastry *pastry, SsAsk *ask)
-{
-  SsMsgLeafProbe message = { .nonce = ask->nonce };
-  /* Why it was asked first is no longer so when it is asked again. */
-  if (ask->tries == 0)
-    message.flags = ask->flags;
-  if (pastry->state == SS_PASTRY_JOINING)
-    message.flags |= SS_LEAF_PROBE_JOINING;
-  for (unsigned i = 0; i < pastry->leafset.n; i++)
-    message.known[message.n_known++] =
-        ss_pastry_prefix (&pastry->leafset.leaves[i].id);
-  for (unsigned i = 0;
-       i < pastry->asks->len && message.n_known < G_N_ELEMENTS (message.known);
-       i++) {
-    const SsId *id = &g_array_index (pastry->asks, SsAsk, i).contact.id;
-    if (ss_leafset_find (&pastry->leafset, id) == NULL)
-      message.known[message.n_known++] = ss_pastry_prefix (id);
-  }
-
-  uint8_t buf[SS_MSG_LEAF_PROBE_MAX];
-  size_t len = ss_msg_leaf_probe_encode (&message, buf, sizeof buf);
-  ask->tries++;
-  ask->deadline = ss_pastry_env (pastry)->now + SS_PASTRY_ASK_TIMEOUT;
-  ask->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_ASK);
-  return ss_pastry_send (pastry, &ask->contact, ask->token,
-                         SS_PASTRY_PROBE_TRIES, buf, len);
 }
 
 /* Into the leaf set, if it belongs there: it has just been heard. arc, if not
@@ -503,116 +180,6 @@ put_out (SsPastry *pastry, const SsContact *out, const SsLeafsetArc *arc)
     return;
   for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++)
     g_array_index (pastry->asks, SsAsk, i).news = true;
-}
-
-/* From `self` to `other`, counted in the direction of the side. */
-static uint64_t
-distance (uint64_t self, uint64_t other, SsLeafsetSide side)
-{
-  return side == SS_LEAFSET_RIGHT ? other - self : self - other;
-}
-
-/* In a small ring, where this node's own leaves reach from one end of the
- * asker's to the other, all that it lacks are news: they tell it that its leaf
- * set is not the ring. */
-static void
-find_span (const SsPastry *pastry, const SsContact *asker,
-           const uint64_t *known, unsigned n_known, Span *ret_span)
-{
-  const SsLeafset *leafset = &pastry->leafset;
-  SsId left = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT);
-  SsId right = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT);
-  uint64_t from = ss_pastry_prefix (&left);
-  uint64_t arc = ss_pastry_prefix (&right) - from;
-  bool is_around = true;
-  ret_span->asker = ss_pastry_prefix (&asker->id);
-  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++) {
-    uint64_t nearest[SS_LEAFSET_MAX / 2];
-    unsigned n = 0;
-    for (unsigned i = 0; i < n_known; i++) {
-      uint64_t one = distance (ret_span->asker, known[i], side);
-      unsigned at = n;
-      while (at > 0 && one < nearest[at - 1])
-        at--;
-      bool is_double = at > 0 && one == nearest[at - 1];
-      if (at == leafset->half || is_double)
-        continue;
-      n = MIN (n + 1, leafset->half);
-      memmove (&nearest[at + 1], &nearest[at],
-               (n - at - 1) * sizeof nearest[0]);
-      nearest[at] = one;
-    }
-    bool is_full = n == leafset->half;
-    uint64_t reach = is_full ? nearest[n - 1] : UINT64_MAX;
-    uint64_t end = side == SS_LEAFSET_RIGHT ? ret_span->asker + reach
-                                            : ret_span->asker - reach;
-    ret_span->reach[side] = reach;
-    is_around &= end - from <= arc;
-  }
-  if (is_around || leafset->whole)
-    ret_span->reach[SS_LEAFSET_LEFT] = ret_span->reach[SS_LEAFSET_RIGHT] =
-        UINT64_MAX;
-}
-
-/* Would it be one of the asker's leaves? */
-static bool
-is_within (const Span *span, uint64_t id)
-{
-  for (unsigned side = 0; side < SS_LEAFSET_N_SIDES; side++)
-    if (distance (span->asker, id, side) <= span->reach[side])
-      return true;
-  return false;
-}
-
-static void
-tell_side (SsPastry *pastry, const SsContact *to, SsMsgLeafSet *message,
-           SsLeafsetSide side, const uint64_t *known, unsigned n_known,
-           const Span *span)
-{
-  unsigned n = ss_leafset_count (&pastry->leafset, side);
-  message->side = (uint8_t) side;
-  message->n_peers = 0;
-  for (unsigned i = 0; i < n; i++) {
-    const SsContact *leaf = ss_leafset_get (&pastry->leafset, side, i);
-    uint64_t prefix = ss_pastry_prefix (&leaf->id);
-    bool is_news = prefix != span->asker && is_within (span, prefix);
-    for (unsigned k = 0; k < n_known && is_news; k++)
-      is_news = known[k] != prefix;
-    if (is_news)
-      message->peers[message->n_peers++] = ss_pastry_record (leaf);
-  }
-  message->n_strangers = 0;
-  if (is_solid (pastry, to))
-    note_strangers (pastry, message, side, known, n_known);
-  uint8_t buf[SS_MSG_LEAF_SET_MAX];
-  size_t len = ss_msg_leaf_set_encode (message, buf, sizeof buf);
-  /* Who asks asks again; a joiner waits for his ENTER much longer. */
-  uint64_t token = 0;
-  if ((message->flags & SS_LEAF_SET_ENTER) != 0)
-    token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
-  ss_pastry_send (pastry, to, token, 0, buf, len);
-}
-
-/* Those between this node and the end of the side that are not on it. */
-static void
-note_strangers (const SsPastry *pastry, SsMsgLeafSet *message,
-                SsLeafsetSide side, const uint64_t *known, unsigned n_known)
-{
-  const SsLeafset *leafset = &pastry->leafset;
-  uint64_t self = ss_pastry_prefix (&leafset->self);
-  SsId end_id = ss_leafset_end_id (leafset, side);
-  uint64_t end = ss_pastry_prefix (&end_id);
-  for (unsigned k = 0; k < n_known; k++) {
-    bool within = side == SS_LEAFSET_RIGHT ? known[k] - self <= end - self
-                                           : self - known[k] <= self - end;
-    if (!within || message->n_strangers == G_N_ELEMENTS (message->strangers))
-      continue;
-    bool is_leaf = known[k] == self;
-    for (unsigned i = 0; i < leafset->n && !is_leaf; i++)
-      is_leaf = known[k] == ss_pastry_prefix (&leafset->leaves[i].id);
-    if (!is_leaf)
-      message->strangers[message->n_strangers++] = known[k];
-  }
 }
 
 /* A leaf that another does not have, and that is silent, may be dead. */
@@ -726,29 +293,6 @@ wait_for_other_side (SsPastry *pastry, const SsMsgLeafSet *message)
   ss_pastry_arm_work (pastry);
 }
 
-/* Has the stretch that the leaf set spans no holes? It may have, in a node
- * that joins, while candidates have not answered. Whoever wants to know does
- * not count: he knows of himself. */
-static bool
-is_solid (const SsPastry *pastry, const SsContact *asker)
-{
-  return pastry->state == SS_PASTRY_ACTIVE
-         || (pastry->leafset.n > 0 && !has_candidates (pastry, asker));
-}
-
-/* Is anybody asked who is not a leaf? */
-static bool
-has_candidates (const SsPastry *pastry, const SsContact *but)
-{
-  for (unsigned i = 0; i < ss_pastry_n_asks (pastry); i++) {
-    const SsAsk *ask = &g_array_index (pastry->asks, SsAsk, i);
-    if (ss_leafset_find (&pastry->leafset, &ask->contact.id) == NULL
-        && (but == NULL || !ss_id_equal (&ask->contact.id, &but->id)))
-      return true;
-  }
-  return false;
-}
-
 /* Two that join side by side may each know the ring up to itself, and nobody
  * who knows both: if neither has anyone on the side of the other, they are
  * neighbours as far as can be told. */
@@ -851,11 +395,12 @@ answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc)
 {
   SsId id = ask->contact.id;
   bool news = ask->news;
-  drop_ask (pastry, ask);
+  ss_pastry_drop_ask (pastry, ask);
 
   /* With nobody unknown in the part that lies beyond both ends, the leaf set
    * is the ring. */
-  if (!pastry->leafset.whole && !news && !has_candidates (pastry, NULL)
+  if (!pastry->leafset.whole && !news
+      && !ss_pastry_has_candidates (pastry, NULL)
       && ss_leafset_find (&pastry->leafset, &id) != NULL
       && ss_leafset_is_closed_by (&pastry->leafset, arc))
     ss_leafset_set_whole (&pastry->leafset, true);

@@ -6,7 +6,10 @@
  *   hops.c      next hops
  *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
  *   vouch.c     suspects tried through others; who lives and is not reached
- *   exchange.c  leaf sets asked and told; who enters the own
+ *   exchange.c  leaf sets asked for and heard; who enters the own
+ *   asks.c      who is being asked for its leaf set
+ *   tell.c      what of the own leaf set is told
+ *   newcomers.c leaves that still join
  *   near.c      the node to join through
  *   join.c      entering a ring, merging with another
  *   maintain.c  heartbeats, repair, leaving
@@ -402,13 +405,19 @@ void ss_vouch_proved (SsPastry *pastry, const SsContact *from,
 bool ss_vouch_via (const SsPastry *pastry, const SsId *id, SsContact *ret_via);
 
 /* exchange.c */
-/* A leaf says whether it is in the ring already. */
-void ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id,
-                              bool is_joining);
-bool ss_pastry_is_newcomer (const SsPastry *pastry, const SsId *id);
-/* Does the one nearest to id still join? */
-void ss_pastry_ask_newcomer (SsPastry *pastry, const SsId *id);
-void ss_pastry_expire_newcomers (SsPastry *pastry);
+void ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
+                           const SsMsgLeafProbe *message);
+void ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
+                              const SsMsgLeafSet *message);
+/* Somebody heard of: into the routing table, and asked if he may be a leaf. */
+void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
+
+/* tell.c */
+void ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to,
+                            uint32_t nonce, unsigned flags,
+                            const uint64_t *known, unsigned n_known);
+
+/* asks.c */
 /* flags: SS_LEAF_PROBE_MUTUAL, _RETURN or 0. */
 void ss_pastry_ask (SsPastry *pastry, const SsContact *peer, unsigned reach,
                     unsigned flags);
@@ -425,15 +434,21 @@ void ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer,
                            uint64_t token);
 void ss_pastry_ask_timeouts (SsPastry *pastry);
 SsTime ss_pastry_ask_deadline (const SsPastry *pastry);
-void ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
-                           const SsMsgLeafProbe *message);
-void ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
-                              const SsMsgLeafSet *message);
-void ss_pastry_tell_leaves (SsPastry *pastry, const SsContact *to,
-                            uint32_t nonce, unsigned flags,
-                            const uint64_t *known, unsigned n_known);
-/* Somebody heard of: into the routing table, and asked if he may be a leaf. */
-void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
+/* NULL: it is not being asked. */
+SsAsk *ss_pastry_find_ask (const SsPastry *pastry, const SsId *id);
+void ss_pastry_drop_ask (SsPastry *pastry, SsAsk *ask);
+/* Is anybody asked who is not a leaf? `but` (may be NULL) does not count. */
+bool ss_pastry_has_candidates (const SsPastry *pastry, const SsContact *but);
+void ss_pastry_note_refused (SsPastry *pastry, const SsContact *peer);
+
+/* newcomers.c */
+/* A leaf says whether it is in the ring already. */
+void ss_pastry_note_newcomer (SsPastry *pastry, const SsId *id,
+                              bool is_joining);
+bool ss_pastry_is_newcomer (const SsPastry *pastry, const SsId *id);
+/* Does the one nearest to id still join? */
+void ss_pastry_ask_newcomer (SsPastry *pastry, const SsId *id);
+void ss_pastry_expire_newcomers (SsPastry *pastry);
 
 /* near.c: ends by ss_pastry_join_through. */
 void ss_near_begin (SsPastry *pastry, const SsContact *contact);

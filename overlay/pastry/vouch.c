@@ -22,6 +22,7 @@
  * until twice in a row nobody vouches for it, and nothing is heard of it. */
 #include "overlay/pastry/internal.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define NEAR 4 /* leaves that are asked in turns */
@@ -127,7 +128,7 @@ ss_vouch_proved (SsPastry *pastry, const SsContact *from,
       continue;
     make_proof (pastry, &contact->key, &contact->id, &pastry->leafset.self,
                 message->nonce, proof);
-    if (memcmp (proof, message->proof, sizeof proof) != 0) {
+    if (sodium_memcmp (proof, message->proof, sizeof proof) != 0) {
       ss_count (ss_pastry_env (pastry), DATAGRAMS_UNAUTHENTIC);
       return;
     }
