@@ -106,7 +106,9 @@ ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
     .group = *group_id,
     .wanted = (uint8_t) wanted,
     .data = g_bytes_new (data, len),
-    .next = scribe->env->now, /* no upcall before this returns */
+    /* No upcall before this returns; nor in the same moment, or who asks again
+     * when nobody is found would ask for ever. */
+    .next = scribe->env->now + SS_MSEC,
   };
   g_array_append_val (anycasts->searches, search);
   ss_count (scribe->env, SCRIBE_ANYCASTS);

@@ -152,6 +152,17 @@ ss_signed_check (SsGroup *group, const SsId *source, uint32_t epoch,
   return is_good;
 }
 
+bool
+ss_signed_is_allowed (const SsGroup *group, GBytes *bytes)
+{
+  gsize len;
+  const uint8_t *encoded = g_bytes_get_data (bytes, &len);
+  SsMsgScribeSigned message;
+  bool is_good = ss_msg_scribe_signed_decode (encoded, len, &message);
+  g_assert (is_good);
+  return is_allowed (group, &message);
+}
+
 SsWireBytes
 ss_signed_data (GBytes *bytes)
 {

@@ -247,6 +247,8 @@ ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
     if (group->family->has_source && !family->has_source)
       ss_family_set_source (family, &group->family->source);
     group->family = family;
+    if (family->config.is_owned)
+      ss_log_drop_strangers (group);
     family->n_children += n;
     family->n_shed += n_shed;
   }

@@ -184,6 +184,7 @@ advance (SsGroup *group, SsSourceLog *log)
   GBytes *data;
   log->used = scribe->env->now; /* nobody it calls makes room of it */
   while (!group->is_dead && log->epoch == epoch && group->ordered->is_synced
+         && !group->ordered->is_replaying
          && (data = ss_log_entry (log, log->next))) {
     uint32_t sequence = log->next++;
     group->ordered->changed = scribe->env->now;
@@ -210,27 +211,27 @@ advance (SsGroup *group, SsSourceLog *log)
   }
 }
 
-/* To the application, what has been handed on before it became a member. */
+/* To the application, what was handed on before it became a member. Upcalls
+ * may change anything but what comes next: that waits. */
 static void
-replay (SsGroup *group, SsSourceLog *log)
+replay (SsGroup *group, const SsId *source)
 {
   const SsScribe *scribe = group->scribe;
+  SsSourceLog *log = ss_log_find (group, source);
   uint32_t next = log->next, epoch = log->epoch;
   uint32_t first = next - MIN (group->family->config.backlog, next);
   for (uint32_t i = first; i < next; i++)
     if (!ss_log_entry (log, i))
       first = i + 1;
   log->deliver_from = first;
-  log->used = scribe->env->now; /* nobody that is called makes room of it */
-  for (uint32_t i = first; i < next; i++) {
-    GBytes *data = log->epoch == epoch ? ss_log_entry (log, i) : NULL;
-    if (group->is_dead || !group->is_member || !data)
+  for (uint32_t i = first; i < next && scribe->app.message; i++) {
+    log = group->is_dead ? NULL : ss_log_find (group, source);
+    GBytes *data = log && log->epoch == epoch ? ss_log_entry (log, i) : NULL;
+    if (!data || !group->is_member)
       return;
     g_bytes_ref (data);
     SsWireBytes bytes = ss_signed_data (data);
-    if (scribe->app.message)
-      scribe->app.message (group->user, group, &log->id, i, bytes.data,
-                           bytes.len);
+    scribe->app.message (group->user, group, source, i, bytes.data, bytes.len);
     g_bytes_unref (data);
   }
 }
@@ -239,10 +240,34 @@ void
 ss_log_replay (SsGroup *group)
 {
   SsOrdered *ordered = group->ordered;
-  if (!ordered || !ordered->is_synced)
+  if (!ordered || !ordered->is_synced || ordered->is_replaying)
     return; /* it begins as far back when it is */
+  unsigned n = ordered->logs->len;
+  SsId *sources = g_new (SsId, n);
+  for (unsigned i = 0; i < n; i++)
+    sources[i] = ((SsSourceLog *) g_ptr_array_index (ordered->logs, i))->id;
+  ordered->is_replaying = true;
+  for (unsigned i = 0; i < n && !group->is_dead; i++)
+    if (ss_log_find (group, &sources[i]))
+      replay (group, &sources[i]);
+  ordered->is_replaying = false;
   for (unsigned i = 0; !group->is_dead && i < ordered->logs->len; i++)
-    replay (group, g_ptr_array_index (ordered->logs, i));
+    advance (group, g_ptr_array_index (ordered->logs, i));
+  g_free (sources);
+}
+
+void
+ss_log_drop_strangers (SsGroup *group)
+{
+  GPtrArray *logs = group->ordered ? group->ordered->logs : NULL;
+  for (unsigned i = 0; logs && i < logs->len;) {
+    const SsSourceLog *log = g_ptr_array_index (logs, i);
+    if (log->entries->len > 0
+        && !ss_signed_is_allowed (group, entry_at (log, 0)->data))
+      g_ptr_array_remove_index (logs, i);
+    else
+      i++;
+  }
 }
 
 void

@@ -238,6 +238,7 @@ typedef struct {
   bool has_credential;
   SsCredential credential; /* for them */
   bool is_synced;          /* knows where the sources stand */
+  bool is_replaying;       /* the past to a new member: what is new waits */
   bool is_ready;           /* root: knows what the replicas hold */
   unsigned n_awaited;      /* root, not ready: their answers */
   bool is_asking; /* child: the new parent has not said how far it is */
@@ -525,6 +526,8 @@ void ss_log_sync (SsGroup *group, const SsContact *to, uint8_t flags);
 void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
 /* To an application that joins a group which this node has carried. */
 void ss_log_replay (SsGroup *group);
+/* The group has an owner now: logs of those that may not publish go. */
+void ss_log_drop_strangers (SsGroup *group);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
 void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */
@@ -547,6 +550,8 @@ GBytes *ss_signed_make (const SsGroup *group, uint32_t epoch, uint32_t sequence,
 /* Is it the source's, and may that publish here? Counts those that fail. */
 bool ss_signed_check (SsGroup *group, const SsId *source, uint32_t epoch,
                       uint32_t sequence, const SsWireBytes *bytes);
+/* May the source of one that was checked publish in the group as it is now? */
+bool ss_signed_is_allowed (const SsGroup *group, GBytes *bytes);
 /* The message in it; it lives as long as the bytes. */
 SsWireBytes ss_signed_data (GBytes *bytes);
 

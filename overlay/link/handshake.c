@@ -304,7 +304,9 @@ send_initiation (SsLink *link, SsLinkPeer *peer)
   const SsPeerWork *work = peer->work;
   SsContact confirmed = peer->contact;
   bool is_call =
-      ss_addr_is_set (&work->relay) && work->handshake->tries % 2 == 1;
+      ss_addr_is_set (&work->relay) && work->handshake->tries % 2 == 1
+      && (ss_link_relay_is_known (link, &work->relay)
+          || unconfirmed_when (link, &work->relay) <= link->env->now);
   if (is_call) {
     peer->contact.addr = work->relay;
     peer->contact.flags |= PEER_VIA;

@@ -40,6 +40,12 @@ kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   };
   if (!ss_pastry_is_self (pastry, &to->id))
     ss_pastry_watch (pastry, &to->id, protocol);
+  /* A contact that came in a message is hearsay; one that is known is not. */
+  SsContact known;
+  if (how->class == SS_CLASS_KBR_CONTROL
+      && !ss_link_has_session (pastry->link, &to->id)
+      && ss_pastry_find (pastry, &to->id, &known))
+    to = &known;
   return ss_link_send (pastry->link, to, &link_how, head, head_len, body);
 }
 

@@ -44,6 +44,8 @@ ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, SsDoubt why)
       && ss_leafset_find (&pastry->leafset, &peer->id) != NULL)
     why = SS_DOUBT_LATE;
   SsSuspect suspect = { .contact = *peer, .why = (uint8_t) why };
+  /* Where it is known to be, whatever address was tried in vain. */
+  ss_pastry_find (pastry, &peer->id, &suspect.contact);
   g_array_append_val (pastry->suspects, suspect);
   send_probe (pastry, &g_array_index (pastry->suspects, SsSuspect,
                                       pastry->suspects->len - 1));
@@ -77,8 +79,13 @@ ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message)
     return;
   ss_pastry_doubt (pastry, &contact, SS_DOUBT_TOLD);
   SsSuspect *suspect = find_suspect (pastry, &message->id);
-  if (suspect != NULL && suspect->is_estranged) {
-    suspect->retry = ss_pastry_env (pastry)->now;
+  /* Sooner than it would have been: but who has been asked has his time to
+   * answer, however often this is said. */
+  if (suspect != NULL && suspect->is_estranged && suspect->retry < SS_NEVER) {
+    SsTime asked = suspect->retry - suspect->pause;
+    suspect->pause = SS_ESTRANGED_MIN;
+    suspect->retry = MIN (suspect->retry, MAX (ss_pastry_env (pastry)->now,
+                                               asked + SS_ESTRANGED_MIN));
     ss_pastry_arm_work (pastry);
   }
   if (suspect != NULL)
@@ -385,6 +392,11 @@ ss_pastry_restart_suspects (SsPastry *pastry)
     suspect->rounds = 0;
     suspect->misses = 0;
     send_probe (pastry, suspect);
+    if (suspect->is_estranged) {
+      suspect->pause = SS_ESTRANGED_MIN;
+      suspect->retry = ss_pastry_env (pastry)->now + suspect->pause;
+      ss_pastry_arm_work (pastry);
+    }
   }
 }
 

@@ -194,6 +194,7 @@ ss_pastry_reroute (SsPastry *pastry, const SsId *gone)
     ss_link_cancel (pastry->link, gone, SS_PROTOCOL_OVERLAY, route->token);
     g_ptr_array_remove_index (pastry->pending, i);
     n--;
+    take_back (route);
     step (pastry, route, NULL);
     n = MIN (n, pastry->pending->len);
   }
