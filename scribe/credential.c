@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/signed_text.h"
 #include "scribe/state.h"
 
 /* What is signed, by whom: no signature of the one kind is one of the other. */
@@ -18,35 +19,13 @@ ss_group_id_of (const SsKey *owner, const char *name)
   return ss_id_of_parts (parts, G_N_ELEMENTS (parts));
 }
 
-typedef struct {
-  uint8_t bytes[sizeof MESSAGE_LABEL + SS_ID_LEN + 8 + SS_SCRIBE_MESSAGE_MAX];
-  size_t len;
-} Text;
-
-static void
-add (Text *text, const void *data, size_t len)
-{
-  g_assert (text->len + len <= sizeof text->bytes);
-  if (len > 0)
-    memcpy (text->bytes + text->len, data, len);
-  text->len += len;
-}
-
-static void
-add_number (Text *text, uint32_t number)
-{
-  uint8_t bytes[4] = { (uint8_t) (number >> 24), (uint8_t) (number >> 16),
-                       (uint8_t) (number >> 8), (uint8_t) number };
-  add (text, bytes, sizeof bytes);
-}
-
-static Text
+static SsSignedText
 credential_text (const SsId *group_id, const SsKey *publisher)
 {
-  Text text = { .len = 0 };
-  add (&text, CREDENTIAL_LABEL, sizeof CREDENTIAL_LABEL);
-  add (&text, group_id->b, sizeof group_id->b);
-  add (&text, publisher->b, sizeof publisher->b);
+  SsSignedText text;
+  ss_signed_text_init (&text, CREDENTIAL_LABEL);
+  ss_signed_text_add (&text, group_id->b, sizeof group_id->b);
+  ss_signed_text_add (&text, publisher->b, sizeof publisher->b);
   return text;
 }
 
@@ -54,7 +33,7 @@ SsCredential
 ss_credential_make (const SsSigner *owner, const SsId *group_id,
                     const SsKey *publisher)
 {
-  Text text = credential_text (group_id, publisher);
+  SsSignedText text = credential_text (group_id, publisher);
   SsCredential credential;
   ss_signer_sign (owner, text.bytes, text.len, credential.signature);
   return credential;
@@ -64,36 +43,57 @@ bool
 ss_credential_check (const SsCredential *credential, const SsKey *owner,
                      const SsId *group_id, const SsKey *publisher)
 {
-  Text text = credential_text (group_id, publisher);
+  SsSignedText text = credential_text (group_id, publisher);
   return ss_signer_verify (owner, text.bytes, text.len, credential->signature);
 }
 
 /* Messages. */
 
-static Text
+static SsSignedText
 message_text (const SsGroup *group, uint32_t epoch, uint32_t sequence,
               const SsWireBytes *data)
 {
-  Text text = { .len = 0 };
-  add (&text, MESSAGE_LABEL, sizeof MESSAGE_LABEL);
-  add (&text, group->id.b, sizeof group->id.b);
-  add_number (&text, epoch);
-  add_number (&text, sequence);
-  add (&text, data->data, data->len);
+  SsSignedText text;
+  ss_signed_text_init (&text, MESSAGE_LABEL);
+  ss_signed_text_add (&text, group->id.b, sizeof group->id.b);
+  ss_signed_text_add_u32 (&text, epoch);
+  ss_signed_text_add_u32 (&text, sequence);
+  ss_signed_text_add (&text, data->data, data->len);
   return text;
+}
+
+/* Who forwards for strangers does not know the owner: members do. */
+static bool
+is_allowed (const SsGroup *group, const SsKey *source,
+            const SsWireBytes *credential)
+{
+  const SsFamilyConfig *config = &group->family->config;
+  SsCredential owners;
+  if (!config->is_owned || ss_key_equal (&config->owner, source))
+    return true;
+  if (credential->len != sizeof owners.signature)
+    return false;
+  memcpy (owners.signature, credential->data, sizeof owners.signature);
+  return ss_credential_check (&owners, &config->owner, &group->id, source);
+}
+
+/* This node's own; empty: it has none. */
+static SsWireBytes
+own_credential (const SsGroup *group)
+{
+  const SsOrdered *ordered = group->ordered;
+  if (!ordered || !ordered->has_credential)
+    return (SsWireBytes){ NULL, 0 };
+  return (SsWireBytes){ ordered->credential.signature,
+                        sizeof ordered->credential.signature };
 }
 
 bool
 ss_signed_may_publish (const SsGroup *group)
 {
-  const SsFamilyConfig *config = &group->family->config;
-  if (!config->signer)
-    return false;
-  if (!config->is_owned || ss_key_equal (&config->owner, &config->signer->key))
-    return true;
-  return group->ordered && group->ordered->has_credential
-         && ss_credential_check (&group->ordered->credential, &config->owner,
-                                 &group->id, &config->signer->key);
+  const SsSigner *signer = group->family->config.signer;
+  SsWireBytes credential = own_credential (group);
+  return signer && is_allowed (group, &signer->key, &credential);
 }
 
 GBytes *
@@ -102,34 +102,14 @@ ss_signed_make (const SsGroup *group, uint32_t epoch, uint32_t sequence,
 {
   const SsFamilyConfig *config = &group->family->config;
   SsMsgScribeSigned message = { .source = config->signer->key,
+                                .credential = own_credential (group),
                                 .data = { data, (uint16_t) len } };
-  const SsOrdered *ordered = group->ordered;
-  if (ordered->has_credential)
-    message.credential = (SsWireBytes){ ordered->credential.signature,
-                                        sizeof ordered->credential.signature };
-  Text text = message_text (group, epoch, sequence, &message.data);
+  SsSignedText text = message_text (group, epoch, sequence, &message.data);
   ss_signer_sign (config->signer, text.bytes, text.len, message.signature);
   uint8_t encoded[SS_MSG_SCRIBE_SIGNED_MAX];
   size_t n = ss_msg_scribe_signed_encode (&message, encoded, sizeof encoded);
   g_assert (n > 0);
   return g_bytes_new (encoded, n);
-}
-
-/* May its source publish here? Who forwards for strangers does not know the
- * owner: members do. */
-static bool
-is_allowed (const SsGroup *group, const SsMsgScribeSigned *message)
-{
-  const SsFamilyConfig *config = &group->family->config;
-  if (!config->is_owned || ss_key_equal (&config->owner, &message->source))
-    return true;
-  SsCredential credential;
-  if (message->credential.len != sizeof credential.signature)
-    return false;
-  memcpy (credential.signature, message->credential.data,
-          sizeof credential.signature);
-  return ss_credential_check (&credential, &config->owner, &group->id,
-                              &message->source);
 }
 
 bool
@@ -141,11 +121,11 @@ ss_signed_check (SsGroup *group, const SsId *source, uint32_t epoch,
       ss_msg_scribe_signed_decode (bytes->data, bytes->len, &message);
   if (is_good) {
     SsId id = ss_id_of_key (&message.source);
-    Text text = message_text (group, epoch, sequence, &message.data);
+    SsSignedText text = message_text (group, epoch, sequence, &message.data);
     is_good = ss_id_equal (&id, source)
               && ss_signer_verify (&message.source, text.bytes, text.len,
                                    message.signature)
-              && is_allowed (group, &message);
+              && is_allowed (group, &message.source, &message.credential);
   }
   if (!is_good)
     ss_count (group->scribe->env, SCRIBE_PACKETS_REJECTED);
@@ -160,7 +140,7 @@ ss_signed_is_allowed (const SsGroup *group, GBytes *bytes)
   SsMsgScribeSigned message;
   bool is_good = ss_msg_scribe_signed_decode (encoded, len, &message);
   g_assert (is_good);
-  return is_allowed (group, &message);
+  return is_allowed (group, &message.source, &message.credential);
 }
 
 SsWireBytes

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/signed_text.h"
+
 #define PREFIX "splitstream record 1"
 
 enum { FLAG_TOMBSTONE = 1 };
@@ -66,37 +68,22 @@ ss_record_slot (const SsStoreRecord *record, SsSlotKind kind)
   return ss_store_own_slot (&fingerprint, record->name);
 }
 
-/* What is signed: a prefix that no other signature of the key starts with,
- * then fixed lengths, then the name with its length, then the value. */
-typedef struct {
-  uint8_t bytes[sizeof PREFIX + SS_KEY_LEN + 8 + 1 + 1 + SS_STORE_NAME_MAX
-                + SS_STORE_VALUE_MAX];
-  size_t len;
-} Signed;
-
+/* What is signed: fixed lengths, then the name with its length, then the
+ * value. */
 static void
-add (Signed *text, const void *data, size_t len)
-{
-  g_assert (text->len + len <= sizeof text->bytes);
-  memcpy (text->bytes + text->len, data, len);
-  text->len += len;
-}
-
-static void
-signed_text (const SsStoreRecord *record, Signed *ret_text)
+signed_text (const SsStoreRecord *record, SsSignedText *ret_text)
 {
   uint64_t version = GUINT64_TO_BE (record->version);
   uint8_t flags = record->tombstone ? FLAG_TOMBSTONE : 0;
   uint8_t name_len = (uint8_t) strlen (record->name);
 
-  ret_text->len = 0;
-  add (ret_text, PREFIX, sizeof PREFIX);
-  add (ret_text, record->key.b, SS_KEY_LEN);
-  add (ret_text, &version, sizeof version);
-  add (ret_text, &flags, sizeof flags);
-  add (ret_text, &name_len, sizeof name_len);
-  add (ret_text, record->name, name_len);
-  add (ret_text, record->value, record->value_len);
+  ss_signed_text_init (ret_text, PREFIX);
+  ss_signed_text_add (ret_text, record->key.b, SS_KEY_LEN);
+  ss_signed_text_add (ret_text, &version, sizeof version);
+  ss_signed_text_add (ret_text, &flags, sizeof flags);
+  ss_signed_text_add (ret_text, &name_len, sizeof name_len);
+  ss_signed_text_add (ret_text, record->name, name_len);
+  ss_signed_text_add (ret_text, record->value, record->value_len);
 }
 
 void
@@ -105,7 +92,7 @@ ss_store_record_sign (SsStoreRecord *record, const SsSigner *signer)
   g_assert (ss_store_name_is_valid (record->name));
   g_assert (record->value_len <= SS_STORE_VALUE_MAX);
   g_assert (!record->tombstone || record->value_len == 0);
-  Signed text;
+  SsSignedText text;
 
   record->key = signer->key;
   signed_text (record, &text);
@@ -115,7 +102,7 @@ ss_store_record_sign (SsStoreRecord *record, const SsSigner *signer)
 bool
 ss_record_verify (const SsStoreRecord *record)
 {
-  Signed text;
+  SsSignedText text;
 
   signed_text (record, &text);
   return ss_signer_verify (&record->key, text.bytes, text.len,
