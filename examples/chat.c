@@ -164,7 +164,7 @@ chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
 {
   Chat *chat = g_new0 (Chat, 1);
   *chat = (Chat){ .self = self, .heard = heard, .user = user };
-  chat->scribe = ss_scribe_new (env, kbr, &chat_app, chat);
+  chat->scribe = ss_scribe_new (env, kbr, CHAT_PROTOCOL, &chat_app, chat);
   chat->rooms = g_ptr_array_new ();
   return chat;
 }
@@ -177,10 +177,4 @@ chat_free (Chat *chat)
     g_free (g_ptr_array_index (chat->rooms, i));
   g_ptr_array_free (chat->rooms, TRUE);
   g_free (chat);
-}
-
-void
-chat_timer (Chat *chat, SsTimer *timer)
-{
-  ss_scribe_timer (chat->scribe, timer);
 }

@@ -10,9 +10,10 @@
 
 #include "scribe/scribe.h"
 
-#define CHAT_TEXT_MAX  400 /* bytes */
-#define CHAT_ROOMS_MAX 64  /* own and carried ones, on one node */
-#define CHAT_BACKLOG   20  /* lines of each speaker that a newcomer gets */
+#define CHAT_PROTOCOL  ((SsProtocol) 6) /* a number of its own */
+#define CHAT_TEXT_MAX  400              /* bytes */
+#define CHAT_ROOMS_MAX 64               /* own and carried ones, on one node */
+#define CHAT_BACKLOG   20 /* lines of each speaker that a newcomer gets */
 
 typedef struct Chat Chat;
 typedef struct ChatRoom ChatRoom;
@@ -22,11 +23,11 @@ typedef void (*ChatHeard) (void *user, ChatRoom *room, const SsId *speaker,
                            const char *text);
 
 /* Registers itself with the overlay; to be freed before it. The signer is
- * the node's identity, and has to last. */
+ * the node's identity, and has to last. Its timers are Scribe's: whoever
+ * drives the node hands those that are due to ss_scribe_timer. */
 Chat *chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
                 void *user);
 void chat_free (Chat *chat);
-void chat_timer (Chat *chat, SsTimer *timer); /* of SS_LAYER_SCRIBE */
 
 /* What the room's owner gives to who may speak. */
 SsCredential chat_invite (const SsSigner *owner, const char *name,

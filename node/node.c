@@ -550,7 +550,7 @@ dispatch_timer (SsNode *node, SsTimer *timer)
     ss_store_timer (node->store, timer);
     break;
   case SS_LAYER_SCRIBE:
-    ss_splitstream_scribe_timer (node->splitstream, timer);
+    ss_scribe_timer (timer);
     break;
   case SS_LAYER_SPLITSTREAM:
     ss_splitstream_timer (node->splitstream, timer);

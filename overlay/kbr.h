@@ -18,7 +18,8 @@
 #define SS_KBR_MESSAGE_MAX 1060
 #define SS_KBR_DIRECT_MAX  1190
 
-/* Protocol numbers, shared with the link. */
+/* Protocol numbers, shared with the link. Those without a name are for
+ * applications besides the node's own. */
 typedef enum {
   SS_PROTOCOL_OVERLAY = 0,
   SS_PROTOCOL_STORE = 1,

@@ -46,7 +46,6 @@ typedef struct {
 struct SsAnycasts {
   GArray *searches; /* Search, in the order they were begun */
   GArray *steps;    /* Step, likewise */
-  SsTimer timer;    /* to the earliest `next` */
 };
 
 static void walk (SsScribe *scribe, SsMsgScribeAnycast *message);
@@ -58,7 +57,6 @@ get (SsScribe *scribe)
     SsAnycasts *anycasts = scribe->anycasts = g_new0 (SsAnycasts, 1);
     anycasts->searches = g_array_new (FALSE, FALSE, sizeof (Search));
     anycasts->steps = g_array_new (FALSE, FALSE, sizeof (Step));
-    ss_timer_init (&anycasts->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_ANYCAST);
   }
   return scribe->anycasts;
 }
@@ -69,7 +67,7 @@ ss_anycast_free (SsScribe *scribe)
   SsAnycasts *anycasts = scribe->anycasts;
   if (!anycasts)
     return;
-  ss_timers_disarm (&scribe->env->timers, &anycasts->timer);
+  ss_timers_disarm (&scribe->env->timers, &scribe->anycast_timer);
   for (unsigned i = 0; i < anycasts->searches->len; i++)
     g_bytes_unref (g_array_index (anycasts->searches, Search, i).data);
   for (unsigned i = 0; i < anycasts->steps->len; i++)
@@ -88,7 +86,7 @@ arm (SsScribe *scribe)
   SsTime at = SS_NEVER;
   for (unsigned i = 0; i < scribe->anycasts->searches->len; i++)
     at = MIN (at, g_array_index (scribe->anycasts->searches, Search, i).next);
-  ss_timers_arm (&scribe->env->timers, &scribe->anycasts->timer, at);
+  ss_timers_arm (&scribe->env->timers, &scribe->anycast_timer, at);
 }
 
 uint32_t
@@ -210,7 +208,7 @@ begin (SsScribe *scribe, Search *search)
     size_t n = ss_msg_scribe_anycast_encode (&message, buf, sizeof buf);
     g_assert (n > 0);
     /* Without a ring there is no way: it is tried again. */
-    ss_kbr_route (scribe->kbr, SS_PROTOCOL_SCRIBE, &message.group, NULL, 0, buf,
+    ss_kbr_route (scribe->kbr, scribe->protocol, &message.group, NULL, 0, buf,
                   n);
   }
   g_bytes_unref (kept);
@@ -417,7 +415,7 @@ send_on (SsScribe *scribe, const SsContact *to, SsMsgScribeAnycast *message)
     .reliable = true,
     .token = step.token,
   };
-  if (ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, &how, data, len, NULL))
+  if (ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL))
     g_array_append_val (anycasts->steps, step);
   else
     g_bytes_unref (step.message);
@@ -516,7 +514,7 @@ ss_anycast_outcome (SsScribe *scribe, const SsContact *to, uint64_t token,
   GBytes *bytes = step->message;
   g_array_remove_index (steps, index);
   if (outcome == SS_KBR_LATE)
-    ss_kbr_cancel (scribe->kbr, SS_PROTOCOL_SCRIBE, &to->id, token);
+    ss_kbr_cancel (scribe->kbr, scribe->protocol, &to->id, token);
   if (outcome != SS_KBR_ACKED) {
     gsize len;
     const uint8_t *data = g_bytes_get_data (bytes, &len);

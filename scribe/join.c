@@ -186,7 +186,7 @@ send_join (SsGroup *group)
     ss_scribe_send (scribe, &to, data, len);
   else
     ss_kbr_route (
-        scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
+        scribe->kbr, scribe->protocol, &group->id, NULL,
         group->family->config.mode == SS_GROUP_LIVE ? SS_ROUTE_PROVISIONAL : 0,
         data, len);
 }

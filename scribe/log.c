@@ -147,8 +147,7 @@ ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
   g_assert (len > 0);
   head[0] = type;
   SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL, .reliable = true };
-  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, &how, head, len,
-                      data);
+  return ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, head, len, data);
 }
 
 /* Forgets what is older than anybody's repair. */

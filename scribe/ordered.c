@@ -112,7 +112,7 @@ submit (SsGroup *group, SsSubmission *submission)
     .reliable = true,
     .token = submission->token,
   };
-  if (!ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, &group->root, &how, head,
+  if (!ss_kbr_send (scribe->kbr, scribe->protocol, &group->root, &how, head,
                     len, submission->data))
     submission->token = 0;
 }
@@ -205,7 +205,7 @@ ss_ordered_root_lost (SsGroup *group)
   for (unsigned i = 0; i < ordered->submissions->len; i++) {
     SsSubmission *submission = submission_at (group, i);
     if (submission->token)
-      ss_kbr_cancel (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &root.id,
+      ss_kbr_cancel (group->scribe->kbr, group->scribe->protocol, &root.id,
                      submission->token);
     submission->token = 0;
   }

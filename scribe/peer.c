@@ -167,8 +167,8 @@ send_tags (SsScribe *scribe, SsNeighbour *neighbour,
     .token = ss_scribe_token (scribe, NULL),
   };
   message->n_tags = 0;
-  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, &neighbour->contact,
-                      &how, data, len, NULL);
+  return ss_kbr_send (scribe->kbr, scribe->protocol, &neighbour->contact, &how,
+                      data, len, NULL);
 }
 
 static void

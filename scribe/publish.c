@@ -30,7 +30,7 @@ remove_at (SsGroup *group, unsigned index)
 {
   SsOutgoing *entry = outgoing_at (group, index);
   if (entry->token)
-    ss_kbr_cancel (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &entry->to,
+    ss_kbr_cancel (group->scribe->kbr, group->scribe->protocol, &entry->to,
                    entry->token);
   g_bytes_unref (entry->packet);
   g_array_remove_index (group->outbox, index);
@@ -122,7 +122,7 @@ ss_publish_find_root (SsGroup *group)
   ss_group_info (group, &message.info);
   uint8_t data[SS_MSG_SCRIBE_FIND_ROOT_MAX];
   size_t len = ss_msg_scribe_find_root_encode (&message, data, sizeof data);
-  ss_kbr_route (scribe->kbr, SS_PROTOCOL_SCRIBE, &group->id, NULL,
+  ss_kbr_route (scribe->kbr, scribe->protocol, &group->id, NULL,
                 ss_group_is_ordered (group) ? 0 : SS_ROUTE_PROVISIONAL, data,
                 len);
 }
@@ -321,7 +321,7 @@ ss_publish_root_lost (SsGroup *group)
     SsOutgoing *entry = outgoing_at (group, i);
     if (entry->for_deputy || entry->token == 0)
       continue;
-    ss_kbr_cancel (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &entry->to,
+    ss_kbr_cancel (group->scribe->kbr, group->scribe->protocol, &entry->to,
                    entry->token);
     entry->token = 0;
   }

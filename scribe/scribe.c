@@ -8,11 +8,13 @@
 static const SsKbrApp kbr_app;
 
 SsScribe *
-ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
+ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
+               const SsScribeApp *app, void *app_user)
 {
   SsScribe *scribe = g_new0 (SsScribe, 1);
   scribe->env = env;
   scribe->kbr = kbr;
+  scribe->protocol = protocol;
   scribe->app = *app;
   scribe->app_user = app_user;
   scribe->groups = g_ptr_array_new ();
@@ -21,7 +23,9 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
   scribe->dead = g_ptr_array_new ();
   scribe->leave_until = SS_NEVER;
   ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
-  ss_kbr_register (kbr, SS_PROTOCOL_SCRIBE, &kbr_app, scribe);
+  ss_timer_init (&scribe->anycast_timer, SS_LAYER_SCRIBE,
+                 SS_SCRIBE_TIMER_ANYCAST);
+  ss_kbr_register (kbr, protocol, &kbr_app, scribe);
   return scribe;
 }
 
@@ -50,20 +54,29 @@ ss_scribe_free (SsScribe *scribe)
 }
 
 void
-ss_scribe_timer (SsScribe *scribe, SsTimer *timer)
+ss_scribe_timer (SsTimer *timer)
 {
-  ss_scribe_enter (scribe);
+  SsGroup *group = NULL;
+  SsScribe *scribe = NULL;
   switch ((SsScribeTimerKind) timer->kind) {
   case SS_SCRIBE_TIMER_SWEEP:
-    ss_neighbour_sweep (scribe);
-    break;
-  case SS_SCRIBE_TIMER_GROUP:
-    ss_group_timer (SS_CONTAINER_OF (timer, SsGroup, timer));
+    scribe = SS_CONTAINER_OF (timer, SsScribe, timer);
     break;
   case SS_SCRIBE_TIMER_ANYCAST:
-    ss_anycast_due (scribe);
+    scribe = SS_CONTAINER_OF (timer, SsScribe, anycast_timer);
+    break;
+  case SS_SCRIBE_TIMER_GROUP:
+    group = SS_CONTAINER_OF (timer, SsGroup, timer);
+    scribe = group->scribe;
     break;
   }
+  ss_scribe_enter (scribe);
+  if (group)
+    ss_group_timer (group);
+  else if (timer == &scribe->timer)
+    ss_neighbour_sweep (scribe);
+  else
+    ss_anycast_due (scribe);
   ss_scribe_exit (scribe);
 }
 
@@ -154,8 +167,7 @@ ss_scribe_send (SsScribe *scribe, const SsContact *to, const uint8_t *data,
 {
   g_assert (len > 0);
   SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL, .reliable = true };
-  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, &how, data, len,
-                      NULL);
+  return ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL);
 }
 
 bool
@@ -170,7 +182,7 @@ ss_scribe_send_packet (SsScribe *scribe, const SsContact *to, uint8_t type,
   size_t len = ss_msg_scribe_data_encode (&message, head, sizeof head);
   g_assert (len > 0);
   head[0] = type;
-  return ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, to, how, head, len,
+  return ss_kbr_send (scribe->kbr, scribe->protocol, to, how, head, len,
                       packet);
 }
 

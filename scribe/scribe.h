@@ -118,10 +118,13 @@ typedef struct {
 #define SS_FAMILY_CHILDREN 30 /* twice the rate of a stream of 15 + 1 */
 #define SS_GROUP_HISTORY   128
 
-SsScribe *ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app,
-                         void *app_user);
+/* Each application of a node has an SsScribe, under a protocol number of its
+ * own: only nodes of the same application carry its groups. */
+SsScribe *ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
+                         const SsScribeApp *app, void *app_user);
 void ss_scribe_free (SsScribe *scribe);
-void ss_scribe_timer (SsScribe *scribe, SsTimer *timer);
+/* A timer of SS_LAYER_SCRIBE is due: it knows whose it is. */
+void ss_scribe_timer (SsTimer *timer);
 /* Leaves every group in an orderly way: parents and children are told, each
  * child being given this node's parent to go to. */
 void ss_scribe_leave_all (SsScribe *scribe);

@@ -298,6 +298,7 @@ typedef struct SsAnycasts SsAnycasts;
 struct SsScribe {
   SsEnv *env;
   SsKbr *kbr;
+  SsProtocol protocol; /* the application's, in the overlay */
   SsScribeApp app;
   void *app_user;
   GPtrArray *groups; /* SsGroup, by id */
@@ -307,8 +308,9 @@ struct SsScribe {
   SsFamily *adopted;         /* of groups that the application gave none; */
   SsFamily *adopted_ordered; /* each made with the first of them */
   SsAnycasts *anycasts;      /* NULL: none so far */
-  SsTimer timer;
-  unsigned depth; /* of nested entries */
+  SsTimer timer;             /* the neighbours' */
+  SsTimer anycast_timer;     /* to the earliest search that is due */
+  unsigned depth;            /* of nested entries */
   uint16_t tokens;
   bool is_leaving;
   SsTime leave_until;

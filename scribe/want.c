@@ -171,8 +171,8 @@ send_request (SsGroup *group, Request *request)
   uint8_t data[SS_MSG_SCRIBE_WANT_MAX];
   size_t len = ss_msg_scribe_want_encode (&request->message, data, sizeof data);
   SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
-  ss_kbr_send (group->scribe->kbr, SS_PROTOCOL_SCRIBE, &request->to, &how, data,
-               len, NULL);
+  ss_kbr_send (group->scribe->kbr, group->scribe->protocol, &request->to, &how,
+               data, len, NULL);
   ss_count_add (group->scribe->env, SCRIBE_WANTS, request->message.n_sequences);
   request->message.n_sequences = 0;
 }
@@ -455,7 +455,7 @@ ss_want_handle (SsScribe *scribe, const SsContact *from,
   uint8_t data[SS_MSG_SCRIBE_NOT_HAVE_MAX];
   size_t len = ss_msg_scribe_not_have_encode (&answer, data, sizeof data);
   SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
-  ss_kbr_send (scribe->kbr, SS_PROTOCOL_SCRIBE, from, &how, data, len, NULL);
+  ss_kbr_send (scribe->kbr, scribe->protocol, from, &how, data, len, NULL);
 }
 
 void

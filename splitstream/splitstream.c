@@ -157,7 +157,8 @@ ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
   ss_timer_init (&splitstream->reap_timer, SS_LAYER_SPLITSTREAM,
                  SS_SPLITSTREAM_TIMER_REAP);
   ss_kbr_register (kbr, SS_PROTOCOL_SPLITSTREAM, &kbr_app, splitstream);
-  splitstream->scribe = ss_scribe_new (env, kbr, &scribe_app, splitstream);
+  splitstream->scribe =
+      ss_scribe_new (env, kbr, SS_PROTOCOL_SCRIBE, &scribe_app, splitstream);
   return splitstream;
 }
 
@@ -207,12 +208,6 @@ ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer)
     return;
   }
   g_assert_not_reached ();
-}
-
-void
-ss_splitstream_scribe_timer (SsSplitStream *splitstream, SsTimer *timer)
-{
-  ss_scribe_timer (splitstream->scribe, timer);
 }
 
 void

@@ -93,8 +93,6 @@ SsSplitStream *ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
                                    const SsStationUpcalls *upcalls, void *user);
 void ss_splitstream_free (SsSplitStream *splitstream);
 void ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer);
-/* splitstream owns the node's SsScribe; its timers come through here. */
-void ss_splitstream_scribe_timer (SsSplitStream *splitstream, SsTimer *timer);
 void
 ss_splitstream_leave (SsSplitStream *splitstream); /* orderly, all groups */
 /* Does anybody still take packets from this node, if only until it has

@@ -200,7 +200,7 @@ run_timers (World *world, Node *node)
   node->env.now = world->now;
   SsTimer *timer;
   while ((timer = ss_timers_pop (&node->env.timers, world->now)))
-    ss_scribe_timer (node->scribe, timer);
+    ss_scribe_timer (timer);
   if (node->is_joined && node->next_tick <= world->now) {
     node->next_tick = world->now + APP_TICK;
     app_tick (node);
@@ -276,7 +276,8 @@ node_new (World *world, unsigned index)
   node->contact.flags = SS_PEER_REACHABLE;
   node->unacked = g_array_new (FALSE, FALSE, sizeof (Unacked));
   node->taken = g_hash_table_new (NULL, NULL);
-  node->scribe = ss_scribe_new (&node->env, &node->kbr, &app_double, node);
+  node->scribe = ss_scribe_new (&node->env, &node->kbr, SS_PROTOCOL_SCRIBE,
+                                &app_double, node);
   SsFamilyConfig config = {
     .info = "hello",
     .info_len = 5,

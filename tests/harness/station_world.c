@@ -100,7 +100,8 @@ world_time (const StationNode *node, SsTime time)
 /* Scribe's functions. */
 
 SsScribe *
-ss_scribe_new (SsEnv *env, SsKbr *kbr, const SsScribeApp *app, void *app_user)
+ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
+               const SsScribeApp *app, void *app_user)
 {
   SsScribe *scribe = g_new0 (SsScribe, 1);
   scribe->node = (StationNode *) (void *) kbr;
@@ -133,7 +134,7 @@ ss_scribe_free (SsScribe *scribe)
 }
 
 void
-ss_scribe_timer (SsScribe *scribe, SsTimer *timer)
+ss_scribe_timer (SsTimer *timer)
 {
   g_assert_not_reached ();
 }

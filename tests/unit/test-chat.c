@@ -45,7 +45,7 @@ on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
 static void
 on_timer (void *user, SsTimer *timer)
 {
-  chat_timer (user, timer);
+  ss_scribe_timer (timer);
 }
 
 static void
