@@ -256,8 +256,13 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
   node->kbr = ss_pastry_kbr (node->pastry);
   ss_kbr_register (node->kbr, SS_PROTOCOL_NODE, &node_app, node);
   node->store = ss_store_new (&node->env, node->kbr, &store_upcalls, node);
+
+  const SsSplitStreamConfig splitstream_config = {
+    .is_relay = config->is_relay,
+    .children_max = config->children_max,
+  };
   node->splitstream = ss_splitstream_new (
-      &node->env, node->kbr, config->is_relay, &station_upcalls, node);
+      &node->env, node->kbr, &splitstream_config, &station_upcalls, node);
   ss_bootstrap_init (node);
   ss_timer_init (&node->leave_timer, SS_LAYER_NODE, SS_NODE_TIMER_LEAVE);
   return node;

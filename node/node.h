@@ -21,6 +21,7 @@ typedef struct {
   bool is_relay;             /* ss-node: volunteers to forward */
   SsAddr advertise;          /* unset: the address that peers observe */
   uint64_t upload_bps;       /* 0: no cap */
+  unsigned children_max;     /* of SsSplitStreamConfig */
   const SsAddr *machine;     /* the machine's IP addresses (copied): there */
   unsigned n_machine;        /*   many nodes may be, behind one address */
   SsTime wall_offset;        /* UNIX ns = now + wall_offset */

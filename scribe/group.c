@@ -15,6 +15,9 @@ ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
   family->config = *config;
   if (family->config.children_max == 0)
     family->config.children_max = SS_FAMILY_CHILDREN;
+  if (family->config.children_hard == 0)
+    family->config.children_hard =
+        family->config.children_max * SS_FAMILY_HARD_FACTOR;
   if (family->config.history_max == 0)
     family->config.history_max = SS_GROUP_HISTORY;
   return family;

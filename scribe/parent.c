@@ -145,10 +145,8 @@ has_room (SsGroup *group, bool must)
     }
     return group->is_root;
   }
-  unsigned max = family->config.children_max;
-  if (must)
-    max *= SS_GROUP_HARD_FACTOR;
-  return family->n_children < max;
+  return family->n_children
+         < (must ? family->config.children_hard : family->config.children_max);
 }
 
 /* May a child of `other` make room for one of `group`? Those of a stripe that
@@ -290,8 +288,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   if (n == 0 && group->is_root) {
     /* A source whose deputy the joiner takes for dead, or a root without
      * children that is full elsewhere: better over the bound than lost. */
-    if (group->family->n_children
-        < group->family->config.children_max * SS_GROUP_HARD_FACTOR) {
+    if (group->family->n_children < group->family->config.children_hard) {
       take (group, joiner, join);
       return true;
     }

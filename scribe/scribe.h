@@ -99,6 +99,9 @@ typedef struct {
   /* Children over all groups of the family that this node takes before it
    * pushes down; 0: SS_FAMILY_CHILDREN. */
   unsigned children_max;
+  /* And never more than so many, whatever becomes of the joiner; 0:
+   * SS_FAMILY_HARD_FACTOR times children_max. */
+  unsigned children_hard;
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;
@@ -115,8 +118,9 @@ typedef struct {
   SsTime history_time;  /* and no older than this */
 } SsFamilyConfig;
 
-#define SS_FAMILY_CHILDREN 30 /* twice the rate of a stream of 15 + 1 */
-#define SS_GROUP_HISTORY   128
+#define SS_FAMILY_CHILDREN    30 /* twice the rate of a stream of 15 + 1 */
+#define SS_FAMILY_HARD_FACTOR 4
+#define SS_GROUP_HISTORY      128
 
 /* Each application of a node has an SsScribe, under a protocol number of its
  * own: only nodes of the same application carry its groups. */

@@ -27,7 +27,6 @@
 /* Bounds. */
 #define SS_SCRIBE_GROUPS_MAX     8192 /* groups on one node */
 #define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
-#define SS_GROUP_HARD_FACTOR     4    /* children at most, over children_max */
 #define SS_GROUP_WANTS_MAX       64   /* sequences wanted at once in a group */
 #define SS_GROUP_OTHERS_MAX      32   /* and so many more for others */
 #define SS_GROUP_ASKERS_MAX      64   /* peers to be answered later */

@@ -60,6 +60,10 @@ static const Option table[] = {
   OPTION ("kbits", 0, KIND_UNSIGNED, kbits, "of a stream of video; 0: Opus, 96",
           "N"),
   OPTION ("leaf-set", 0, KIND_UNSIGNED, leaf_set, "leaves of a node", "L"),
+  OPTION ("out", 0, KIND_UNSIGNED, out,
+          "children of a node over all stripes; 0: its own rule, or, in "
+          "forest, no bound",
+          "N"),
   OPTION ("latency", 0, KIND_MSEC, latency, "of the station", "MS"),
   OPTION ("parity", 'm', KIND_INT, parity, "stripes of parity", "M"),
   OPTION ("duration", 't', KIND_SEC, duration, "of the scenario's main part",

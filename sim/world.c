@@ -253,6 +253,7 @@ bring_up (SsWorld *world, SsMember *member, bool listens)
   SsNodeConfig config = {
     .is_relay = member->is_relay,
     .leaf_set = world->options.leaf_set,
+    .children_max = world->options.out,
     .wall_offset = WALL_OFFSET,
     .is_fresh = is_new,
     .may_stand_alone = member->index == 0,
@@ -304,6 +305,17 @@ ss_world_restart (SsWorld *world, unsigned index)
   g_assert (!member->is_up && ss_world_node (world, index) == NULL);
   g_clear_pointer (&member->hearing, g_free);
   bring_up (world, member, false);
+}
+
+void
+ss_world_listen (SsWorld *world, unsigned index)
+{
+  SsMember *member = ss_world_member (world, index);
+
+  g_assert (member->is_up && member->hearing == NULL);
+  ss_node_tick (ss_world_node (world, index), ss_world_now (world));
+  ss_air_listen (world, member);
+  ss_network_touch (world->network, index);
 }
 
 typedef struct {

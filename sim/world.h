@@ -32,6 +32,7 @@ typedef struct {
   SsTime session;    /* of churn: mean; 0: 2.3 h */
   double rate;       /* lookups a node and second */
   unsigned leaf_set; /* L; 0: the node's default */
+  unsigned out;      /* children of a node; 0: what it takes by itself */
   SsTime latency;
   unsigned kbits;  /* of a stream of video; 0: of Opus, 96 */
   int parity;      /* -1: scenarios that try several try all */
@@ -126,6 +127,8 @@ SsNode *ss_world_node (const SsWorld *world, unsigned index);
 unsigned ss_world_n_up (const SsWorld *world);
 /* A living member by lot that is not the publisher. */
 unsigned ss_world_pick (SsWorld *world);
+/* One that is up, and does not listen yet, does so from now on. */
+void ss_world_listen (SsWorld *world, unsigned index);
 void ss_world_kill (SsWorld *world, unsigned index);
 /* Unplugged: it goes on, but nothing comes or goes. It counts as dead. */
 void ss_world_silence (SsWorld *world, unsigned index);

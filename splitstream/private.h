@@ -172,7 +172,7 @@ typedef struct {
 struct SsSplitStream {
   SsEnv *env;
   SsKbr *kbr;
-  bool is_relay;
+  SsSplitStreamConfig config;
   SsStationUpcalls upcalls;
   void *user;
   SsScribe *scribe;

@@ -55,7 +55,7 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
   if (station != NULL && station->params.salt != params.salt)
     return false;
   if (station == NULL) {
-    if (!splitstream->is_relay && !is_root)
+    if (!splitstream->config.is_relay && !is_root)
       return false;
     if (n_relayed (splitstream) >= SS_STATIONS_RELAYED_MAX)
       return false;
@@ -142,13 +142,13 @@ on_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
 static const SsKbrApp kbr_app = { .direct = on_direct };
 
 SsSplitStream *
-ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
+ss_splitstream_new (SsEnv *env, SsKbr *kbr, const SsSplitStreamConfig *config,
                     const SsStationUpcalls *upcalls, void *user)
 {
   SsSplitStream *splitstream = g_new0 (SsSplitStream, 1);
   splitstream->env = env;
   splitstream->kbr = kbr;
-  splitstream->is_relay = is_relay;
+  splitstream->config = *config;
   splitstream->upcalls = *upcalls;
   splitstream->user = user;
   splitstream->stations = g_ptr_array_new ();

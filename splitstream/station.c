@@ -33,6 +33,8 @@ ss_station_open_family (SsStation *station)
 {
   SsFamilyConfig config = {
     .mode = SS_GROUP_LIVE,
+    .children_max = station->owner->config.children_max,
+    .children_hard = station->owner->config.children_max,
     .is_source = station->role == SS_ROLE_PUBLISHER,
     .history_max = SS_STATION_HISTORY_MAX,
     /* Longer than detection and repair, and a tune-in's reach. */

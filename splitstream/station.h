@@ -89,7 +89,17 @@ typedef struct {
 #define SS_STATION_SILENCE (2 * SS_SEC)
 #define SS_STATION_BEACON  (500 * SS_MSEC) /* publisher's idle packets */
 
-SsSplitStream *ss_splitstream_new (SsEnv *env, SsKbr *kbr, bool is_relay,
+#define SS_CHILDREN_UNBOUNDED UINT16_MAX
+
+typedef struct {
+  bool is_relay; /* volunteers to forward */
+  /* Over all stripes of a station this node has no more children than these;
+   * 0: what its own rule says. */
+  unsigned children_max;
+} SsSplitStreamConfig;
+
+SsSplitStream *ss_splitstream_new (SsEnv *env, SsKbr *kbr,
+                                   const SsSplitStreamConfig *config,
                                    const SsStationUpcalls *upcalls, void *user);
 void ss_splitstream_free (SsSplitStream *splitstream);
 void ss_splitstream_timer (SsSplitStream *splitstream, SsTimer *timer);

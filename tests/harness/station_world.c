@@ -523,8 +523,9 @@ station_world_add (StationWorld *world, bool is_relay)
   node->self.id = ss_id_of_key (&node->self.key);
   node->self.addr = ss_addr_v4 (0x0a000001 + node->index, 16160);
   node->frames = g_array_new (FALSE, FALSE, sizeof (StationFrame));
+  const SsSplitStreamConfig config = { .is_relay = is_relay };
   node->splitstream =
-      ss_splitstream_new (&node->env, &node->kbr, is_relay, &upcalls, node);
+      ss_splitstream_new (&node->env, &node->kbr, &config, &upcalls, node);
   return node;
 }
 

@@ -1,0 +1,227 @@
+/* The forest, seen whole. */
+#include "sim/forest.h"
+
+#include "sim/truth.h"
+
+#define NOBODY UINT32_MAX
+
+/* What a node believes of its place in one stripe's tree. */
+typedef struct {
+  uint32_t parent; /* NOBODY: none */
+  uint16_t children;
+  bool is_root;
+} Place;
+
+typedef struct {
+  SsWorld *world;
+  SsTruth *truth;
+  unsigned n;
+  Place *places;   /* SS_STRIPES of each member */
+  int32_t *depths; /* of one stripe; -1: does not end at the root */
+  uint32_t *way;   /* up, as far as it is not known */
+} Look;
+
+static uint32_t
+index_of (const Look *look, const SsId *id)
+{
+  unsigned place = ss_truth_place (look->truth, id);
+
+  if (place == look->truth->entries->len
+      || !ss_id_equal (&ss_truth_at (look->truth, place)->id, id))
+    return NOBODY;
+  return ss_truth_at (look->truth, place)->index;
+}
+
+static Place *
+place_of (const Look *look, unsigned index, unsigned stripe)
+{
+  return &look->places[index * SS_STRIPES + stripe];
+}
+
+static void
+read_places (Look *look)
+{
+  static const SsKey none;
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+
+  for (unsigned i = 0; i < look->n; i++) {
+    bool is_up = ss_world_member (look->world, i)->is_up;
+
+    if (is_up)
+      ss_node_stats (ss_world_node (look->world, i), stats);
+    for (unsigned j = 0; j < SS_STRIPES; j++) {
+      const SsStripeStats *stripe = &stats->station.stripes[j];
+
+      *place_of (look, i, j) = (Place){ .parent = NOBODY };
+      if (!is_up || !stats->has_station)
+        continue;
+      place_of (look, i, j)->children = (uint16_t) stripe->children;
+      place_of (look, i, j)->is_root = stripe->is_root;
+      if (!ss_key_equal (&stripe->parent.key, &none))
+        place_of (look, i, j)->parent = index_of (look, &stripe->parent.id);
+    }
+  }
+  g_free (stats);
+}
+
+enum { UNKNOWN = -2, LOST = -1 };
+
+/* How far a node is from the root; what is found on the way is kept. */
+static int32_t
+depth_of (const Look *look, unsigned index, unsigned stripe)
+{
+  unsigned n_way = 0;
+  uint32_t at = index;
+
+  while (at != NOBODY && look->depths[at] == UNKNOWN) {
+    look->depths[at] = LOST; /* if it comes round again */
+    look->way[n_way++] = at;
+    at = place_of (look, at, stripe)->parent;
+  }
+  int32_t depth = at == NOBODY ? LOST : look->depths[at];
+
+  while (n_way > 0) {
+    depth = depth == LOST ? LOST : depth + 1;
+    look->depths[look->way[--n_way]] = depth;
+  }
+  return look->depths[index];
+}
+
+static bool
+listens (const Look *look, unsigned index)
+{
+  const SsMember *member = ss_world_member (look->world, index);
+
+  return member->is_up && member->hearing != NULL;
+}
+
+static int
+compare_counts (gconstpointer a, gconstpointer b)
+{
+  const unsigned *one = a, *other = b;
+
+  return (*one > *other) - (*one < *other);
+}
+
+/* 0: all have the same; 1: one has all. */
+static double
+gini (unsigned *counts, unsigned n)
+{
+  double sum = 0, weighted = 0;
+
+  qsort (counts, n, sizeof *counts, compare_counts);
+  for (unsigned i = 0; i < n; i++) {
+    sum += counts[i];
+    weighted += (double) (i + 1) * counts[i];
+  }
+  return sum > 0 ? 2 * weighted / (n * sum) - (n + 1.0) / n : 0;
+}
+
+static void
+look_at_depths (Look *look, SsForest *forest)
+{
+  const SsStationParams *params = &look->world->descriptor.params;
+  SsId group_id = ss_station_group_id (&params->key, params->name);
+  double sum = 0;
+  unsigned n_found = 0;
+
+  for (unsigned j = 0; j < SS_STRIPES; j++) {
+    SsId id = ss_station_stripe_id (&group_id, params->salt, j);
+    unsigned root =
+        ss_truth_at (look->truth, ss_truth_closest (look->truth, &id))->index;
+
+    for (unsigned i = 0; i < look->n; i++)
+      look->depths[i] = UNKNOWN;
+    look->depths[root] = place_of (look, root, j)->is_root ? 0 : LOST;
+    for (unsigned i = 0; i < look->n; i++) {
+      int32_t depth = listens (look, i) ? depth_of (look, i, j) : 0;
+
+      if (!listens (look, i))
+        continue;
+      if (depth == LOST) {
+        forest->n_missing++;
+        continue;
+      }
+      n_found++;
+      sum += depth;
+      forest->depth_max = MAX (forest->depth_max, (unsigned) depth);
+    }
+  }
+  forest->depth_mean = sum / MAX (n_found, 1);
+}
+
+static void
+look_at_node (Look *look, unsigned index, SsForest *forest)
+{
+  unsigned own =
+      ss_id_digit (&ss_world_member (look->world, index)->self.id, 0);
+  unsigned children = 0, n_interior = 0;
+
+  for (unsigned j = 0; j < SS_STRIPES; j++) {
+    const Place *place = place_of (look, index, j);
+
+    children += place->children;
+    if (place->children == 0 || place->is_root)
+      continue;
+    n_interior++;
+    forest->n_foreign += j != own;
+  }
+  if ((int) index == look->world->publisher) {
+    forest->publisher_children = children;
+    return;
+  }
+  forest->n_nodes++;
+  forest->n_interior_twice += n_interior > 1;
+  forest->children_max = MAX (forest->children_max, children);
+}
+
+static void
+look_at_shares (Look *look, SsForest *forest)
+{
+  unsigned *all = g_new0 (unsigned, look->n);
+  unsigned *one = g_new (unsigned, look->n);
+
+  for (unsigned j = 0; j < SS_STRIPES; j++) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < look->n; i++) {
+      if (!listens (look, i))
+        continue;
+      all[n] += place_of (look, i, j)->children;
+      one[n++] = place_of (look, i, j)->children;
+    }
+    forest->tree_gini += gini (one, n) / SS_STRIPES;
+  }
+  forest->gini = gini (all, forest->n_listeners);
+  g_free (one);
+  g_free (all);
+}
+
+void
+ss_forest_look (SsWorld *world, SsForest *ret_forest)
+{
+  unsigned n = world->members->len;
+  Look look = {
+    .world = world,
+    .truth = ss_truth_new (world, false),
+    .n = n,
+    .places = g_new (Place, n * SS_STRIPES),
+    .depths = g_new (int32_t, n),
+    .way = g_new (uint32_t, n),
+  };
+  SsForest forest = { .n_listeners = 0 };
+
+  read_places (&look);
+  for (unsigned i = 0; i < n; i++) {
+    forest.n_listeners += listens (&look, i);
+    if (ss_world_member (world, i)->is_up)
+      look_at_node (&look, i, &forest);
+  }
+  look_at_depths (&look, &forest);
+  look_at_shares (&look, &forest);
+  ss_truth_free (look.truth);
+  g_free (look.places);
+  g_free (look.depths);
+  g_free (look.way);
+  *ret_forest = forest;
+}

@@ -1,0 +1,23 @@
+/* The forest of a station as one who sees all nodes at once: is everybody in
+ * every tree, who carries what, how evenly (SplitStream, SOSP 2003, section
+ * 5). Of the living listeners and relays; the publisher is apart. */
+#pragma once
+
+#include "sim/world.h"
+
+typedef struct {
+  unsigned n_listeners;
+  unsigned n_missing; /* (listener, stripe) whose way up misses the root */
+  double depth_mean;  /* of those that do not */
+  unsigned depth_max;
+  unsigned n_nodes;      /* listeners and relays */
+  unsigned children_max; /* of one of them, over all stripes */
+  unsigned publisher_children;
+  /* Interior in more than one stripe, those apart where it is the root. */
+  unsigned n_interior_twice;
+  unsigned n_foreign; /* (node, stripe) interior, but neither root nor own */
+  double gini;        /* of the children of the listeners, all stripes */
+  double tree_gini;   /* mean of each stripe's tree alone */
+} SsForest;
+
+void ss_forest_look (SsWorld *world, SsForest *ret_forest);
