@@ -98,7 +98,11 @@ ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
   if (ask == NULL || ask->token != token)
     return;
   SsContact failed = ask->contact;
+  bool is_candidate =
+      ss_leafset_would_accept (&pastry->leafset, &failed.id, ask->reach);
   ss_pastry_drop_ask (pastry, ask);
+  if (is_candidate)
+    ss_vouch_introduce (pastry, &failed);
   if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
     ss_pastry_doubt (pastry, &failed, SS_DOUBT_LATE);
   } else {

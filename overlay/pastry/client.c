@@ -13,7 +13,8 @@ static SsAttachment *find (const SsPastry *pastry, const SsId *id);
 static bool is_good (const SsPastry *pastry, const SsAttachment *attachment);
 static void drop (SsClient *client, unsigned place);
 static void send_attach (SsClient *client, SsAttachment *attachment);
-static void send_leave (SsPastry *pastry, const SsContact *to);
+static void forget_attach (SsPastry *pastry, const SsAttachment *attachment);
+static void send_leave (SsPastry *pastry, const SsContact *to, uint8_t what);
 static void add_candidate (SsClient *client, const SsContact *contact);
 static bool take_candidate (SsClient *client, SsContact *ret_contact);
 static void keep_in_touch (SsClient *client);
@@ -53,8 +54,10 @@ ss_client_end (SsPastry *pastry)
   SsContact contacts[SS_CLIENT_TRIED_MAX];
   unsigned n = 0;
   for (unsigned i = 0; i < client->n; i++) {
-    contacts[n++] = client->attachments[i].contact;
-    send_leave (pastry, &client->attachments[i].contact);
+    const SsAttachment *attachment = &client->attachments[i];
+    contacts[n++] = attachment->contact;
+    forget_attach (pastry, attachment);
+    send_leave (pastry, &attachment->contact, SS_LEAVE_SERVICE);
   }
   ss_client_free (pastry);
   ss_link_set_relay (pastry->link, NULL);
@@ -176,6 +179,9 @@ ss_client_attached (SsPastry *pastry, const SsContact *from,
 {
   SsClient *client = pastry->client;
   SsAttachment *attachment = find (pastry, &from->id);
+  /* It came late, and has just put a leaf out of the other's set. */
+  if (client == NULL && (message->flags & SS_ATTACHED_YES) != 0)
+    ss_pastry_ask (pastry, from, SS_LEAFSET_REACH_NONE, SS_LEAF_PROBE_MUTUAL);
   if (attachment == NULL || attachment->nonce != message->nonce)
     return;
   for (unsigned i = 0; i < message->n_peers; i++) {
@@ -292,10 +298,10 @@ void
 ss_client_goodbye (SsPastry *pastry)
 {
   for (unsigned i = 0; pastry->client != NULL && i < pastry->client->n; i++)
-    send_leave (pastry, &pastry->client->attachments[i].contact);
+    send_leave (pastry, &pastry->client->attachments[i].contact, SS_LEAVE_ALL);
   while (pastry->clients != NULL) {
     SsContact client = g_array_index (pastry->clients, SsContact, 0);
-    send_leave (pastry, &client);
+    send_leave (pastry, &client, SS_LEAVE_ALL);
     ss_client_left (pastry, &client.id);
   }
   ss_client_free (pastry);
@@ -357,9 +363,10 @@ static void
 drop (SsClient *client, unsigned place)
 {
   SsPastry *pastry = client->pastry;
-  SsContact contact = client->attachments[place].contact;
-  if (is_good (pastry, &client->attachments[place]))
-    send_leave (pastry, &contact);
+  const SsAttachment *attachment = &client->attachments[place];
+  forget_attach (pastry, attachment);
+  if (is_good (pastry, attachment))
+    send_leave (pastry, &attachment->contact, SS_LEAVE_SERVICE);
   client->n--;
   for (unsigned i = place; i < client->n; i++)
     client->attachments[i] = client->attachments[i + 1];
@@ -373,18 +380,29 @@ send_attach (SsClient *client, SsAttachment *attachment)
   SsMsgAttach message = { .nonce = ss_rng_u32 (&env->rng) };
   uint8_t buf[SS_MSG_ATTACH_MAX];
   size_t len = ss_msg_attach_encode (&message, buf, sizeof buf);
+  forget_attach (pastry, attachment);
   attachment->nonce = message.nonce;
   attachment->asked = env->now;
-  ss_pastry_send (pastry, &attachment->contact,
-                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_ATTACH),
+  attachment->token = ss_pastry_token (pastry, SS_PASTRY_TOKEN_ATTACH);
+  ss_pastry_send (pastry, &attachment->contact, attachment->token,
                   SS_PASTRY_PROBE_TRIES, buf, len);
 }
 
+/* Sent once more after the client is of the ring, it would put a leaf out. */
 static void
-send_leave (SsPastry *pastry, const SsContact *to)
+forget_attach (SsPastry *pastry, const SsAttachment *attachment)
+{
+  if (attachment->token != 0)
+    ss_link_cancel (pastry->link, &attachment->contact.id, SS_PROTOCOL_OVERLAY,
+                    attachment->token);
+}
+
+static void
+send_leave (SsPastry *pastry, const SsContact *to, uint8_t what)
 {
   uint8_t buf[SS_MSG_LEAVE_MAX];
-  size_t len = ss_msg_leave_encode (&(SsMsgLeave){}, buf, sizeof buf);
+  SsMsgLeave message = { .what = what };
+  size_t len = ss_msg_leave_encode (&message, buf, sizeof buf);
   ss_pastry_send (pastry, to, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
                   2, buf, len);
 }
@@ -498,8 +516,10 @@ leave_ring (SsPastry *pastry, SsClient *client)
   for (unsigned i = 0; i < pastry->leafset.n; i++) {
     SsContact leaf = pastry->leafset.leaves[i];
     add_candidate (client, &leaf);
-    send_leave (pastry, &leaf);
+    send_leave (pastry, &leaf, SS_LEAVE_RING);
   }
+  while (ss_pastry_n_asks (pastry) > 0)
+    ss_pastry_drop_ask (pastry, &g_array_index (pastry->asks, SsAsk, 0));
   ss_leafset_remove_all (&pastry->leafset);
   ss_table_clear (&pastry->table);
   ss_table_init (&pastry->table, &pastry->leafset.self);

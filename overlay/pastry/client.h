@@ -75,7 +75,8 @@ struct SsReach {
 
 typedef struct {
   SsContact contact;
-  SsTime asked; /* when ATTACH was sent last */
+  SsTime asked;   /* when ATTACH was sent last */
+  uint64_t token; /* of that */
   uint32_t nonce;
   bool is_attached;
 } SsAttachment;

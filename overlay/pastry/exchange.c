@@ -32,9 +32,15 @@ static bool side_has_room (const SsPastry *pastry, unsigned reach);
 static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
 
 void
-ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
+ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *asker,
                       const SsMsgLeafProbe *message)
 {
+  /* A client asks nobody: one that was has been found reachable, and the
+   * handshake that says so may have been lost. */
+  SsContact contact = *asker;
+  const SsContact *from = &contact;
+  contact.flags |= SS_PEER_REACHABLE;
+  ss_client_left (pastry, &from->id);
   bool joining = (message->flags & SS_LEAF_PROBE_JOINING) != 0;
   unsigned reach =
       joining ? SS_LEAFSET_REACH_NONE : reach_next (pastry, from, message);

@@ -116,6 +116,7 @@ enum { SS_ROUTED_PROVISIONAL = 1, SS_ROUTED_RELAYED = 2 };
 enum { SS_ENTER_ROWS = 1 };
 enum { SS_ROW_REQUEST_JOINING = 1 };
 enum { SS_ATTACHED_YES = 1 };
+enum { SS_LEAVE_ALL = 0, SS_LEAVE_SERVICE = 1, SS_LEAVE_RING = 2 };
 enum {
   SS_LEAF_PROBE_JOINING = 1,
   SS_LEAF_PROBE_MUTUAL = 2,
@@ -257,6 +258,7 @@ struct SsPastry {
   /* client.h */
   bool check_reach;
   bool is_surely_open;  /* found reachable twice */
+  bool is_maybe_closed; /* reachable until now; found closed once */
   uint8_t reachability; /* SsReachability */
   uint16_t helps;       /* done in help_second */
   SsTime help_second;
@@ -400,6 +402,10 @@ void ss_vouch_probed (SsPastry *pastry, const SsContact *from,
                       const SsMsgVouchProbe *message);
 void ss_vouch_proved (SsPastry *pastry, const SsContact *from,
                       const SsMsgVouchProof *message);
+/* Has two leaves near a candidate that does not answer tell it of this node. */
+void ss_vouch_introduce (SsPastry *pastry, const SsContact *candidate);
+void ss_vouch_introduced (SsPastry *pastry, const SsContact *from,
+                          const SsMsgIntroduce *message);
 /* Through whom is an estranged leaf reached? False: it is not one, or who
  * vouched for it is not there. */
 bool ss_vouch_via (const SsPastry *pastry, const SsId *id, SsContact *ret_via);
@@ -513,7 +519,8 @@ void ss_pastry_dead_told (SsPastry *pastry, const SsMsgDead *message);
 /* A leaf, while it still is one; told: this node knows it from another. */
 void ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told,
                           bool missed);
-void ss_pastry_left (SsPastry *pastry, const SsContact *from);
+void ss_pastry_left (SsPastry *pastry, const SsContact *from,
+                     const SsMsgLeave *message);
 void ss_pastry_slept (SsPastry *pastry);
 
 /* api.c */

@@ -138,16 +138,23 @@ ss_pastry_tell_dead (SsPastry *pastry, const SsId *id, bool told, bool missed)
 }
 
 void
-ss_pastry_left (SsPastry *pastry, const SsContact *from)
+ss_pastry_left (SsPastry *pastry, const SsContact *from,
+                const SsMsgLeave *message)
 {
-  bool is_served = ss_client_is_served (pastry, &from->id);
-  ss_pastry_log_leaf (pastry, &from->id, "has left");
-  if (is_served)
+  if (message->what != SS_LEAVE_RING)
     ss_client_left (pastry, &from->id);
-  /* A client of this node may be its neighbour in some tree still; one that
-   * was a client in a former life may be of the ring. */
-  if (!is_served || ss_pastry_find (pastry, &from->id, NULL))
+  if (message->what == SS_LEAVE_SERVICE)
+    return;
+  ss_pastry_log_leaf (pastry, &from->id, "has left");
+  if (message->what == SS_LEAVE_ALL
+      || ss_pastry_find (pastry, &from->id, NULL)) {
     ss_pastry_remove (pastry, from);
+    return;
+  }
+  /* Somebody's client, who was asked for leaves: no neighbour is gone. */
+  ss_pastry_bury (pastry, &from->id, SS_PASTRY_TOMBSTONE_MIN);
+  ss_pastry_forget_ask (pastry, &from->id);
+  ss_pastry_settle (pastry);
 }
 
 void

@@ -510,7 +510,7 @@ take_message (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   }
   case SS_MSG_LEAVE: {
     TAKE (leave, SsMsgLeave)
-    ss_pastry_left (pastry, from);
+    ss_pastry_left (pastry, from, &message);
     break;
   }
   default:
@@ -524,6 +524,11 @@ take_others (SsPastry *pastry, const SsContact *from, const uint8_t *data,
              size_t len)
 {
   switch (data[0]) {
+  case SS_MSG_INTRODUCE: {
+    TAKE (introduce, SsMsgIntroduce)
+    ss_vouch_introduced (pastry, from, &message);
+    break;
+  }
   case SS_MSG_VOUCH_ASK: {
     TAKE (vouch_ask, SsMsgVouchAsk)
     ss_vouch_asked (pastry, from, &message);
@@ -570,16 +575,19 @@ take_others (SsPastry *pastry, const SsContact *from, const uint8_t *data,
   }
 }
 
-/* Who asks for leaves is told that there are none to be had here. */
+/* Who asks for leaves is told that there are none to be had here, and so is
+ * who counts a client among his. */
 static void
 take_outside (SsPastry *pastry, const SsContact *from, const uint8_t *data,
               size_t len)
 {
-  if (data[0] != SS_MSG_LEAF_PROBE)
+  bool is_client = pastry->state == SS_PASTRY_CLIENT;
+  if (data[0] != SS_MSG_LEAF_PROBE
+      && !(is_client && data[0] == SS_MSG_HEARTBEAT))
     return;
-  TAKE (leaf_probe, SsMsgLeafProbe)
   uint8_t buf[SS_MSG_LEAVE_MAX];
-  size_t buf_len = ss_msg_leave_encode (&(SsMsgLeave){}, buf, sizeof buf);
+  SsMsgLeave leave = { .what = is_client ? SS_LEAVE_RING : SS_LEAVE_ALL };
+  size_t buf_len = ss_msg_leave_encode (&leave, buf, sizeof buf);
   ss_pastry_send (pastry, from, 0, 0, buf, buf_len);
 }
 

@@ -235,7 +235,7 @@ void
 ss_reach_told (SsPastry *pastry, const SsContact *from,
                const SsMsgReachTold *message)
 {
-  if (pastry->reach == NULL && pastry->reachability == SS_REACH_UNKNOWN
+  if (pastry->reach == NULL && pastry->reach_nonce != 0
       && message->nonce == pastry->reach_nonce && message->n_helpers > 0)
     resume (pastry, from, message->nonce);
   SsReach *reach = pastry->reach;
@@ -391,7 +391,21 @@ decide (SsPastry *pastry, SsReachability verdict)
     held = g_steal_pointer (&pastry->reach->held);
     pastry->reach_misses = (uint8_t) CLAMP (pastry->reach->misses, 0, 100);
   }
+  if (verdict == SS_REACHABLE)
+    pastry->reach_misses = 0;
+  if (verdict != SS_REACH_UNKNOWN)
+    pastry->reach_nonce = 0; /* what is told late changes nothing */
   ss_reach_end (pastry);
+  /* It would leave the ring for that: probes and answers may just be lost. */
+  SsTime again = SS_REACH_AGAIN;
+  if (before == SS_REACHABLE && verdict == SS_UNREACHABLE
+      && !pastry->is_maybe_closed) {
+    pastry->is_maybe_closed = true;
+    verdict = SS_REACH_UNKNOWN;
+    again = SS_REACH_AGAIN_SOON;
+  } else if (verdict != SS_REACH_UNKNOWN) {
+    pastry->is_maybe_closed = false;
+  }
   pastry->is_surely_open =
       before == SS_REACHABLE
       && (verdict == SS_REACHABLE
@@ -401,6 +415,8 @@ decide (SsPastry *pastry, SsReachability verdict)
     verdict = before;
   pastry->reachability = verdict;
   pastry->reach_at = env->now + pause_after (pastry);
+  if (pastry->is_maybe_closed)
+    pastry->reach_at = env->now + again;
   if (verdict == SS_UNREACHABLE && before != verdict)
     pastry->reach_at = env->now + SS_REACH_CLOSED_SOON;
   ss_link_watch (pastry->link, verdict != SS_REACHABLE);

@@ -19,7 +19,12 @@
  * in the leaf set, for the keys near it are its own, and others are told
  * nothing; but nothing is sent to it. What is for it goes once through who
  * vouched for it. It is tried again with growing pauses, until it answers; or
- * until twice in a row nobody vouches for it, and nothing is heard of it. */
+ * until twice in a row nobody vouches for it, and nothing is heard of it.
+ *
+ * One that would be a leaf and does not answer at first is told of this node,
+ * by two leaves near it, and may get through itself: an address that has not
+ * been confirmed gets few initiations, which loss may take, and a node that
+ * lacks the next one in the ring delivers what is not its own. */
 #include "overlay/pastry/internal.h"
 
 #include <sodium.h>
@@ -102,7 +107,7 @@ void
 ss_vouch_probed (SsPastry *pastry, const SsContact *from,
                  const SsMsgVouchProbe *message)
 {
-  if (pastry->state != SS_PASTRY_ACTIVE || !ss_reach_may_help (pastry))
+  if (!ss_reach_may_help (pastry))
     return;
   SsId asker = ss_id_of_key (&message->asker);
   SsMsgVouchProof answer = { .nonce = message->nonce };
@@ -152,6 +157,46 @@ ss_vouch_via (const SsPastry *pastry, const SsId *id, SsContact *ret_via)
            && !ss_pastry_is_suspected (pastry, &suspect->via.id);
   }
   return false;
+}
+
+void
+ss_vouch_introduce (SsPastry *pastry, const SsContact *candidate)
+{
+  SsContact leaves[NEAR];
+  uint8_t buf[SS_MSG_INTRODUCE_MAX];
+  SsMsgIntroduce message = { .to = candidate->id };
+  size_t len = ss_msg_introduce_encode (&message, buf, sizeof buf);
+  unsigned n = choose_near (pastry, &candidate->id, leaves);
+  for (unsigned i = 0; i < MIN (n, SS_VOUCH_LEAVES); i++)
+    send (pastry, &leaves[i], buf, len);
+}
+
+void
+ss_vouch_introduced (SsPastry *pastry, const SsContact *from,
+                     const SsMsgIntroduce *message)
+{
+  SsContact contact;
+  if (ss_pastry_is_self (pastry, &message->to) && message->n_who > 0) {
+    contact = ss_contact_from_record (&message->who[0]);
+    /* It may be one already, by a question whose answer was lost. */
+    if (ss_leafset_find (&pastry->leafset, &contact.id) != NULL
+        || ss_leafset_would_accept (&pastry->leafset, &contact.id,
+                                    SS_LEAFSET_REACH_NONE))
+      ss_pastry_ask (pastry, &contact, SS_LEAFSET_REACH_NONE, 0);
+    return;
+  }
+  if (message->n_who > 0 || !ss_pastry_find (pastry, &message->to, &contact)
+      || !is_usable (pastry, &contact, &from->id)
+      || !ss_reach_may_help (pastry))
+    return;
+  uint8_t buf[SS_MSG_INTRODUCE_MAX];
+  SsMsgIntroduce passed_on = {
+    .to = message->to,
+    .n_who = 1,
+    .who = { ss_pastry_record (from) },
+  };
+  send (pastry, &contact, buf,
+        ss_msg_introduce_encode (&passed_on, buf, sizeof buf));
 }
 
 /* Those leaves that are nearest to it in the ring: they have it as a leaf, and

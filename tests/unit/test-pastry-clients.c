@@ -5,6 +5,7 @@
 
 #define NAT_MEMORY  (30 * SS_SEC)
 #define FOUND_OUT   (5 * SS_SEC)
+#define RETURNED    (5 * SS_SEC)
 #define ATTACHMENTS 3
 
 static Ring *
@@ -184,8 +185,38 @@ test_comes_and_goes (void)
   }
 }
 
+static bool
+has_no_client (Ring *ring)
+{
+  for (unsigned i = 0; i < ring->nodes->len; i++)
+    if (ss_pastry_state (ring_node (ring, i)->pastry) != SS_PASTRY_ACTIVE)
+      return false;
+  return true;
+}
+
+/* What it sent as a client may be late, and come when it is of the ring: that
+ * ends nothing. So may the handshake that says what it is: who is asked for
+ * his leaves by one that he takes for a client notes him all the same. And
+ * whom it does not get through to is told of it. */
+static void
+test_returns_under_loss (void)
+{
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    Ring *ring = make_ring (seed, 20, 0);
+    RingNode *client = add_client (ring, (unsigned) seed % 20);
+    ring_run (ring, FOUND_OUT);
+    require_client (ring, client);
+    ring->options.loss = 0.05;
+    client->nat = 0;
+    g_assert_true (ring_run_until (ring, has_no_client, 200 * SS_SEC));
+    g_assert_true (ring_run_until (ring, ring_is_correct, RETURNED));
+    ring_free (ring);
+  }
+}
+
 /* One that starts again at once is let in by its NAT for what its former life
- * had sent. When that is over it is found out. */
+ * had sent. When that is over it is found out, by newcomers if all others are
+ * those that it has spoken to. */
 static void
 test_restarts (void)
 {
@@ -201,7 +232,11 @@ test_restarts (void)
     ring_run (ring, SS_SEC);
     ring_restart (client);
     ring_join (client, ring_node (ring, 7));
-    ring_run (ring, 400 * SS_SEC);
+    ring_run (ring, 340 * SS_SEC);
+    for (unsigned i = 0; i < 10; i++) {
+      ring_join (ring_add (ring), ring_node (ring, i));
+      ring_run (ring, 6 * SS_SEC);
+    }
     require_client (ring, client);
     g_assert_true (ring_is_correct (ring));
     ring_free (ring);
@@ -313,6 +348,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/pastry/clients/found-out", test_found_out);
   g_test_add_func ("/pastry/clients/attachments-die", test_attachments_die);
   g_test_add_func ("/pastry/clients/comes-and-goes", test_comes_and_goes);
+  g_test_add_func ("/pastry/clients/returns-under-loss",
+                   test_returns_under_loss);
   g_test_add_func ("/pastry/clients/restarts", test_restarts);
   g_test_add_func ("/pastry/clients/among-the-first", test_among_the_first);
   g_test_add_func ("/pastry/clients/translated", test_translated);
