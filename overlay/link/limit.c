@@ -2,16 +2,20 @@
 #include "overlay/link/limit.h"
 
 #include <glib.h>
+#include <sodium.h>
 #include <string.h>
 
 #define SLACK_MIN 4
 
+_Static_assert(SS_LIMIT_KEY_LEN == crypto_shorthash_KEYBYTES, "SipHash's");
+
 void
-ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
-               unsigned entries_max)
+ss_limit_init (SsLimit *limit, const uint8_t key[SS_LIMIT_KEY_LEN],
+               SsTime window, unsigned events_max, unsigned entries_max)
 {
   g_assert (events_max <= SS_LIMIT_EVENTS_MAX);
   *limit = (SsLimit){
+    .key = key,
     .window = window,
     .events_max = events_max,
     .entries_max = entries_max,
@@ -42,10 +46,22 @@ leaves_at (const SsLimit *limit, const SsLimitEntry *entry, unsigned i,
   return (now_ms - ago) * SS_MSEC + limit->window;
 }
 
+static uint32_t
+hash_of (const SsLimit *limit, const SsAddr *addr)
+{
+  uint8_t what[sizeof addr->ip + 2], hash[crypto_shorthash_BYTES];
+  memcpy (what, addr->ip, sizeof addr->ip);
+  what[sizeof addr->ip] = (uint8_t) (addr->port >> 8);
+  what[sizeof addr->ip + 1] = (uint8_t) addr->port;
+  crypto_shorthash (hash, what, sizeof what, limit->key);
+  return (uint32_t) hash[0] << 24 | (uint32_t) hash[1] << 16
+         | (uint32_t) hash[2] << 8 | hash[3];
+}
+
 static SsLimitEntry *
 find (SsLimit *limit, const SsAddr *addr)
 {
-  uint32_t hash = ss_addr_hash (addr);
+  uint32_t hash = hash_of (limit, addr);
   for (unsigned i = 0; i < limit->n; i++)
     if (limit->entries[i].hash == hash)
       return &limit->entries[i];
@@ -130,7 +146,7 @@ ss_limit_take (SsLimit *limit, const SsAddr *addr, SsTime now)
                           limit->entries_max));
     }
     entry = &limit->entries[limit->n++];
-    *entry = (SsLimitEntry){ .hash = ss_addr_hash (addr) };
+    *entry = (SsLimitEntry){ .hash = hash_of (limit, addr) };
   }
   if (entry->n == limit->events_max) {
     memmove (&entry->times[0], &entry->times[1],

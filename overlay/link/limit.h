@@ -2,7 +2,7 @@
  * of addresses. It keeps the times, in milliseconds, rounded so that none is
  * allowed too soon, and fails closed: when the table is full of live entries,
  * a new address has to wait; and two whose hashes chance to be the same share
- * what they may. */
+ * what they may. Nobody can choose such a pair: the hash has a secret key. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +18,10 @@ typedef struct {
   uint32_t times[SS_LIMIT_EVENTS_MAX]; /* oldest first; they wrap around */
 } SsLimitEntry;
 
+#define SS_LIMIT_KEY_LEN 16
+
 typedef struct {
+  const uint8_t *key; /* the owner's, SS_LIMIT_KEY_LEN */
   SsTime window;
   unsigned events_max; /* in a window, at most SS_LIMIT_EVENTS_MAX */
   unsigned entries_max;
@@ -26,8 +29,9 @@ typedef struct {
   SsLimitEntry *entries; /* grows on demand */
 } SsLimit;
 
-void ss_limit_init (SsLimit *limit, SsTime window, unsigned events_max,
-                    unsigned entries_max);
+/* key outlives the limit. */
+void ss_limit_init (SsLimit *limit, const uint8_t key[SS_LIMIT_KEY_LEN],
+                    SsTime window, unsigned events_max, unsigned entries_max);
 void ss_limit_clear (SsLimit *limit);
 /* When an event for this address is allowed: `now`, or later. */
 SsTime ss_limit_when (SsLimit *limit, const SsAddr *addr, SsTime now);

@@ -60,12 +60,15 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
     link->early_from = env->now + env->wall_offset + EARLY_SKEW;
   ss_rng_bytes (&env->rng, link->met_key, sizeof link->met_key);
   ss_link_pace_init (link, config->upload_bps);
-  ss_limit_init (&link->initiations_addr, 60 * SS_SEC, UNCONFIRMED_TRIES,
+  const uint8_t *key = link->limit_key;
+  ss_rng_bytes (&env->rng, link->limit_key, sizeof link->limit_key);
+  ss_limit_init (&link->initiations_addr, key, 60 * SS_SEC, UNCONFIRMED_TRIES,
                  LIMITED_ADDRS_MAX);
-  ss_limit_init (&link->initiations_ip, SS_SEC, 1, LIMITED_ADDRS_MAX);
-  ss_limit_init (&link->accepted, SS_SEC, ACCEPTED_PER_SECOND,
+  ss_limit_init (&link->initiations_ip, key, SS_SEC, 1, LIMITED_ADDRS_MAX);
+  ss_limit_init (&link->accepted, key, SS_SEC, ACCEPTED_PER_SECOND,
                  LIMITED_ADDRS_MAX);
-  ss_limit_init (&link->answers, SS_SEC, ANSWERS_PER_SECOND, ASKING_ADDRS_MAX);
+  ss_limit_init (&link->answers, key, SS_SEC, ANSWERS_PER_SECOND,
+                 ASKING_ADDRS_MAX);
   ss_timer_init (&link->pace_timer, SS_LAYER_LINK, SS_LINK_TIMER_PACE);
   ss_timer_init (&link->failures_timer, SS_LAYER_LINK, SS_LINK_TIMER_FAILURES);
   ss_timer_init (&link->sweep_timer, SS_LAYER_LINK, SS_LINK_TIMER_SWEEP);

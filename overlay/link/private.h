@@ -250,7 +250,8 @@ struct SsLink {
   uint8_t realm_key[32];
   uint8_t mac1_key[32]; /* of messages to this node */
   uint8_t ask_key[32];
-  uint8_t met_key[SS_MAC_LEN]; /* secret: of proofs */
+  uint8_t met_key[SS_MAC_LEN];         /* secret: of proofs */
+  uint8_t limit_key[SS_LIMIT_KEY_LEN]; /* secret: of the limits' hashes */
 
   SsLinkPeer **peers; /* by id; for each, in the same piece of memory: */
   uint32_t *prefixes; /* the first bytes of its id, to search in */

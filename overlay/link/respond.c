@@ -257,8 +257,8 @@ make_room (SsLink *link)
   for (unsigned i = 0; i < link->n_peers; i++) {
     SsLinkPeer *peer = link->peers[i];
     const SsPeerWork *work = peer->work;
-    if (!ss_link_is_half_open (peer) || peer->last_sent >= 0
-        || (work && work->handshake) || half_open_since (peer) == SS_NEVER)
+    if (!ss_link_is_half_open (peer) || (work && work->handshake)
+        || half_open_since (peer) == SS_NEVER)
       continue;
     if (!oldest || half_open_since (peer) < half_open_since (oldest))
       oldest = peer;
