@@ -72,7 +72,7 @@ ss_search_tick (SsPastry *pastry)
     SsRowSearch *next = NULL;
     for (unsigned i = n_rows; i > 0; i--) {
       SsRowSearch *search = &pastry->searches[i - 1];
-      if (search->due <= env->now && (next == NULL || search->due < next->due))
+      if (search->due <= env->now && (next == NULL || search->due <= next->due))
         next = search;
     }
     if (next == NULL)
