@@ -20,17 +20,19 @@ forget (SsLink *link)
 {
   unsigned n = 0;
   while (link->early && n < link->early->len
-         && g_array_index (link->early, SsLinkEarly, n).until <= link->env->now)
+         && g_array_index (link->early, SsLinkEarly, n).second
+                <= link->env->now / SS_SEC)
     n++;
   if (n > 0)
     g_array_remove_range (link->early, 0, n);
 }
 
 /* Two that chance to have the same cost a round trip, and nothing else. */
-static uint64_t
+static uint32_t
 digest_of (const SsId *initiator, uint64_t timestamp)
 {
-  return ss_id_prefix (initiator) ^ timestamp * DIGEST_FACTOR;
+  uint64_t digest = ss_id_prefix (initiator) ^ timestamp * DIGEST_FACTOR;
+  return (uint32_t) (digest >> 32);
 }
 
 bool
@@ -43,7 +45,7 @@ ss_link_take_early (SsLink *link, const SsId *initiator, uint64_t timestamp)
   forget (link);
   if (!link->early)
     link->early = g_array_new (FALSE, FALSE, sizeof (SsLinkEarly));
-  uint64_t digest = digest_of (initiator, timestamp);
+  uint32_t digest = digest_of (initiator, timestamp);
   bool is_known = link->early->len == EARLY_SEEN_MAX;
   for (unsigned i = 0; i < link->early->len && !is_known; i++)
     is_known = g_array_index (link->early, SsLinkEarly, i).digest == digest;
@@ -53,7 +55,7 @@ ss_link_take_early (SsLink *link, const SsId *initiator, uint64_t timestamp)
   }
   const SsLinkEarly taken = {
     .digest = digest,
-    .until = now + 2 * EARLY_SKEW,
+    .second = (uint32_t) ((now + 2 * EARLY_SKEW) / SS_SEC + 1),
   };
   g_array_append_val (link->early, taken);
   ss_count (link->env, LINK_EARLY_TAKEN);

@@ -76,6 +76,7 @@ read_message (Frames *frames)
     add_ack (ss_link_work (link, peer), sequence);
     return true;
   }
+  peer->is_released = false;
   if (link->upcalls->message)
     link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
                             data, len);

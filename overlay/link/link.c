@@ -183,6 +183,7 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   SsLinkPeer *peer = peer_for (link, to);
   if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
     ss_link_rtt_sample (peer, how->rtt);
+  ss_link_reclaim (link, peer);
   bool queued = ss_link_enqueue (link, peer, how, head, head_len, body);
   if (queued)
     note_relay (link, peer, to);
@@ -281,6 +282,17 @@ ss_link_n_peers (const SsLink *link)
   for (unsigned i = 0; i < link->n_peers; i++)
     n += is_open (link, link->peers[i]);
   return n;
+}
+
+void
+ss_link_release (SsLink *link, const SsId *peer)
+{
+  SsLinkPeer *found = ss_link_find (link, peer);
+  if (!found)
+    return;
+  found->is_released = true;
+  ss_timers_arm_earliest (&link->env->timers, &link->sweep_timer,
+                          link->env->now + RELEASED_LIFETIME);
 }
 
 void

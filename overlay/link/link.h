@@ -168,6 +168,10 @@ bool ss_link_has_session (const SsLink *link, const SsId *peer);
  * of the next. */
 bool ss_link_needs_session (const SsLink *link, const SsId *peer);
 unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
+/* As far as can be told all has been said for now, and the peer knows it: each
+ * end forgets the other when it has been quiet for a moment, unless there is
+ * another message. */
+void ss_link_release (SsLink *link, const SsId *peer);
 /* Drops the session and all that is queued for the peer, telling it. */
 void ss_link_close (SsLink *link, const SsId *peer);
 /* Bytes queued for output in a class, over all peers. */

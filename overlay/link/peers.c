@@ -291,7 +291,7 @@ ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
   bool known = locate (link, &peer->contact.id, &place);
   g_assert (known);
   g_assert (link->peers[place] == peer);
-  if (link->is_watching && peer->last_sent >= 0)
+  if (peer->last_sent >= 0 && link->env->now - peer->last_sent < BINDING_TIME)
     ss_link_note_asked (link, &peer->contact.addr);
   ss_link_drop_items (link, peer, tell);
   if (ss_link_is_half_open (peer))
@@ -419,16 +419,30 @@ ss_link_new_index (SsLinkPeer *peer)
 }
 
 void
+ss_link_reclaim (SsLink *link, SsLinkPeer *peer)
+{
+  if (!peer->is_released)
+    return;
+  peer->is_released = false;
+  if (link->env->now - last_used (peer) > RELEASED_PATIENCE)
+    ss_seal_clear (&peer->session.seal);
+}
+
+void
 ss_link_sweep (SsLink *link)
 {
   SsTime now = link->env->now;
+  bool any_released = false;
   ss_link_enter (link);
   for (unsigned i = 0; i < link->n_peers;) {
     SsLinkPeer *peer = link->peers[i];
     if (ss_seal_is_set (&peer->session.seal)
         && ss_seal_is_spent (&peer->session.seal, now))
       ss_seal_clear (&peer->session.seal);
-    if (peer->work || now - last_used (peer) < IDLE_LIFETIME)
+    SsTime lifetime = peer->is_released ? RELEASED_LIFETIME : IDLE_LIFETIME;
+    bool is_kept = peer->work || now - last_used (peer) < lifetime;
+    any_released |= is_kept && peer->is_released;
+    if (is_kept)
       i++;
     else
       ss_link_remove (link, peer, false);
@@ -444,7 +458,8 @@ ss_link_sweep (SsLink *link)
   ss_link_calls_trim (link);
   ss_link_early_trim (link);
   if (link->n_peers > 0)
-    ss_timers_arm (&link->env->timers, &link->sweep_timer, now + SWEEP_PERIOD);
+    ss_timers_arm (&link->env->timers, &link->sweep_timer,
+                   now + (any_released ? RELEASED_LIFETIME : SWEEP_PERIOD));
 }
 
 /* RFC 6298, section 2, with microseconds for a clock's granularity. */

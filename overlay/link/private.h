@@ -64,12 +64,16 @@ typedef enum {
 #define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
 #define SWEEP_PERIOD       (60 * SS_SEC)
-#define IDLE_LIFETIME      (200 * SS_SEC) /* its last session is spent */
-#define ASK_PERIOD         (500 * SS_MSEC)
-#define PING_PERIOD        (1 * SS_SEC)
-#define BINDING_TIME       (300 * SS_SEC) /* what a NAT may remember */
-#define BINDING_SHORT      (20 * SS_SEC)  /* what any remembers */
-#define EARLY_SKEW         (10 * SS_SEC)  /* of an initiation's clock */
+#define IDLE_LIFETIME      (200 * SS_SEC)   /* its last session is spent */
+#define RELEASED_PATIENCE  (500 * SS_MSEC)  /* a released one is used again */
+#define RELEASED_LIFETIME  (1500 * SS_MSEC) /* and forgotten, when quiet */
+_Static_assert(RELEASED_LIFETIME - RELEASED_PATIENCE >= HANDSHAKE_WAIT_MAX,
+               "both ends agree on whether it is there");
+#define ASK_PERIOD    (500 * SS_MSEC)
+#define PING_PERIOD   (1 * SS_SEC)
+#define BINDING_TIME  (300 * SS_SEC) /* what a NAT may remember */
+#define BINDING_SHORT (20 * SS_SEC)  /* what any remembers */
+#define EARLY_SKEW    (10 * SS_SEC)  /* of an initiation's clock */
 
 /* In a peer's flags, here only: its address is not its own, but a relay's. */
 #define PEER_VIA 0x80
@@ -192,7 +196,8 @@ typedef struct {
 struct SsLinkPeer {
   SsContact contact;
   SsTime last_heard, last_sent; /* -1: never */
-  uint32_t srtt_us;             /* 0: not known */
+  uint32_t srtt_us : 31;        /* 0: not known */
+  bool is_released : 1;         /* see ss_link_release */
   uint16_t rttvar_16us;
   uint16_t next_sequence;
   SsPeerWork *work; /* NULL: quiet */
@@ -229,8 +234,8 @@ typedef struct {
 
 /* An initiation whose messages were taken. */
 typedef struct {
-  uint64_t digest; /* of its initiator and timestamp */
-  SsTime until;    /* it is too old then to be taken again */
+  uint32_t digest; /* of its initiator and timestamp */
+  uint32_t second; /* it is too old then to be taken again */
 } SsLinkEarly;
 
 /* A node keeps many of these for long: a hash of the address will do, for by
@@ -315,6 +320,9 @@ uint32_t ss_link_new_index (SsLinkPeer *peer);
 bool ss_link_is_half_open (const SsLinkPeer *peer);
 /* Something authentic came from there. */
 void ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from);
+/* There is something to be said to it: if it was released, and may have been
+ * forgotten at its end, not in that session. */
+void ss_link_reclaim (SsLink *link, SsLinkPeer *peer);
 void ss_link_sweep (SsLink *link);
 void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
 /* Of what was sent more than once: since the first and the last time. */

@@ -338,6 +338,9 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
   } else if (!peer && link->n_half_open >= HALF_OPEN_MAX && !make_room (link)) {
     ss_count (link->env, LINK_HANDSHAKES_REFUSED);
   } else {
+    /* Who initiates anew has forgotten the session that was released. */
+    if (peer)
+      ss_link_reclaim (link, peer);
     if (!peer) {
       peer = ss_link_add (link, &contact);
       peer->contact.flags = contact.flags; /* the address is its own */

@@ -322,6 +322,9 @@ uint64_t ss_pastry_token (SsPastry *pastry, SsPastryToken kind);
 /* token 0: unreliable. */
 bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
                      unsigned tries, const uint8_t *data, size_t len);
+/* All has been said, and both know it: unless it is a leaf, or is being asked
+ * to be one, its session is no longer needed. */
+void ss_pastry_part (SsPastry *pastry, const SsId *peer);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
 uint64_t ss_pastry_prefix (const SsId *id);
 /* The contact of a leaf or table entry, if it is one; ret may be NULL. */

@@ -123,6 +123,7 @@ ss_pastry_row (SsPastry *pastry, const SsContact *from, const SsMsgRow *message)
   }
   ss_near_row (pastry, from, contacts, message);
   ss_search_row (pastry, from, contacts, message);
+  ss_pastry_part (pastry, &from->id);
 }
 
 /* To a joiner an empty row is no news; who asked wants an answer. */
@@ -151,6 +152,7 @@ send_row (SsPastry *pastry, const SsContact *to, unsigned row, bool asked)
   size_t len = ss_msg_row_encode (&message, buf, sizeof buf);
   uint64_t token = asked ? 0 : ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
   ss_pastry_send (pastry, to, token, 0, buf, len);
+  ss_pastry_part (pastry, &to->id);
 }
 
 void

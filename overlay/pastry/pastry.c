@@ -330,6 +330,14 @@ ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
   return ss_link_send (pastry->link, to, &how, data, len, NULL);
 }
 
+void
+ss_pastry_part (SsPastry *pastry, const SsId *peer)
+{
+  if (ss_leafset_find (&pastry->leafset, peer) == NULL
+      && ss_pastry_find_ask (pastry, peer) == NULL)
+    ss_link_release (pastry->link, peer);
+}
+
 /* A node that nobody has told its address yet says so with port 1 of no
  * host; the first who gets it puts in what he sees. */
 SsPeerRecord

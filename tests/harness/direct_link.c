@@ -386,6 +386,11 @@ ss_link_introduce (SsLink *link)
 {
 }
 
+void
+ss_link_release (SsLink *link, const SsId *peer)
+{
+}
+
 bool
 ss_link_serve (SsLink *link, const SsId *client, bool serve)
 {

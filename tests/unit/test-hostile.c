@@ -13,7 +13,7 @@
 #include "tests/harness/siege.h"
 
 #define LISTENERS  6
-#define SEEDS      3
+#define SEEDS      6
 #define DELAY      (5 * SS_MSEC)
 #define TIME       (10 * SS_SEC)
 #define HEAD       10 /* SCRIBE_DATA before the packet: type, tag, sequence */
