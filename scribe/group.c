@@ -410,10 +410,20 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
     group->family->n_shed--;
   }
   SsTime now = group->scribe->env->now;
+  g_free (child->below);
   *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
   group->idle_since = -1;
   ss_neighbour_get (group->scribe, contact);
   return child;
+}
+
+void
+ss_group_child_set_member (SsChild *child, bool is_member,
+                           const SsContact *below)
+{
+  g_free (child->below);
+  child->below = below ? g_memdup2 (below, sizeof *below) : NULL;
+  child->is_member = is_member;
 }
 
 void
@@ -426,6 +436,7 @@ ss_group_child_remove (SsGroup *group, const SsId *id)
     group->family->n_children--;
   else
     group->family->n_shed--;
+  g_free (child->below);
   g_array_remove_index (group->children, child_lower_bound (group, id));
   if (group->children->len == 0)
     group->idle_since = group->scribe->env->now;

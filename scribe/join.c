@@ -110,6 +110,25 @@ failures_max (const SsJoin *join)
                                    : SS_JOIN_FAILURES_MUST;
 }
 
+/* A member that a search may be sent to past this node: a child, one below a
+ * child, or who waits to become one. */
+static const SsContact *
+member_below (const SsGroup *group)
+{
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child->is_member || child->below)
+      return child->is_member ? &child->contact : child->below;
+  }
+  for (unsigned i = 0; group->pending && i < group->pending->len; i++) {
+    const SsPendingJoin *join =
+        &g_array_index (group->pending, SsPendingJoin, i);
+    if ((join->flags & SS_JOIN_MEMBER) || join->has_below)
+      return join->has_below ? &join->below : &join->joiner;
+  }
+  return NULL;
+}
+
 static void
 fill_join (SsGroup *group, SsMsgScribeJoin *message)
 {
@@ -138,6 +157,10 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   for (unsigned i = 0; i < SS_REDIRECT_MAX; i++)
     if (join->full[i])
       message->full[message->n_full++] = join->full[i];
+  const SsContact *below = group->is_member ? NULL : member_below (group);
+  if (group->is_member)
+    message->flags |= SS_JOIN_MEMBER;
+  message->n_below = below ? ss_peers_put (message->below, 0, 1, below) : 0;
   message->n_source = 0;
   if (family->has_source)
     message->n_source = ss_peers_put (message->source, 0, 1, &family->source);

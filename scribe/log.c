@@ -126,7 +126,7 @@ ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
     log->epoch = epoch;
     log->next = log->known_end = log->told_end = next;
     log->deliver_from = log->oldest = next;
-    log->fetch_at = SS_NEVER;
+    log->fetch_at = log->lost_at = SS_NEVER;
     log->fetches = 0;
   }
   log->used = group->scribe->env->now;
@@ -284,12 +284,30 @@ ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
   advance (group, log);
 }
 
+bool
+ss_log_is_lacking (const SsSourceLog *log)
+{
+  return log->next < log->oldest && !ss_log_entry (log, log->next);
+}
+
+/* Not at once: a root that was cut off does not know who has served in its
+ * place, and those do not know it yet. */
 void
 ss_log_pass_lost (SsGroup *group, SsSourceLog *log)
 {
-  if (!group->is_root || !group->ordered->is_ready || log->next >= log->oldest
-      || log->told_end > log->next || ss_log_entry (log, log->next))
+  SsTime now = group->scribe->env->now;
+  if (!group->is_root || !group->ordered->is_ready
+      || !ss_log_is_lacking (log)) {
+    log->lost_at = SS_NEVER;
     return;
+  }
+  if (log->lost_at == SS_NEVER)
+    group->ordered->sync_at = now; /* does a replica have it? */
+  if (log->lost_at == SS_NEVER || log->told_end > log->next)
+    log->lost_at = now + SS_ORDERED_LOST;
+  if (now < log->lost_at)
+    return;
+  log->lost_at = SS_NEVER;
   ss_count_add (group->scribe->env, SCRIBE_MISSED, log->oldest - log->next);
   log->next = log->oldest;
   advance (group, log);
@@ -471,7 +489,8 @@ ss_log_handle_sync (SsScribe *scribe, const SsContact *from,
 
 /* Gaps. */
 
-/* Who told of it, then the parent, then the root. */
+/* Who told of it, then the parent, then the root. The root's last resort is
+ * the source, which has its own messages if it is a member. */
 static bool
 choose_helper (SsGroup *group, SsSourceLog *log, SsContact *ret_to)
 {
@@ -484,6 +503,8 @@ choose_helper (SsGroup *group, SsSourceLog *log, SsContact *ret_to)
       break;
     case 1:
       to = group->has_parent ? &group->parent : NULL;
+      if (group->is_root && log->has_contact)
+        to = &log->contact;
       break;
     default:
       to = group->has_root && !group->is_root ? &group->root : NULL;
@@ -532,12 +553,12 @@ ss_log_due (SsGroup *group)
   SsTime now = group->scribe->env->now;
   for (unsigned i = 0; !group->is_dead && i < group->ordered->logs->len; i++) {
     SsSourceLog *log = g_ptr_array_index (group->ordered->logs, i);
-    if (log->fetch_at > now)
-      continue;
-    if (log->next < log->known_end)
+    if (log->fetch_at <= now && log->next < log->known_end)
       fetch (group, log);
-    else
+    else if (log->fetch_at <= now)
       log->fetch_at = SS_NEVER;
+    if (!group->is_dead && log->lost_at <= now)
+      ss_log_pass_lost (group, log);
   }
 }
 
@@ -547,7 +568,7 @@ ss_log_deadline (const SsGroup *group)
   SsTime at = SS_NEVER;
   for (unsigned i = 0; i < group->ordered->logs->len; i++) {
     const SsSourceLog *log = g_ptr_array_index (group->ordered->logs, i);
-    at = MIN (at, log->fetch_at);
+    at = MIN (at, MIN (log->fetch_at, log->lost_at));
   }
   return at;
 }
@@ -567,6 +588,8 @@ ss_log_handle_message (SsScribe *scribe, const SsContact *from,
   bool is_helper =
       log
       && ((log->has_teller && ss_contact_equal (&log->teller, from))
+          || (group->is_root && log->has_contact
+              && ss_contact_equal (&log->contact, from))
           || (group->has_root && ss_contact_equal (&group->root, from)));
   bool is_asked =
       is_helper && log->epoch == message->epoch && log->next < log->known_end;

@@ -132,15 +132,14 @@ find_unstored (const SsGroup *group, const SsId *source, uint32_t epoch,
 }
 
 /* At the root: one more of a source's messages. All below `oldest` is stored
- * on other nodes, though perhaps not here; a root that does not know yet what
- * they hold waits to hear. */
+ * on other nodes, though perhaps not here: it is looked for before it is
+ * passed over. */
 static void
 accept (SsGroup *group, const SsContact *source, uint32_t epoch,
         uint32_t sequence, uint32_t oldest, GBytes *data)
 {
   SsOrdered *ordered = group->ordered;
-  SsSourceLog *log =
-      ss_log_get (group, &source->id, epoch, ordered->is_ready ? oldest : 1);
+  SsSourceLog *log = ss_log_get (group, &source->id, epoch, 1);
   if (!log)
     return;
   log->contact = *source;
@@ -535,7 +534,10 @@ ss_ordered_due (SsGroup *group)
     return;
   SsTime now = group->scribe->env->now;
   if (now >= ordered->sync_at) {
-    ordered->sync_at = now + SS_ORDERED_SYNC;
+    bool is_lacking = false;
+    for (unsigned i = 0; i < ordered->logs->len; i++)
+      is_lacking |= ss_log_is_lacking (g_ptr_array_index (ordered->logs, i));
+    ordered->sync_at = now + (is_lacking ? SS_ORDERED_RETRY : SS_ORDERED_SYNC);
     if (!group->is_root && group->has_parent && ordered->is_asking)
       ss_ordered_reparented (group);
     else if (!group->is_root)

@@ -242,7 +242,9 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
   if (!family->config.is_source
       && family->n_children >= family->config.children_max)
     ss_count (group->scribe->env, SCRIBE_OVER_BOUND);
-  ss_group_child_add (group, joiner);
+  ss_group_child_set_member (ss_group_child_add (group, joiner),
+                             join->flags & SS_JOIN_MEMBER,
+                             join->has_below ? &join->below : NULL);
   send_ack (group, joiner, join->nonce);
   if ((join->flags & SS_JOIN_HAVE) && !group->has_newest) {
     group->has_newest = group->is_hearsay = true;
@@ -400,7 +402,10 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     .mask = message->mask,
     .lost = message->lost,
     .flags = message->flags,
+    .has_below = message->n_below > 0 && (message->flags & SS_JOIN_MEMBER) == 0,
   };
+  if (join.has_below)
+    join.below = ss_contact_from_record (&message->below[0]);
   if (way == SS_JOIN_DELIVERED && !group->is_root
       && (!group->has_parent || ss_group_is_closest (group)))
     ss_join_become_root (group);
@@ -410,9 +415,12 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (is_source && !group->is_root)
     return refuse (scribe, joiner, message, way);
   if (!ss_group_in_tree (group)) {
-    ss_join_start (group, NULL); /* a relay, adopting */
+    bool is_held = hold_back (group, &join);
+    ss_join_start (group, NULL); /* a relay, adopting: in the joiner's name */
+    if (is_held)
+      return true;
     if (!ss_group_in_tree (group))
-      return hold_back (group, &join) || refuse (scribe, joiner, message, way);
+      return refuse (scribe, joiner, message, way);
   }
   if (ss_group_on_path (group, &joiner->id)
       || (group->has_parent && ss_contact_equal (&group->parent, joiner)))

@@ -152,6 +152,9 @@ unsigned ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
  * to it, no traffic). user goes to the upcalls. */
 SsGroup *ss_group_open (SsFamily *family, const SsId *id, void *user);
 SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
+/* All groups of this node in the order of their ids: the first whose id is
+ * greater than *id, or the first of all if id is NULL. */
+SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
 void ss_group_join (SsGroup *group);  /* become a member: join the tree */
 void ss_group_leave (SsGroup *group); /* stay forwarder while needed */

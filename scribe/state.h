@@ -85,6 +85,7 @@
 #define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */
 #define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
 #define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
+#define SS_ORDERED_LOST         (5 * SS_SEC)    /* then nobody has it */
 #define SS_LEAVE_REPEAT         (500 * SS_MSEC)
 #define SS_ANYCAST_WAIT         (2 * SS_SEC) /* times the try: for an answer */
 
@@ -95,6 +96,7 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_ORDERED = 8,
        SS_JOIN_SHED = 16,
        SS_JOIN_REPLICA = 32,
+       SS_JOIN_MEMBER = 64,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -133,6 +135,8 @@ typedef struct {
   SsTime since, heard; /* JOIN; JOIN or KEEPALIVE */
   SsTime told;         /* ordered: how far the logs are */
   SsTime shed_until;   /* being handed on: served until then; 0: no */
+  bool is_member;      /* when it joined; else: */
+  SsContact *below;    /* a member that was below it then; NULL: not known */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */
@@ -141,6 +145,8 @@ typedef struct {
   SsTime until;
   uint32_t nonce, newest, mask, lost;
   uint8_t flags;
+  bool has_below;
+  SsContact below; /* a member below the joiner, if it is none */
 } SsPendingJoin;
 
 typedef struct {
@@ -207,6 +213,7 @@ typedef struct {
   SsContact contact; /* at the root: the source itself */
   SsContact teller;  /* who is known to have what is missing */
   SsTime fetch_at;   /* SS_NEVER: no gap */
+  SsTime lost_at;    /* at the root: then a gap is passed over; SS_NEVER */
   SsTime used;
   uint8_t fetches;
 } SsSourceLog;
@@ -358,8 +365,6 @@ void ss_group_free (SsGroup *group);
 SsGroup *ss_group_by_tag (const SsScribe *scribe,
                           const uint8_t tag[SS_TAG_LEN]);
 SsGroup *ss_group_by_tag_number (const SsScribe *scribe, uint64_t tag);
-/* The first group with an id greater than *id, or the first if id is NULL. */
-SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 /* Asks the application; NULL if it will not carry the group. */
 SsGroup *ss_group_adopt (SsScribe *scribe, const SsId *id,
                          const SsWireBytes *info, bool is_root,
@@ -375,6 +380,9 @@ unsigned ss_group_child_count (const SsGroup *group); /* shed ones included */
 SsChild *ss_group_child_at (const SsGroup *group, unsigned index);
 SsChild *ss_group_child_find (const SsGroup *group, const SsId *id);
 SsChild *ss_group_child_add (SsGroup *group, const SsContact *contact);
+/* Takes over the copy of `below`; NULL: none known. */
+void ss_group_child_set_member (SsChild *child, bool is_member,
+                                const SsContact *below);
 void ss_group_child_remove (SsGroup *group, const SsId *id);
 void ss_group_child_shed (SsGroup *group, SsChild *child);
 /* Drops the group if nothing needs it. */
@@ -529,6 +537,8 @@ void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
 void ss_log_replay (SsGroup *group);
 /* The group has an owner now: logs of those that may not publish go. */
 void ss_log_drop_strangers (SsGroup *group);
+/* At the root: does it lack what the source has been told is stored? */
+bool ss_log_is_lacking (const SsSourceLog *log);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
 void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */

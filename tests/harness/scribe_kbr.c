@@ -53,7 +53,8 @@ delay_between (const World *world, unsigned a, unsigned b)
 static void
 transmit (World *world, Event event)
 {
-  if (ss_rng_unit (&world->rng) < world->options.loss)
+  if (world->nodes[event.from]->side != world->nodes[event.to]->side
+      || ss_rng_unit (&world->rng) < world->options.loss)
     return;
   schedule (world, event, delay_between (world, event.from, event.to));
 }
@@ -100,6 +101,14 @@ suspect (Node *node, unsigned peer)
   transmit (node->world,
             (Event){ .type = EVENT_PING, .from = node->index, .to = peer });
   scribe_world_update (node, peer, SS_KBR_SUSPECTED);
+}
+
+void
+scribe_world_find (Node *node, unsigned peer, SsTime delay)
+{
+  schedule (node->world,
+            (Event){ .type = EVENT_FIND, .from = node->index, .to = peer },
+            delay);
 }
 
 /* The class. */
@@ -547,7 +556,8 @@ void
 scribe_world_handle (World *world, Event *event)
 {
   bool is_at_sender = event->type == EVENT_RTO || event->type == EVENT_ROUTE_RTO
-                      || event->type == EVENT_PING_GAP;
+                      || event->type == EVENT_PING_GAP
+                      || event->type == EVENT_FIND;
   unsigned at = is_at_sender ? event->from : event->to;
   Node *node = world->nodes[at];
   if (!node->is_alive)
@@ -588,6 +598,11 @@ scribe_world_handle (World *world, Event *event)
     break;
   case EVENT_PING_GAP:
     handle_ping_gap (world, event);
+    break;
+  case EVENT_FIND:
+    transmit (
+        world,
+        (Event){ .type = EVENT_PING, .from = event->from, .to = event->to });
     break;
   }
 }

@@ -482,6 +482,26 @@ world_revive (World *world, unsigned index)
 }
 
 void
+world_set_side (World *world, unsigned index, unsigned side)
+{
+  world->nodes[index]->side = side;
+}
+
+void
+world_heal (World *world, SsTime span)
+{
+  for (unsigned i = 0; i < world->options.n; i++)
+    for (unsigned k = 0; k < world->options.n; k++)
+      if (world->nodes[i]->side != world->nodes[k]->side)
+        for (unsigned try = 0; try < 3; try++) /* pings may be lost */
+          scribe_world_find (
+              world->nodes[i], k,
+              (SsTime) ss_rng_below (&world->rng, (uint64_t) span));
+  for (unsigned i = 0; i < world->options.n; i++)
+    world->nodes[i]->side = 0;
+}
+
+void
 world_forget_groups (World *world, unsigned index)
 {
   world->nodes[index]->is_joined = false;
@@ -589,18 +609,34 @@ world_node_of (const World *world, const SsId *id)
 }
 
 unsigned
+world_near (const World *world, unsigned stripe, unsigned rank)
+{
+  const SsId *key = &world->groups[stripe];
+  const SsId *last = NULL;
+  unsigned best = WORLD_NODES_MAX;
+  for (unsigned round = 0; round <= rank; round++) {
+    best = WORLD_NODES_MAX;
+    for (unsigned i = 0; i < world->options.n; i++) {
+      const Node *node = world->nodes[i];
+      if (node->is_alive && node->is_in_ring
+          && (node->contact.flags & SS_PEER_REACHABLE) != 0
+          && (!last || ss_id_closer (key, last, &node->contact.id))
+          && (best == WORLD_NODES_MAX
+              || ss_id_closer (key, &node->contact.id,
+                               &world->nodes[best]->contact.id)))
+        best = i;
+    }
+    if (best == WORLD_NODES_MAX)
+      break;
+    last = &world->nodes[best]->contact.id;
+  }
+  return best;
+}
+
+unsigned
 world_true_root (const World *world, unsigned stripe)
 {
-  unsigned best = WORLD_NODES_MAX;
-  for (unsigned i = 0; i < world->options.n; i++)
-    if (world->nodes[i]->is_alive && world->nodes[i]->is_in_ring
-        && (world->nodes[i]->contact.flags & SS_PEER_REACHABLE) != 0
-        && (best == WORLD_NODES_MAX
-            || ss_id_closer (&world->groups[stripe],
-                             &world->nodes[i]->contact.id,
-                             &world->nodes[best]->contact.id)))
-      best = i;
-  return best;
+  return world_near (world, stripe, 0);
 }
 
 static void

@@ -35,6 +35,10 @@ void world_join (World *world, unsigned node); /* all stripes */
 void world_publish (World *world, bool is_on);
 void world_kill (World *world, unsigned node); /* silence */
 void world_revive (World *world, unsigned node);
+/* Nothing comes through between nodes of different sides; all begin on 0. */
+void world_set_side (World *world, unsigned node, unsigned side);
+/* All are on one side again, and find each other within so long. */
+void world_heal (World *world, SsTime span);
 /* It plays no more and asks for nothing. */
 void world_forget_groups (World *world, unsigned node);
 /* What it missed until now does not count. */
@@ -82,8 +86,9 @@ SsScribe *world_scribe (const World *world, unsigned node);
 SsGroup *world_group (const World *world, unsigned node, unsigned stripe);
 SsFamily *world_family (const World *world, unsigned node);
 const SsId *world_node_id (const World *world, unsigned node);
-/* The live node closest to the stripe's id. */
+/* The live node closest to the stripe's id, and the rank-th after it. */
 unsigned world_true_root (const World *world, unsigned stripe);
+unsigned world_near (const World *world, unsigned stripe, unsigned rank);
 unsigned world_node_of (const World *world, const SsId *id);
 
 /* What came of the packets whose deadline has passed, since the node joined:

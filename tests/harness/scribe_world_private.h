@@ -17,6 +17,7 @@ typedef enum {
   EVENT_PING,
   EVENT_PONG,
   EVENT_PING_GAP,
+  EVENT_FIND, /* a lost peer is looked for again */
 } EventType;
 
 typedef struct {
@@ -45,7 +46,7 @@ typedef struct {
 struct Node {
   SsKbr kbr; /* first: the class gets its address */
   World *world;
-  unsigned index;
+  unsigned index, side;
   bool is_alive, is_in_ring, is_joined;
   SsEnv env;
   SsContact contact;
@@ -91,4 +92,5 @@ void scribe_world_handle (World *world, Event *event);
 void scribe_world_free_event (gpointer event);
 void scribe_world_hear (Node *node, unsigned from);
 void scribe_world_update (Node *node, unsigned peer, SsKbrChange change);
+void scribe_world_find (Node *node, unsigned peer, SsTime delay);
 void scribe_world_drop_unacked (Node *node, unsigned index);

@@ -164,6 +164,50 @@ test_is_bounded (void)
   world_free (group.world);
 }
 
+/* Where mere forwarders are between the members, a search does not stop at
+ * them: from the root, which is no member, the first message finds one. */
+static void
+test_passes_forwarders (void)
+{
+  unsigned n_through = 0, n_one = 0;
+  for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    WorldOptions options = {
+      .seed = seed,
+      .n = 60,
+      .delay = 2 * SS_MSEC,
+      .detours = 100,
+      .n_relays = 50,
+      .is_ordered = true,
+    };
+    World *world = world_new (&options);
+    for (unsigned i = 0; i < 10; i++) {
+      world_join (world, i);
+      world_set_accepts (world, i, true);
+    }
+    world_run (world, 5 * SS_SEC);
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {
+      unsigned root = world_true_root (world, stripe), n_members = 0;
+      SsContact children[16];
+      unsigned n = ss_group_children (world_group (world, root, stripe),
+                                      children, G_N_ELEMENTS (children));
+      for (unsigned i = 0; i < n; i++)
+        n_members += world_node_of (world, &children[i].id) < 10;
+      if (root < 10 || n_members > 0)
+        continue;
+      world_anycast (world, root, stripe, 1);
+      world_run (world, SEARCH_TIME);
+      const WorldSearch *search = world_search (world, root);
+      g_assert_cmpuint (search->n, ==, 1);
+      n_through++;
+      n_one += search->hops[0] == 1;
+    }
+    world_free (world);
+  }
+  g_test_message ("%u of %u searches took one message", n_one, n_through);
+  g_assert_cmpuint (n_through, >, 20);
+  g_assert_cmpuint (n_one * 100, >=, n_through * 95);
+}
+
 /* A search that was cancelled says nothing more; too many are refused. */
 static void
 test_cancel (void)
@@ -227,6 +271,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/anycast/finds-all", test_finds_all);
   g_test_add_func ("/scribe/anycast/survives", test_survives);
   g_test_add_func ("/scribe/anycast/is-bounded", test_is_bounded);
+  g_test_add_func ("/scribe/anycast/passes-forwarders", test_passes_forwarders);
   g_test_add_func ("/scribe/anycast/cancel", test_cancel);
   g_test_add_func ("/scribe/anycast/hostile", test_hostile);
   return g_test_run ();

@@ -183,6 +183,115 @@ test_return (void)
   }
 }
 
+/* The ring is cut: each part goes on with a root of its own, and sources
+ * talk on both sides. Healed, everybody has everything. */
+static void
+test_partition (void)
+{
+  uint64_t seeds = g_test_slow () ? 300 : 12;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    const unsigned n = 10;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, seed % 3 ? 0 : 0.02);
+    talk (world, &rng, n, 60, 15 * SS_MSEC);
+    /* The root of group 0 with its successor, without, or quite alone. */
+    world_set_side (world, world_near (world, 0, 0), 1);
+    unsigned others = (unsigned) ss_rng_below (&rng, 5);
+    for (unsigned i = 1; i <= others; i++)
+      world_set_side (world, world_near (world, 0, i + (seed & 1)), 1);
+    talk (world, &rng, n, 60, 60 * SS_MSEC);
+    world_run (world, (SsTime) ss_rng_below (&rng, 4) * SS_SEC);
+    world_heal (world, 3 * SS_SEC);
+    talk (world, &rng, n, 60, 50 * SS_MSEC);
+    world_run (world, 15 * SS_SEC);
+    assert_all_heard (world, n, n, "partition", seed);
+    world_free (world);
+  }
+}
+
+/* The same, and the old root dies on its return, or its successor, which has
+ * served meanwhile, or both; those who are left lack nothing. */
+static void
+test_partition_and_deaths (void)
+{
+  uint64_t seeds = g_test_slow () ? 300 : 12;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    const unsigned n = 10;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, 0);
+    unsigned root = world_near (world, 0, 0), next = world_near (world, 0, 1);
+    talk (world, &rng, n, 60, 15 * SS_MSEC);
+    world_set_side (world, root, 1);
+    talk (world, &rng, n, 60, 60 * SS_MSEC);
+    world_run (world, 3 * SS_SEC);
+    world_heal (world, 2 * SS_SEC);
+    talk (world, &rng, n, 40, 20 * SS_MSEC + (SsTime) seed % 8 * 20 * SS_MSEC);
+    if (seed % 3 != 1)
+      world_kill (world, root);
+    if (seed % 3 != 0)
+      world_kill (world, next);
+    talk (world, &rng, n, 60, 50 * SS_MSEC);
+    world_run (world, 15 * SS_SEC);
+    assert_all_heard (world, n, n, "partition and deaths", seed);
+    world_free (world);
+  }
+}
+
+/* Cuts, deaths of a root and of its successor together, and returns, in any
+ * order, at most so many dead that no message has been on dead nodes only. */
+static void
+test_anything (void)
+{
+  uint64_t seeds = g_test_slow () ? 300 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    const unsigned n = 11;
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    World *world = start (n, seed, seed % 4 ? 0 : 0.02);
+    for (unsigned round = 0; round < 5; round++) {
+      unsigned group = (unsigned) ss_rng_below (&rng, GROUPS);
+      unsigned root = world_near (world, group, 0);
+      unsigned next = world_near (world, group, 1);
+      SsTime pause = (SsTime) ss_rng_below (&rng, 40) * 100 * SS_MSEC;
+      talk (world, &rng, n, 30, 20 * SS_MSEC);
+      switch (ss_rng_below (&rng, 3)) {
+      case 0:
+        for (unsigned i = 0; i < n; i++)
+          world_set_side (world, i, (unsigned) ss_rng_below (&rng, 2));
+        talk (world, &rng, n, 40, 50 * SS_MSEC);
+        world_run (world, pause);
+        world_heal (world, 3 * SS_SEC);
+        break;
+      case 1:
+        world_kill (world, root);
+        world_kill (world, next);
+        talk (world, &rng, n, 40, 50 * SS_MSEC);
+        world_run (world, pause);
+        world_revive (world, next);
+        talk (world, &rng, n, 10, 50 * SS_MSEC);
+        world_revive (world, root);
+        break;
+      default:
+        world_kill (world, next);
+        talk (world, &rng, n, 20, 50 * SS_MSEC);
+        world_kill (world, root);
+        talk (world, &rng, n, 20, 50 * SS_MSEC);
+        world_revive (world, root);
+        world_run (world, pause);
+        world_revive (world, next);
+        break;
+      }
+      talk (world, &rng, n, 20, 50 * SS_MSEC);
+      world_run (world, 10 * SS_SEC);
+    }
+    world_run (world, 10 * SS_SEC);
+    assert_all_heard (world, n, n, "anything", seed);
+    world_free (world);
+  }
+}
+
 /* Newcomers begin with what is current; a node closer to a group than its
  * root takes over without a gap; a node that leaves leaves none. */
 static void
@@ -285,6 +394,10 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered/deaths", test_deaths);
   g_test_add_func ("/scribe/ordered/two-deaths", test_two_deaths);
   g_test_add_func ("/scribe/ordered/return", test_return);
+  g_test_add_func ("/scribe/ordered/partition", test_partition);
+  g_test_add_func ("/scribe/ordered/partition-and-deaths",
+                   test_partition_and_deaths);
+  g_test_add_func ("/scribe/ordered/anything", test_anything);
   g_test_add_func ("/scribe/ordered/comings-and-goings",
                    test_comings_and_goings);
   g_test_add_func ("/scribe/ordered/backlog", test_backlog);
