@@ -4,7 +4,9 @@
  * seeds: the mean, the least and the most.
  *
  * Pastry: Rowstron and Druschel, Middleware 2001; b = 4, L = 16.
- * MSPastry: Castro, Costa and Rowstron, DSN 2004; b = 4, L = 32. */
+ * MSPastry: Castro, Costa and Rowstron, DSN 2004; b = 4, L = 32.
+ * Scribe: Castro, Druschel, Kermarrec and Rowstron, JSAC 2002; and on it
+ * anycast: the same, NGC 2003. */
 #include "sim/paper.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 
 #include "sim/scenario.h"
 #include "sim/study.h"
+#include "sim/study_groups.h"
 
 #define SETTLE_TIME    (60 * SS_SEC)
 #define REST_TIME      (240 * SS_SEC)
@@ -307,6 +310,65 @@ tuning (Table *table, SsWorld *world)
        "15,000 nodes, 37.7 h, 1%%: s");
 }
 
+static void
+groups (Table *table, SsWorld *world)
+{
+  unsigned n = world->options.nodes;
+  bool is_papers = n == 100000;
+  SsStudyGroups result;
+
+  ss_world_run (world, SETTLE_TIME);
+  ss_study_groups (world, &result);
+  const SsGroupsBurden *burden = &result.burden;
+
+  put (table, is_papers ? "~1.7" : "", result.mean_ratio, NAN,
+       "%u nodes: mean delay over IP's", n);
+  put (table, "", result.mean_ratio_p90, NAN,
+       "%u nodes: the same, 90%% of groups", n);
+  put (table, is_papers ? "~1.7" : "", result.most_ratio, NAN,
+       "%u nodes: longest delay over IP's", n);
+  put (table, "", result.most_ratio_p90, NAN,
+       "%u nodes: likewise, 90%% of groups", n);
+  put (table, is_papers ? "2.4" : "", result.stress, NAN,
+       "%u nodes: link stress", n);
+  put (table, is_papers ? "0.7" : "", result.stress_ip, NAN,
+       "%u nodes: link stress, IP", n);
+  put (table, "", (double) result.stress_most, NAN, "%u nodes: most on a link",
+       n);
+  put (table, "", (double) result.stress_ip_most, NAN,
+       "%u nodes: most on a link, IP", n);
+  put (table, "", burden->children_mean, NAN, "%u nodes: children", n);
+  put (table, "", burden->children_median, NAN, "%u nodes: children, median",
+       n);
+  put (table, "", burden->children_most, NAN, "%u nodes: most children", n);
+  put (table, "", burden->tables_mean, NAN, "%u nodes: children tables", n);
+  put (table, "", burden->tables_most, NAN, "%u nodes: most children tables",
+       n);
+  put (table, "0", result.n_missed + result.n_outside, NAN,
+       "%u nodes: members not reached", n);
+}
+
+static void
+anycast (Table *table, SsWorld *world)
+{
+  unsigned n = world->options.nodes;
+  bool is_papers = n == 100000;
+  SsStudyAnycast result;
+
+  ss_world_run (world, SETTLE_TIME);
+  ss_study_anycast (world, &result);
+  put (table, is_papers ? "4.1" : "", result.join_first, NAN,
+       "%u nodes: JOINs, empty group", n);
+  put (table, is_papers ? "3.5" : "", result.join_mean, NAN,
+       "%u nodes: JOINs, %u members, mean", n, result.n_members);
+  put (table, is_papers ? "2.3" : "", result.hops, NAN,
+       "%u nodes: messages of an anycast", n);
+  put (table, "", result.hops_most, NAN, "%u nodes: most messages", n);
+  put (table, is_papers ? "> 0.90" : "", result.near_share, NAN,
+       "%u nodes: by one of the nearest 7%%", n);
+  put (table, "0", result.n_failed, NAN, "%u nodes: not answered", n);
+}
+
 #define PASTRY \
   { \
     .topology = SS_TOPOLOGY_PLANE, .delay = 100 * SS_MSEC, .leaf_set = 16, \
@@ -317,6 +379,12 @@ tuning (Table *table, SsWorld *world)
     .topology = SS_TOPOLOGY_TRANSIT_STUB, .leaf_set = 32, \
     .latency = SS_LATENCY_DEFAULT, .parity = 1, .seed = 1, .runs = SEEDS, \
     .churn = SS_CHURN_GNUTELLA, .rate = 0.01, .duration = 3600 * SS_SEC \
+  }
+
+#define SCRIBE \
+  { \
+    .topology = SS_TOPOLOGY_TRANSIT_STUB, .leaf_set = 16, \
+    .latency = SS_LATENCY_DEFAULT, .parity = 1, .seed = 1, .runs = SEEDS \
   }
 
 static const Experiment experiments[] = {
@@ -350,6 +418,18 @@ static const Experiment experiments[] = {
     MSPASTRY,
     tuning,
     { 1 } },
+  { "scribe",
+    "groups",
+    "1,500 groups: delay, stress of links, burden of nodes",
+    SCRIBE,
+    groups,
+    { 2000, 10000 } },
+  { "scribe",
+    "anycast",
+    "messages of joins and anycasts; how near the member is",
+    SCRIBE,
+    anycast,
+    { 2000, 10000 } },
 };
 
 void

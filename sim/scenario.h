@@ -69,6 +69,9 @@ void ss_scenario_scale (SsSimRun *run);
 void ss_scenario_deliveries (SsSimRun *run);
 /* sim/scenarios_forest.c */
 void ss_scenario_forest (SsSimRun *run);
+/* sim/scenarios_groups.c */
+void ss_scenario_anycast (SsSimRun *run);
+void ss_scenario_groups (SsSimRun *run);
 /* sim/scenarios_clients.c */
 void ss_scenario_clients (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);

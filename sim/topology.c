@@ -267,13 +267,28 @@ ss_topology_stress (const SsTopology *topology, SsStress *ret_stress)
   *ret_stress = stress;
 }
 
+unsigned
+ss_topology_n_links (const SsTopology *topology)
+{
+  return topology->routers != NULL ? ss_routers_n_links (topology->routers) : 0;
+}
+
+unsigned
+ss_topology_path (SsTopology *topology, unsigned from, unsigned to,
+                  unsigned ret_links[SS_ROUTERS_PATH_MAX])
+{
+  if (topology->routers == NULL)
+    return 0;
+  return ss_routers_path (topology->routers,
+                          ss_topology_router (topology, from),
+                          ss_topology_router (topology, to), ret_links);
+}
+
 static void
 count_stress (SsTopology *topology, unsigned from, unsigned to)
 {
   unsigned links[SS_ROUTERS_PATH_MAX];
-  unsigned n =
-      ss_routers_path (topology->routers, ss_topology_router (topology, from),
-                       ss_topology_router (topology, to), links);
+  unsigned n = ss_topology_path (topology, from, to, links);
 
   for (unsigned i = 0; i < n; i++)
     topology->stress[links[i]]++;

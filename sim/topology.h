@@ -71,6 +71,11 @@ typedef struct {
   uint64_t most;
 } SsStress;
 
+/* Links between routers on the way of a datagram, each of which is one in
+ * either direction; their numbers. 0: none, or no routers. */
+unsigned ss_topology_n_links (const SsTopology *topology);
+unsigned ss_topology_path (SsTopology *topology, unsigned from, unsigned to,
+                           unsigned ret_links[SS_ROUTERS_PATH_MAX]);
 void ss_topology_count_stress (SsTopology *topology, bool count);
 void ss_topology_reset_stress (SsTopology *topology);
 void ss_topology_stress (const SsTopology *topology, SsStress *ret_stress);

@@ -31,8 +31,14 @@ count_message (SsTraffic *traffic, unsigned protocol, const uint8_t *data,
 {
   if (protocol != SS_PROTOCOL_OVERLAY || len == 0) {
     add (&traffic->others[protocol % SS_N_PROTOCOLS], len);
+    if (len > 0)
+      traffic->messages[protocol % SS_N_PROTOCOLS][data[0]]++;
     return false;
   }
+  SsMsgRouted routed;
+
+  if (ss_msg_routed_decode (data, len, &routed) && routed.data.len > 0)
+    traffic->messages[routed.protocol % SS_N_PROTOCOLS][routed.data.data[0]]++;
   if (data[0] == SS_MSG_ROUTED && len > 1 && data[1] == SS_PROTOCOL_OVERLAY) {
     add (&traffic->enters, len);
     return false;

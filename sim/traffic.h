@@ -20,6 +20,9 @@ typedef struct {
   SsTrafficCount overlay[SS_TRAFFIC_CODES];
   SsTrafficCount enters; /* of the overlay's routed messages, its own */
   SsTrafficCount others[SS_N_PROTOCOLS];
+  /* Applications' messages by protocol and first byte, sent directly or one
+   * hop of their way. */
+  uint64_t messages[SS_N_PROTOCOLS][SS_TRAFFIC_CODES];
 } SsTraffic;
 
 /* The frames of a datagram, one after the other: none if it is not one of a
