@@ -1,20 +1,13 @@
-/* One encoder for every message: it walks the schema's fields. Messages are
- * few fields long, so the walk costs little beside sealing the datagram. The
- * decoders, which meet every packet several times, are made of
- * base/wire_take.h's parts. */
+/* What any message needs besides its encoder and decoder, which are made of
+ * the parts in base/wire_put.h and base/wire_take.h. */
 #include "base/wire.h"
 
 #include <string.h>
 
+#include "base/wire_put.h"
 #include "base/wire_take.h"
 
 enum { FAMILY_NONE = 0, FAMILY_V4 = 4, FAMILY_V6 = 6 };
-
-typedef struct {
-  uint8_t *place;
-  size_t left;
-  bool is_full; /* something did not fit: nothing more is written */
-} Writer;
 
 static const struct {
   const char *name;
@@ -34,143 +27,41 @@ static const struct {
   [SS_WIRE_REST] = { "REST", 0, sizeof (SsWireBytes) },
 };
 
-static uint16_t
-load_u16 (const void *place)
-{
-  uint16_t number;
-
-  memcpy (&number, place, sizeof number);
-  return number;
-}
-
-static void
-put_bytes (Writer *writer, const void *data, size_t len)
-{
-  if (writer->is_full || writer->left < len) {
-    writer->is_full = true;
-    return;
-  }
-  if (len == 0)
-    return;
-  memcpy (writer->place, data, len);
-  writer->place += len;
-  writer->left -= len;
-}
-
-static void
-put_number (Writer *writer, uint64_t number, size_t len)
-{
-  uint64_t big_endian = GUINT64_TO_BE (number);
-
-  put_bytes (writer, (const char *) &big_endian + (8 - len), len);
-}
-
-static void
-put_addr (Writer *writer, const SsAddr *addr, bool may_be_unset)
+void
+ss_wire_put_addr (SsWireWriter *writer, const SsAddr *addr, bool may_be_unset)
 {
   if (!ss_addr_is_set (addr)) {
     g_assert (may_be_unset);
-    put_number (writer, FAMILY_NONE, 1);
+    ss_wire_put_number (writer, FAMILY_NONE, 1);
     return;
   }
   if (ss_addr_is_v4 (addr)) {
-    put_number (writer, FAMILY_V4, 1);
-    put_bytes (writer, addr->ip + 12, 4);
+    ss_wire_put_number (writer, FAMILY_V4, 1);
+    ss_wire_put (writer, addr->ip + 12, 4);
   } else {
-    put_number (writer, FAMILY_V6, 1);
-    put_bytes (writer, addr->ip, 16);
+    ss_wire_put_number (writer, FAMILY_V6, 1);
+    ss_wire_put (writer, addr->ip, 16);
   }
-  put_number (writer, addr->port, 2);
+  ss_wire_put_number (writer, addr->port, 2);
 }
 
-static void
-put_peer (Writer *writer, const SsPeerRecord *peer)
+void
+ss_wire_put_peer (SsWireWriter *writer, const SsPeerRecord *peer)
 {
   g_assert (peer->n_addrs >= 1);
   g_assert (peer->n_addrs <= SS_PEER_ADDRS_MAX);
-  put_bytes (writer, peer->key.b, SS_KEY_LEN);
-  put_number (writer, peer->flags, 1);
-  put_number (writer, peer->n_addrs, 1);
+  ss_wire_put (writer, peer->key.b, SS_KEY_LEN);
+  ss_wire_put_number (writer, peer->flags, 1);
+  ss_wire_put_number (writer, peer->n_addrs, 1);
   for (unsigned i = 0; i < peer->n_addrs; i++)
-    put_addr (writer, &peer->addrs[i], false);
-}
-
-static void
-put_one (Writer *writer, SsWireType type, const void *value, bool in_list)
-{
-  uint32_t u32;
-  uint64_t u64;
-
-  switch (type) {
-  case SS_WIRE_U8:
-    put_number (writer, *(const uint8_t *) value, 1);
-    return;
-  case SS_WIRE_U16:
-    put_number (writer, load_u16 (value), 2);
-    return;
-  case SS_WIRE_U32:
-    memcpy (&u32, value, sizeof u32);
-    put_number (writer, u32, 4);
-    return;
-  case SS_WIRE_U64:
-    memcpy (&u64, value, sizeof u64);
-    put_number (writer, u64, 8);
-    return;
-  case SS_WIRE_ID:
-  case SS_WIRE_KEY:
-    put_bytes (writer, value, types[type].size);
-    return;
-  case SS_WIRE_ADDR:
-    put_addr (writer, value, !in_list);
-    return;
-  case SS_WIRE_PEER:
-    put_peer (writer, value);
-    return;
-  case SS_WIRE_FIXED:
-  case SS_WIRE_BYTES:
-  case SS_WIRE_REST:
-    break;
-  }
-  g_assert_not_reached ();
-}
-
-static void
-put_field (Writer *writer, const SsWireField *field, const char *message)
-{
-  const char *value = message + field->offset;
-
-  if (field->is_list) {
-    uint16_t n = load_u16 (message + field->count_offset);
-
-    g_assert (n <= field->max);
-    put_number (writer, n, 1);
-    for (unsigned i = 0; i < n; i++)
-      put_one (writer, field->type, value + i * types[field->type].size, true);
-  } else if (field->type == SS_WIRE_FIXED) {
-    put_bytes (writer, value, field->max);
-  } else if (field->type == SS_WIRE_BYTES || field->type == SS_WIRE_REST) {
-    SsWireBytes view;
-
-    memcpy (&view, value, sizeof view);
-    g_assert (view.len <= field->max);
-    if (field->type == SS_WIRE_BYTES)
-      put_number (writer, view.len, 2);
-    put_bytes (writer, view.data, view.len);
-  } else {
-    put_one (writer, field->type, value, false);
-  }
+    ss_wire_put_addr (writer, &peer->addrs[i], false);
 }
 
 size_t
 ss_wire_encode (const SsWireMessage *schema, const void *message,
                 uint8_t *ret_buf, size_t cap)
 {
-  Writer writer = { .place = ret_buf, .left = cap };
-
-  put_number (&writer, schema->code, 1);
-  for (unsigned i = 0; i < schema->n_fields; i++)
-    put_field (&writer, &schema->fields[i], message);
-  return writer.is_full ? 0 : cap - writer.left;
+  return schema->encode (message, ret_buf, cap);
 }
 
 bool

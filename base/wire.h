@@ -93,6 +93,7 @@ typedef struct {
   uint8_t code;
   size_t max_len;     /* encoded, with the type byte */
   size_t struct_size; /* decoded */
+  size_t (*encode) (const void *message, uint8_t *ret_buf, size_t cap);
   bool (*decode) (const uint8_t *data, size_t len, void *ret_message);
   unsigned n_fields;
   const SsWireField *fields;

@@ -1,6 +1,7 @@
 /* Defines what base/wire_declare.h declares, for the protocol
  * SS_WIRE_PROTOCOL of the file SS_WIRE_DEF. See base/wire.h. */
 #include "base/wire.h"
+#include "base/wire_put.h"
 #include "base/wire_take.h"
 
 #ifndef SS_WIRE_DEF
@@ -31,11 +32,12 @@
   uint16_t n_##field; \
   if (!ss_wire_take_count (&reader, max, &n_##field)) \
     return false; \
+  if (message == NULL && !ss_wire_pass_##type (&reader, n_##field)) \
+    return false; \
   if (message != NULL) \
     message->n_##field = n_##field; \
-  for (unsigned i = 0; i < n_##field; i++) \
-    if (!ss_wire_take_##type (&reader, true, \
-                              message != NULL ? &message->field[i] : NULL)) \
+  for (unsigned i = 0; message != NULL && i < n_##field; i++) \
+    if (!ss_wire_take_##type (&reader, true, &message->field[i])) \
       return false;
 #define SS_END(NAME, name, ctype) \
   return reader.left == 0; \
@@ -50,6 +52,35 @@
                                  void *ret_message) \
   { \
     return ss_msg_##name##_decode (data, len, ret_message); \
+  }
+#include SS_WIRE_DEF
+#include "base/wire_undefine.h"
+
+/* Encoders. */
+#define SS_MESSAGE(NAME, name, ctype, code, doc) \
+  size_t ss_msg_##name##_encode (const ctype *message, uint8_t *ret_buf, \
+                                 size_t cap) \
+  { \
+    SsWireWriter writer = { ret_buf, cap, false }; \
+    ss_wire_put_number (&writer, (code), 1);
+#define SS_WIRE_ONE(type, field, doc) \
+  ss_wire_put_##type (&writer, false, &message->field);
+#define SS_WIRE_ARRAY(field, length, doc) \
+  ss_wire_put (&writer, message->field, length);
+#define SS_WIRE_VIEW(type, field, max, doc) \
+  ss_wire_put_##type (&writer, max, &message->field);
+#define SS_WIRE_MANY(type, field, max, doc) \
+  g_assert (message->n_##field <= (max)); \
+  ss_wire_put_number (&writer, message->n_##field, 1); \
+  for (unsigned i = 0; i < message->n_##field; i++) \
+    ss_wire_put_##type (&writer, true, &message->field[i]);
+#define SS_END(NAME, name, ctype) \
+  return writer.is_full ? 0 : cap - writer.left; \
+  } \
+  static size_t encode_any_##name (const void *message, uint8_t *ret_buf, \
+                                   size_t cap) \
+  { \
+    return ss_msg_##name##_encode (message, ret_buf, cap); \
   }
 #include SS_WIRE_DEF
 #include "base/wire_undefine.h"
@@ -101,6 +132,7 @@
     .code = CODE, \
     .max_len = SS_MSG_##NAME##_MAX, \
     .struct_size = sizeof (Struct), \
+    .encode = encode_any_##msg_name, \
     .decode = decode_any_##msg_name, \
     .n_fields = G_N_ELEMENTS (fields) - 1, \
     .fields = fields, \
@@ -112,11 +144,6 @@
 
 /* Functions, and the table of schemas. */
 #define SS_MESSAGE(NAME, name, ctype, code, doc) \
-  size_t ss_msg_##name##_encode (const ctype *message, uint8_t *ret_buf, \
-                                 size_t cap) \
-  { \
-    return ss_wire_encode (ss_msg_##name##_schema (), message, ret_buf, cap); \
-  } \
   void ss_msg_##name##_print (const ctype *message, GString *text) \
   { \
     ss_wire_print (ss_msg_##name##_schema (), message, text); \

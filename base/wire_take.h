@@ -16,7 +16,7 @@ typedef struct {
   size_t left;
 } SsWireReader;
 
-static inline const uint8_t *
+G_ALWAYS_INLINE static inline const uint8_t *
 ss_wire_take (SsWireReader *reader, size_t len)
 {
   if (reader->left < len)
@@ -28,7 +28,7 @@ ss_wire_take (SsWireReader *reader, size_t len)
   return taken;
 }
 
-static inline bool
+G_ALWAYS_INLINE static inline bool
 ss_wire_take_number (SsWireReader *reader, size_t len, uint64_t *ret_number)
 {
   const uint8_t *bytes = ss_wire_take (reader, len);
@@ -45,9 +45,26 @@ bool ss_wire_take_addr (SsWireReader *reader, bool may_be_unset,
                         SsAddr *ret_addr);
 bool ss_wire_take_peer (SsWireReader *reader, SsPeerRecord *ret_peer);
 
+/* Checks a whole list of what is always right and of one length. */
+#define SS_WIRE_PASS_ALL(NAME, ctype) \
+  G_ALWAYS_INLINE static inline bool ss_wire_pass_##NAME ( \
+      SsWireReader *reader, unsigned n) \
+  { \
+    return ss_wire_take (reader, n * sizeof (ctype)) != NULL; \
+  }
+
+/* Checks a list one by one. */
+#define SS_WIRE_PASS_EACH(NAME) \
+  static inline bool ss_wire_pass_##NAME (SsWireReader *reader, unsigned n) \
+  { \
+    while (n > 0 && ss_wire_take_##NAME (reader, true, NULL)) \
+      n--; \
+    return n == 0; \
+  }
+
 #define SS_WIRE_TAKE_NUMBER(NAME, ctype) \
-  static inline bool ss_wire_take_##NAME (SsWireReader *reader, bool in_list, \
-                                          ctype *value) \
+  G_ALWAYS_INLINE static inline bool ss_wire_take_##NAME ( \
+      SsWireReader *reader, bool in_list, ctype *value) \
   { \
     uint64_t number; \
     if (!ss_wire_take_number (reader, sizeof *value, &number)) \
@@ -55,7 +72,8 @@ bool ss_wire_take_peer (SsWireReader *reader, SsPeerRecord *ret_peer);
     if (value != NULL) \
       *value = (ctype) number; \
     return true; \
-  }
+  } \
+  SS_WIRE_PASS_ALL (NAME, ctype)
 SS_WIRE_TAKE_NUMBER (U8, uint8_t)
 SS_WIRE_TAKE_NUMBER (U16, uint16_t)
 SS_WIRE_TAKE_NUMBER (U32, uint32_t)
@@ -78,6 +96,7 @@ ss_wire_take_ID (SsWireReader *reader, bool in_list, SsId *value)
   return ss_wire_take_FIXED (reader, SS_ID_LEN,
                              value != NULL ? value->b : NULL);
 }
+SS_WIRE_PASS_ALL (ID, SsId)
 
 static inline bool
 ss_wire_take_KEY (SsWireReader *reader, bool in_list, SsKey *value)
@@ -85,6 +104,7 @@ ss_wire_take_KEY (SsWireReader *reader, bool in_list, SsKey *value)
   return ss_wire_take_FIXED (reader, SS_KEY_LEN,
                              value != NULL ? value->b : NULL);
 }
+SS_WIRE_PASS_ALL (KEY, SsKey)
 
 static inline bool
 ss_wire_take_ADDR (SsWireReader *reader, bool in_list, SsAddr *value)
@@ -97,6 +117,7 @@ ss_wire_take_ADDR (SsWireReader *reader, bool in_list, SsAddr *value)
     *value = addr;
   return true;
 }
+SS_WIRE_PASS_EACH (ADDR)
 
 static inline bool
 ss_wire_take_PEER (SsWireReader *reader, bool in_list, SsPeerRecord *value)
@@ -109,6 +130,7 @@ ss_wire_take_PEER (SsWireReader *reader, bool in_list, SsPeerRecord *value)
     *value = peer;
   return true;
 }
+SS_WIRE_PASS_EACH (PEER)
 
 static inline bool
 ss_wire_take_REST (SsWireReader *reader, size_t max, SsWireBytes *value)
