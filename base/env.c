@@ -31,6 +31,12 @@ ss_env_keep (const SsEnv *env, const uint8_t *data, size_t len)
   return g_bytes_new (data, len);
 }
 
+SsMemo *
+ss_env_memo (const SsEnv *env, const GBytes *bytes)
+{
+  return env->shared == bytes ? env->shared_memo : NULL;
+}
+
 void
 ss_env_log (SsEnv *env, SsLogLevel level, const char *format, ...)
 {

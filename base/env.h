@@ -5,6 +5,7 @@
 
 #include "base/counters.h"
 #include "base/rng.h"
+#include "base/signer.h"
 #include "base/time.h"
 #include "base/timer.h"
 
@@ -14,6 +15,7 @@ typedef enum { SS_LOG_ERROR, SS_LOG_INFO, SS_LOG_DEBUG } SsLogLevel;
 typedef struct {
   GBytes *bytes; /* NULL: none */
   size_t at;
+  SsMemo *memo; /* of the bytes; NULL: none */
 } SsBody;
 
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
   SsCounters counters;
   GBytes *shared; /* equal to what lies at shared_copy of what comes in */
   const uint8_t *shared_copy;
+  SsMemo *shared_memo;
   SsLogLevel log_level;
   void (*log) (void *user, SsLogLevel level,
                const char *text); /* may be NULL */
@@ -37,6 +40,8 @@ void ss_env_clear (SsEnv *env);
 /* What has come in, to be kept: a reference to what the driver shares, if it is
  * that, else a copy. */
 GBytes *ss_env_keep (const SsEnv *env, const uint8_t *data, size_t len);
+/* What the driver has for these bytes to be remembered by, or NULL. */
+SsMemo *ss_env_memo (const SsEnv *env, const GBytes *bytes);
 
 /* State changes at INFO, decisions at DEBUG, packets never. */
 void ss_env_log (SsEnv *env, SsLogLevel level, const char *format, ...)

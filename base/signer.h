@@ -19,12 +19,20 @@ typedef struct {
   uint8_t secret[64];
 } SsSigner;
 
+/* What was found of some immutable bytes, kept with them where many nodes of
+ * one process share them. All zero: nothing yet. */
+typedef struct {
+  bool is_set;
+  uint64_t words[2];
+} SsMemo;
+
 void ss_signer_init (SsSigner *signer, const uint8_t seed[SS_SEED_LEN]);
 void ss_signer_clear (SsSigner *signer);
 void ss_signer_sign (const SsSigner *signer, const void *message, size_t len,
                      uint8_t ret_signature[SS_SIGNATURE_LEN]);
 bool ss_signer_verify (const SsKey *key, const void *message, size_t len,
                        const uint8_t signature[SS_SIGNATURE_LEN]);
-/* Of the parts, one after the other. */
-void ss_signer_digest (const SsBytes *parts, size_t n_parts,
+/* Of the parts, one after the other. A memo is the last part's own, which is
+ * then always the same; NULL: there is none. */
+void ss_signer_digest (const SsBytes *parts, size_t n_parts, SsMemo *memo,
                        uint8_t ret_digest[SS_DIGEST_LEN]);

@@ -36,7 +36,7 @@ ss_signer_verify (const SsKey *key, const void *message, size_t len,
 }
 
 void
-ss_signer_digest (const SsBytes *parts, size_t n_parts,
+ss_signer_digest (const SsBytes *parts, size_t n_parts, SsMemo *memo,
                   uint8_t ret_digest[SS_DIGEST_LEN])
 {
   crypto_generichash_state state;

@@ -307,6 +307,7 @@ ss_node_input_with (SsNode *node, SsTime now, const SsAddr *from,
   if (body != NULL) {
     node->env.shared = body->bytes;
     node->env.shared_copy = datagram + body->at;
+    node->env.shared_memo = body->memo;
   }
   ss_node_input (node, now, from, datagram, len);
   node->env.shared = NULL;

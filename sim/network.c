@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sim/bodies.h"
 #include "sim/nat.h"
 #include "sim/pool.h"
 #include "sim/queue.h"
@@ -70,6 +71,7 @@ struct SsNetwork {
   SsTime now;
   SsQueue queue;
   SsPool pool;
+  SsBodies bodies;
   SsRng faults, places_rng;
   GArray *places;  /* Place */
   GArray *tampers; /* Tamper */
@@ -114,6 +116,7 @@ ss_network_new (const SsNetworkOptions *options, SsNetworkEventFunc event,
   network->now = START;
   ss_queue_init (&network->queue);
   ss_pool_init (&network->pool);
+  ss_bodies_init (&network->bodies);
   ss_network_rng (network, "faults", 0, &network->faults);
   ss_network_rng (network, "places", 0, &network->places_rng);
   network->places = g_array_new (FALSE, TRUE, sizeof (Place));
@@ -158,6 +161,7 @@ ss_network_free (SsNetwork *network)
       g_free (event.data);
   ss_queue_clear (&network->queue);
   ss_pool_clear (&network->pool);
+  ss_bodies_clear (&network->bodies);
   g_array_unref (network->places);
   g_array_unref (network->tampers);
   ss_nat_free (network->nat);
@@ -514,17 +518,23 @@ tick (SsNetwork *network, const Place *place)
   ss_node_tick (place->node, network->now);
 }
 
+/* What the packet shares with others is in the trace by its digest. */
 static void
 trace (SsNetwork *network, unsigned node, const SsPacket *packet,
-       const uint8_t *bytes)
+       const SsSharedBody *shared)
 {
   const uint64_t head[] = {
     (uint64_t) network->now,
     (uint64_t) packet->from << 32 | node,
     packet->len,
+    shared != NULL ? shared->digest[0] : 0,
+    shared != NULL ? shared->digest[1] : 0,
   };
+  size_t len = packet->len;
 
-  ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), bytes, packet->len);
+  if (shared != NULL)
+    len -= g_bytes_get_size (shared->bytes);
+  ss_trace_add (&network->trace, head, G_N_ELEMENTS (head), packet->bytes, len);
 }
 
 /* Gives the packet back. */
@@ -535,11 +545,17 @@ input (SsNetwork *network, unsigned node, SsPacket *packet)
   SsAddr from = ss_network_addr (packet->from);
   uint8_t bytes[SS_DATAGRAM_MAX];
 
+  SsSharedBody *shared = NULL;
+
+  if (packet->body.bytes != NULL) {
+    shared = ss_bodies_find (&network->bodies, packet->body.bytes);
+    packet->body.memo = &shared->memo;
+  }
   network->stats.delivered++;
   ss_pool_copy_out (packet, bytes);
-  trace (network, node, packet, bytes);
+  trace (network, node, packet, shared);
   ss_node_input_with (to, network->now, &from, bytes, packet->len,
-                      packet->body.bytes != NULL ? &packet->body : NULL);
+                      shared != NULL ? &packet->body : NULL);
   ss_pool_give_back (&network->pool, packet);
 }
 

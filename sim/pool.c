@@ -64,7 +64,8 @@ ss_pool_take (SsPool *pool, uint32_t from, const uint8_t *bytes, size_t len,
   packet->next = NULL;
   packet->body = (SsBody){ .bytes = NULL, .at = len };
   if (body != NULL)
-    packet->body = (SsBody){ g_bytes_ref (body->bytes), body->at };
+    packet->body =
+        (SsBody){ .bytes = g_bytes_ref (body->bytes), .at = body->at };
   packet->from = from;
   packet->len = (uint16_t) len;
   memcpy (packet->bytes, bytes, head_len);

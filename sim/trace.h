@@ -12,7 +12,8 @@ typedef struct {
 } SsTrace;
 
 void ss_trace_init (SsTrace *trace);
-/* Some numbers, then bytes; the numbers tell how many bytes there are. */
+/* Some numbers, then bytes; the numbers tell how many bytes there are, and
+ * stand for those that are left out. */
 void ss_trace_add (SsTrace *trace, const uint64_t *numbers, size_t n_numbers,
                    const uint8_t *bytes, size_t len);
 /* Hexadecimal; the trace can go on. */

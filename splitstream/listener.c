@@ -28,7 +28,7 @@ on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
   GBytes *bytes = ss_group_history (group, sequence);
   if (bytes == NULL)
     return ss_group_want (group, sequence, deadline);
-  /* It came while this node only relayed the station. */
+  /* It came while this node only relayed the station, or too early. */
   SsFound found = { .stripe = &station->stripes[stripe],
                     .sequence = sequence,
                     .bytes = g_bytes_ref (bytes) };
@@ -38,14 +38,25 @@ on_want (void *user, unsigned stripe, uint32_t sequence, SsTime deadline)
   return true;
 }
 
-/* Puts what was found where it is wanted. */
+/* Puts what was found where it is wanted. It was verified when it came; it may
+ * have been seen in this session, too, before the window reached there, or
+ * before the window was thrown away. */
 static void
 take_found (SsStation *station)
 {
+  const SsReception *reception = station->current;
   for (unsigned i = 0; station->found != NULL && i < station->found->len; i++) {
     SsFound *found = &g_array_index (station->found, SsFound, i);
-    ss_station_packet (found->stripe, found->sequence, found->bytes,
-                       SS_REORDER_REPAIR);
+    size_t len;
+    const uint8_t *data = g_bytes_get_data (found->bytes, &len);
+    SsPacket packet;
+    if (ss_packet_parse (data, len, &packet)
+        && packet.session == reception->session
+        && packet.parity_count == reception->n_parity) {
+      ss_stripe_see (found->stripe, found->sequence);
+      ss_listener_packet (station, found->stripe, found->sequence, &packet,
+                          found->bytes, SS_REORDER_REPAIR);
+    }
     g_bytes_unref (found->bytes);
   }
   if (station->found != NULL)
@@ -71,12 +82,9 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
   unsigned n_columns = SS_STRIPES - reception->n_parity;
   SsStripe *stripe = &station->stripes[number % n_columns];
   uint32_t sequence = (uint32_t) (number / n_columns);
-  size_t len;
-  const uint8_t *data = g_bytes_get_data (bytes, &len);
   if (packet->session != reception->session
       || packet->parity_count != reception->n_parity
-      || !ss_station_verify (station, stripe->index, sequence, packet, data,
-                             len))
+      || !ss_station_verify (station, stripe->index, sequence, packet, bytes))
     return false;
   if ((packet->flags & SS_PACKET_FLAG_HEADERS) != 0)
     reception->has_rebuilt_headers = true;

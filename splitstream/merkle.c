@@ -19,7 +19,7 @@ join (const SsMerkleNode *left, const SsMerkleNode *right)
   memcpy (text + 1, left->b, SS_MERKLE_NODE_LEN);
   memcpy (text + 1 + SS_MERKLE_NODE_LEN, right->b, SS_MERKLE_NODE_LEN);
   SsMerkleNode node;
-  ss_signer_digest (&(SsBytes){ text, sizeof text }, 1, node.b);
+  ss_signer_digest (&(SsBytes){ text, sizeof text }, 1, NULL, node.b);
   return node;
 }
 

@@ -189,7 +189,7 @@ ss_packet_draft_parity (const SsMsgMediaParity *message)
 
 static SsMerkleNode
 hash_leaf (const SsKey *key, unsigned stripe, uint32_t sequence, uint8_t type,
-           const uint8_t *text, size_t len)
+           const uint8_t *text, size_t len, SsMemo *memo)
 {
   uint32_t big_endian = GUINT32_TO_BE (sequence);
   uint8_t head[1 + SS_KEY_LEN + 1 + 4 + 1];
@@ -201,7 +201,7 @@ hash_leaf (const SsKey *key, unsigned stripe, uint32_t sequence, uint8_t type,
   const SsBytes parts[] = { { head, sizeof head }, { text, len } };
   SsMerkleNode leaf;
   G_STATIC_ASSERT (sizeof leaf.b == SS_DIGEST_LEN);
-  ss_signer_digest (parts, G_N_ELEMENTS (parts), leaf.b);
+  ss_signer_digest (parts, G_N_ELEMENTS (parts), memo, leaf.b);
   return leaf;
 }
 
@@ -243,8 +243,9 @@ sign_group (const SsSigner *signer, SsPacketDraft *drafts, unsigned n)
     const uint8_t *text = g_bytes_get_data (drafts[i].draft, &len);
     g_assert (len > PATH_OFFSET);
     g_assert (text[PATH_OFFSET - 1] == 0);
-    leaves[i] = hash_leaf (&signer->key, drafts[i].stripe, drafts[i].sequence,
-                           text[0], text + PATH_OFFSET, len - PATH_OFFSET);
+    leaves[i] =
+        hash_leaf (&signer->key, drafts[i].stripe, drafts[i].sequence, text[0],
+                   text + PATH_OFFSET, len - PATH_OFFSET, NULL);
   }
   SsMerkleNode top = ss_merkle_top (leaves, n);
   uint8_t text[sizeof context - 1 + SS_MERKLE_NODE_LEN];
@@ -273,12 +274,12 @@ ss_packet_sign (const SsSigner *signer, SsPacketDraft *drafts, unsigned n,
 bool
 ss_packet_verify (SsPacketTops *tops, const SsKey *key, unsigned stripe,
                   uint32_t sequence, const SsPacket *packet,
-                  const uint8_t *data, size_t len)
+                  const uint8_t *data, size_t len, SsMemo *memo)
 {
   g_assert (packet->signed_offset <= len);
   SsMerkleNode leaf =
       hash_leaf (key, stripe, sequence, data[0], data + packet->signed_offset,
-                 len - packet->signed_offset);
+                 len - packet->signed_offset, memo);
   for (unsigned i = 0; i < SS_PACKET_TOPS; i++)
     if (tops->tops[i].used
         && memcmp (tops->tops[i].signature, packet->signature, SS_SIGNATURE_LEN)

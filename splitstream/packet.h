@@ -103,7 +103,8 @@ typedef struct {
   uint64_t n_verified; /* signatures checked */
 } SsPacketTops;
 
-/* Is this the station's own packet of that stripe and sequence? */
+/* Is this the station's own packet of that stripe and sequence? A memo is that
+ * of these very bytes; NULL: there is none. */
 bool ss_packet_verify (SsPacketTops *tops, const SsKey *key, unsigned stripe,
                        uint32_t sequence, const SsPacket *packet,
-                       const uint8_t *data, size_t len);
+                       const uint8_t *data, size_t len, SsMemo *memo);

@@ -23,7 +23,7 @@
 #define SS_BURSTS_MAX           8 /* tune-ins served at a time */
 /* The publisher gives a start to so many newcomers in SS_SERVED_TIME. */
 #define SS_SERVED_MAX          2
-#define SS_SEEN_WORDS          4 /* of 64 sequences, per stripe */
+#define SS_SEEN_WORDS          16 /* of 64 sequences, per stripe */
 #define SS_TUNE_IN_TRIED_MAX   16
 #define SS_TUNE_IN_NEIGHBOURS  8
 #define SS_TUNE_IN_OTHERS_MAX  3
@@ -63,7 +63,8 @@ typedef struct {
   SsStation *station;
   SsGroup *group; /* NULL: none */
   uint8_t index;
-  /* Sequences verified in this session: bit i is top - i. */
+  /* Sequences verified in this session, up to the top: each has the bit of its
+   * number modulo theirs. */
   bool has_top;
   uint32_t top;
   uint64_t seen[SS_SEEN_WORDS];
@@ -203,8 +204,7 @@ void ss_station_run (SsStation *station); /* all that is due; arms the timer */
 void ss_station_open_stripes (SsStation *station);
 /* Is it the station's? As ss_packet_verify. */
 bool ss_station_verify (SsStation *station, unsigned stripe, uint32_t sequence,
-                        const SsPacket *packet, const uint8_t *data,
-                        size_t len);
+                        const SsPacket *packet, GBytes *bytes);
 SsPacketVerdict ss_station_packet (SsStripe *stripe, uint32_t sequence,
                                    GBytes *bytes, SsReorderVia via);
 bool ss_stripe_has_seen (const SsStripe *stripe, uint32_t sequence);

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+/* As many as are kept: what is older than that cannot be had anyway. */
 enum { SEEN_BITS = 64 * SS_SEEN_WORDS };
+G_STATIC_ASSERT ((int) SEEN_BITS == SS_STATION_HISTORY_MAX);
 
 SsStation *
 ss_station_new (SsSplitStream *owner, const SsStationParams *params,
@@ -109,24 +111,21 @@ ss_stripe_has_seen (const SsStripe *stripe, uint32_t sequence)
 {
   if (!stripe->has_top || sequence > stripe->top)
     return false;
-  uint32_t age = stripe->top - sequence;
-  return age >= SEEN_BITS || (stripe->seen[age / 64] >> age % 64 & 1) != 0;
+  unsigned bit = sequence % SEEN_BITS;
+  return stripe->top - sequence >= SEEN_BITS
+         || (stripe->seen[bit / 64] >> bit % 64 & 1) != 0;
 }
 
-/* Shifts the whole bit set up. */
+/* None of those above the top and up to the new one has been seen. */
 static void
-shift (uint64_t seen[SS_SEEN_WORDS], uint32_t by)
+raise_top (SsStripe *stripe, uint32_t top)
 {
-  if (by >= SEEN_BITS) {
-    memset (seen, 0, SS_SEEN_WORDS * sizeof *seen);
-    return;
-  }
-  unsigned words = by / 64, bits = by % 64;
-  for (unsigned i = SS_SEEN_WORDS; i-- > 0;) {
-    uint64_t high = i >= words ? seen[i - words] : 0;
-    uint64_t low = i > words ? seen[i - words - 1] : 0;
-    seen[i] = bits == 0 ? high : high << bits | low >> (64 - bits);
-  }
+  if (top - stripe->top >= SEEN_BITS)
+    memset (stripe->seen, 0, sizeof stripe->seen);
+  else
+    for (uint32_t n = stripe->top + 1; n != top + 1; n++)
+      stripe->seen[n % SEEN_BITS / 64] &= ~((uint64_t) 1 << n % 64);
+  stripe->top = top;
 }
 
 void
@@ -136,12 +135,11 @@ ss_stripe_see (SsStripe *stripe, uint32_t sequence)
     stripe->has_top = true;
     stripe->top = sequence;
   } else if (sequence > stripe->top) {
-    shift (stripe->seen, sequence - stripe->top);
-    stripe->top = sequence;
+    raise_top (stripe, sequence);
   }
-  uint32_t age = stripe->top - sequence;
-  if (age < SEEN_BITS)
-    stripe->seen[age / 64] |= (uint64_t) 1 << age % 64;
+  unsigned bit = sequence % SEEN_BITS;
+  if (stripe->top - sequence < SEEN_BITS)
+    stripe->seen[bit / 64] |= (uint64_t) 1 << bit % 64;
 }
 
 void
@@ -169,12 +167,15 @@ ss_station_start_session (SsStation *station, uint32_t session,
 /* Strangers can make a node carry many stations that never send anything. */
 bool
 ss_station_verify (SsStation *station, unsigned stripe, uint32_t sequence,
-                   const SsPacket *packet, const uint8_t *data, size_t len)
+                   const SsPacket *packet, GBytes *bytes)
 {
+  size_t len;
+  const uint8_t *data = g_bytes_get_data (bytes, &len);
   if (station->tops == NULL)
     station->tops = g_new0 (SsPacketTops, 1);
   return ss_packet_verify (station->tops, &station->params.key, stripe,
-                           sequence, packet, data, len);
+                           sequence, packet, data, len,
+                           ss_env_memo (station->owner->env, bytes));
 }
 
 /* Does the packet say of itself what its stripe and sequence say? */
@@ -212,8 +213,7 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   }
   if (station->role == SS_ROLE_PUBLISHER)
     return SS_PACKET_STALE; /* of another broadcaster with the same key */
-  if (!ss_station_verify (station, stripe->index, sequence, &packet, data,
-                          len)) {
+  if (!ss_station_verify (station, stripe->index, sequence, &packet, bytes)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;
   }

@@ -70,8 +70,8 @@ take (SsReorder *reorder, SsMediaClock *clock, Out *out, const uint8_t *head,
       ss_packet_parse (g_bytes_get_data (bytes, NULL), len, &packet));
   SsPacketTops tops = { .next = 0 };
   SsKey key = { { 1 } };
-  g_assert_false (
-      ss_packet_verify (&tops, &key, stripe, sequence, &packet, data, len));
+  g_assert_false (ss_packet_verify (&tops, &key, stripe, sequence, &packet,
+                                    data, len, NULL));
   if (packet.parity_count != N_PARITY
       || packet.is_parity != (stripe >= SS_STRIPES - N_PARITY)) {
     g_bytes_unref (bytes);

@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sim/bodies.h"
 #include "sim/oracle.h"
 #include "sim/pool.h"
 #include "sim/queue.h"
@@ -79,7 +80,7 @@ test_pool_body (void)
     bytes[i] = (uint8_t) (i * 7);
   for (unsigned i = 0; i < G_N_ELEMENTS (places); i++) {
     GBytes *data = g_bytes_new (bytes + places[i], 1000);
-    const SsBody body = { data, places[i] };
+    const SsBody body = { .bytes = data, .at = places[i] };
     SsPacket *packet = ss_pool_take (&pool, 7, bytes, sizeof bytes, &body);
 
     g_assert_true (packet->body.bytes == data);
@@ -91,6 +92,33 @@ test_pool_body (void)
   }
   g_assert_cmpuint (pool.memory, <, 400);
   ss_pool_clear (&pool);
+}
+
+/* What is remembered of shared bytes is what they say, and goes with them when
+ * others take their place in the table. */
+static void
+test_bodies (void)
+{
+  SsBodies bodies;
+  uint8_t text[64] = { 0 };
+
+  ss_bodies_init (&bodies);
+  for (unsigned i = 0; i < 2 * SS_BODIES; i++) {
+    memcpy (text, &i, sizeof i);
+    const SsBytes parts[] = { { "head", 4 }, { text, sizeof text } };
+    uint8_t plain[SS_DIGEST_LEN], first[SS_DIGEST_LEN], again[SS_DIGEST_LEN];
+    GBytes *bytes = g_bytes_new (text, sizeof text);
+
+    ss_signer_digest (parts, 2, NULL, plain);
+    g_assert_false (ss_bodies_find (&bodies, bytes)->memo.is_set);
+    ss_signer_digest (parts, 2, &ss_bodies_find (&bodies, bytes)->memo, first);
+    g_assert_true (ss_bodies_find (&bodies, bytes)->memo.is_set);
+    ss_signer_digest (parts, 2, &ss_bodies_find (&bodies, bytes)->memo, again);
+    g_assert_cmpmem (first, sizeof first, plain, sizeof plain);
+    g_assert_cmpmem (again, sizeof again, plain, sizeof plain);
+    g_bytes_unref (bytes);
+  }
+  ss_bodies_clear (&bodies);
 }
 
 static SsSimOptions
@@ -389,6 +417,7 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/queue", test_queue);
   g_test_add_func ("/sim/pool", test_pool);
   g_test_add_func ("/sim/pool-body", test_pool_body);
+  g_test_add_func ("/sim/bodies", test_bodies);
   g_test_add_func ("/sim/trace", test_trace);
   g_test_add_func ("/sim/faults", test_faults);
   g_test_add_func ("/sim/hold-off", test_hold_off);

@@ -56,7 +56,8 @@ accepts (SsPacketTops *tops, const SsKey *key, unsigned stripe,
 {
   SsPacket packet;
   return ss_packet_parse (data, len, &packet)
-         && ss_packet_verify (tops, key, stripe, sequence, &packet, data, len);
+         && ss_packet_verify (tops, key, stripe, sequence, &packet, data, len,
+                              NULL);
 }
 
 static void
