@@ -318,6 +318,12 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
   slot->index = packet->index;
   slot->flags = packet->flags;
   slot->version = packet->header_version;
+  if (packet->n_frames == 1) {
+    slot->duration = packet->durations[0];
+    slot->part_from =
+        (uint16_t) (packet->payload.data
+                    - (const uint8_t *) g_bytes_get_data (bytes, NULL));
+  }
   if (via == SS_REORDER_PARITY)
     reorder->stats.packets_rebuilt++;
   if ((packet->flags & SS_PACKET_FLAG_END) != 0 && number >= packet->index)

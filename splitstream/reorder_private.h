@@ -12,6 +12,8 @@ typedef struct {
     struct { /* if here */
       SsTime timestamp;
       uint32_t frame_number;
+      uint32_t duration;  /* of the one part that it has, */
+      uint16_t part_from; /* from there to its end; 0: none, or several */
       uint16_t row_low;
       uint8_t index, flags, version;
     };
