@@ -27,6 +27,15 @@ typedef struct {
   uint8_t flags;
 } SsContact;
 
+/* How a layer found a peer the last time, for who sends to one peer again and
+ * again and keeps this beside its contact. All zero at first; it never has to
+ * be right, only to have been filled in for this peer. */
+typedef struct {
+  void *peer;          /* the link's, and */
+  uint32_t generation; /* while no peer has gone since; 0: not found yet */
+  uint32_t place;      /* where the overlay's list had it */
+} SsPeerHint;
+
 _Static_assert(sizeof (SsContact) <= 80, "a table entry is at most 80 bytes");
 
 SsContact ss_contact_from_record (const SsPeerRecord *record);

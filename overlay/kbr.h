@@ -88,6 +88,7 @@ typedef struct {
   uint8_t tries_max; /* 0: the default */
   uint64_t token;    /* reliable: for the outcome upcall; 0: no upcall */
   SsTime expires;    /* 0: none */
+  SsPeerHint *hint;  /* of this peer; NULL: none is kept */
 } SsKbrSend;
 
 typedef struct SsKbr SsKbr;

@@ -4,6 +4,8 @@
 
 #include "scribe/state.h"
 
+#define MET_MAX 16 /* first digits */
+
 /* Families. */
 
 SsFamily *
@@ -125,16 +127,31 @@ ss_scribe_find (const SsScribe *scribe, const SsId *id)
   return ss_id_equal (&group->id, id) ? group : NULL;
 }
 
+/* The stripes of a station differ in the first digit. */
+static SsGroup **
+place_of_met (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN])
+{
+  return &scribe->met[tag[0] >> 4];
+}
+
 SsGroup *
 ss_group_by_tag (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN])
 {
+  if (scribe->groups->len == 0)
+    return NULL;
+  SsGroup **met = place_of_met (scribe, tag);
+  if (*met && memcmp ((*met)->id.b, tag, SS_TAG_LEN) == 0)
+    return *met;
   SsId least = { { 0 } };
   memcpy (least.b, tag, SS_TAG_LEN);
   unsigned index = lower_bound (scribe, &least);
   if (index == scribe->groups->len)
     return NULL;
   SsGroup *group = g_ptr_array_index (scribe->groups, index);
-  return memcmp (group->id.b, tag, SS_TAG_LEN) == 0 ? group : NULL;
+  if (memcmp (group->id.b, tag, SS_TAG_LEN) != 0)
+    return NULL;
+  *met = group;
+  return group;
 }
 
 SsGroup *
@@ -165,6 +182,8 @@ ss_group_after (const SsScribe *scribe, const SsId *id)
 SsGroup *
 ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
 {
+  if (!scribe->met)
+    scribe->met = g_new0 (SsGroup *, MET_MAX);
   SsGroup *group = g_new0 (SsGroup, 1);
   group->scribe = scribe;
   group->family = family;
@@ -190,6 +209,8 @@ ss_group_drop (SsGroup *group)
   while (ss_group_child_count (group) > 0)
     ss_group_child_remove (group, &ss_group_child_at (group, 0)->contact.id);
   g_ptr_array_remove_index (scribe->groups, lower_bound (scribe, &group->id));
+  if (*place_of_met (scribe, group->id.b) == group)
+    *place_of_met (scribe, group->id.b) = NULL;
   g_ptr_array_add (scribe->dead, group);
 }
 

@@ -12,13 +12,13 @@ ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
 {
   SsScribe *scribe = group->scribe;
   bool is_source = group->family->config.is_source;
-  SsKbrSend how = { .class = SS_CLASS_KBR_MEDIA };
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
-    const SsChild *child = ss_group_child_at (group, i);
+    SsChild *child = ss_group_child_at (group, i);
     if (from && ss_id_equal (&child->contact.id, from))
       continue;
     SsContact to = child->contact;
     if (!is_source) {
+      SsKbrSend how = { .class = SS_CLASS_KBR_MEDIA, .hint = &child->hint };
       ss_scribe_send_packet (scribe, &to, SS_MSG_SCRIBE_DATA, group, sequence,
                              packet, &how);
       ss_count (scribe->env, SCRIBE_FORWARDED);
@@ -113,7 +113,7 @@ check_sender (SsGroup *group, const SsContact *from)
 {
   SsTime now = group->scribe->env->now;
   if (group->has_parent && ss_contact_equal (&group->parent, from)) {
-    ss_neighbour_data (group->scribe, from);
+    ss_neighbour_data (group, from);
   } else if (!group->join
              && (group->left < 0 || now >= group->left + SS_LEAVE_REPEAT)) {
     group->left = now;

@@ -611,7 +611,7 @@ ss_log_handle_message (SsScribe *scribe, const SsContact *from,
   if (is_parent) {
     log->teller = *from;
     log->has_teller = true;
-    ss_neighbour_data (scribe, from);
+    ss_neighbour_data (group, from);
   }
   uint32_t before = log->next;
   GBytes *data = g_bytes_new (message->data.data, message->data.len);

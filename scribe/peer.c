@@ -33,14 +33,20 @@ ss_neighbour_find (const SsScribe *scribe, const SsId *id)
   return ss_id_equal (&at->contact.id, id) ? at : NULL;
 }
 
+static void
+forget_at (SsScribe *scribe, unsigned index)
+{
+  SsNeighbour *neighbour = g_ptr_array_index (scribe->neighbours, index);
+  g_ptr_array_remove_index (scribe->neighbours, index);
+  g_free (neighbour);
+  scribe->n_forgotten++;
+}
+
 void
 ss_neighbour_forget (SsScribe *scribe, const SsId *id)
 {
-  SsNeighbour *neighbour = ss_neighbour_find (scribe, id);
-  if (!neighbour)
-    return;
-  g_ptr_array_remove_index (scribe->neighbours, lower_bound (scribe, id));
-  g_free (neighbour);
+  if (ss_neighbour_find (scribe, id))
+    forget_at (scribe, lower_bound (scribe, id));
 }
 
 static void
@@ -91,7 +97,6 @@ ss_neighbour_load (SsScribe *scribe, const SsContact *contact, uint16_t load,
 /* Silence is judged against the longest usual pause between a parent's
  * packets, all groups together: its stripes may be neighbours in the round.
  * Packets of one burst count as one. */
-#define BURST       (5 * SS_MSEC)
 #define PAUSE_DECAY 32 /* how many packets a long pause is remembered */
 /* Of a parent with rarer packets the other stripes tell sooner. */
 #define PAUSE_MAX (400 * SS_MSEC)
@@ -105,13 +110,19 @@ silence_of (const SsNeighbour *neighbour)
 }
 
 void
-ss_neighbour_data (SsScribe *scribe, const SsContact *from)
+ss_neighbour_data (SsGroup *group, const SsContact *from)
 {
-  SsNeighbour *neighbour = ss_neighbour_find (scribe, &from->id);
+  SsScribe *scribe = group->scribe;
+  SsNeighbour *neighbour =
+      group->n_forgotten == scribe->n_forgotten ? group->upstream : NULL;
+  if (!neighbour || !ss_contact_equal (&neighbour->contact, from))
+    neighbour = ss_neighbour_find (scribe, &from->id);
+  group->upstream = neighbour;
+  group->n_forgotten = scribe->n_forgotten;
   if (!neighbour || !neighbour->is_parent)
     return;
   SsTime now = scribe->env->now;
-  if (neighbour->data >= 0 && now - neighbour->data >= BURST) {
+  if (neighbour->data >= 0 && now - neighbour->data >= SS_BURST_TIME) {
     SsTime pause = now - neighbour->data;
     neighbour->pause -= neighbour->pause / PAUSE_DECAY;
     neighbour->pause = MAX (neighbour->pause, pause);
@@ -278,8 +289,7 @@ ss_neighbour_sweep (SsScribe *scribe)
     SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
     if (!at->is_parent) {
       if (at->used + SS_PEER_FORGET <= now) {
-        g_ptr_array_remove_index (scribe->neighbours, i--);
-        g_free (at);
+        forget_at (scribe, i--);
       } else {
         next = MIN (next, at->used + SS_PEER_FORGET);
       }

@@ -212,12 +212,14 @@ ss_group_n_unacknowledged (const SsGroup *group)
   return outbox_len (group);
 }
 
-/* Two packets in a row, or one twice, without any sign of life since. Lost
- * packets are not silence: other acks come meanwhile. */
+/* Packets of two bursts in a row, or one packet twice, without any sign of
+ * life since. Lost packets are not silence: other acks come meanwhile. Those of
+ * one burst are acknowledged together, and that all are late says no more than
+ * that one is. */
 static bool
 is_silent (SsScribe *scribe, const SsId *peer)
 {
-  SsTime oldest = scribe->env->now;
+  SsTime oldest = scribe->env->now, newest = -1;
   unsigned late = 0;
   for (SsGroup *group = ss_group_after (scribe, NULL); group;
        group = ss_group_after (scribe, &group->id))
@@ -226,10 +228,12 @@ is_silent (SsScribe *scribe, const SsId *peer)
       if (entry->token == 0 || entry->late == 0
           || !ss_id_equal (&entry->to, peer))
         continue;
-      late += entry->late;
+      late = MAX (late, entry->late);
       oldest = MIN (oldest, entry->first);
+      newest = MAX (newest, entry->first);
     }
-  return (late >= 2 || scribe->env->now - oldest >= SS_ROOT_SILENT)
+  return (late >= 2 || newest - oldest >= SS_BURST_TIME
+          || scribe->env->now - oldest >= SS_ROOT_SILENT)
          && ss_kbr_last_heard (scribe->kbr, peer)
                 < oldest + ss_scribe_rto (scribe, peer);
 }

@@ -42,6 +42,7 @@ ss_scribe_free (SsScribe *scribe)
   ss_anycast_free (scribe);
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
+  g_free (scribe->met);
   g_free (scribe->adopted);
   g_free (scribe->adopted_ordered);
   for (unsigned i = 0; i < scribe->neighbours->len; i++)

@@ -77,6 +77,7 @@
 #define SS_WANT_WAIT_MAX        (500 * SS_MSEC)
 #define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
 #define SS_ROOT_SILENT          (300 * SS_MSEC)  /* then a root is suspected */
+#define SS_BURST_TIME           (5 * SS_MSEC) /* what comes so close is one */
 #define SS_FIND_WAIT            (100 * SS_MSEC)
 #define SS_FIND_WAIT_MAX        (1 * SS_SEC)
 #define SS_SILENCE_MIN          (250 * SS_MSEC)
@@ -132,6 +133,7 @@ typedef struct {
 
 typedef struct {
   SsContact contact;
+  SsPeerHint hint;     /* for what is sent to it */
   SsTime since, heard; /* JOIN; JOIN or KEEPALIVE */
   SsTime told;         /* ordered: how far the logs are */
   SsTime shed_until;   /* being handed on: served until then; 0: no */
@@ -276,12 +278,14 @@ struct SsGroup {
   uint32_t seen;          /* bit i: newest - 1 - i has been here */
   uint32_t n_reparented;
   SsContact parent, root;
-  SsTime idle_since;  /* no child since; -1: has some */
-  SsTime root_until;  /* handed over: root although a closer node is left */
-  SsTime root_check;  /* root on another's word: look again; SS_NEVER: no */
-  SsTime find_next;   /* FIND_ROOT again; SS_NEVER: not looking */
-  SsTime found_since; /* when the first of n_found was found */
-  SsTime left;        /* last LEAVE to who is not the parent; -1: none */
+  SsNeighbour *upstream; /* whose packet came down the tree last; or NULL */
+  uint32_t n_forgotten;  /* neighbours then: it counts while that is so */
+  SsTime idle_since;     /* no child since; -1: has some */
+  SsTime root_until;     /* handed over: root although a closer node is left */
+  SsTime root_check;     /* root on another's word: look again; SS_NEVER: no */
+  SsTime find_next;      /* FIND_ROOT again; SS_NEVER: not looking */
+  SsTime found_since;    /* when the first of n_found was found */
+  SsTime left;           /* last LEAVE to who is not the parent; -1: none */
   uint32_t find_nonce;
   uint8_t n_found; /* parents, since then */
   uint8_t find_tries;
@@ -308,8 +312,10 @@ struct SsScribe {
   SsScribeApp app;
   void *app_user;
   GPtrArray *groups; /* SsGroup, by id */
+  SsGroup **met;     /* found by tag lately, by their first digit */
   GPtrArray *families;
   GPtrArray *neighbours;     /* SsNeighbour, by id */
+  uint32_t n_forgotten;      /* of them, so far */
   GPtrArray *dead;           /* groups to be freed */
   SsFamily *adopted;         /* of groups that the application gave none; */
   SsFamily *adopted_ordered; /* each made with the first of them */
@@ -405,7 +411,7 @@ uint32_t ss_history_mask (const SsGroup *group);
 SsNeighbour *ss_neighbour_find (const SsScribe *scribe, const SsId *id);
 SsNeighbour *ss_neighbour_get (SsScribe *scribe, const SsContact *contact);
 void ss_neighbour_forget (SsScribe *scribe, const SsId *id);
-void ss_neighbour_data (SsScribe *scribe, const SsContact *from);
+void ss_neighbour_data (SsGroup *group, const SsContact *from);
 bool ss_neighbour_may_answer (SsScribe *scribe, const SsContact *to);
 void ss_neighbour_sweep (SsScribe *scribe);
 void ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,

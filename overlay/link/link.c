@@ -39,6 +39,7 @@ ss_link_new (SsEnv *env, const SsLinkConfig *config,
 {
   SsLink *link = g_new0 (SsLink, 1);
   link->env = env;
+  link->generation = 1;
   link->upcalls = upcalls;
   link->user = user;
   link->sealer =
@@ -128,9 +129,9 @@ ss_link_last_handshake_ns (const SsLink *link)
  * one that has never answered, and is not just being tried elsewhere; and a
  * relay's for one that cannot be reached unasked and has been quiet. */
 static SsLinkPeer *
-peer_for (SsLink *link, const SsContact *to)
+peer_for (SsLink *link, const SsContact *to, SsPeerHint *hint)
 {
-  SsLinkPeer *peer = ss_link_find (link, &to->id);
+  SsLinkPeer *peer = ss_link_find_hinted (link, &to->id, hint);
   if (!peer)
     return ss_link_add (link, to);
   bool is_relayed =
@@ -180,7 +181,7 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
       || ss_id_equal (&to->id, &link->self.id))
     return false;
   ss_link_enter (link);
-  SsLinkPeer *peer = peer_for (link, to);
+  SsLinkPeer *peer = peer_for (link, to, how->hint);
   if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
     ss_link_rtt_sample (peer, how->rtt);
   ss_link_reclaim (link, peer);

@@ -45,6 +45,7 @@ typedef struct {
   SsTime expires;    /* not sent after this; 0: no limit */
   SsTime rtt;        /* a round trip, measured before: for a peer of which no
                         link knows one; 0 or SS_NEVER: not known */
+  SsPeerHint *hint;  /* of this peer; NULL: none is kept */
 } SsLinkSend;
 
 #define SS_LINK_TRIES 5

@@ -61,6 +61,21 @@ ss_link_find (const SsLink *link, const SsId *id)
   return locate (link, id, &place) ? link->peers[place] : NULL;
 }
 
+SsLinkPeer *
+ss_link_find_hinted (const SsLink *link, const SsId *id, SsPeerHint *hint)
+{
+  if (hint != NULL && hint->generation == link->generation) {
+    g_assert (ss_id_equal (&((SsLinkPeer *) hint->peer)->contact.id, id));
+    return hint->peer;
+  }
+  SsLinkPeer *peer = ss_link_find (link, id);
+  if (hint != NULL && peer != NULL) {
+    hint->peer = peer;
+    hint->generation = link->generation;
+  }
+  return peer;
+}
+
 /* Where a slot number stands, or n_peers: four of them at a time. */
 static unsigned
 place_of_slot (const SsLink *link, unsigned slot)
@@ -78,15 +93,23 @@ place_of_slot (const SsLink *link, unsigned slot)
   return i;
 }
 
-SsLinkPeer *
-ss_link_find_index (const SsLink *link, uint32_t index)
+static bool
+is_of_peer (const SsLinkPeer *peer, uint32_t index)
 {
+  return ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
+}
+
+SsLinkPeer *
+ss_link_find_index (SsLink *link, uint32_t index)
+{
+  /* Datagrams often come from one peer in a row. */
+  if (link->heard_of != NULL && is_of_peer (link->heard_of, index))
+    return link->heard_of;
   unsigned place = place_of_slot (link, index & INDEX_SLOT_MASK);
-  if (place == link->n_peers)
+  if (place == link->n_peers || !is_of_peer (link->peers[place], index))
     return NULL;
-  SsLinkPeer *peer = link->peers[place];
-  bool same = ((peer->session.local_index ^ index) & INDEX_PEER_MASK) == 0;
-  return same ? peer : NULL;
+  link->heard_of = link->peers[place];
+  return link->heard_of;
 }
 
 void
@@ -297,6 +320,10 @@ ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell)
   if (ss_link_is_half_open (peer))
     link->n_half_open--;
   take_out (link, place);
+  if (++link->generation == 0)
+    link->generation = 1;
+  if (link->heard_of == peer)
+    link->heard_of = NULL;
 
   if (peer->work) {
     /* Out of every list and heap at once; freed with the peer. */

@@ -263,8 +263,10 @@ struct SsLink {
   uint16_t *slots;    /* the number that its session indices carry */
   uint16_t n_peers, capacity;
   uint16_t n_half_open;
-  unsigned busy;   /* depth of upcalls: nothing is freed meanwhile */
-  GPtrArray *dead; /* peers to free when no longer busy; or NULL */
+  uint32_t generation;  /* peers that have gone, and one: for hints */
+  SsLinkPeer *heard_of; /* by session index, last; NULL: it has gone */
+  unsigned busy;        /* depth of upcalls: nothing is freed meanwhile */
+  GPtrArray *dead;      /* peers to free when no longer busy; or NULL */
 
   GQueue ready[SS_N_CLASSES]; /* peers with something to send */
   size_t backlog[SS_N_CLASSES];
@@ -304,7 +306,10 @@ struct SsLink {
 
 /* peers.c */
 SsLinkPeer *ss_link_find (const SsLink *link, const SsId *id);
-SsLinkPeer *ss_link_find_index (const SsLink *link, uint32_t index);
+/* The same; the hint may be NULL. */
+SsLinkPeer *ss_link_find_hinted (const SsLink *link, const SsId *id,
+                                 SsPeerHint *hint);
+SsLinkPeer *ss_link_find_index (SsLink *link, uint32_t index);
 SsLinkPeer *ss_link_add (SsLink *link, const SsContact *contact);
 /* Drops a peer; what it had queued fails (told later), or is forgotten. */
 void ss_link_remove (SsLink *link, SsLinkPeer *peer, bool tell);

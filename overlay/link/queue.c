@@ -62,17 +62,19 @@ ss_link_enqueue (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how,
     ss_count (link->env, LINK_MEDIA_DROPPED);
     ss_link_fail (link, peer, oldest);
   }
-  SsLinkItem *item = g_malloc0 (sizeof *item + head_len);
-  item->node.data = item;
-  item->body = body ? g_bytes_ref (body) : NULL;
-  item->token = how->token;
-  item->expires = how->expires > 0 ? how->expires : SS_NEVER;
-  item->head_len = (uint16_t) head_len;
-  item->body_len = (uint16_t) (body ? g_bytes_get_size (body) : 0);
-  item->protocol = how->protocol;
-  item->class = (uint8_t) how->class;
-  item->reliable = how->reliable;
-  item->tries_max = how->tries_max > 0 ? how->tries_max : SS_LINK_TRIES;
+  SsLinkItem *item = g_malloc (sizeof *item + head_len);
+  *item = (SsLinkItem){
+    .node.data = item,
+    .body = body ? g_bytes_ref (body) : NULL,
+    .token = how->token,
+    .expires = how->expires > 0 ? how->expires : SS_NEVER,
+    .head_len = (uint16_t) head_len,
+    .body_len = (uint16_t) (body ? g_bytes_get_size (body) : 0),
+    .protocol = how->protocol,
+    .class = (uint8_t) how->class,
+    .reliable = how->reliable,
+    .tries_max = how->tries_max > 0 ? how->tries_max : SS_LINK_TRIES,
+  };
   if (head_len > 0)
     memcpy (item->head, head, head_len);
   g_queue_push_tail_link (queue, &item->node);

@@ -37,9 +37,10 @@ kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
     .tries_max = how->tries_max,
     .token = how->token,
     .expires = how->expires,
+    .hint = how->hint,
   };
   if (!ss_pastry_is_self (pastry, &to->id))
-    ss_pastry_watch (pastry, &to->id, protocol);
+    ss_pastry_watch (pastry, &to->id, protocol, how->hint);
   /* A contact that came in a message is hearsay; one that is known is not. */
   SsContact known;
   if (how->class == SS_CLASS_KBR_CONTROL

@@ -386,7 +386,9 @@ void ss_pastry_liveness_retry (SsPastry *pastry);
 SsTime ss_pastry_liveness_deadline (const SsPastry *pastry);
 /* False: it is not one of the lost. */
 bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
-void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol);
+/* The hint may be NULL. */
+void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol,
+                      SsPeerHint *hint);
 void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
                        SsKbrChange change, bool leaf);
 void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */

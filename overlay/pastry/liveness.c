@@ -25,7 +25,7 @@ static void relent (SsPastry *pastry);
 static unsigned choose_lost (const SsPastry *pastry, bool likely);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
 static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
-                                unsigned *ret_place);
+                                unsigned guess, unsigned *ret_place);
 
 void
 ss_pastry_doubt (SsPastry *pastry, const SsContact *peer, SsDoubt why)
@@ -255,14 +255,18 @@ ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration)
 }
 
 void
-ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol)
+ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol,
+                 SsPeerHint *hint)
 {
   SsTime now = ss_pastry_env (pastry)->now;
   unsigned place;
-  SsWatched *watched = find_watched (pastry, id, &place);
+  SsWatched *watched =
+      find_watched (pastry, id, hint != NULL ? hint->place : 0, &place);
   if (watched != NULL) {
     watched->last = now;
     watched->protocols |= (uint8_t) (1u << protocol);
+    if (hint != NULL)
+      hint->place = place;
     return;
   }
   if (pastry->watched == NULL)
@@ -275,7 +279,7 @@ ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol)
         oldest = i;
     }
     g_array_remove_index (pastry->watched, oldest);
-    find_watched (pastry, id, &place);
+    find_watched (pastry, id, 0, &place);
   }
   SsWatched fresh = { .id = *id,
                       .last = now,
@@ -288,7 +292,7 @@ ss_pastry_update (SsPastry *pastry, const SsContact *peer, SsKbrChange change,
                   bool leaf)
 {
   unsigned place;
-  const SsWatched *watched = find_watched (pastry, &peer->id, &place);
+  const SsWatched *watched = find_watched (pastry, &peer->id, 0, &place);
   unsigned protocols = watched != NULL ? watched->protocols : 0;
   if (leaf || ss_leafset_find (&pastry->leafset, &peer->id) != NULL)
     protocols = ~0u;
@@ -636,13 +640,14 @@ relent (SsPastry *pastry)
   }
 }
 
-/* Sorted by id. */
+/* Sorted by id; where it is guessed to be is looked at first. */
 static SsWatched *
-find_watched (const SsPastry *pastry, const SsId *id, unsigned *ret_place)
+find_watched (const SsPastry *pastry, const SsId *id, unsigned guess,
+              unsigned *ret_place)
 {
   unsigned low = 0, high = pastry->watched != NULL ? pastry->watched->len : 0;
-  while (low < high) {
-    unsigned middle = (low + high) / 2;
+  for (unsigned middle = guess; low < high; middle = (low + high) / 2) {
+    middle = MIN (middle, high - 1);
     SsWatched *watched = &g_array_index (pastry->watched, SsWatched, middle);
     int order = ss_id_compare (&watched->id, id);
     if (order == 0) {

@@ -54,6 +54,38 @@ test_turns (void)
   net_free (net);
 }
 
+/* A peer that has gone and come back is not taken for the one of the hint. */
+static void
+test_hint (void)
+{
+  LinkNet *net = net_connected (11);
+  SsPeerHint hint = { .peer = NULL };
+  SsLinkSend how = plain;
+  SsId id = net_contact (net, 1).id;
+  how.hint = &hint;
+  for (unsigned i = 0; i < 3; i++) {
+    void *peer = hint.peer;
+    g_assert_true (net_send (net, 0, 1, &how, "x"));
+    g_assert_nonnull (hint.peer);
+    net_run (net, net->now + SS_SEC);
+    if (i == 1) {
+      g_assert_true (hint.peer == peer);
+      uint32_t generation = hint.generation;
+      ss_link_close (net->endpoints[0].link, &id);
+      for (unsigned j = 0; j < 2; j++) {
+        g_assert_true (net_send (net, 0, 1, &how, "y"));
+        net_run (net, net->now + 2 * SS_SEC);
+      }
+      g_assert_cmpuint (hint.generation, !=, generation);
+    }
+  }
+  unsigned n = net->endpoints[1].messages->len;
+  g_assert_cmpuint (n, >=, 3);
+  g_assert_cmpstr (net_text (&net->endpoints[1], n - 1), ==, "x");
+  g_assert_cmpstr (net_text (&net->endpoints[1], n - 2), ==, "y");
+  net_free (net);
+}
+
 static void
 test_media_queue (void)
 {
@@ -183,6 +215,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/link/precedence", test_precedence);
   g_test_add_func ("/link/turns", test_turns);
+  g_test_add_func ("/link/hint", test_hint);
   g_test_add_func ("/link/media-queue", test_media_queue);
   g_test_add_func ("/link/expiry", test_expiry);
   g_test_add_func ("/link/cap", test_cap);
