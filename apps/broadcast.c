@@ -3,6 +3,7 @@
  *   OPENING   the first source's headers are awaited: what cannot be played
  *             never goes on the air
  *   CHECKING  the ring is joined (or made) and asked for this key
+ *   STANDBY   another is on the air with it: the sources play to nobody
  *   LIVE      frames go out in real time
  *   ENDING    the last packets are acknowledged
  *   LEAVING   the node leaves the ring */
@@ -31,7 +32,7 @@
 /* After a signal: what remains for the leave when the end takes long. */
 #define END_TIME_ON_SIGNAL (700 * SS_MSEC)
 
-typedef enum { OPENING, CHECKING, LIVE, ENDING, LEAVING } State;
+typedef enum { OPENING, CHECKING, STANDBY, LIVE, ENDING, LEAVING } State;
 
 typedef struct {
   SsProgram *program;
@@ -47,7 +48,8 @@ typedef struct {
   bool is_signalled;
   SsTime quit_by;
 
-  bool has_item; /* pulled, not yet due */
+  SsCodecHeaders *headers; /* of what plays to nobody; NULL: none */
+  bool has_item;           /* pulled, not yet due */
   SsSourceItem item;
   SsTime live_at; /* when the session's time began */
   SsTime origin;  /* when the sources' time 0 is or was, by the clock */
@@ -124,11 +126,25 @@ go_live (Broadcast *air)
   ss_program_say (air->program, SS_LOG_INFO,
                   "on the air: %s, key %s, address %s", options->group,
                   fingerprint, addr_text);
+  if (air->headers != NULL)
+    ss_node_push_headers (ss_host_node (air->host), air->live_at, air->headers);
   if (!ss_own_station_save_session (
           &air->station, ss_node_session (ss_host_node (air->host)), &error)) {
     ss_program_say (air->program, SS_LOG_ERROR, "%s", error->message);
     g_error_free (error);
   }
+  pump (air);
+}
+
+/* The sources play on, to nobody: those that are live would stop else, and a
+ * file is where the other's is if both began together. */
+static void
+stand_by (Broadcast *air, const char *rival)
+{
+  air->state = STANDBY;
+  ss_program_say (air->program, SS_LOG_INFO,
+                  "standing by: %s is on the air from %s", air->options->group,
+                  rival);
   pump (air);
 }
 
@@ -146,8 +162,12 @@ on_event (void *user, const SsEvent *event)
 
   switch (event->type) {
   case SS_EVENT_ON_AIR:
-    if (air->state == CHECKING)
+    if (air->state == CHECKING || air->state == STANDBY)
       go_live (air);
+    break;
+  case SS_EVENT_STANDBY:
+    if (air->state < ENDING)
+      stand_by (air, event->text);
     break;
   case SS_EVENT_TAKEN: {
     char fingerprint[SS_FINGERPRINT_STRLEN];
@@ -155,13 +175,17 @@ on_event (void *user, const SsEvent *event)
     ss_fingerprint_format (&air->key, fingerprint);
     ss_program_fail (air->program, SS_NET_ERROR_FAILED,
                      "%s with key %s is on the air already, from %s; end that "
-                     "broadcast first, or give another --station-key",
+                     "broadcast first, give another --station-key, or stand "
+                     "by with --standby",
                      air->options->group, fingerprint, event->text);
     leave (air);
     break;
   }
   case SS_EVENT_ENDED:
-    if (air->state == ENDING)
+    if (air->state == STANDBY)
+      ss_program_say (air->program, SS_LOG_INFO, "%s has ended",
+                      air->options->group);
+    if (air->state == STANDBY || air->state == ENDING)
       leave (air);
     break;
   case SS_EVENT_LEFT:
@@ -183,6 +207,7 @@ publish (Broadcast *air)
     .parity = options->parity,
     .latency = options->latency,
     .session_min = air->station.session + 1,
+    .is_standby = options->is_standby,
   };
 
   air->state = CHECKING;
@@ -221,6 +246,8 @@ push_frame (Broadcast *air)
     ss_alarm_set (air->pace, due);
     return false;
   }
+  if (air->state == STANDBY)
+    return true;
   frame.timestamp = due - air->live_at;
   ss_node_push_frame (ss_host_node (air->host), now, &frame);
   return true;
@@ -234,14 +261,18 @@ use_item (Broadcast *air)
   case SS_SOURCE_HEADERS:
     if (air->state == OPENING)
       publish (air);
-    if (air->state != LIVE)
+    if (air->state == CHECKING)
       return false;
+    g_clear_pointer (&air->headers, ss_codec_headers_free);
+    air->headers = ss_codec_headers_copy (air->item.headers);
+    if (air->state == STANDBY)
+      return true;
     ss_program_say (air->program, SS_LOG_INFO, "playing %s", air->item.name);
     ss_node_push_headers (ss_host_node (air->host), ss_clock_now (),
                           air->item.headers);
     return true;
   case SS_SOURCE_FRAME:
-    return push_frame (air);
+    return air->state != CHECKING && push_frame (air);
   case SS_SOURCE_WARNING:
     ss_program_say (air->program, SS_LOG_ERROR, "%s", air->item.error->message);
     return true;
@@ -364,6 +395,7 @@ ss_broadcast_run (SsProgram *program, SsHostOptions *host,
   }
   if (air.has_item)
     ss_source_item_clear (&air.item);
+  g_clear_pointer (&air.headers, ss_codec_headers_free);
   ss_alarm_free (air.pace);
   ss_alarm_free (air.patience);
   g_clear_pointer (&air.source, ss_source_free);

@@ -12,6 +12,7 @@ typedef struct {
   const char *station_key_file;    /* NULL: in the data directory */
   const char *const *sources;
   bool loop;
+  bool is_standby;  /* waits for who is on the air with this key to die */
   uint32_t bitrate; /* of what is transcoded; 0: the default */
   uint8_t parity;
   SsTime latency;

@@ -25,6 +25,9 @@ static const char help[] =
     "                         there is to repair a loss\n"
     "  --parity M             stripes of parity among the 16, 0 to 4; 1 by "
     "default\n"
+    "  --standby              if the station is on the air already, wait until "
+    "who\n"
+    "                         broadcasts it is gone, and go on in its place\n"
     "  --station-key FILE     the station's secret key; made on the first "
     "broadcast\n"
     "                         of a name, and kept with your data, by default\n";
@@ -32,7 +35,7 @@ static const char help[] =
 typedef struct {
   char *group, *title, *description, *station_key, *bitrate, *latency;
   int parity;
-  gboolean loop;
+  gboolean loop, standby;
 } Typed;
 
 static bool
@@ -52,6 +55,7 @@ understand (const Typed *typed, char **ret_group,
     .description = typed->description,
     .station_key_file = typed->station_key,
     .loop = typed->loop,
+    .is_standby = typed->standby,
     .latency = SS_LATENCY_DEFAULT,
   };
   uint64_t bitrate = SS_SOURCE_BITRATE_DEFAULT;
@@ -93,6 +97,7 @@ main (int argc, char **argv)
     { "description", 0, 0, G_OPTION_ARG_FILENAME, &typed.description, NULL,
       NULL },
     { "loop", 0, 0, G_OPTION_ARG_NONE, &typed.loop, NULL, NULL },
+    { "standby", 0, 0, G_OPTION_ARG_NONE, &typed.standby, NULL, NULL },
     { "bitrate", 0, 0, G_OPTION_ARG_STRING, &typed.bitrate, NULL, NULL },
     { "latency", 0, 0, G_OPTION_ARG_STRING, &typed.latency, NULL, NULL },
     { "parity", 0, 0, G_OPTION_ARG_INT, &typed.parity, NULL, NULL },

@@ -20,7 +20,6 @@
 
 static void check (SsNode *node);
 static void ask_rival (SsNode *node);
-static void start (SsNode *node);
 static void taken (SsNode *node, const SsDescriptor *rival);
 static void answer_question (SsNode *node, const SsContact *from,
                              const uint8_t *data, size_t len);
@@ -123,6 +122,8 @@ ss_node_end (SsNode *node, SsTime now)
   if (air->state == SS_AIR_ENDING || air->state == SS_AIR_ENDED)
     return;
   if (air->station == NULL) {
+    if (air->state == SS_AIR_STANDBY)
+      ss_standby_end (node);
     air->state = SS_AIR_ENDED;
     ss_node_push_event (node, SS_EVENT_ENDED);
     return;
@@ -166,12 +167,13 @@ ss_broadcast_found (SsNode *node, const SsStoreRecord *records, unsigned n,
       continue;
     air->version = MAX (air->version, records[i].version);
     air->found_session = MAX (air->found_session, descriptor.session);
+    air->found = descriptor;
     air->rival = ss_contact_from_record (&descriptor.publisher);
     ask_rival (node);
     return;
   }
   if (complete || ++air->tries >= BROADCAST_CHECK_TRIES)
-    start (node);
+    ss_broadcast_start (node);
   else
     ss_timers_arm (&node->env.timers, &air->timer,
                    node->env.now + BROADCAST_CHECK_AGAIN);
@@ -193,10 +195,26 @@ ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
     taken (node, &descriptor);
     return;
   }
-  if (air->state == SS_AIR_STARTED && newer == NULL) {
-    air->state = SS_AIR_LIVE;
-    ss_node_push_event (node, SS_EVENT_ON_AIR);
-  }
+  if (newer == NULL)
+    ss_broadcast_on_air (node);
+}
+
+void
+ss_broadcast_on_air (SsNode *node)
+{
+  if (node->broadcast->state != SS_AIR_STARTED)
+    return;
+  node->broadcast->state = SS_AIR_LIVE;
+  ss_node_push_event (node, SS_EVENT_ON_AIR);
+}
+
+void
+ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored)
+{
+  SsBroadcast *air = node->broadcast;
+  if ((air->state == SS_AIR_STARTED || air->state == SS_AIR_LIVE)
+      && stored->session > air->session)
+    taken (node, stored);
 }
 
 void
@@ -258,15 +276,18 @@ ss_broadcast_direct (SsNode *node, const SsContact *from, const uint8_t *data,
     ss_count (&node->env, MESSAGES_MALFORMED);
     return;
   }
-  if (state_of (node) != SS_AIR_ASKING || !ss_contact_equal (from, &air->rival)
+  if (air == NULL || !ss_contact_equal (from, &air->rival)
       || !ss_id_equal (&answer.group_id, &air->group_id))
     return;
-  if (answer.session == 0) {
-    start (node);
+  if (air->state != SS_AIR_ASKING) {
+    ss_standby_answered (node, answer.session);
     return;
   }
-  SsDescriptor rival = { .publisher = ss_contact_to_record (from) };
-  taken (node, &rival);
+  if (answer.session == 0) {
+    ss_broadcast_start (node);
+    return;
+  }
+  taken (node, &air->found);
 }
 
 void
@@ -275,7 +296,7 @@ ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
 {
   if (outcome == SS_KBR_FAILED && token == BROADCAST_QUESTION_TOKEN
       && state_of (node) == SS_AIR_ASKING)
-    start (node);
+    ss_broadcast_start (node);
 }
 
 void
@@ -286,15 +307,18 @@ ss_broadcast_timer (SsNode *node)
     check (node);
     break;
   case SS_AIR_ASKING:
-    start (node);
+    ss_broadcast_start (node);
+    break;
+  case SS_AIR_STANDBY:
+  case SS_AIR_STARTED:
+  case SS_AIR_LIVE:
+    ss_standby_timer (node);
     break;
   case SS_AIR_ENDING:
     poll_drained (node);
     break;
   case SS_AIR_IDLE:
   case SS_AIR_WAITING:
-  case SS_AIR_STARTED:
-  case SS_AIR_LIVE:
   case SS_AIR_ENDED:
     break;
   }
@@ -318,7 +342,7 @@ ask_rival (SsNode *node)
   const SsContact *self = ss_link_self (node->link);
 
   if (ss_contact_equal (&air->rival, self)) {
-    start (node);
+    ss_broadcast_start (node);
     return;
   }
   SsMsgLiveQuestion question = {
@@ -338,11 +362,11 @@ ask_rival (SsNode *node)
                  node->env.now + BROADCAST_ANSWER_TIME);
   if (!ss_kbr_send (node->kbr, SS_PROTOCOL_NODE, &air->rival, &how, buf, len,
                     NULL))
-    start (node);
+    ss_broadcast_start (node);
 }
 
-static void
-start (SsNode *node)
+void
+ss_broadcast_start (SsNode *node)
 {
   SsBroadcast *air = node->broadcast;
   uint32_t wall = (uint32_t) ((node->env.now + node->env.wall_offset) / SS_SEC);
@@ -383,6 +407,10 @@ taken (SsNode *node, const SsDescriptor *rival)
     ss_station_close (air->station);
     air->station = NULL;
   }
+  if (air->options.is_standby) {
+    ss_standby_begin (node, rival);
+    return;
+  }
   air->state = SS_AIR_ENDED;
   ss_addr_format (&rival->publisher.addrs[0], addr);
   SsEvent *event = ss_node_push_event (node, SS_EVENT_TAKEN);
@@ -403,6 +431,9 @@ answer_question (SsNode *node, const SsContact *from, const uint8_t *data,
   bool live = ss_broadcast_station (node) != NULL && air->state != SS_AIR_ENDED
               && air->state != SS_AIR_ENDING
               && ss_id_equal (&question.group_id, &air->group_id);
+  /* Somebody has gone on the air after this node, or says so. */
+  if (live && question.session > air->session)
+    ss_standby_read (node);
   SsMsgLiveAnswer answer = {
     .group_id = question.group_id,
     .session = live ? air->session : 0,

@@ -128,6 +128,8 @@ on_found (void *user, uint64_t token, const SsStoreRecord *records, unsigned n,
 {
   if (token == SS_TOKEN_CHECK)
     ss_broadcast_found (user, records, n, complete);
+  else if (token == SS_TOKEN_STANDBY)
+    ss_standby_found (user, records, n);
   else
     ss_tuner_found (user, token, records, n, complete);
 }
@@ -149,6 +151,8 @@ static const SsStoreUpcalls store_upcalls = {
 static void
 on_headers (void *user, SsStation *station, const SsCodecHeaders *headers)
 {
+  if (ss_standby_watches (user, station))
+    return;
   SsEvent *event = ss_node_push_event (user, SS_EVENT_HEADERS);
   event->headers = ss_codec_headers_copy (headers);
 }
@@ -156,6 +160,8 @@ on_headers (void *user, SsStation *station, const SsCodecHeaders *headers)
 static void
 on_frame (void *user, SsStation *station, const SsFrame *frame)
 {
+  if (ss_standby_watches (user, station))
+    return;
   SsEvent *event = ss_node_push_event (user, SS_EVENT_FRAME);
   event->frame = *frame;
   g_bytes_ref (event->frame.data);
@@ -164,6 +170,10 @@ on_frame (void *user, SsStation *station, const SsFrame *frame)
 static void
 on_silent (void *user, SsStation *station, bool silent)
 {
+  if (ss_standby_watches (user, station)) {
+    ss_standby_silent (user, silent);
+    return;
+  }
   SsEvent *event = ss_node_push_event (user, SS_EVENT_SILENT);
   event->flag = silent;
   ss_tuner_silent (user, silent);
@@ -172,13 +182,20 @@ on_silent (void *user, SsStation *station, bool silent)
 static void
 on_ended (void *user, SsStation *station)
 {
-  ss_node_push_event (user, SS_EVENT_ENDED);
+  SsNode *node = user;
+  if (ss_standby_watches (node, station))
+    node->broadcast->state = SS_AIR_ENDED;
+  ss_node_push_event (node, SS_EVENT_ENDED);
 }
 
 static void
 on_need_descriptor (void *user, SsStation *station)
 {
-  ss_tuner_need_descriptor (user);
+  if (ss_standby_watches (user, station)
+      || station == ss_broadcast_station (user))
+    ss_standby_read (user);
+  else
+    ss_tuner_need_descriptor (user);
 }
 
 static void

@@ -52,6 +52,8 @@ typedef enum {
   SS_EVENT_ON_AIR,      /* publisher: the descriptor is stored */
   SS_EVENT_TAKEN,       /* publisher: this key is live elsewhere (.text:
                            where); the broadcast did not start, or stops */
+  SS_EVENT_STANDBY,     /* publisher, standing by: likewise; ON_AIR follows
+                           when that one is gone, ENDED when it has ended */
   SS_EVENT_HEADERS,     /* listener: .headers, before the version's frames */
   SS_EVENT_FRAME,       /* listener: .frame, due now */
   SS_EVENT_SILENT,      /* listener: nothing heard of the publisher: .flag */
@@ -115,9 +117,11 @@ typedef struct {
   uint8_t parity;
   SsTime latency;
   uint32_t session_min; /* greater than any session this key used before */
+  bool is_standby;      /* waits for the one on the air to die */
 } SsPublishOptions;
 
-/* Checks that the key is not live elsewhere, then ON_AIR or TAKEN. */
+/* Checks that the key is not live elsewhere, then ON_AIR; TAKEN or STANDBY if
+ * it is. */
 void ss_node_publish (SsNode *node, SsTime now,
                       const SsPublishOptions *options);
 void ss_node_push_headers (SsNode *node, SsTime now,

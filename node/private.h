@@ -21,6 +21,7 @@ enum {
   SS_TOKEN_FIND = 1,
   SS_TOKEN_CHECK,      /* is this key on the air already? */
   SS_TOKEN_DESCRIPTOR, /* listener: a newer descriptor */
+  SS_TOKEN_STANDBY,    /* likewise, of who stands by */
 };
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef enum {
   SS_AIR_WAITING,  /* for the ring */
   SS_AIR_CHECKING, /* reading the store */
   SS_AIR_ASKING,   /* asking the publisher that the store names */
+  SS_AIR_STANDBY,  /* it lives, and is watched (standby.c) */
   SS_AIR_STARTED,  /* station made, descriptor not stored yet */
   SS_AIR_LIVE,
   SS_AIR_ENDING,
@@ -62,10 +64,16 @@ typedef struct {
   uint64_t version;       /* of the record stored last */
   SsAddr announced;       /* this node's address in it */
   uint32_t found_session; /* the greatest that the store knew */
+  SsDescriptor found;     /* of that session */
   SsContact rival;
   unsigned tries;
   SsTime end_by;
   SsStation *station;
+  /* Standing by. */
+  SsStation *watched; /* NULL: none */
+  bool is_silent;
+  SsTime answered, patience; /* when the rival did last; from then on */
+  SsTime tell_until; /* the rival, whom this node has followed: 0: he knows */
   SsTimer timer;
 } SsBroadcast;
 
@@ -150,6 +158,24 @@ void ss_broadcast_direct (SsNode *node, const SsContact *from,
 void ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
                            SsKbrOutcome outcome);
 void ss_broadcast_timer (SsNode *node);
+
+/* The descriptor that is stored: if another's, of a newer session, he has
+ * taken the air, and this node leaves it. */
+void ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored);
+/* Goes on the air: nobody else is, as far as is known. */
+void ss_broadcast_start (SsNode *node);
+void ss_broadcast_on_air (SsNode *node); /* once; it may be heard */
+
+/* standby.c */
+void ss_standby_begin (SsNode *node, const SsDescriptor *descriptor);
+void ss_standby_end (SsNode *node);
+/* Is that the station of the one on the air? Nobody here hears it. */
+bool ss_standby_watches (const SsNode *node, const SsStation *station);
+void ss_standby_silent (SsNode *node, bool is_silent);
+void ss_standby_read (SsNode *node); /* the descriptor, again */
+void ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n);
+void ss_standby_answered (SsNode *node, uint32_t session);
+void ss_standby_timer (SsNode *node);
 
 /* tuner.c */
 void ss_tuner_clear (SsNode *node);

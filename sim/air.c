@@ -148,9 +148,10 @@ push_frame (void *user, uint64_t epoch_number)
 }
 
 static void
-publish (SsWorld *world)
+publish (SsWorld *world, unsigned index, bool is_standby)
 {
   SsPublishOptions options = {
+    .is_standby = is_standby,
     .name = NAME,
     .title = "A simulated station",
     .description = "",
@@ -161,9 +162,9 @@ publish (SsWorld *world)
 
   ss_network_rng (world->network, "station", 0, &rng);
   ss_rng_bytes (&rng, options.seed, sizeof options.seed);
-  ss_node_publish (ss_world_node (world, (unsigned) world->publisher),
-                   ss_world_now (world), &options);
-  ss_network_touch (world->network, (unsigned) world->publisher);
+  ss_node_publish (ss_world_node (world, index), ss_world_now (world),
+                   &options);
+  ss_network_touch (world->network, index);
 }
 
 unsigned
@@ -176,7 +177,16 @@ ss_world_publish (SsWorld *world)
   world->publisher = (int) index;
   world->epoch++;
   world->epochs[world->epoch] = (SsEpoch){ .start = -1 };
-  publish (world);
+  publish (world, index, false);
+  return index;
+}
+
+unsigned
+ss_world_stand_by (SsWorld *world)
+{
+  unsigned index = ss_world_add (world, false, false);
+
+  publish (world, index, true);
   return index;
 }
 
@@ -197,6 +207,20 @@ ss_air_publisher_is_gone (SsWorld *world)
 {
   world->epochs[world->epoch].is_on = false;
   world->publisher = -1;
+}
+
+/* What one that stood by sends is another broadcast. */
+static void
+take_over (SsWorld *world, SsMember *member)
+{
+  if (world->publisher >= 0)
+    ss_world_fail (world, "node %u takes the air from node %d, which lives",
+                   member->index, world->publisher);
+  g_assert (world->epoch + 1 < SS_WORLD_EPOCHS_MAX);
+  member->is_standby = false;
+  world->publisher = (int) member->index;
+  world->epoch++;
+  world->epochs[world->epoch] = (SsEpoch){ .start = -1 };
 }
 
 static void
@@ -266,6 +290,9 @@ on_headers (SsWorld *world, SsMember *member, const SsCodecHeaders *headers)
   }
   if (tags[8] == hearing->epoch)
     return;
+  if (hearing->epoch >= 0 && hearing->n_frames > 0)
+    hearing->tail = MAX (hearing->tail, world->epochs[hearing->epoch].n_frames
+                                            - hearing->next);
   hearing->epoch = tags[8];
   hearing->n_frames = 0;
 }
@@ -305,8 +332,13 @@ on_frame (SsWorld *world, SsMember *member, const SsFrame *frame)
   }
   if (hearing->first_at < 0)
     hearing->first_at = ss_world_now (world);
-  if (hearing->n_frames == 0)
+  if (hearing->n_frames == 0) {
+    if (hearing->first_at < ss_world_now (world))
+      hearing->gap =
+          MAX (hearing->gap, ss_world_now (world) - hearing->last_at);
     hearing->first = hearing->next = frame->number;
+  }
+  hearing->last_at = ss_world_now (world);
   if (frame->number < hearing->next) {
     ss_world_fail (world, "node %u got frame %" G_GUINT64_FORMAT " again",
                    member->index, frame->number);
@@ -357,7 +389,12 @@ ss_air_event (SsWorld *world, SsMember *member, SsEvent *event)
   case SS_EVENT_STATIONS:
     on_stations (world, member, event);
     break;
+  case SS_EVENT_STANDBY:
+    member->is_standby = true;
+    break;
   case SS_EVENT_ON_AIR:
+    if (member->is_standby)
+      take_over (world, member);
     world->epochs[world->epoch].is_on = true;
     push_headers (world, ss_world_node (world, member->index));
     ss_network_at (world->network, ss_world_now (world), push_frame, world,

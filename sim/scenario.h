@@ -76,3 +76,4 @@ void ss_scenario_groups (SsSimRun *run);
 void ss_scenario_clients (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);
 void ss_scenario_restart (SsSimRun *run);
+void ss_scenario_standby (SsSimRun *run);

@@ -50,6 +50,9 @@ typedef struct {
   uint64_t first, next; /* numbers in this epoch: first heard, next expected */
   uint64_t n_frames, n_lost, n_bad;
   SsTime lost_at; /* when a gap was heard last; -1: never */
+  SsTime last_at; /* the latest frame */
+  SsTime gap;     /* the longest between two broadcasts */
+  uint64_t tail;  /* the most of one's end that was not heard */
   SsTime latency_min, latency_max;
 } SsHearing;
 
@@ -63,6 +66,7 @@ typedef struct {
   unsigned index;
   SsContact self;
   bool is_up, is_relay;
+  bool is_standby; /* and says so */
   uint8_t identity_seed[32];
   SsNodeState state;
   SsTime started, ready_at;          /* ready_at -1: not yet */
@@ -138,6 +142,9 @@ void ss_world_leave (SsWorld *world, unsigned index);
  * killed) and goes on the air as soon as it can; frames follow until
  * ss_world_end_broadcast. */
 unsigned ss_world_publish (SsWorld *world);
+/* One that stands by for it: what it sends when it takes over is the next
+ * broadcast. */
+unsigned ss_world_stand_by (SsWorld *world);
 void ss_world_end_broadcast (SsWorld *world);
 
 /* Time. wait: until the condition holds, at most so long; returns how long

@@ -211,8 +211,13 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
     station->packets_duplicate++;
     return SS_PACKET_DUPLICATE;
   }
-  if (station->role == SS_ROLE_PUBLISHER)
-    return SS_PACKET_STALE; /* of another broadcaster with the same key */
+  if (station->role == SS_ROLE_PUBLISHER) {
+    /* Of another broadcaster with the same key. */
+    if (is_newer
+        && ss_station_verify (station, stripe->index, sequence, &packet, bytes))
+      ss_listener_need_descriptor (station);
+    return SS_PACKET_STALE;
+  }
   if (!ss_station_verify (station, stripe->index, sequence, &packet, bytes)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;

@@ -80,7 +80,8 @@ typedef struct {
   /* listener: the station has ended in an orderly way and all is played. */
   void (*ended) (void *user, SsStation *station);
   /* listener: packets name a header version or session that the descriptor
-   * does not; fetch a newer descriptor (then ss_station_set_descriptor). */
+   * does not; fetch a newer descriptor (then ss_station_set_descriptor).
+   * publisher: packets of a newer session come; see whose. */
   void (*need_descriptor) (void *user, SsStation *station);
   /* publisher: the descriptor (header versions) changed; store it again. */
   void (*descriptor) (void *user, SsStation *station, const SsDescriptor *d);

@@ -13,8 +13,8 @@ import time
 from air import STATION, Air, median
 from lib import Stage, expect, run_tests
 from namespaces import Namespace
-from packets import (Timeline, check_intact, make_source, read_packets,
-                     synthesise)
+from packets import (Comparison, Timeline, check_intact, make_source,
+                     read_packets, synthesise)
 
 MEDIA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
                      "media", "data")
@@ -473,8 +473,59 @@ def upload_cap(build):
             expect(found.n_received > 300, "it hears next to nothing")
 
 
+def stands_by(build):
+    """The broadcaster dies, and one that stood by with a copy of the key goes
+    on in its place: nothing is lost of what either has sent."""
+    with Stage(build) as stage:
+        source = make_source(build, "opus", 14)
+        keys = [stage.path(name) for name in ("key", "copy-of-key")]
+        air = Air(stage, source)
+        air.start_node()
+        air.start_broadcaster("--station-key", keys[0])
+        shutil.copy(*keys)
+        second = stage.start("broadcast", "--group", STATION, "--standby",
+                             "--station-key", keys[1], *air.where, source,
+                             name="second")
+        second.wait_error("standing by", 10)
+        listener = air.start_listener()
+        air.wait_tuned([listener])
+        stage.pause(2)
+        expect("on the air:" not in second.errors, second.describe())
+        air.kill(air.broadcaster, "sigkill")
+        second.wait_error("on the air:", 10)
+        expect(second.wait(30) == 0, second.describe())
+        expect(listener.wait(10) == 0, listener.describe())
+        received = read_packets(stage, save(stage, listener))
+        parts = [[packet for packet in received if packet.link == link]
+                 for link in (0, 1)]
+        expect(len(parts[0]) + len(parts[1]) == len(received)
+               and all(parts), "it was not heard from both")
+        for part in parts:
+            found = Comparison(air.timeline.packets, part)
+            expect(not found.lost and not found.foreign, found.problems())
+        expect(found.tail == 0, f"{found.tail} packets of the end are lost")
+
+
+def standby_ends(build):
+    """A broadcast that ends in an orderly way is not taken over."""
+    with Stage(build) as stage:
+        air = Air(stage, make_source(build, "opus", 5))
+        keys = [stage.path(name) for name in ("key", "copy-of-key")]
+        air.start_broadcaster("--station-key", keys[0])
+        shutil.copy(*keys)
+        second = stage.start("broadcast", "--group", STATION, "--standby",
+                             "--station-key", keys[1], *air.where,
+                             make_source(build, "opus", 30), name="second")
+        second.wait_error("standing by", 10)
+        expect(air.broadcaster.wait(20) == 0, air.broadcaster.describe())
+        expect(second.wait(15) == 0, second.describe())
+        expect("has ended" in second.errors
+               and "on the air:" not in second.errors, second.describe())
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
         two_terminals, several_stations, late_and_buffered, several_sources,
         loop_and_duration, broadcaster_stalls, transcoded, by_key, signals, second_signal_kills, statistics,
-        identity_is_kept, bootstraps, over_ipv6, upload_cap], at_once=3))
+        identity_is_kept, bootstraps, over_ipv6, upload_cap, stands_by,
+        standby_ends], at_once=3))

@@ -1,0 +1,194 @@
+/* A second broadcaster of the same key that stands by: it listens to the
+ * station as anybody does, asks the one on the air twice a second whether it
+ * is, and sends nothing. When the stream has fallen silent *and* nobody has
+ * answered, it goes on the air itself, as a session of its own: what listeners
+ * have of the old one plays out while the new one fills, so that they lose
+ * what was never sent, and no more.
+ *
+ * Silence alone is no death: the way to here may be cut. An answer that does
+ * not come is none either, while the stream does. Who was cut off, or slept, is
+ * asked on with the new session's number, looks into the store when it hears
+ * of that, and stands by, or ends. */
+#include "node/private.h"
+
+#include <string.h>
+
+#include "node/messages.h"
+
+#define STANDBY_ASK      (500 * SS_MSEC)
+#define STANDBY_TRIES    2
+#define STANDBY_PATIENCE (1500 * SS_MSEC) /* without an answer */
+/* Several that stand by do not go on the air at once; should they, then not
+ * with the same session: two streams of one number would be one that lies. */
+#define STANDBY_SPREAD   (500 * SS_MSEC)
+#define STANDBY_SESSIONS 64
+/* He from whom the air was taken is told so often, so long. */
+#define SUCCESSOR_ASK  (5 * SS_SEC)
+#define SUCCESSOR_TIME (3600 * SS_SEC)
+
+static void ask (SsNode *node, uint32_t session, SsTime again);
+static void look (SsNode *node);
+static void take_over (SsNode *node);
+
+void
+ss_standby_begin (SsNode *node, const SsDescriptor *descriptor)
+{
+  SsBroadcast *air = node->broadcast;
+  char addr[SS_ADDR_STRLEN];
+
+  air->state = SS_AIR_STANDBY;
+  air->found = *descriptor;
+  air->found_session = MAX (air->found_session, descriptor->session);
+  air->rival = ss_contact_from_record (&descriptor->publisher);
+  air->is_silent = false;
+  air->answered = node->env.now;
+  air->patience =
+      STANDBY_PATIENCE
+      + (SsTime) ss_rng_below (&node->env.rng, (uint64_t) STANDBY_SPREAD);
+  air->watched = ss_station_listen (node->splitstream, descriptor, 0);
+  ss_addr_format (&descriptor->publisher.addrs[0], addr);
+  ss_node_push_event (node, SS_EVENT_STANDBY)->text = g_strdup (addr);
+  ask (node, air->found.session, STANDBY_ASK);
+}
+
+void
+ss_standby_end (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+  SsStation *watched = g_steal_pointer (&air->watched);
+
+  ss_timers_disarm (&node->env.timers, &air->timer);
+  if (watched != NULL)
+    ss_station_close (watched);
+}
+
+bool
+ss_standby_watches (const SsNode *node, const SsStation *station)
+{
+  return node->broadcast != NULL && node->broadcast->watched == station;
+}
+
+void
+ss_standby_silent (SsNode *node, bool is_silent)
+{
+  SsBroadcast *air = node->broadcast;
+
+  air->is_silent = is_silent;
+  if (!is_silent)
+    return;
+  /* Not at once: it is the watched station that says so. */
+  ss_timers_arm_earliest (&node->env.timers, &air->timer, node->env.now);
+  ss_standby_read (node);
+}
+
+void
+ss_standby_read (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+  SsId fingerprint = ss_id_of_key (&air->signer.key);
+  SsId slot = ss_store_own_slot (&fingerprint, air->name);
+
+  ss_store_get (node->store, &slot, SS_TOKEN_STANDBY);
+}
+
+void
+ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n)
+{
+  SsBroadcast *air = node->broadcast;
+  SsDescriptor descriptor;
+
+  if (air == NULL)
+    return;
+  for (unsigned i = 0; i < n; i++) {
+    if (!ss_key_equal (&records[i].key, &air->signer.key)
+        || !ss_tuner_read_record (&records[i], &descriptor))
+      continue;
+    if (air->state != SS_AIR_STANDBY) {
+      ss_broadcast_outdone (node, &descriptor);
+      return;
+    }
+    if (descriptor.session < air->found.session)
+      continue;
+    air->version = MAX (air->version, records[i].version);
+    /* Another has gone on the air: it is watched now. */
+    if (descriptor.session > air->found.session)
+      air->answered = node->env.now;
+    air->found = descriptor;
+    air->found_session = MAX (air->found_session, descriptor.session);
+    air->rival = ss_contact_from_record (&descriptor.publisher);
+    ss_station_set_descriptor (air->watched, &descriptor);
+  }
+}
+
+void
+ss_standby_answered (SsNode *node, uint32_t session)
+{
+  SsBroadcast *air = node->broadcast;
+
+  if (session != 0)
+    air->answered = node->env.now;
+  else if (air->state != SS_AIR_STANDBY)
+    air->tell_until = 0; /* he knows */
+}
+
+void
+ss_standby_timer (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+
+  if (air->state == SS_AIR_STANDBY) {
+    ask (node, air->found.session, STANDBY_ASK);
+    look (node);
+  } else if (node->env.now < air->tell_until) {
+    ask (node, air->session, SUCCESSOR_ASK);
+  }
+}
+
+static void
+ask (SsNode *node, uint32_t session, SsTime again)
+{
+  SsBroadcast *air = node->broadcast;
+  SsMsgLiveQuestion question = {
+    .group_id = air->group_id,
+    .session = session,
+  };
+  uint8_t buf[SS_MSG_LIVE_QUESTION_MAX];
+  size_t len = ss_msg_live_question_encode (&question, buf, sizeof buf);
+  SsKbrSend how = {
+    .class = SS_CLASS_KBR_CONTROL,
+    .reliable = true,
+    .tries_max = STANDBY_TRIES,
+  };
+
+  ss_kbr_send (node->kbr, SS_PROTOCOL_NODE, &air->rival, &how, buf, len, NULL);
+  ss_timers_arm (&node->env.timers, &air->timer, node->env.now + again);
+}
+
+static void
+look (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+  SsTime verdict = air->answered + air->patience;
+
+  if (!air->is_silent)
+    return;
+  if (node->env.now >= verdict)
+    take_over (node);
+  else
+    ss_timers_arm_earliest (&node->env.timers, &air->timer, verdict);
+}
+
+static void
+take_over (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+
+  ss_standby_end (node);
+  air->found_session +=
+      (uint32_t) ss_rng_below (&node->env.rng, STANDBY_SESSIONS);
+  ss_broadcast_start (node);
+  /* Those who hear it need not wait until it is stored. */
+  ss_broadcast_on_air (node);
+  air->tell_until = node->env.now + SUCCESSOR_TIME;
+  ask (node, air->session, SUCCESSOR_ASK);
+}

@@ -1,0 +1,100 @@
+/* A second broadcaster stands by: the first dies, or sleeps, and the station
+ * goes on. */
+#include "sim/air.h"
+#include "sim/scenario.h"
+
+#define CALM_TIME (5 * SS_SEC)
+#define TAKE_OVER (6 * SS_SEC)
+#define FREEZE    (10 * SS_SEC)
+#define GAP_MAX   (4 * SS_SEC) /* of what is heard */
+/* What a publisher holds back for company dies with it: a packet's hold, and
+ * what came at that moment. */
+#define TAIL_MAX 6
+
+static bool
+is_standing_by (SsWorld *world)
+{
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+    if (member->is_up && member->is_standby)
+      return true;
+  }
+  return false;
+}
+
+static bool
+stand_by (SsWorld *world)
+{
+  ss_world_stand_by (world);
+  bool is_there = ss_world_wait (world, is_standing_by, CALM_TIME) >= 0;
+
+  if (!is_there)
+    ss_world_fail (world, "the second broadcaster does not stand by");
+  ss_world_run (world, CALM_TIME);
+  return is_there;
+}
+
+/* Whoever is on the air is gone: another is, and all hear it. */
+static bool
+check_take_over (SsWorld *world, const char *what)
+{
+  SsTime gap = 0, aired = ss_world_wait (world, ss_world_is_on_air, TAKE_OVER);
+  uint64_t tail = 0;
+
+  if (aired < 0 || ss_world_wait (world, ss_world_all_hear, TAKE_OVER) < 0) {
+    ss_world_fail (world, aired < 0 ? "nobody takes over" : "not all hear it");
+    return false;
+  }
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsHearing *hearing = ss_world_member (world, i)->hearing;
+    if (!ss_world_member (world, i)->is_up || hearing == NULL)
+      continue;
+    gap = MAX (gap, hearing->gap);
+    tail = MAX (tail, hearing->tail);
+  }
+  ss_world_row (world, what, "on the air after %.2f s, gap of %.2f s, %u lost",
+                (double) aired / (double) SS_SEC,
+                (double) gap / (double) SS_SEC, (unsigned) tail);
+  if (gap > GAP_MAX)
+    ss_world_fail (world, "the gap is too long");
+  if (tail > TAIL_MAX)
+    ss_world_fail (world, "what was sent is lost");
+  ss_world_run (world, CALM_TIME);
+  return true;
+}
+
+void
+ss_scenario_standby (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+
+  if (!ss_sim_start_station (world, run->options->nodes, 2 * SS_SEC)
+      || !stand_by (world))
+    goto out;
+  ss_world_run (world, run->options->duration);
+  /* It listens, as anybody does, and what it says is no stream. */
+  ss_world_kill (world, (unsigned) world->publisher);
+  if (!check_take_over (world, "the first died") || !stand_by (world))
+    goto out;
+  /* The second sleeps; waking, it finds the third, and stands by. */
+  unsigned sleeper = (unsigned) world->publisher;
+
+  ss_network_freeze (world->network, sleeper);
+  ss_air_publisher_is_gone (world);
+  ss_world_run (world, FREEZE);
+  if (!check_take_over (world, "the second slept"))
+    goto out;
+  ss_network_thaw (world->network, sleeper);
+  if (ss_world_wait (world, is_standing_by, FREEZE) < 0) {
+    ss_world_fail (world, "it does not stand by again");
+    goto out;
+  }
+  ss_world_run (world, CALM_TIME);
+  ss_world_kill (world, (unsigned) world->publisher);
+  if (!check_take_over (world, "the third died"))
+    goto out;
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+}
