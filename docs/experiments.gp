@@ -26,3 +26,16 @@ plot rows("routes", "distance over direct\"") using 4:6:7:8 with yerrorlines tit
      rows("routes", "distance over direct\"") using 4:9 with linespoints title "perfect tables", \
      "< printf '1000,1.33\\n4000,1.30\\n10000,1.345\\n100000,1.335\\n'" \
        using 1:2 with points pt 7 title "paper (read off its plot)"
+
+scribe(table, what) = sprintf("< grep -E '^scribe,%s,.*: %s' docs/experiments/scribe.csv", table, what)
+
+set output "docs/experiments/groups.svg"
+set title "1,500 groups (transit-stub): delay and link stress"
+set ylabel "ratio to IP multicast; messages a link"
+set yrange [0:*]
+plot scribe("groups", "mean delay over IP.s\"") using 4:6:7:8 with yerrorlines title "mean delay, median group", \
+     scribe("groups", "longest delay over IP.s\"") using 4:6:7:8 with yerrorlines title "longest delay, median group", \
+     scribe("groups", "link stress\"") using 4:6:7:8 with yerrorlines title "link stress", \
+     scribe("groups", "link stress, IP\"") using 4:6:7:8 with yerrorlines title "link stress, IP", \
+     "< echo 100000,1.7" using 1:2 with points pt 7 title "paper, delay", \
+     "< echo 100000,2.4" using 1:2 with points pt 9 title "paper, link stress"

@@ -502,6 +502,7 @@ ss_group_arm (SsGroup *group)
   }
   at = MIN (at, ss_parent_surplus_deadline (group));
   at = MIN (at, ss_parent_overload_deadline (group));
+  at = MIN (at, ss_parent_lone_deadline (group));
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
   if (!group->is_open && group->idle_since >= 0)

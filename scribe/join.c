@@ -91,7 +91,9 @@ answer_wait (SsGroup *group, const SsContact *to)
 {
   SsScribe *scribe = group->scribe;
   const SsJoin *join = group->join;
-  SsTime wait = SS_JOIN_WAIT_FIRST;
+  /* Where there is no tree yet, each node of the way finds its own parent
+   * before it answers. */
+  SsTime wait = group->n_path > 0 ? SS_JOIN_WAIT_FIRST : SS_JOIN_WAIT_NEW;
   if (to)
     wait = 2 * ss_scribe_rto (scribe, &to->id) + SS_JOIN_SLACK;
   bool is_live = group->n_path > 0; /* it has been in the tree */

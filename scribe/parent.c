@@ -586,12 +586,52 @@ remove_bottleneck (SsFamily *family)
     shed (from, victim);
 }
 
+/* A mere forwarder's only child, if neither the forwarder nor the way past it
+ * is of use: the child is a mere forwarder, too, or there is only the root
+ * above. */
+static SsChild *
+lone_child (const SsGroup *group)
+{
+  if (group->is_open || group->is_root || !group->has_parent || group->join
+      || group->scribe->is_leaving || ss_group_child_count (group) != 1)
+    return NULL;
+  SsChild *child = ss_group_child_at (group, 0);
+  if (child->shed_until || (child->is_member && group->n_path > 2))
+    return NULL;
+  return child;
+}
+
+SsTime
+ss_parent_lone_deadline (const SsGroup *group)
+{
+  const SsChild *child = lone_child (group);
+  return child ? child->since + SS_LONE_TIME : SS_NEVER;
+}
+
+/* Small groups' economy (Scribe, JSAC 2002): forwarders that have one child
+ * hand it to their own parent, and go when they have been idle. Departure: in
+ * a group so large that the tree branches below its root, the one next to a
+ * member stays, so that near joiners and searches meet the tree there. */
+static void
+leave_chain (SsGroup *group)
+{
+  SsChild *child = lone_child (group);
+  if (is_full (group->scribe, &group->parent.id)
+      || !may_shed_more (group->family)
+      || !ss_scribe_usable (group->scribe, &group->parent))
+    child->since = group->scribe->env->now; /* later */
+  else
+    shed (group, child);
+}
+
 void
 ss_parent_due (SsGroup *group)
 {
   SsTime now = group->scribe->env->now;
   if (group->family->config.is_source)
     shed_surplus (group);
+  if (now >= ss_parent_lone_deadline (group))
+    leave_chain (group);
   if (now >= ss_parent_overload_deadline (group))
     remove_bottleneck (group->family);
   for (unsigned i = ss_group_child_count (group); i-- > 0;) {

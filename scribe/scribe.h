@@ -11,8 +11,35 @@
  * source may become a forwarder: the application is asked (adopt), because
  * every packet is verified before it is forwarded.
  *
+ * How it is used:
+ *   1. ss_scribe_new with upcalls, under a protocol number that no other
+ *      application of the node has; whoever drives the node hands due timers
+ *      of SS_LAYER_SCRIBE to ss_scribe_timer.
+ *   2. ss_family_new for groups that share a bound on children, a mode and
+ *      what JOINs say of them (info), by which other nodes judge whether to
+ *      carry them.
+ *   3. ss_group_open with the group's id: that of its owner and its name
+ *      (ss_group_id_of) if only some may publish there, any if not; then
+ *      ss_group_join to be a member.
+ *   4. ordered: ss_group_multicast; `message` brings everybody's, this node's
+ *      own among them. live: the one source, which knows who it is, calls
+ *      ss_group_publish; members verify in `packet`, and say with
+ *      ss_group_want what is overdue.
+ *   5. ss_scribe_anycast finds members, from any node.
+ *   6. ss_group_leave; for all at once, and before a node leaves the ring,
+ *      ss_scribe_leave_all, then ss_scribe_free.
+ * examples/chat.c is a whole application of the ordered mode.
+ *
+ * There is no thread, no lock and no I/O: all happens in calls, and in upcalls
+ * from them, which may call anything here but ss_scribe_free.
+ *
+ * Errors: functions that can refuse return false, 0 or NULL, and have done
+ * nothing. What comes from the network never asserts: it is dropped and
+ * counted (base/counters.def). Arguments that break a documented bound do.
+ *
  * Ownership: the SsScribe owns its groups and families; handles are valid
- * until left, or until `abandoned`. */
+ * until left, or until `abandoned`. Pointers given to upcalls are valid during
+ * the call. */
 #pragma once
 
 #include <glib.h>
@@ -27,6 +54,20 @@
 #define SS_SCRIBE_WANT_MAX    16 /* sequences in one request */
 #define SS_ANYCAST_DATA_MAX   128
 #define SS_MANYCAST_MAX       16 /* members that one search may ask for */
+#define SS_ANYCASTS_MAX       64 /* searches, and others' that are passed on */
+
+/* What one node keeps at most. An application's own groups are always opened;
+ * others' are carried as long as there are fewer than this in all. A group
+ * takes 1,030 bytes with a child, each more child 220 to 340, and a neighbour
+ * 180. */
+#define SS_SCRIBE_GROUPS_MAX     8192
+#define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
+
+/* Ordered groups. */
+#define SS_ORDERED_SOURCES_MAX 256 /* in one group */
+#define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
+#define SS_ORDERED_OUT_MAX     64  /* of this node, not stored yet */
+#define SS_ORDERED_REPLICAS    3   /* nodes that store one, the root included */
 
 typedef struct SsScribe SsScribe;
 typedef struct SsFamily SsFamily;

@@ -25,30 +25,23 @@
 #define SS_TAG_LEN 5
 
 /* Bounds. */
-#define SS_SCRIBE_GROUPS_MAX     8192 /* groups on one node */
-#define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
-#define SS_GROUP_WANTS_MAX       64   /* sequences wanted at once in a group */
-#define SS_GROUP_OTHERS_MAX      32   /* and so many more for others */
-#define SS_GROUP_ASKERS_MAX      64   /* peers to be answered later */
-#define SS_GROUP_PENDING_MAX     16   /* JOINs that wait for this node's own */
-#define SS_GROUP_OUTBOX_MAX      256  /* packets not acknowledged by a root */
-#define SS_GROUP_CATCH_UP_MAX    64   /* packets sent to a new child */
-#define SS_GROUP_DEPTH_MAX       40
-#define SS_REDIRECT_MAX          4
-#define SS_NEAR_MAX              5   /* nodes closest to a group that count */
-#define SS_FAMILY_ASK_MAX        64  /* neighbours considered for a question */
-#define SS_ANSWER_RATE           512 /* packets a second for one asker */
-#define SS_ANSWER_BURST          256
-#define SS_ANYCASTS_MAX          64 /* searches, and messages passed on */
-#define SS_ANYCAST_HOPS_MAX      200
-#define SS_ANYCAST_TRIES         3
+#define SS_GROUP_WANTS_MAX    64  /* sequences wanted at once in a group */
+#define SS_GROUP_OTHERS_MAX   32  /* and so many more for others */
+#define SS_GROUP_ASKERS_MAX   64  /* peers to be answered later */
+#define SS_GROUP_PENDING_MAX  16  /* JOINs that wait for this node's own */
+#define SS_GROUP_OUTBOX_MAX   256 /* packets not acknowledged by a root */
+#define SS_GROUP_CATCH_UP_MAX 64  /* packets sent to a new child */
+#define SS_GROUP_DEPTH_MAX    40
+#define SS_REDIRECT_MAX       4
+#define SS_NEAR_MAX           5   /* nodes closest to a group that count */
+#define SS_FAMILY_ASK_MAX     64  /* neighbours considered for a question */
+#define SS_ANSWER_RATE        512 /* packets a second for one asker */
+#define SS_ANSWER_BURST       256
+#define SS_ANYCAST_HOPS_MAX   200
+#define SS_ANYCAST_TRIES      3
 
-#define SS_ORDERED_SOURCES_MAX 256 /* in one group */
-#define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
-#define SS_ORDERED_AHEAD_MAX   128 /* kept ahead of a gap */
-#define SS_ORDERED_OUT_MAX     64  /* messages not stored yet */
-#define SS_ORDERED_REPLICAS    3   /* the root included */
-#define SS_ORDERED_FETCH_MAX   16  /* messages asked for at once */
+#define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
+#define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
@@ -63,13 +56,15 @@
 #define SS_JOIN_FAILURES_FAST   8  /* then refusals are not answered at once */
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
+#define SS_JOIN_WAIT_NEW        (600 * SS_MSEC) /* while trees are being made */
 #define SS_JOIN_PARENTS_FAST    8               /* parents found within: */
 #define SS_JOIN_PARENTS_TIME    (2 * SS_SEC)
 #define SS_JOIN_PARENTS_WAIT    (250 * SS_MSEC) /* then before each JOIN */
 #define SS_PENDING_TIME         (1 * SS_SEC)
-#define SS_SURPLUS_TIME         (1 * SS_SEC) /* a source has two children */
-#define SS_SHED_TIME            (5 * SS_SEC) /* a shed child is served */
-#define SS_OVERLOAD_TIME        (1 * SS_SEC) /* then a child is handed on */
+#define SS_SURPLUS_TIME         (1 * SS_SEC)  /* a source has two children */
+#define SS_SHED_TIME            (5 * SS_SEC)  /* a shed child is served */
+#define SS_OVERLOAD_TIME        (1 * SS_SEC)  /* then a child is handed on */
+#define SS_LONE_TIME            (10 * SS_SEC) /* then a link of a chain goes */
 #define SS_LEAVE_TIME           (500 * SS_MSEC)
 #define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME        (10 * SS_SEC)
@@ -469,6 +464,7 @@ void ss_parent_serve_pending (SsGroup *group);
 void ss_parent_send_path (SsGroup *group);
 SsTime ss_parent_surplus_deadline (const SsGroup *group);
 SsTime ss_parent_overload_deadline (const SsGroup *group);
+SsTime ss_parent_lone_deadline (const SsGroup *group);
 /* Shed and silent children, and those that are too many. */
 void ss_parent_due (SsGroup *group);
 void ss_parent_retire (SsGroup *group, const SsContact *successor);

@@ -72,6 +72,7 @@ void ss_scenario_forest (SsSimRun *run);
 /* sim/scenarios_groups.c */
 void ss_scenario_anycast (SsSimRun *run);
 void ss_scenario_groups (SsSimRun *run);
+void ss_scenario_economy (SsSimRun *run);
 /* sim/scenarios_clients.c */
 void ss_scenario_clients (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);

@@ -93,3 +93,36 @@ ss_scenario_groups (SsSimRun *run)
   }
   ss_sim_end (run, world);
 }
+
+static void
+row_burden (SsWorld *world, const char *what, const SsGroupsBurden *burden)
+{
+  ss_world_row (world, what, "%.2f %u  %.2f %u  %.2f %u", burden->children_mean,
+                burden->children_most, burden->tables_mean, burden->tables_most,
+                burden->lone_mean, burden->lone_most);
+}
+
+void
+ss_scenario_economy (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  SsStudyEconomy result;
+
+  if (ss_study_grow (world, MAX (run->options->nodes, 16))) {
+    ss_world_run (world, REST_TIME);
+    ss_study_economy (world, &result);
+    ss_world_row (world, "groups, members each, in no tree, missed",
+                  "%u  %u  %u  %u", result.n_groups, result.n_members,
+                  result.n_outside, result.n_missed);
+    row_burden (world, "children, tables, lone: mean, most", &result.before);
+    row_burden (world, "the same, chains taken out", &result.after);
+    ss_world_row (world, "crossings of links a member, before, after",
+                  "%.2f  %.2f", result.stress_before, result.stress_after);
+    ss_world_row (world, "bytes a membership", "%zu", result.bytes);
+    fail_above (world, "members that were not reached",
+                result.n_outside + result.n_missed, 0);
+    fail_above (world, "lone forwarders", result.after.lone_mean,
+                result.before.lone_mean);
+  }
+  ss_sim_end (run, world);
+}

@@ -14,13 +14,19 @@
 #define SEARCHES      1000
 #define EMPTY_GROUPS  200
 #define JOIN_PAUSE    (20 * SS_MSEC)
-#define JOINED_TIME   (10 * SS_SEC)
+#define JOINED_TIME   (4 * SS_SEC)  /* before chains are taken out */
+#define CHAINS_TIME   (15 * SS_SEC) /* and when they have been */
 #define ZIPF_EXPONENT 1.25
 #define JOIN_SPAN     (60 * SS_SEC)
 #define JOIN_STEP     (100 * SS_MSEC)
 #define SETTLE_TIME   (30 * SS_SEC) /* children over the bound move on */
 #define ARRIVE_TIME   (5 * SS_SEC)
-#define HOSTS         5 /* in the paper, for each that took part */
+#define TINY_SHARE    0.3 /* groups for a node, */
+#define TINY_MEMBERS  11  /* and members of each */
+#define TINY_SPAN     (4 * SS_SEC)
+#define TINY_SOON     (4 * SS_SEC)  /* before any chain is taken out */
+#define TINY_LATER    (60 * SS_SEC) /* and when those taken out have gone */
+#define HOSTS         5             /* in the paper, for each that took part */
 
 static unsigned
 scaled (const SsWorld *world, unsigned n)
@@ -75,6 +81,7 @@ join_all (SsWorld *world, SsGroups *groups, unsigned group, unsigned n,
 {
   unsigned *nodes = draw_nodes (world, n, rng);
 
+  ss_world_run (world, CHAINS_TIME);
   ss_world_count_traffic (world);
   for (unsigned i = 0; i < n; i++) {
     ss_groups_join (groups, group, nodes[i]);
@@ -126,6 +133,35 @@ typedef struct {
   unsigned group, node;
 } Membership;
 
+/* A new group of n members by lot, at the end of the list. */
+static void
+draw_group (const SsWorld *world, SsGroups *groups, unsigned n, SsRng *rng,
+            GArray *list)
+{
+  unsigned group = ss_groups_add (groups);
+  unsigned *nodes = draw_nodes (world, n, rng);
+
+  for (unsigned i = 0; i < n; i++) {
+    const Membership membership = { group, nodes[i] };
+
+    g_array_append_val (list, membership);
+  }
+  g_free (nodes);
+}
+
+static void
+shuffle (GArray *list, SsRng *rng)
+{
+  for (unsigned i = 0; i < list->len; i++) {
+    unsigned other = i + (unsigned) ss_rng_below (rng, list->len - i);
+    Membership one = g_array_index (list, Membership, i);
+
+    g_array_index (list, Membership, i) =
+        g_array_index (list, Membership, other);
+    g_array_index (list, Membership, other) = one;
+  }
+}
+
 /* Who is to be in which group, in the order in which they join: by lot. */
 static GArray *
 draw_memberships (const SsWorld *world, SsGroups *groups, SsRng *rng)
@@ -135,32 +171,16 @@ draw_memberships (const SsWorld *world, SsGroups *groups, SsRng *rng)
 
   for (unsigned rank = 1; rank <= SS_STUDY_GROUPS; rank++) {
     double size = floor (n * pow (rank, -ZIPF_EXPONENT) + 0.5);
-    unsigned group = ss_groups_add (groups);
-    unsigned n_members = MAX ((unsigned) size, 1);
-    unsigned *nodes = draw_nodes (world, n_members, rng);
-
-    for (unsigned i = 0; i < n_members; i++) {
-      const Membership membership = { group, nodes[i] };
-
-      g_array_append_val (list, membership);
-    }
-    g_free (nodes);
+    draw_group (world, groups, MAX ((unsigned) size, 1), rng, list);
   }
-  for (unsigned i = 0; i < list->len; i++) {
-    unsigned other = i + (unsigned) ss_rng_below (rng, list->len - i);
-    Membership one = g_array_index (list, Membership, i);
-
-    g_array_index (list, Membership, i) =
-        g_array_index (list, Membership, other);
-    g_array_index (list, Membership, other) = one;
-  }
+  shuffle (list, rng);
   return list;
 }
 
 static void
-join_in_span (SsWorld *world, SsGroups *groups, const GArray *list)
+join_in_span (SsWorld *world, SsGroups *groups, const GArray *list, SsTime span)
 {
-  unsigned n_steps = (unsigned) (JOIN_SPAN / JOIN_STEP), done = 0;
+  unsigned n_steps = (unsigned) (span / JOIN_STEP), done = 0;
 
   for (unsigned step = 1; step <= n_steps; step++) {
     unsigned until = (unsigned) ((uint64_t) list->len * step / n_steps);
@@ -172,7 +192,6 @@ join_in_span (SsWorld *world, SsGroups *groups, const GArray *list)
     }
     ss_world_run (world, JOIN_STEP);
   }
-  ss_world_run (world, SETTLE_TIME);
 }
 
 static int
@@ -227,7 +246,8 @@ ss_study_groups (SsWorld *world, SsStudyGroups *ret_result)
   GArray *list = draw_memberships (world, groups, &rng);
 
   result.n_memberships = list->len;
-  join_in_span (world, groups, list);
+  join_in_span (world, groups, list, JOIN_SPAN);
+  ss_world_run (world, SETTLE_TIME);
   g_array_unref (list);
   result.n_outside = ss_groups_n_outside (groups);
   ss_groups_burden (groups, &result.burden);
@@ -242,6 +262,63 @@ ss_study_groups (SsWorld *world, SsStudyGroups *ret_result)
   result.stress_ip = (double) stress.crossings_ip / n_links;
   result.stress_most = stress.most;
   result.stress_ip_most = stress.most_ip;
+  ss_groups_free (groups);
+  *ret_result = result;
+}
+
+static double
+crossings (const SsGroups *groups)
+{
+  SsGroupsStress stress;
+
+  ss_groups_stress (groups, &stress);
+  return (double) stress.crossings;
+}
+
+/* A message through each; how many members have missed it. */
+static unsigned
+n_missed (SsGroups *groups)
+{
+  SsGroupsDelivery *deliveries = ss_groups_multicast (groups, ARRIVE_TIME);
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < ss_groups_n (groups); i++)
+    n += deliveries[i].n_members
+         - MIN (deliveries[i].n_reached, deliveries[i].n_members);
+  g_free (deliveries);
+  return n;
+}
+
+void
+ss_study_economy (SsWorld *world, SsStudyEconomy *ret_result)
+{
+  SsStudyEconomy result = {
+    .n_groups = MAX ((unsigned) (TINY_SHARE * world->members->len), 1),
+    .n_members = MIN (TINY_MEMBERS, world->members->len),
+  };
+  SsGroups *groups = ss_groups_new (world, SS_STUDY_CHILDREN);
+  GArray *list = g_array_new (FALSE, FALSE, sizeof (Membership));
+  size_t bytes = ss_cost_memory (world);
+  SsRng rng;
+
+  ss_network_rng (world->network, "tiny", 0, &rng);
+  for (unsigned i = 0; i < result.n_groups; i++)
+    draw_group (world, groups, result.n_members, &rng, list);
+  shuffle (list, &rng);
+  join_in_span (world, groups, list, TINY_SPAN);
+  ss_world_run (world, TINY_SOON);
+  ss_groups_burden (groups, &result.before);
+  result.n_missed = n_missed (groups);
+  double before = crossings (groups);
+
+  ss_world_run (world, TINY_LATER);
+  result.n_outside = ss_groups_n_outside (groups);
+  ss_groups_burden (groups, &result.after);
+  result.bytes = (ss_cost_memory (world) - bytes) / list->len;
+  result.n_missed += n_missed (groups);
+  result.stress_before = before / list->len;
+  result.stress_after = (crossings (groups) - before) / list->len;
+  g_array_unref (list);
   ss_groups_free (groups);
   *ret_result = result;
 }

@@ -33,5 +33,16 @@ typedef struct {
 #define SS_STUDY_GROUPS   1500
 #define SS_STUDY_CHILDREN 64 /* of one node, over all groups */
 
+/* Very many tiny groups, three for ten nodes: when all have joined, and when
+ * chains of forwarders have been taken out. */
+typedef struct {
+  unsigned n_groups, n_members, n_outside, n_missed;
+  SsGroupsBurden before, after;
+  double stress_before, stress_after; /* crossings of links for a member */
+  size_t bytes; /* of a membership, after: all nodes' memory for groups */
+} SsStudyEconomy;
+
+void ss_study_economy (SsWorld *world, SsStudyEconomy *ret_result);
+
 /* Zipf: group r has floor (N r^-1.25 + 0.5) members. */
 void ss_study_groups (SsWorld *world, SsStudyGroups *ret_result);

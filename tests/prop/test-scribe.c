@@ -327,6 +327,56 @@ test_relays (void)
   }
 }
 
+/* Forwarders that have one child, under the root or with a forwarder as that
+ * child: nobody needs them. */
+static unsigned
+count_lone (const World *world, unsigned n, unsigned n_members)
+{
+  unsigned lone = 0;
+  for (unsigned i = n_members; i < n; i++)
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {
+      const SsGroup *group = world_group (world, i, stripe);
+      SsContact child;
+      if (!group || ss_group_is_root (group) || !ss_group_in_tree (group)
+          || ss_group_n_children (group) != 1
+          || ss_group_children (group, &child, 1) != 1)
+        continue;
+      lone += ss_group_depth (group) == 1
+              || world_node_of (world, &child.id) >= n_members;
+    }
+  return lone;
+}
+
+/* Chains of forwarders go, and no packet is lost meanwhile. */
+static void
+test_chains (void)
+{
+  unsigned before = 0;
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    const unsigned n = 120, n_members = 6;
+    WorldOptions options = { .seed = seed,
+                             .n = n,
+                             .delay = SS_MSEC,
+                             .loss = seed % 2 ? 0.02 : 0,
+                             .detours = 100,
+                             .n_relays = n - n_members };
+    World *world = world_new (&options);
+    for (unsigned i = 1; i < n_members; i++)
+      world_join (world, i);
+    world_run (world, SS_SEC);
+    world_publish (world, true);
+    world_run (world, 2 * SS_SEC);
+    before += count_lone (world, n, n_members);
+    world_run (world, 40 * SS_SEC);
+    g_assert_cmpuint (count_lone (world, n, n_members), ==, 0);
+    g_assert_cmpuint (lost_by_joined (world, n), ==, 0);
+    assert_trees (world, "chains", seed);
+    world_free (world);
+  }
+  g_test_message ("%u lone forwarders at first", before);
+  g_assert_cmpuint (before, >, 100);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -339,6 +389,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/closer", test_closer);
   g_test_add_func ("/scribe/leave", test_leave);
   g_test_add_func ("/scribe/relays", test_relays);
+  g_test_add_func ("/scribe/chains", test_chains);
   g_test_add_func ("/scribe/kill/3", test_kill_3);
   g_test_add_func ("/scribe/kill/4", test_kill_4);
   g_test_add_func ("/scribe/kill/6", test_kill_6);
