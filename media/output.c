@@ -189,7 +189,8 @@ static void
 push (SsOutput *o, Item *item)
 {
   g_mutex_lock (&o->lock);
-  if (o->status.state == SS_OUTPUT_OPEN && !o->finished) {
+  bool is_open = o->status.state == SS_OUTPUT_OPEN && !o->finished;
+  if (is_open) {
     size_t len = item_len (item);
     while (
         o->n_items == SS_OUTPUT_WAITING_FRAMES_MAX
@@ -199,10 +200,12 @@ push (SsOutput *o, Item *item)
     o->items[at] = *item;
     o->n_items++;
     o->n_bytes += len;
-    g_cond_signal (&o->wake);
   } else
     item_clear (item);
   g_mutex_unlock (&o->lock);
+  /* Only now, or the thread would wake up to wait for the lock. */
+  if (is_open)
+    g_cond_signal (&o->wake);
 }
 
 void
