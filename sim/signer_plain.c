@@ -62,28 +62,33 @@ digest_part (const SsBytes *part, uint64_t ret_words[2])
   ss_lanes_finish (&lanes, ret_words);
 }
 
+/* The last of several parts is in it by its own digest, which is all that a
+ * memo can save. */
 void
 ss_signer_digest (const SsBytes *parts, size_t n_parts, SsMemo *memo,
                   uint8_t ret_digest[SS_DIGEST_LEN])
 {
-  uint64_t words[2] = { 0, 0 };
+  size_t n_read = n_parts > 1 ? n_parts - 1 : n_parts;
+  SsMemo none = { .is_set = false };
+  SsLanes lanes;
+  uint64_t words[2];
 
   G_STATIC_ASSERT (sizeof words == SS_DIGEST_LEN);
-  G_STATIC_ASSERT (sizeof words == sizeof memo->words);
-  for (size_t i = 0; i < n_parts; i++) {
-    uint64_t part[2];
-
-    if (memo != NULL && i == n_parts - 1) {
-      if (!memo->is_set)
-        digest_part (&parts[i], memo->words);
-      memo->is_set = true;
-      memcpy (part, memo->words, sizeof part);
-    } else {
-      digest_part (&parts[i], part);
-    }
-    words[0] = ss_lane_absorb (words[0], part[0], part[1]);
-    words[1] = ss_lane_absorb (words[1], part[1], words[0]);
+  ss_lanes_init (&lanes);
+  for (size_t i = 0; i < n_read; i++) {
+    lanes.words[0] = ss_lane_absorb (lanes.words[0], parts[i].len, i);
+    ss_lanes_add (&lanes, parts[i].data, parts[i].len);
   }
+  if (n_read < n_parts) {
+    SsMemo *last = memo != NULL ? memo : &none;
+
+    if (!last->is_set)
+      digest_part (&parts[n_read], last->words);
+    last->is_set = true;
+    lanes.words[1] =
+        ss_lane_absorb (lanes.words[1], last->words[0], last->words[1]);
+  }
+  ss_lanes_finish (&lanes, words);
   for (unsigned i = 0; i < G_N_ELEMENTS (words); i++)
     words[i] = GUINT64_TO_LE (words[i]);
   memcpy (ret_digest, words, sizeof words);

@@ -93,21 +93,18 @@ parse_frames (const SsMsgMediaData *message, SsPacket *packet)
   return true;
 }
 
+/* A node of the path is two numbers on the wire, and its bytes are theirs. */
 static bool
-parse_path (const uint8_t *signature, unsigned leaf, const uint64_t *numbers,
-            unsigned n_numbers, SsPacket *packet)
+parse_path (const uint8_t *data, unsigned n_numbers, SsPacket *packet)
 {
   if (n_numbers % 2 != 0 || n_numbers / 2 > SS_MERKLE_DEPTH_MAX)
     return false;
   packet->depth = n_numbers / 2;
-  packet->leaf = leaf;
-  if (leaf >= 1u << packet->depth)
+  packet->leaf = data[PATH_OFFSET - 2];
+  if (packet->leaf >= 1u << packet->depth)
     return false;
-  memcpy (packet->signature, signature, SS_SIGNATURE_LEN);
-  for (unsigned i = 0; i < n_numbers; i++) {
-    uint64_t big_endian = GUINT64_TO_BE (numbers[i]);
-    memcpy (packet->path[i / 2].b + 8 * (i % 2), &big_endian, 8);
-  }
+  memcpy (packet->signature, data + 1, SS_SIGNATURE_LEN);
+  memcpy (packet->path, data + PATH_OFFSET, 8 * n_numbers);
   packet->signed_offset = PATH_OFFSET + 8 * n_numbers;
   return true;
 }
@@ -133,8 +130,7 @@ parse_data (const uint8_t *data, size_t len, SsPacket *ret_packet)
   return ret_packet->parity_count <= SS_PARITY_MAX
          && ret_packet->index < SS_STRIPES - ret_packet->parity_count
          && parse_frames (&message, ret_packet)
-         && parse_path (message.signature, message.leaf, message.path,
-                        message.n_path, ret_packet);
+         && parse_path (data, message.n_path, ret_packet);
 }
 
 static bool
@@ -152,8 +148,7 @@ parse_parity (const uint8_t *data, size_t len, SsPacket *ret_packet)
   ret_packet->payload = message.shard;
   return message.parity >= 1 && message.parity <= SS_PARITY_MAX
          && message.n_data >= 1 && message.n_data <= SS_STRIPES - message.parity
-         && parse_path (message.signature, message.leaf, message.path,
-                        message.n_path, ret_packet);
+         && parse_path (data, message.n_path, ret_packet);
 }
 
 bool
