@@ -18,6 +18,7 @@ typedef struct {
   unsigned n;
   Place *places;   /* SS_STRIPES of each member */
   int32_t *depths; /* of one stripe; -1: does not end at the root */
+  SsTime *delays;  /* of one stripe, from the publisher */
   uint32_t *way;   /* up, as far as it is not known */
 } Look;
 
@@ -81,8 +82,14 @@ depth_of (const Look *look, unsigned index, unsigned stripe)
   int32_t depth = at == NOBODY ? LOST : look->depths[at];
 
   while (n_way > 0) {
+    uint32_t below = look->way[--n_way];
+
     depth = depth == LOST ? LOST : depth + 1;
-    look->depths[look->way[--n_way]] = depth;
+    look->depths[below] = depth;
+    if (depth != LOST)
+      look->delays[below] =
+          look->delays[at] + ss_world_delay (look->world, at, below);
+    at = below;
   }
   return look->depths[index];
 }
@@ -117,13 +124,21 @@ gini (unsigned *counts, unsigned n)
   return sum > 0 ? 2 * weighted / (n * sum) - (n + 1.0) / n : 0;
 }
 
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  const SsTime *one = a, *other = b;
+
+  return (*one > *other) - (*one < *other);
+}
+
 static void
 look_at_depths (Look *look, SsForest *forest)
 {
   const SsStationParams *params = &look->world->descriptor.params;
   SsId group_id = ss_station_group_id (&params->key, params->name);
+  GArray *delays = g_array_new (FALSE, FALSE, sizeof (SsTime));
   double sum = 0;
-  unsigned n_found = 0;
 
   for (unsigned j = 0; j < SS_STRIPES; j++) {
     SsId id = ss_station_stripe_id (&group_id, params->salt, j);
@@ -133,6 +148,11 @@ look_at_depths (Look *look, SsForest *forest)
     for (unsigned i = 0; i < look->n; i++)
       look->depths[i] = UNKNOWN;
     look->depths[root] = place_of (look, root, j)->is_root ? 0 : LOST;
+    look->delays[root] =
+        look->world->publisher < 0 || (int) root == look->world->publisher
+            ? 0
+            : ss_world_delay (look->world, (unsigned) look->world->publisher,
+                              root);
     for (unsigned i = 0; i < look->n; i++) {
       int32_t depth = listens (look, i) ? depth_of (look, i, j) : 0;
 
@@ -142,12 +162,18 @@ look_at_depths (Look *look, SsForest *forest)
         forest->n_missing++;
         continue;
       }
-      n_found++;
+      g_array_append_val (delays, look->delays[i]);
       sum += depth;
       forest->depth_max = MAX (forest->depth_max, (unsigned) depth);
     }
   }
-  forest->depth_mean = sum / MAX (n_found, 1);
+  forest->depth_mean = sum / MAX (delays->len, 1);
+  g_array_sort (delays, compare_times);
+  if (delays->len > 0) {
+    forest->delay_median = g_array_index (delays, SsTime, delays->len / 2);
+    forest->delay_p99 = g_array_index (delays, SsTime, delays->len * 99 / 100);
+  }
+  g_array_unref (delays);
 }
 
 static void
@@ -173,6 +199,26 @@ look_at_node (Look *look, unsigned index, SsForest *forest)
   forest->n_nodes++;
   forest->n_interior_twice += n_interior > 1;
   forest->children_max = MAX (forest->children_max, children);
+}
+
+/* Stripes that have fewer nodes of their own than their listeners need take
+ * others, each of which may bring all that it has. */
+static void
+count_unavoidable (Look *look, SsForest *forest)
+{
+  uint64_t out = look->world->options.out;
+  unsigned n_own[SS_STRIPES] = { 0 };
+
+  for (unsigned i = 0; i < look->n; i++) {
+    const SsMember *member = ss_world_member (look->world, i);
+
+    if (member->is_up && (int) i != look->world->publisher)
+      n_own[ss_id_digit (&member->self.id, 0)]++;
+  }
+  for (unsigned j = 0; out > 0 && j < SS_STRIPES; j++)
+    if (n_own[j] * out < forest->n_listeners)
+      forest->n_foreign_least +=
+          (unsigned) ((forest->n_listeners - n_own[j] * out - 1) / out + 1);
 }
 
 static void
@@ -207,6 +253,7 @@ ss_forest_look (SsWorld *world, SsForest *ret_forest)
     .n = n,
     .places = g_new (Place, n * SS_STRIPES),
     .depths = g_new (int32_t, n),
+    .delays = g_new (SsTime, n),
     .way = g_new (uint32_t, n),
   };
   SsForest forest = { .n_listeners = 0 };
@@ -219,9 +266,11 @@ ss_forest_look (SsWorld *world, SsForest *ret_forest)
   }
   look_at_depths (&look, &forest);
   look_at_shares (&look, &forest);
+  count_unavoidable (&look, &forest);
   ss_truth_free (look.truth);
   g_free (look.places);
   g_free (look.depths);
+  g_free (look.delays);
   g_free (look.way);
   *ret_forest = forest;
 }

@@ -10,14 +10,18 @@ typedef struct {
   unsigned n_missing; /* (listener, stripe) whose way up misses the root */
   double depth_mean;  /* of those that do not */
   unsigned depth_max;
+  /* From the publisher down the trees, without what queues and losses add:
+   * of (listener, stripe). */
+  SsTime delay_median, delay_p99;
   unsigned n_nodes;      /* listeners and relays */
   unsigned children_max; /* of one of them, over all stripes */
   unsigned publisher_children;
   /* Interior in more than one stripe, those apart where it is the root. */
   unsigned n_interior_twice;
   unsigned n_foreign; /* (node, stripe) interior, but neither root nor own */
-  double gini;        /* of the children of the listeners, all stripes */
-  double tree_gini;   /* mean of each stripe's tree alone */
+  unsigned n_foreign_least; /* what the ids and bounds leave no way around */
+  double gini;              /* of the children of the listeners, all stripes */
+  double tree_gini;         /* mean of each stripe's tree alone */
 } SsForest;
 
 void ss_forest_look (SsWorld *world, SsForest *ret_forest);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/cost.h"
+#include "sim/forest.h"
 
 /* What a scenario's worlds add up to. */
 typedef struct {
@@ -43,6 +44,9 @@ void ss_sim_report_uploads (SsWorld *world);
 /* Of the listeners, since the mark; false: there are none. */
 bool ss_sim_uploads (SsWorld *world, double *ret_mean, double *ret_most);
 
+/* Rows about the trees' shape. */
+void ss_sim_report_forest (SsWorld *world, const SsForest *forest);
+
 /* sim/scenarios_*.c */
 void ss_scenario_join (SsSimRun *run);
 void ss_scenario_partition_merge (SsSimRun *run);
@@ -69,6 +73,11 @@ void ss_scenario_scale (SsSimRun *run);
 void ss_scenario_deliveries (SsSimRun *run);
 /* sim/scenarios_forest.c */
 void ss_scenario_forest (SsSimRun *run);
+/* sim/scenarios_growth.c */
+void ss_scenario_one_death (SsSimRun *run);
+void ss_scenario_quarter_death (SsSimRun *run);
+void ss_scenario_growth (SsSimRun *run);
+void ss_scenario_source_upload (SsSimRun *run);
 /* sim/scenarios_groups.c */
 void ss_scenario_anycast (SsSimRun *run);
 void ss_scenario_groups (SsSimRun *run);

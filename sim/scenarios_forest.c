@@ -79,8 +79,8 @@ report_construction (SsWorld *world, SsTime built)
                 sums[2] / n, sums[3]);
 }
 
-static void
-report_forest (SsWorld *world, const SsForest *forest)
+void
+ss_sim_report_forest (SsWorld *world, const SsForest *forest)
 {
   unsigned n = MAX (forest->n_nodes, 1);
 
@@ -88,10 +88,15 @@ report_forest (SsWorld *world, const SsForest *forest)
                 forest->n_listeners, forest->n_missing);
   ss_world_row (world, "depth, mean and most", "%.2f  %u", forest->depth_mean,
                 forest->depth_max);
+  ss_world_row (world, "delay in the trees, median and p99", "%.0f  %.0f ms",
+                (double) forest->delay_median / (double) SS_MSEC,
+                (double) forest->delay_p99 / (double) SS_MSEC);
   ss_world_row (world, "children of one, most; broadcaster's", "%u  %u",
                 forest->children_max, forest->publisher_children);
   ss_world_row (world, "interior in more than one stripe", "%u  %.2f%%",
                 forest->n_interior_twice, 100.0 * forest->n_interior_twice / n);
+  ss_world_row (world, "interior in a foreign one; least", "%u  %u",
+                forest->n_foreign, forest->n_foreign_least);
   ss_world_row (world, "Gini of children; of one tree's", "%.3f  %.3f",
                 forest->gini, forest->tree_gini);
 }
@@ -157,7 +162,7 @@ one_forest (SsSimRun *run, const SsSimOptions *given)
     ss_topology_count_stress (world->topology, false);
     ss_sim_report_uploads (world);
     ss_forest_look (world, &forest);
-    report_forest (world, &forest);
+    ss_sim_report_forest (world, &forest);
     check_forest (world, &forest, given->out);
     ss_oracle_hearing (world, calm, false, true);
     ss_sim_report_listeners (world);

@@ -146,7 +146,7 @@ struct SsStation {
   SsHeaderStore headers;
   uint8_t version;
   SsDescriptor descriptor; /* a listener's, too */
-  uint64_t packets_sent, payload_bytes;
+  uint64_t packets_sent, data_packets, data_bytes, payload_bytes;
 
   /* listener */
   SsTime buffer, listen_at, tune_in;

@@ -63,6 +63,10 @@ send_packets (SsStation *station)
     SsStripe *stripe = &station->stripes[packet.stripe];
     ss_stripe_see (stripe, packet.sequence);
     station->packets_sent++;
+    if (packet.stripe < SS_STRIPES - station->n_parity) {
+      station->data_packets++;
+      station->data_bytes += g_bytes_get_size (packet.packet);
+    }
     /* None: this node leaves, and has parted from the tree. */
     if (stripe->group != NULL)
       ss_group_publish (stripe->group, packet.sequence, packet.packet,

@@ -152,9 +152,10 @@ typedef struct {
   SsStationParams params;
   SsStationRole role;
   uint32_t session;
-  uint64_t rows;          /* rows completed */
-  uint64_t packets_sent;  /* publisher: data and parity packets */
-  uint64_t payload_bytes; /* codec payload bytes in or out */
+  uint64_t rows;                     /* rows completed */
+  uint64_t packets_sent;             /* publisher: data and parity packets; */
+  uint64_t data_packets, data_bytes; /* of them, and as they are: data */
+  uint64_t payload_bytes;            /* codec payload bytes in or out */
   uint64_t packets_received, packets_duplicate, packets_retransmitted,
       packets_from_parity, packets_lost, packets_rejected;
   uint64_t frames_out, frames_lost;

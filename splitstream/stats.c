@@ -78,6 +78,8 @@ ss_station_stats (const SsStation *station, SsStationStats *ret_stats)
   if (station->role == SS_ROLE_PUBLISHER) {
     ret_stats->rows = ss_rows_n_rows (station->rows);
     ret_stats->packets_sent = station->packets_sent;
+    ret_stats->data_packets = station->data_packets;
+    ret_stats->data_bytes = station->data_bytes;
     ret_stats->payload_bytes = station->payload_bytes;
   } else if (station->role == SS_ROLE_LISTENER) {
     describe_listener (station, ret_stats);

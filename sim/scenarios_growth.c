@@ -1,0 +1,254 @@
+/* Scenarios of a station as it grows and loses listeners: how soon the forest
+ * is whole again, and what an audience costs whom. */
+#include "sim/oracle.h"
+#include "sim/scenario.h"
+
+#define CALM_TIME   (5 * SS_SEC) /* trees settle */
+#define REPAIR_TIME (60 * SS_SEC)
+#define REPAIR_STEP (50 * SS_MSEC)
+#define REPAIR_P99  (2 * SS_SEC) /* after one death */
+#define NEWCOMER    (10 * SS_SEC)
+#define GROWTH      10 /* times as many listeners, each time */
+#define GROWTH_MIN  100
+/* What a packet of a stripe has around it on the wire: the link's header and
+ * tag, its frame's type and sequence, Scribe's type, tag and sequence. */
+#define WIRE_OVERHEAD (29 + 3 + 10)
+#define UPLOAD_SLACK  1.05
+
+/* How long until everybody is in all trees, or -1. */
+static SsTime
+wait_whole (SsWorld *world)
+{
+  SsTime start = ss_world_now (world);
+  SsForest forest;
+
+  for (;;) {
+    SsTime passed = ss_world_now (world) - start;
+
+    ss_forest_look (world, &forest);
+    if (forest.n_missing == 0)
+      return passed;
+    if (passed >= REPAIR_TIME)
+      return -1;
+    ss_world_run (world, REPAIR_STEP);
+  }
+}
+
+static int
+compare_times (gconstpointer a, gconstpointer b)
+{
+  const SsTime *one = a, *other = b;
+
+  return (*one > *other) - (*one < *other);
+}
+
+static double
+seconds (SsTime time)
+{
+  return (double) time / (double) SS_SEC;
+}
+
+static void
+report_repairs (SsWorld *world, GArray *repairs)
+{
+  g_array_sort (repairs, compare_times);
+  if (repairs->len == 0)
+    return;
+  SsTime p99 = g_array_index (repairs, SsTime, repairs->len * 99 / 100);
+
+  ss_world_row (world, "died, one after the other", "%u", repairs->len);
+  ss_world_row (world, "whole after: median, p99, most",
+                "%.2f s  %.2f s  %.2f s",
+                seconds (g_array_index (repairs, SsTime, repairs->len / 2)),
+                seconds (p99),
+                seconds (g_array_index (repairs, SsTime, repairs->len - 1)));
+  if (p99 > REPAIR_P99)
+    ss_world_fail (world, "1 in 100 repairs takes %.2f s", seconds (p99));
+}
+
+/* Everybody but the publisher dies once, at random moments, and somebody else
+ * comes for each. */
+void
+ss_scenario_one_death (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  GArray *repairs = g_array_new (FALSE, FALSE, sizeof (SsTime));
+
+  if (!ss_sim_start_station (world, run->options->nodes, 5 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  unsigned n = world->members->len;
+
+  for (unsigned i = 0; i < n && world->n_failures == 0; i++) {
+    if ((int) i == world->publisher)
+      continue;
+    ss_world_run (world,
+                  (SsTime) ss_rng_below (&world->rng, (uint64_t) SS_SEC));
+    if (i % 2 == 0)
+      ss_world_kill (world, i);
+    else
+      ss_world_silence (world, i);
+    SsTime whole = wait_whole (world);
+
+    if (whole < 0)
+      ss_world_fail (world, "not whole after the death of node %u", i);
+    g_array_append_val (repairs, whole);
+    ss_world_run (world, 2 * SS_SEC);
+    ss_world_add (world, false, true);
+    ss_world_wait (world, ss_world_all_hear, NEWCOMER);
+    wait_whole (world);
+  }
+  report_repairs (world, repairs);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  g_array_unref (repairs);
+  ss_sim_end (run, world);
+}
+
+static uint64_t
+n_packets_lost (SsWorld *world)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  uint64_t n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up || member->hearing == NULL)
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    n += stats->station.packets_lost;
+  }
+  g_free (stats);
+  return n;
+}
+
+void
+ss_scenario_quarter_death (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  SsForest forest;
+
+  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  for (unsigned i = 0; i < n / 4; i++)
+    ss_world_kill (world, ss_world_pick (world));
+  SsTime died = ss_world_now (world), whole = wait_whole (world);
+
+  ss_forest_look (world, &forest);
+  if (whole < 0)
+    ss_world_fail (world, "%u places in trees are missing", forest.n_missing);
+  ss_world_row (world, "died at once; trees whole after", "%u  %.2f s", n / 4,
+                seconds (whole));
+  ss_world_run (world, run->options->duration);
+  unsigned n_deaf = ss_oracle_hearing (world, died, false, false);
+
+  ss_world_row (world, "listeners that lost frames; packets",
+                "%u  %" G_GUINT64_FORMAT, n_deaf, n_packets_lost (world));
+  ss_forest_look (world, &forest);
+  ss_sim_report_forest (world, &forest);
+  /* What was lost falls due up to a latency after the trees are whole. */
+  ss_oracle_hearing (world, died + whole + world->options.latency + SS_SEC,
+                     false, true);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+}
+
+static void
+one_audience (SsSimRun *run, unsigned n)
+{
+  SsSimOptions options = *run->options;
+
+  options.nodes = n;
+  SsWorld *world = ss_sim_begin (run, &options);
+  SsForest forest;
+
+  ss_world_row (world, "listeners", "%u", n);
+  if (ss_sim_start_station (world, n, MAX (5 * SS_SEC, n * 5 * SS_MSEC))) {
+    ss_world_run (world, CALM_TIME);
+    SsTime calm = ss_world_now (world);
+
+    ss_world_mark (world);
+    ss_world_run (world, options.duration);
+    ss_sim_report_uploads (world);
+    ss_forest_look (world, &forest);
+    ss_sim_report_forest (world, &forest);
+    if (forest.n_missing > 0)
+      ss_world_fail (world, "%u places in trees are missing", forest.n_missing);
+    ss_oracle_hearing (world, calm, false, true);
+    ss_sim_report_listeners (world);
+  }
+  ss_sim_end (run, world);
+}
+
+void
+ss_scenario_growth (SsSimRun *run)
+{
+  unsigned most = run->options->nodes;
+
+  for (unsigned n = MIN (GROWTH_MIN, most); n <= most; n *= GROWTH)
+    one_audience (run, n);
+}
+
+typedef struct {
+  uint64_t packets, bytes, sent;
+} Published;
+
+static Published
+published (const SsWorld *world)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+
+  ss_node_stats (ss_world_node (world, (unsigned) world->publisher), stats);
+  Published result = {
+    .packets = stats->station.data_packets,
+    .bytes = stats->station.data_bytes,
+    .sent = stats->counters.value[SS_COUNT_BYTES_OUT],
+  };
+
+  g_free (stats);
+  return result;
+}
+
+/* With so many listeners the broadcaster sends each row about once. */
+static void
+one_source (SsSimRun *run, unsigned n)
+{
+  SsSimOptions options = *run->options;
+
+  options.nodes = n;
+  SsWorld *world = ss_sim_begin (run, &options);
+
+  if (ss_sim_start_station (world, n, 5 * SS_SEC)) {
+    ss_world_run (world, CALM_TIME);
+    Published before = published (world);
+
+    ss_world_run (world, options.duration);
+    Published now = published (world);
+    double wire = (double) (now.bytes - before.bytes)
+                  + (double) (now.packets - before.packets) * WIRE_OVERHEAD;
+    unsigned n_data = SS_STRIPES - (unsigned) MAX (options.parity, 0);
+    double ratio =
+        (double) (now.sent - before.sent) * n_data / (wire * SS_STRIPES);
+
+    ss_world_row (world, "listeners, upload over rows on the wire", "%u  %.4f",
+                  n, ratio);
+    if (ratio > UPLOAD_SLACK)
+      ss_world_fail (world, "the broadcaster uploads %.3f times the stream",
+                     ratio);
+    ss_sim_finish_station (world);
+  }
+  ss_sim_end (run, world);
+}
+
+void
+ss_scenario_source_upload (SsSimRun *run)
+{
+  one_source (run, 1);
+  one_source (run, 2);
+  one_source (run, run->options->nodes);
+}
