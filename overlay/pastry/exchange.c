@@ -153,8 +153,7 @@ admit (SsPastry *pastry, const SsContact *peer, unsigned reach,
   ss_pastry_forget_lost (pastry, &peer->id);
   if (evicted) {
     put_out (pastry, &out, arc);
-    if (pastry->state == SS_PASTRY_ACTIVE && !pastry->leafset.whole)
-      ss_pastry_part (pastry, &out.id);
+    ss_pastry_part (pastry, &out.id);
   }
   ss_pastry_update (pastry, peer, SS_KBR_JOINED, true);
   ss_pastry_release (pastry);

@@ -98,7 +98,8 @@ typedef enum {
 #define SS_PASTRY_CONTACTS_MAX   8
 #define SS_PASTRY_HOPS_MAX       64
 #define SS_PASTRY_AVOID_MAX      2
-#define SS_PASTRY_SEARCH_ROWS    8 /* from the top; there are hardly more */
+#define SS_PASTRY_LARGE_RING     64 /* times half a leaf set */
+#define SS_PASTRY_SEARCH_ROWS    8  /* from the top; there are hardly more */
 
 /* Tokens of reliable messages: what they were in the low bits. */
 typedef enum {
@@ -322,8 +323,8 @@ uint64_t ss_pastry_token (SsPastry *pastry, SsPastryToken kind);
 /* token 0: unreliable. */
 bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
                      unsigned tries, const uint8_t *data, size_t len);
-/* All has been said, and both know it: unless it is a leaf, or is being asked
- * to be one, its session is no longer needed. */
+/* All has been said, and both know it: unless it is a leaf, or may soon be one
+ * again, its session is no longer needed. In a ring of few anybody may. */
 void ss_pastry_part (SsPastry *pastry, const SsId *peer);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
 uint64_t ss_pastry_prefix (const SsId *id);

@@ -152,7 +152,6 @@ send_row (SsPastry *pastry, const SsContact *to, unsigned row, bool asked)
   size_t len = ss_msg_row_encode (&message, buf, sizeof buf);
   uint64_t token = asked ? 0 : ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER);
   ss_pastry_send (pastry, to, token, 0, buf, len);
-  ss_pastry_part (pastry, &to->id);
 }
 
 void
@@ -168,6 +167,8 @@ ss_pastry_row_requested (SsPastry *pastry, const SsContact *from,
       row--;
   }
   send_row (pastry, from, row, true);
+  if ((message->flags & SS_ROW_REQUEST_JOINING) == 0)
+    ss_pastry_part (pastry, &from->id);
 }
 
 void

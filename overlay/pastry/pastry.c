@@ -333,7 +333,13 @@ ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
 void
 ss_pastry_part (SsPastry *pastry, const SsId *peer)
 {
-  if (ss_leafset_find (&pastry->leafset, peer) == NULL
+  const SsLeafset *leafset = &pastry->leafset;
+  SsId left = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT);
+  SsId right = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT);
+  if (pastry->state == SS_PASTRY_ACTIVE && !leafset->whole
+      && ss_tune_ring_size (&left, &right, leafset->n)
+             >= (double) leafset->half * SS_PASTRY_LARGE_RING
+      && ss_leafset_find (leafset, peer) == NULL
       && ss_pastry_find_ask (pastry, peer) == NULL)
     ss_link_release (pastry->link, peer);
 }
