@@ -129,7 +129,7 @@ on_found (void *user, uint64_t token, const SsStoreRecord *records, unsigned n,
   if (token == SS_TOKEN_CHECK)
     ss_broadcast_found (user, records, n, complete);
   else if (token == SS_TOKEN_STANDBY)
-    ss_standby_found (user, records, n);
+    ss_standby_found (user, records, n, complete);
   else
     ss_tuner_found (user, token, records, n, complete);
 }

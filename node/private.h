@@ -73,6 +73,7 @@ typedef struct {
   SsStation *watched; /* NULL: none */
   bool is_silent;
   SsTime answered, patience; /* when the rival did last; from then on */
+  SsTime read_again;         /* the store: not before */
   SsTime tell_until; /* the rival, whom this node has followed: 0: he knows */
   SsTimer timer;
 } SsBroadcast;
@@ -173,7 +174,8 @@ void ss_standby_end (SsNode *node);
 bool ss_standby_watches (const SsNode *node, const SsStation *station);
 void ss_standby_silent (SsNode *node, bool is_silent);
 void ss_standby_read (SsNode *node); /* the descriptor, again */
-void ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n);
+void ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
+                       bool complete);
 void ss_standby_answered (SsNode *node, uint32_t session);
 void ss_standby_timer (SsNode *node);
 

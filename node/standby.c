@@ -25,6 +25,7 @@
 /* He from whom the air was taken is told so often, so long. */
 #define SUCCESSOR_ASK  (5 * SS_SEC)
 #define SUCCESSOR_TIME (3600 * SS_SEC)
+#define READ_PAUSE     (1 * SS_SEC) /* anybody can say that it is time */
 
 static void ask (SsNode *node, uint32_t session, SsTime again);
 static void look (SsNode *node);
@@ -88,14 +89,19 @@ ss_standby_read (SsNode *node)
   SsId fingerprint = ss_id_of_key (&air->signer.key);
   SsId slot = ss_store_own_slot (&fingerprint, air->name);
 
+  if (node->env.now < air->read_again)
+    return;
+  air->read_again = node->env.now + READ_PAUSE;
   ss_store_get (node->store, &slot, SS_TOKEN_STANDBY);
 }
 
 void
-ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n)
+ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
+                  bool complete)
 {
   SsBroadcast *air = node->broadcast;
   SsDescriptor descriptor;
+  bool is_stored = false;
 
   if (air == NULL)
     return;
@@ -103,6 +109,7 @@ ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n)
     if (!ss_key_equal (&records[i].key, &air->signer.key)
         || !ss_tuner_read_record (&records[i], &descriptor))
       continue;
+    is_stored = true;
     if (air->state != SS_AIR_STANDBY) {
       ss_broadcast_outdone (node, &descriptor);
       return;
@@ -117,6 +124,13 @@ ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n)
     air->found_session = MAX (air->found_session, descriptor.session);
     air->rival = ss_contact_from_record (&descriptor.publisher);
     ss_station_set_descriptor (air->watched, &descriptor);
+  }
+  /* Silent, and withdrawn: the end mark was missed. */
+  if (air->state == SS_AIR_STANDBY && air->is_silent && complete
+      && !is_stored) {
+    ss_standby_end (node);
+    air->state = SS_AIR_ENDED;
+    ss_node_push_event (node, SS_EVENT_ENDED);
   }
 }
 
