@@ -20,6 +20,7 @@
 
 static void check (SsNode *node);
 static void ask_rival (SsNode *node);
+static void announce (SsNode *node);
 static void taken (SsNode *node, const SsDescriptor *rival);
 static void answer_question (SsNode *node, const SsContact *from,
                              const uint8_t *data, size_t len);
@@ -189,10 +190,12 @@ ss_broadcast_stored (SsNode *node, const SsId *slot, unsigned n_replicas,
   if (state_of (node) != SS_AIR_STARTED && state_of (node) != SS_AIR_LIVE)
     return;
   if (newer != NULL && ss_key_equal (&newer->key, &air->signer.key)
-      && newer->version > air->version
-      && ss_tuner_read_record (newer, &descriptor)
-      && descriptor.session != air->session) {
-    taken (node, &descriptor);
+      && newer->version > air->version) {
+    air->version = newer->version;
+    /* An older session's, by a clock that is ahead, or its end: once more. */
+    if (!ss_tuner_read_record (newer, &descriptor)
+        || !ss_broadcast_outdone (node, &descriptor))
+      announce (node);
     return;
   }
   if (newer == NULL)
@@ -208,13 +211,20 @@ ss_broadcast_on_air (SsNode *node)
   ss_node_push_event (node, SS_EVENT_ON_AIR);
 }
 
-void
+bool
 ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored)
 {
   SsBroadcast *air = node->broadcast;
-  if ((air->state == SS_AIR_STARTED || air->state == SS_AIR_LIVE)
-      && stored->session > air->session)
-    taken (node, stored);
+  SsContact rival = ss_contact_from_record (&stored->publisher);
+  const SsId *self = &ss_link_self (node->link)->id;
+
+  if ((air->state != SS_AIR_STARTED && air->state != SS_AIR_LIVE)
+      || stored->session < air->session
+      || (stored->session == air->session
+          && ss_id_compare (&rival.id, self) >= 0))
+    return false;
+  taken (node, stored);
+  return true;
 }
 
 void
@@ -373,26 +383,41 @@ ss_broadcast_start (SsNode *node)
 
   ss_timers_disarm (&node->env.timers, &air->timer);
   air->session = MAX (wall, air->options.session_min);
-  air->session = MAX (air->session, air->found_session + 1);
+  air->session = MAX (air->session, air->found_session + 1) + air->left_out;
   SsStationParams params = {
     .key = air->signer.key,
     .parity = air->options.parity,
     .latency = air->options.latency,
   };
   g_strlcpy (params.name, air->name, sizeof params.name);
-  uint64_t version = air->version; /* of a former life's record, or 0 */
   air->state = SS_AIR_STARTED;
   air->station =
       ss_station_publish (node->splitstream, &params, air->options.seed,
                           air->session, air->title, air->description);
-  if (air->version == version) {
-    /* The station has not announced itself yet (no headers so far). */
-    SsDescriptor descriptor = { .params = params, .session = air->session };
-    g_strlcpy (descriptor.title, air->title, sizeof descriptor.title);
-    g_strlcpy (descriptor.description, air->description,
-               sizeof descriptor.description);
-    ss_broadcast_descriptor (node, &descriptor);
-  }
+  announce (node);
+}
+
+/* Stores the descriptor. Without headers so far the station does not. */
+static void
+announce (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+  uint64_t version = air->version;
+
+  ss_station_announce (air->station);
+  if (air->version != version)
+    return;
+  SsDescriptor descriptor = {
+    .params = { .key = air->signer.key,
+                .parity = air->options.parity,
+                .latency = air->options.latency },
+    .session = air->session,
+  };
+  g_strlcpy (descriptor.params.name, air->name, sizeof descriptor.params.name);
+  g_strlcpy (descriptor.title, air->title, sizeof descriptor.title);
+  g_strlcpy (descriptor.description, air->description,
+             sizeof descriptor.description);
+  ss_broadcast_descriptor (node, &descriptor);
 }
 
 static void
@@ -433,7 +458,7 @@ answer_question (SsNode *node, const SsContact *from, const uint8_t *data,
               && ss_id_equal (&question.group_id, &air->group_id);
   /* Somebody has gone on the air after this node, or says so. */
   if (live && question.session > air->session)
-    ss_standby_read (node);
+    ss_standby_told (node);
   SsMsgLiveAnswer answer = {
     .group_id = question.group_id,
     .session = live ? air->session : 0,

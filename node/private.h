@@ -71,9 +71,11 @@ typedef struct {
   SsStation *station;
   /* Standing by. */
   SsStation *watched; /* NULL: none */
-  bool is_silent;
-  SsTime answered, patience; /* when the rival did last; from then on */
-  SsTime read_again;         /* the store: not before */
+  bool is_silent, is_reading, has_read; /* since it is silent */
+  SsTime silent_at, answered; /* by the rival, last */
+  SsTime spread;              /* what this one waits longer */
+  SsTime read_again;          /* because of what others say: not before */
+  uint32_t left_out;          /* sessions, that two do not take the same */
   SsTime tell_until; /* the rival, whom this node has followed: 0: he knows */
   SsTimer timer;
 } SsBroadcast;
@@ -161,8 +163,9 @@ void ss_broadcast_outcome (SsNode *node, const SsContact *to, uint64_t token,
 void ss_broadcast_timer (SsNode *node);
 
 /* The descriptor that is stored: if another's, of a newer session, he has
- * taken the air, and this node leaves it. */
-void ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored);
+ * taken the air, and this node leaves it. Of two that have the same session
+ * the smaller id goes on. */
+bool ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored);
 /* Goes on the air: nobody else is, as far as is known. */
 void ss_broadcast_start (SsNode *node);
 void ss_broadcast_on_air (SsNode *node); /* once; it may be heard */
@@ -174,6 +177,7 @@ void ss_standby_end (SsNode *node);
 bool ss_standby_watches (const SsNode *node, const SsStation *station);
 void ss_standby_silent (SsNode *node, bool is_silent);
 void ss_standby_read (SsNode *node); /* the descriptor, again */
+void ss_standby_told (SsNode *node); /* somebody says that it is a newer one */
 void ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
                        bool complete);
 void ss_standby_answered (SsNode *node, uint32_t session);

@@ -18,14 +18,17 @@
 #define STANDBY_ASK      (500 * SS_MSEC)
 #define STANDBY_TRIES    2
 #define STANDBY_PATIENCE (1500 * SS_MSEC) /* without an answer */
-/* Several that stand by do not go on the air at once; should they, then not
- * with the same session: two streams of one number would be one that lies. */
+/* Several that stand by wait differently long, and hear the first. Should two
+ * go on the air at once, then not with the same session: two streams of one
+ * number would be one that lies. */
 #define STANDBY_SPREAD   (500 * SS_MSEC)
 #define STANDBY_SESSIONS 64
+#define STANDBY_READ     (1 * SS_SEC) /* of the store, before it goes on */
 /* He from whom the air was taken is told so often, so long. */
 #define SUCCESSOR_ASK  (5 * SS_SEC)
 #define SUCCESSOR_TIME (3600 * SS_SEC)
-#define READ_PAUSE     (1 * SS_SEC) /* anybody can say that it is time */
+/* Of what the store holds: anybody can say that it is time to look. */
+#define READ_PAUSE (1 * SS_SEC)
 
 static void ask (SsNode *node, uint32_t session, SsTime again);
 static void look (SsNode *node);
@@ -43,9 +46,8 @@ ss_standby_begin (SsNode *node, const SsDescriptor *descriptor)
   air->rival = ss_contact_from_record (&descriptor->publisher);
   air->is_silent = false;
   air->answered = node->env.now;
-  air->patience =
-      STANDBY_PATIENCE
-      + (SsTime) ss_rng_below (&node->env.rng, (uint64_t) STANDBY_SPREAD);
+  air->spread =
+      (SsTime) ss_rng_below (&node->env.rng, (uint64_t) STANDBY_SPREAD);
   air->watched = ss_station_listen (node->splitstream, descriptor, 0);
   ss_addr_format (&descriptor->publisher.addrs[0], addr);
   ss_node_push_event (node, SS_EVENT_STANDBY)->text = g_strdup (addr);
@@ -78,7 +80,9 @@ ss_standby_silent (SsNode *node, bool is_silent)
   if (!is_silent)
     return;
   /* Not at once: it is the watched station that says so. */
+  air->silent_at = node->env.now;
   ss_timers_arm_earliest (&node->env.timers, &air->timer, node->env.now);
+  air->has_read = false;
   ss_standby_read (node);
 }
 
@@ -89,10 +93,37 @@ ss_standby_read (SsNode *node)
   SsId fingerprint = ss_id_of_key (&air->signer.key);
   SsId slot = ss_store_own_slot (&fingerprint, air->name);
 
+  if (air->is_reading)
+    return;
+  air->is_reading = true;
+  ss_store_get (node->store, &slot, SS_TOKEN_STANDBY);
+}
+
+void
+ss_standby_told (SsNode *node)
+{
+  SsBroadcast *air = node->broadcast;
+
   if (node->env.now < air->read_again)
     return;
   air->read_again = node->env.now + READ_PAUSE;
-  ss_store_get (node->store, &slot, SS_TOKEN_STANDBY);
+  ss_standby_read (node);
+}
+
+/* Another may have gone on the air: it is watched then. */
+static void
+watch (SsNode *node, const SsDescriptor *descriptor)
+{
+  SsBroadcast *air = node->broadcast;
+
+  if (descriptor->session < air->found.session)
+    return;
+  if (descriptor->session > air->found.session)
+    air->answered = node->env.now;
+  air->found = *descriptor;
+  air->found_session = MAX (air->found_session, descriptor->session);
+  air->rival = ss_contact_from_record (&descriptor->publisher);
+  ss_station_set_descriptor (air->watched, descriptor);
 }
 
 void
@@ -105,33 +136,30 @@ ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
 
   if (air == NULL)
     return;
+  air->is_reading = false;
+  air->has_read = true;
   for (unsigned i = 0; i < n; i++) {
     if (!ss_key_equal (&records[i].key, &air->signer.key)
         || !ss_tuner_read_record (&records[i], &descriptor))
       continue;
     is_stored = true;
-    if (air->state != SS_AIR_STANDBY) {
-      ss_broadcast_outdone (node, &descriptor);
-      return;
-    }
-    if (descriptor.session < air->found.session)
-      continue;
     air->version = MAX (air->version, records[i].version);
-    /* Another has gone on the air: it is watched now. */
-    if (descriptor.session > air->found.session)
-      air->answered = node->env.now;
-    air->found = descriptor;
-    air->found_session = MAX (air->found_session, descriptor.session);
-    air->rival = ss_contact_from_record (&descriptor.publisher);
-    ss_station_set_descriptor (air->watched, &descriptor);
+    if (air->state == SS_AIR_STANDBY)
+      watch (node, &descriptor);
+    else
+      ss_broadcast_outdone (node, &descriptor);
+    break; /* of one key there is one */
   }
+  if (air->state != SS_AIR_STANDBY)
+    return;
   /* Silent, and withdrawn: the end mark was missed. */
-  if (air->state == SS_AIR_STANDBY && air->is_silent && complete
-      && !is_stored) {
+  if (air->is_silent && complete && !is_stored) {
     ss_standby_end (node);
     air->state = SS_AIR_ENDED;
     ss_node_push_event (node, SS_EVENT_ENDED);
+    return;
   }
+  ss_timers_arm_earliest (&node->env.timers, &air->timer, node->env.now);
 }
 
 void
@@ -139,10 +167,15 @@ ss_standby_answered (SsNode *node, uint32_t session)
 {
   SsBroadcast *air = node->broadcast;
 
-  if (session != 0)
-    air->answered = node->env.now;
-  else if (air->state != SS_AIR_STANDBY)
+  if (air->state == SS_AIR_STANDBY) {
+    if (session != 0)
+      air->answered = node->env.now;
+    return;
+  }
+  if (session == 0)
     air->tell_until = 0; /* he knows */
+  else if (session < air->session)
+    ss_station_announce (air->station); /* his may be what is stored */
 }
 
 void
@@ -182,10 +215,13 @@ static void
 look (SsNode *node)
 {
   SsBroadcast *air = node->broadcast;
-  SsTime verdict = air->answered + air->patience;
+  SsTime verdict =
+      MAX (air->silent_at, air->answered + STANDBY_PATIENCE) + air->spread;
 
   if (!air->is_silent)
     return;
+  if (!air->has_read)
+    verdict = MAX (verdict, air->silent_at + STANDBY_READ);
   if (node->env.now >= verdict)
     take_over (node);
   else
@@ -198,8 +234,7 @@ take_over (SsNode *node)
   SsBroadcast *air = node->broadcast;
 
   ss_standby_end (node);
-  air->found_session +=
-      (uint32_t) ss_rng_below (&node->env.rng, STANDBY_SESSIONS);
+  air->left_out = (uint32_t) ss_rng_below (&node->env.rng, STANDBY_SESSIONS);
   ss_broadcast_start (node);
   /* Those who hear it need not wait until it is stored. */
   ss_broadcast_on_air (node);

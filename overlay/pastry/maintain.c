@@ -141,6 +141,10 @@ void
 ss_pastry_left (SsPastry *pastry, const SsContact *from,
                 const SsMsgLeave *message)
 {
+  if (message->what > SS_LEAVE_RING) {
+    ss_count (ss_pastry_env (pastry), MESSAGES_MALFORMED);
+    return;
+  }
   if (message->what != SS_LEAVE_RING)
     ss_client_left (pastry, &from->id);
   if (message->what == SS_LEAVE_SERVICE)

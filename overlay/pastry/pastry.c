@@ -596,9 +596,13 @@ take_outside (SsPastry *pastry, const SsContact *from, const uint8_t *data,
               size_t len)
 {
   bool is_client = pastry->state == SS_PASTRY_CLIENT;
-  if (data[0] != SS_MSG_LEAF_PROBE
-      && !(is_client && data[0] == SS_MSG_HEARTBEAT))
+  if (data[0] == SS_MSG_LEAF_PROBE) {
+    TAKE (leaf_probe, SsMsgLeafProbe)
+  } else if (is_client && data[0] == SS_MSG_HEARTBEAT) {
+    TAKE (heartbeat, SsMsgHeartbeat)
+  } else {
     return;
+  }
   uint8_t buf[SS_MSG_LEAVE_MAX];
   SsMsgLeave leave = { .what = is_client ? SS_LEAVE_RING : SS_LEAVE_ALL };
   size_t buf_len = ss_msg_leave_encode (&leave, buf, sizeof buf);

@@ -177,6 +177,9 @@ ss_vouch_introduced (SsPastry *pastry, const SsContact *from,
 {
   SsContact contact;
   if (ss_pastry_is_self (pastry, &message->to) && message->n_who > 0) {
+    if (ss_leafset_find (&pastry->leafset, &from->id) == NULL
+        || !ss_reach_may_help (pastry))
+      return;
     contact = ss_contact_from_record (&message->who[0]);
     /* It may be one already, by a question whose answer was lost. */
     if (ss_leafset_find (&pastry->leafset, &contact.id) != NULL
