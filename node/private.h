@@ -70,12 +70,12 @@ typedef struct {
   SsTime end_by;
   SsStation *station;
   /* Standing by. */
-  SsStation *watched; /* NULL: none */
+  SsStation *watched;                   /* NULL: none */
   bool is_silent, is_reading, has_read; /* since it is silent */
-  SsTime silent_at, answered; /* by the rival, last */
-  SsTime spread;              /* what this one waits longer */
-  SsTime read_again;          /* because of what others say: not before */
-  uint32_t left_out;          /* sessions, that two do not take the same */
+  SsTime silent_at, answered;           /* by the rival, last */
+  SsTime spread;                        /* what this one waits longer */
+  SsTime read_again; /* because of what others say: not before */
+  uint32_t left_out; /* sessions, that two do not take the same */
   SsTime tell_until; /* the rival, whom this node has followed: 0: he knows */
   SsTimer timer;
 } SsBroadcast;

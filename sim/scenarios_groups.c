@@ -122,7 +122,7 @@ ss_scenario_economy (SsSimRun *run)
     fail_above (world, "members that were not reached",
                 result.n_outside + result.n_missed, 0);
     fail_above (world, "lone forwarders", result.after.lone_mean,
-                result.before.lone_mean);
+                result.before.lone_mean / 2);
   }
   ss_sim_end (run, world);
 }

@@ -77,6 +77,7 @@ read_message (Frames *frames)
     return true;
   }
   peer->is_released = false;
+  peer->is_lasting |= (kind & FRAME_PROTOCOL) != SS_LINK_PROTOCOL_UPKEEP;
   if (link->upcalls->message)
     link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
                             data, len);

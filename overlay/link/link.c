@@ -169,6 +169,16 @@ note_relay (SsLink *link, SsLinkPeer *peer, const SsContact *to)
     peer->work->relay = to->addr;
 }
 
+/* What is not reliable would be lost in a session that the other end alone has
+ * let go: it is used for an application first if it surely is there yet. */
+static void
+make_lasting (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how)
+{
+  peer->is_lasting = true;
+  if (how->is_doubtful && link->env->now - peer->last_heard > RELEASED_PATIENCE)
+    ss_seal_clear (&peer->session.seal);
+}
+
 bool
 ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
               const uint8_t *head, size_t head_len, GBytes *body)
@@ -185,6 +195,8 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
     ss_link_rtt_sample (peer, how->rtt);
   ss_link_reclaim (link, peer);
+  if (!peer->is_lasting && how->protocol != SS_LINK_PROTOCOL_UPKEEP)
+    make_lasting (link, peer, how);
   bool queued = ss_link_enqueue (link, peer, how, head, head_len, body);
   if (queued)
     note_relay (link, peer, to);
@@ -289,7 +301,7 @@ void
 ss_link_release (SsLink *link, const SsId *peer)
 {
   SsLinkPeer *found = ss_link_find (link, peer);
-  if (!found)
+  if (!found || found->is_lasting)
     return;
   found->is_released = true;
   ss_timers_arm_earliest (&link->env->timers, &link->sweep_timer,

@@ -35,6 +35,9 @@ typedef enum {
   SS_N_CLASSES
 } SsTrafficClass;
 
+/* Messages of this protocol are upkeep: they alone keep no session. */
+#define SS_LINK_PROTOCOL_UPKEEP 0
+
 typedef struct {
   uint8_t protocol; /* who gets it at the other end, 0 to 31 */
   SsTrafficClass class;
@@ -46,6 +49,8 @@ typedef struct {
   SsTime rtt;        /* a round trip, measured before: for a peer of which no
                         link knows one; 0 or SS_NEVER: not known */
   SsPeerHint *hint;  /* of this peer; NULL: none is kept */
+  bool is_doubtful;  /* the other end may have released its session, if there
+                        has been nothing but upkeep in it */
 } SsLinkSend;
 
 #define SS_LINK_TRIES 5
@@ -171,7 +176,7 @@ bool ss_link_needs_session (const SsLink *link, const SsId *peer);
 unsigned ss_link_n_peers (const SsLink *link); /* with sessions */
 /* As far as can be told all has been said for now, and the peer knows it: each
  * end forgets the other when it has been quiet for a moment, unless there is
- * another message. */
+ * another message, or ever was one that is not upkeep. */
 void ss_link_release (SsLink *link, const SsId *peer);
 /* Drops the session and all that is queued for the peer, telling it. */
 void ss_link_close (SsLink *link, const SsId *peer);

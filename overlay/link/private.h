@@ -196,8 +196,9 @@ typedef struct {
 struct SsLinkPeer {
   SsContact contact;
   SsTime last_heard, last_sent; /* -1: never */
-  uint32_t srtt_us : 31;        /* 0: not known */
+  uint32_t srtt_us : 30;        /* 0: not known */
   bool is_released : 1;         /* see ss_link_release */
+  bool is_lasting : 1;          /* there was more than upkeep */
   uint16_t rttvar_16us;
   uint16_t next_sequence;
   SsPeerWork *work; /* NULL: quiet */

@@ -38,6 +38,7 @@ kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
     .token = how->token,
     .expires = how->expires,
     .hint = how->hint,
+    .is_doubtful = ss_pastry_may_be_let_go (pastry),
   };
   if (!ss_pastry_is_self (pastry, &to->id))
     ss_pastry_watch (pastry, &to->id, protocol, how->hint);

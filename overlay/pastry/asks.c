@@ -98,10 +98,12 @@ ss_pastry_ask_failed (SsPastry *pastry, const SsContact *peer, uint64_t token)
   if (ask == NULL || ask->token != token)
     return;
   SsContact failed = ask->contact;
-  bool is_candidate =
-      ss_leafset_would_accept (&pastry->leafset, &failed.id, ask->reach);
+  /* A joiner may have it for a leaf, by a question of its own. */
+  bool is_wanted =
+      pastry->state == SS_PASTRY_JOINING
+      || ss_leafset_would_accept (&pastry->leafset, &failed.id, ask->reach);
   ss_pastry_drop_ask (pastry, ask);
-  if (is_candidate)
+  if (is_wanted)
     ss_vouch_introduce (pastry, &failed);
   if (ss_leafset_find (&pastry->leafset, &failed.id) != NULL) {
     ss_pastry_doubt (pastry, &failed, SS_DOUBT_LATE);

@@ -326,6 +326,8 @@ bool ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
 /* All has been said, and both know it: unless it is a leaf, or may soon be one
  * again, its session is no longer needed. In a ring of few anybody may. */
 void ss_pastry_part (SsPastry *pastry, const SsId *peer);
+/* May another have parted from this node that has not parted from it? */
+bool ss_pastry_may_be_let_go (const SsPastry *pastry);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
 uint64_t ss_pastry_prefix (const SsId *id);
 /* The contact of a leaf or table entry, if it is one; ret may be NULL. */

@@ -330,6 +330,13 @@ ss_pastry_send (SsPastry *pastry, const SsContact *to, uint64_t token,
   return ss_link_send (pastry->link, to, &how, data, len, NULL);
 }
 
+/* Others may think the ring twice as large. */
+bool
+ss_pastry_may_be_let_go (const SsPastry *pastry)
+{
+  return pastry->ring_size >= pastry->leafset.half * SS_PASTRY_LARGE_RING / 2u;
+}
+
 void
 ss_pastry_part (SsPastry *pastry, const SsId *peer)
 {

@@ -4,7 +4,8 @@
 #include "overlay/link/messages.h"
 #include "tests/unit/link_net.h"
 
-#define QUIET (5 * SS_SEC) /* more than enough to be forgotten */
+#define UPKEEP SS_LINK_PROTOCOL_UPKEEP
+#define QUIET  (5 * SS_SEC) /* more than enough to be forgotten */
 
 static bool
 has_session (const LinkNet *net, unsigned at, unsigned with)
@@ -20,11 +21,23 @@ release (LinkNet *net, unsigned at, unsigned with)
   ss_link_release (net->endpoints[at].link, &peer.id);
 }
 
+/* Two that have never said anything but upkeep. */
+static LinkNet *
+connected (uint64_t seed)
+{
+  LinkNet *net = net_new (seed, 2);
+  SsLinkSend how = { .protocol = UPKEEP };
+  net_send (net, 0, 1, &how, "first");
+  net_run (net, 1 * SS_SEC);
+  g_array_set_size (net->endpoints[1].messages, 0);
+  return net;
+}
+
 static LinkNet *
 released (uint64_t seed)
 {
-  LinkNet *net = net_connected (seed);
-  SsLinkSend how = { .protocol = 3 };
+  LinkNet *net = connected (seed);
+  SsLinkSend how = { .protocol = UPKEEP };
   net_send (net, 0, 1, &how, "the last word");
   net_run (net, net->now + 2 * net->delay);
   release (net, 0, 1);
@@ -43,7 +56,7 @@ static void
 test_forgotten (void)
 {
   LinkNet *net = released (1);
-  SsLinkSend how = net_reliable (3, 7);
+  SsLinkSend how = net_reliable (UPKEEP, 7);
   unsigned n_sent = net->sent->len;
   net_run (net, net->now + QUIET);
   g_assert_false (has_session (net, 0, 1) || has_session (net, 1, 0));
@@ -64,7 +77,7 @@ static void
 test_kept (void)
 {
   LinkNet *net = released (2);
-  SsLinkSend how = net_reliable (3, 7);
+  SsLinkSend how = net_reliable (UPKEEP, 7);
   unsigned n_before = n_initiations (net);
   net_run (net, net->now + 200 * SS_MSEC);
   net_send (net, 0, 1, &how, "more");
@@ -81,7 +94,7 @@ test_any_time (void)
 {
   for (unsigned i = 0; i < 60; i++) {
     LinkNet *net = released (100 + i);
-    SsLinkSend how = { .protocol = 3 };
+    SsLinkSend how = { .protocol = UPKEEP };
     unsigned from = i % 2, to = 1 - from;
     net_run (net, net->now + i * 50 * SS_MSEC);
     guint n = net->endpoints[to].messages->len;
@@ -101,8 +114,8 @@ test_any_time (void)
 static void
 test_one_sided (void)
 {
-  LinkNet *net = net_connected (3);
-  SsLinkSend how = net_reliable (3, 7);
+  LinkNet *net = connected (3);
+  SsLinkSend how = net_reliable (UPKEEP, 7);
   release (net, 1, 0);
   net_run (net, net->now + QUIET);
   g_assert_true (has_session (net, 0, 1) && !has_session (net, 1, 0));
@@ -113,6 +126,35 @@ test_one_sided (void)
   net_free (net);
 }
 
+/* An application's message is lost in no session that the other end has let
+ * go, reliable or not; and none is let go that has had one. */
+static void
+test_applications (void)
+{
+  for (unsigned i = 0; i < 40; i++) {
+    LinkNet *net = connected (200 + i);
+    SsLinkSend upkeep = { .protocol = UPKEEP };
+    SsLinkSend how = { .protocol = 3, .is_doubtful = true };
+    net_send (net, 1, 0, &upkeep, "the last word, for one");
+    net_run (net, net->now + 2 * net->delay);
+    release (net, 1, 0);
+    net_run (net, net->now + i * 100 * SS_MSEC);
+    guint n = net->endpoints[1].messages->len;
+    net_send (net, 0, 1, &how, "first");
+    net_run (net, net->now + QUIET);
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, n + 1);
+    release (net, 1, 0);
+    release (net, 0, 1);
+    net_run (net, net->now + QUIET);
+    unsigned n_before = n_initiations (net);
+    net_send (net, 0, 1, &how, "second");
+    net_run (net, net->now + QUIET);
+    g_assert_cmpuint (net->endpoints[1].messages->len, ==, n + 2);
+    g_assert_cmpuint (n_initiations (net), ==, n_before);
+    net_free (net);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -121,5 +163,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/release/kept", test_kept);
   g_test_add_func ("/link/release/any-time", test_any_time);
   g_test_add_func ("/link/release/one-sided", test_one_sided);
+  g_test_add_func ("/link/release/applications", test_applications);
   return g_test_run ();
 }
