@@ -290,7 +290,7 @@ ss_broadcast_direct (SsNode *node, const SsContact *from, const uint8_t *data,
       || !ss_id_equal (&answer.group_id, &air->group_id))
     return;
   if (air->state != SS_AIR_ASKING) {
-    ss_standby_answered (node, answer.session);
+    ss_standby_answered (node, &answer);
     return;
   }
   if (answer.session == 0) {
@@ -462,6 +462,7 @@ answer_question (SsNode *node, const SsContact *from, const uint8_t *data,
   SsMsgLiveAnswer answer = {
     .group_id = question.group_id,
     .session = live ? air->session : 0,
+    .rank = live ? (uint8_t) ss_standby_rank (node, &from->id) : 0,
   };
   uint8_t buf[SS_MSG_LIVE_ANSWER_MAX];
   size_t answer_len = ss_msg_live_answer_encode (&answer, buf, sizeof buf);

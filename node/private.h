@@ -1,6 +1,7 @@
 /* What the files of node/ share. Not for others. */
 #pragma once
 
+#include "node/messages.h"
 #include "node/node.h"
 #include "overlay/pastry/pastry.h"
 
@@ -54,6 +55,13 @@ typedef enum {
   SS_AIR_ENDED,
 } SsAirState;
 
+#define SS_STANDBYS_MAX 4 /* that have a turn of their own */
+
+typedef struct {
+  SsId id;
+  SsTime until; /* then it does not count, unless it asks again */
+} SsStandby;
+
 typedef struct {
   SsAirState state;
   SsPublishOptions options;
@@ -73,9 +81,10 @@ typedef struct {
   SsStation *watched;                   /* NULL: none */
   bool is_silent, is_reading, has_read; /* since it is silent */
   SsTime silent_at, answered;           /* by the rival, last */
-  SsTime spread;                        /* what this one waits longer */
+  uint8_t rank;      /* how many others go on before this one */
   SsTime read_again; /* because of what others say: not before */
   uint32_t left_out; /* sessions, that two do not take the same */
+  SsStandby standbys[SS_STANDBYS_MAX]; /* on the air: those that ask */
   SsTime tell_until; /* the rival, whom this node has followed: 0: he knows */
   SsTimer timer;
 } SsBroadcast;
@@ -180,7 +189,8 @@ void ss_standby_read (SsNode *node); /* the descriptor, again */
 void ss_standby_told (SsNode *node); /* somebody says that it is a newer one */
 void ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
                        bool complete);
-void ss_standby_answered (SsNode *node, uint32_t session);
+void ss_standby_answered (SsNode *node, const SsMsgLiveAnswer *answer);
+unsigned ss_standby_rank (SsNode *node, const SsId *asker);
 void ss_standby_timer (SsNode *node);
 
 /* tuner.c */

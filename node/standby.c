@@ -17,11 +17,12 @@
 
 #define STANDBY_ASK      (500 * SS_MSEC)
 #define STANDBY_TRIES    2
+#define STANDBY_KNOWN    (3 * SS_SEC)     /* since it asked */
 #define STANDBY_PATIENCE (1500 * SS_MSEC) /* without an answer */
-/* Several that stand by wait differently long, and hear the first. Should two
- * go on the air at once, then not with the same session: two streams of one
- * number would be one that lies. */
-#define STANDBY_SPREAD   (500 * SS_MSEC)
+/* Several that stand by go on in turns, which the one on the air tells them,
+ * and hear who was first. Should two go on at once, then not with the same
+ * session: two streams of one number would be one that lies. */
+#define STANDBY_TURN     (600 * SS_MSEC)
 #define STANDBY_SESSIONS 64
 #define STANDBY_READ     (1 * SS_SEC) /* of the store, before it goes on */
 /* He from whom the air was taken is told so often, so long. */
@@ -46,8 +47,7 @@ ss_standby_begin (SsNode *node, const SsDescriptor *descriptor)
   air->rival = ss_contact_from_record (&descriptor->publisher);
   air->is_silent = false;
   air->answered = node->env.now;
-  air->spread =
-      (SsTime) ss_rng_below (&node->env.rng, (uint64_t) STANDBY_SPREAD);
+  air->rank = 0;
   air->watched = ss_station_listen (node->splitstream, descriptor, 0);
   ss_addr_format (&descriptor->publisher.addrs[0], addr);
   ss_node_push_event (node, SS_EVENT_STANDBY)->text = g_strdup (addr);
@@ -163,19 +163,48 @@ ss_standby_found (SsNode *node, const SsStoreRecord *records, unsigned n,
 }
 
 void
-ss_standby_answered (SsNode *node, uint32_t session)
+ss_standby_answered (SsNode *node, const SsMsgLiveAnswer *answer)
 {
   SsBroadcast *air = node->broadcast;
 
   if (air->state == SS_AIR_STANDBY) {
-    if (session != 0)
-      air->answered = node->env.now;
+    if (answer->session == 0)
+      return;
+    air->answered = node->env.now;
+    air->rank = (uint8_t) MIN (answer->rank, SS_STANDBYS_MAX);
     return;
   }
-  if (session == 0)
+  if (answer->session == 0)
     air->tell_until = 0; /* he knows */
-  else if (session < air->session)
+  else if (answer->session < air->session)
     ss_station_announce (air->station); /* his may be what is stored */
+}
+
+/* Those that have asked lately go on in the order of their ids. */
+unsigned
+ss_standby_rank (SsNode *node, const SsId *asker)
+{
+  SsBroadcast *air = node->broadcast;
+  SsTime now = node->env.now;
+  SsStandby *place = NULL;
+  unsigned rank = 0;
+
+  for (unsigned i = 0; i < SS_STANDBYS_MAX; i++) {
+    SsStandby *known = &air->standbys[i];
+    bool is_there = known->until > now;
+    if (is_there && ss_id_equal (&known->id, asker)) {
+      place = known;
+      break;
+    }
+    if (!is_there && place == NULL)
+      place = known;
+  }
+  if (place != NULL)
+    *place = (SsStandby){ .id = *asker, .until = now + STANDBY_KNOWN };
+  for (unsigned i = 0; i < SS_STANDBYS_MAX; i++)
+    rank += air->standbys[i].until > now
+            && ss_id_compare (&air->standbys[i].id, asker) < 0;
+  return place != NULL ? rank : SS_STANDBYS_MAX;
 }
 
 void
@@ -215,8 +244,8 @@ static void
 look (SsNode *node)
 {
   SsBroadcast *air = node->broadcast;
-  SsTime verdict =
-      MAX (air->silent_at, air->answered + STANDBY_PATIENCE) + air->spread;
+  SsTime verdict = MAX (air->silent_at, air->answered + STANDBY_PATIENCE)
+                   + air->rank * STANDBY_TURN;
 
   if (!air->is_silent)
     return;

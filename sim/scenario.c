@@ -109,7 +109,7 @@ static const SsScenario scenarios[] = {
     ss_scenario_restart },
   { "standby",
     "the broadcaster dies or sleeps, and one that stands by takes over",
-    { COMMON (20, 1, 1), .nodes = 20, .duration = 10 * SS_SEC },
+    { COMMON (20, 1, 1), .nodes = 20, .duration = 80 * SS_SEC },
     ss_scenario_standby },
   { "scale",
     "very many nodes join, look up and rest: what it costs",

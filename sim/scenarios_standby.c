@@ -1,37 +1,68 @@
-/* A second broadcaster stands by: the first dies, or sleeps, and the station
- * goes on. */
+/* Two more broadcasters stand by: the one on the air dies, or sleeps, and the
+ * station goes on, with one of them and not with both. */
+#include "node/messages.h"
 #include "sim/air.h"
 #include "sim/scenario.h"
 
 #define CALM_TIME (5 * SS_SEC)
 #define TAKE_OVER (6 * SS_SEC)
 #define FREEZE    (10 * SS_SEC)
+#define LIES      200
 #define GAP_MAX   (4 * SS_SEC) /* of what is heard */
 /* What a publisher holds back for company dies with it: a packet's hold, and
  * what came at that moment. */
 #define TAIL_MAX 6
 
-static bool
-is_standing_by (SsWorld *world)
+static unsigned
+n_standing_by (SsWorld *world)
 {
+  unsigned n = 0;
+
   for (unsigned i = 0; i < world->members->len; i++) {
     const SsMember *member = ss_world_member (world, i);
-    if (member->is_up && member->is_standby)
-      return true;
+    n += member->is_up && member->is_standby;
   }
-  return false;
+  return n;
 }
 
 static bool
-stand_by (SsWorld *world)
+one_stands_by (SsWorld *world)
 {
-  ss_world_stand_by (world);
-  bool is_there = ss_world_wait (world, is_standing_by, CALM_TIME) >= 0;
+  return n_standing_by (world) == 1;
+}
 
-  if (!is_there)
-    ss_world_fail (world, "the second broadcaster does not stand by");
+static bool
+two_stand_by (SsWorld *world)
+{
+  return n_standing_by (world) == 2;
+}
+
+/* Somebody says many times that another is on the air since: who is looks
+ * into the store, and stays. */
+static void
+lie (SsWorld *world)
+{
+  unsigned publisher = (unsigned) world->publisher,
+           liar = ss_world_pick (world);
+  SsNode *node = ss_world_node (world, liar);
+  SsMsgLiveQuestion question = {
+    .group_id = ss_station_group_id (&world->descriptor.params.key,
+                                     world->descriptor.params.name),
+    .session = UINT32_MAX,
+  };
+  uint8_t buf[SS_MSG_LIVE_QUESTION_MAX];
+  size_t len = ss_msg_live_question_encode (&question, buf, sizeof buf);
+  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL };
+
+  ss_node_env (node)->now = ss_world_now (world);
+  for (unsigned i = 0; i < LIES; i++)
+    ss_kbr_send (ss_node_kbr (node), SS_PROTOCOL_NODE,
+                 &ss_world_member (world, publisher)->self, &how, buf, len,
+                 NULL);
+  ss_network_touch (world->network, liar);
   ss_world_run (world, CALM_TIME);
-  return is_there;
+  if (world->publisher != (int) publisher || n_standing_by (world) != 2)
+    ss_world_fail (world, "a lie took the station off the air");
 }
 
 /* Whoever is on the air is gone: another is, and all hear it. */
@@ -68,14 +99,24 @@ ss_scenario_standby (SsSimRun *run)
 {
   SsWorld *world = ss_sim_begin (run, NULL);
 
-  if (!ss_sim_start_station (world, run->options->nodes, 2 * SS_SEC)
-      || !stand_by (world))
+  if (!ss_sim_start_station (world, run->options->nodes, 2 * SS_SEC))
     goto out;
+  ss_world_stand_by (world);
+  ss_world_stand_by (world);
+  if (ss_world_wait (world, two_stand_by, CALM_TIME) < 0) {
+    ss_world_fail (world, "the others do not stand by");
+    goto out;
+  }
   ss_world_run (world, run->options->duration);
-  /* It listens, as anybody does, and what it says is no stream. */
+  lie (world);
+  /* They listen, as anybody does, and what they say is no stream. */
   ss_world_kill (world, (unsigned) world->publisher);
-  if (!check_take_over (world, "the first died") || !stand_by (world))
+  if (!check_take_over (world, "the first died"))
     goto out;
+  if (n_standing_by (world) != 1) {
+    ss_world_fail (world, "not one goes on standing by");
+    goto out;
+  }
   /* The second sleeps; waking, it finds the third, and stands by. */
   unsigned sleeper = (unsigned) world->publisher;
 
@@ -85,7 +126,7 @@ ss_scenario_standby (SsSimRun *run)
   if (!check_take_over (world, "the second slept"))
     goto out;
   ss_network_thaw (world->network, sleeper);
-  if (ss_world_wait (world, is_standing_by, FREEZE) < 0) {
+  if (ss_world_wait (world, one_stands_by, FREEZE) < 0) {
     ss_world_fail (world, "it does not stand by again");
     goto out;
   }
