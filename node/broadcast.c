@@ -355,24 +355,34 @@ ask_rival (SsNode *node)
     ss_broadcast_start (node);
     return;
   }
+  air->state = SS_AIR_ASKING;
+  ss_timers_arm (&node->env.timers, &air->timer,
+                 node->env.now + BROADCAST_ANSWER_TIME);
+  if (!ss_broadcast_question (node, air->found_session,
+                              BROADCAST_QUESTION_TRIES,
+                              BROADCAST_QUESTION_TOKEN))
+    ss_broadcast_start (node);
+}
+
+bool
+ss_broadcast_question (SsNode *node, uint32_t session, unsigned tries,
+                       uint64_t token)
+{
+  SsBroadcast *air = node->broadcast;
   SsMsgLiveQuestion question = {
     .group_id = air->group_id,
-    .session = air->found_session,
+    .session = session,
   };
   uint8_t buf[SS_MSG_LIVE_QUESTION_MAX];
   size_t len = ss_msg_live_question_encode (&question, buf, sizeof buf);
   SsKbrSend how = {
     .class = SS_CLASS_KBR_CONTROL,
     .reliable = true,
-    .tries_max = BROADCAST_QUESTION_TRIES,
-    .token = BROADCAST_QUESTION_TOKEN,
+    .tries_max = (uint8_t) tries,
+    .token = token,
   };
-  air->state = SS_AIR_ASKING;
-  ss_timers_arm (&node->env.timers, &air->timer,
-                 node->env.now + BROADCAST_ANSWER_TIME);
-  if (!ss_kbr_send (node->kbr, SS_PROTOCOL_NODE, &air->rival, &how, buf, len,
-                    NULL))
-    ss_broadcast_start (node);
+  return ss_kbr_send (node->kbr, SS_PROTOCOL_NODE, &air->rival, &how, buf, len,
+                      NULL);
 }
 
 void

@@ -175,6 +175,9 @@ void ss_broadcast_timer (SsNode *node);
  * taken the air, and this node leaves it. Of two that have the same session
  * the smaller id goes on. */
 bool ss_broadcast_outdone (SsNode *node, const SsDescriptor *stored);
+/* Asks the rival whether he is on the air; false: nothing was sent. */
+bool ss_broadcast_question (SsNode *node, uint32_t session, unsigned tries,
+                            uint64_t token);
 /* Goes on the air: nobody else is, as far as is known. */
 void ss_broadcast_start (SsNode *node);
 void ss_broadcast_on_air (SsNode *node); /* once; it may be heard */

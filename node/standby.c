@@ -174,6 +174,9 @@ ss_standby_answered (SsNode *node, const SsMsgLiveAnswer *answer)
     air->rank = (uint8_t) MIN (answer->rank, SS_STANDBYS_MAX);
     return;
   }
+  /* To a question of before this node left the air. */
+  if (air->state != SS_AIR_STARTED && air->state != SS_AIR_LIVE)
+    return;
   if (answer->session == 0)
     air->tell_until = 0; /* he knows */
   else if (answer->session < air->session)
@@ -223,21 +226,9 @@ ss_standby_timer (SsNode *node)
 static void
 ask (SsNode *node, uint32_t session, SsTime again)
 {
-  SsBroadcast *air = node->broadcast;
-  SsMsgLiveQuestion question = {
-    .group_id = air->group_id,
-    .session = session,
-  };
-  uint8_t buf[SS_MSG_LIVE_QUESTION_MAX];
-  size_t len = ss_msg_live_question_encode (&question, buf, sizeof buf);
-  SsKbrSend how = {
-    .class = SS_CLASS_KBR_CONTROL,
-    .reliable = true,
-    .tries_max = STANDBY_TRIES,
-  };
-
-  ss_kbr_send (node->kbr, SS_PROTOCOL_NODE, &air->rival, &how, buf, len, NULL);
-  ss_timers_arm (&node->env.timers, &air->timer, node->env.now + again);
+  ss_broadcast_question (node, session, STANDBY_TRIES, 0);
+  ss_timers_arm (&node->env.timers, &node->broadcast->timer,
+                 node->env.now + again);
 }
 
 static void

@@ -37,6 +37,8 @@ void ss_sim_end (SsSimRun *run, SsWorld *world);
  * time, all of whom hear it at the end. False (and a failure) if not. */
 bool ss_sim_start_station (SsWorld *world, unsigned n_listeners, SsTime span);
 /* Ends the broadcast; everybody must have heard all of it. */
+/* Over all listeners, a uint64_t of SsStationStats at that offset. */
+uint64_t ss_sim_sum_listeners (SsWorld *world, size_t offset);
 void ss_sim_finish_station (SsWorld *world);
 /* Rows about how the listeners fared. */
 void ss_sim_report_listeners (SsWorld *world);

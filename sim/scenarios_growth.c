@@ -106,24 +106,6 @@ out:
   ss_sim_end (run, world);
 }
 
-static uint64_t
-n_packets_lost (SsWorld *world)
-{
-  SsNodeStats *stats = g_new (SsNodeStats, 1);
-  uint64_t n = 0;
-
-  for (unsigned i = 0; i < world->members->len; i++) {
-    const SsMember *member = ss_world_member (world, i);
-
-    if (!member->is_up || member->hearing == NULL)
-      continue;
-    ss_node_stats (ss_world_node (world, i), stats);
-    n += stats->station.packets_lost;
-  }
-  g_free (stats);
-  return n;
-}
-
 void
 ss_scenario_quarter_death (SsSimRun *run)
 {
@@ -146,8 +128,10 @@ ss_scenario_quarter_death (SsSimRun *run)
   ss_world_run (world, run->options->duration);
   unsigned n_deaf = ss_oracle_hearing (world, died, false, false);
 
-  ss_world_row (world, "listeners that lost frames; packets",
-                "%u  %" G_GUINT64_FORMAT, n_deaf, n_packets_lost (world));
+  ss_world_row (
+      world, "listeners that lost frames; packets", "%u  %" G_GUINT64_FORMAT,
+      n_deaf,
+      ss_sim_sum_listeners (world, offsetof (SsStationStats, packets_lost)));
   ss_forest_look (world, &forest);
   ss_sim_report_forest (world, &forest);
   /* What was lost falls due up to a latency after the trees are whole. */

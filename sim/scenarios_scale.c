@@ -129,10 +129,16 @@ ss_scenario_scale (SsSimRun *run)
   ss_sim_end (run, world);
 }
 
-/* A station's listeners; what counts is each stripe packet that comes in at
- * each of them. */
+/* What counts is each stripe packet that comes in at each of the listeners. */
 static uint64_t
 n_deliveries (SsWorld *world)
+{
+  return ss_sim_sum_listeners (world,
+                               offsetof (SsStationStats, packets_received));
+}
+
+uint64_t
+ss_sim_sum_listeners (SsWorld *world, size_t offset)
 {
   SsNodeStats *stats = g_new (SsNodeStats, 1);
   uint64_t n = 0;
@@ -143,7 +149,7 @@ n_deliveries (SsWorld *world)
     if (!member->is_up || member->hearing == NULL)
       continue;
     ss_node_stats (ss_world_node (world, i), stats);
-    n += stats->station.packets_received;
+    n += G_STRUCT_MEMBER (uint64_t, &stats->station, offset);
   }
   g_free (stats);
   return n;
