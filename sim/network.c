@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "sim/access.h"
 #include "sim/bodies.h"
 #include "sim/nat.h"
 #include "sim/pool.h"
@@ -213,9 +214,7 @@ draw_delay (SsNetwork *network, unsigned from, unsigned to)
   const SsNetworkOptions *options = &network->options;
   SsTime delay = base_delay (network, from, to);
 
-  if (options->jitter > 0)
-    delay +=
-        (SsTime) ss_rng_below (&network->faults, (uint64_t) options->jitter);
+  delay += ss_access_jitter (options->jitter, &network->faults);
   if (options->straggle > 0
       && ss_rng_unit (&network->faults) < options->straggle)
     delay += (SsTime) ss_rng_below (&network->faults,

@@ -98,6 +98,14 @@ ss_queue_pop (SsQueue *queue, SsTime until, SsQueued *ret_event)
   return true;
 }
 
+SsTime
+ss_queue_next (SsQueue *queue)
+{
+  if (queue->next == queue->today.n && !begin_next_day (queue, SS_NEVER))
+    return SS_NEVER;
+  return queue->today.events[queue->next].at;
+}
+
 const SsQueued *
 ss_queue_peek (const SsQueue *queue, size_t ahead)
 {

@@ -46,6 +46,8 @@ void ss_queue_clear (SsQueue *queue);
 void ss_queue_push (SsQueue *queue, const SsQueued *event);
 /* The first, if it is due by then. */
 bool ss_queue_pop (SsQueue *queue, SsTime until, SsQueued *ret_event);
+/* When the first is due; SS_NEVER: there is none. */
+SsTime ss_queue_next (SsQueue *queue);
 /* The one that so many others precede, or NULL; a hint only: it may be that
  * there is one all the same. */
 const SsQueued *ss_queue_peek (const SsQueue *queue, size_t ahead);

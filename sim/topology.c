@@ -7,7 +7,6 @@
 
 #define LAN_DELAY (1 * SS_MSEC) /* a node's link to its stub router */
 #define GRID      16            /* squares a side: domains of the plane */
-#define IP_HEADER 28            /* bytes of IPv4 and UDP on an access link */
 
 typedef struct {
   union {
@@ -16,18 +15,11 @@ typedef struct {
   };
 } Place;
 
-/* Only kept when some access link is limited or lossy. */
-typedef struct {
-  SsAccess access;
-  float loss_up, loss_down;
-  SsTime up_free, down_free; /* when the last byte so far will be through */
-} Link;
-
 struct SsTopology {
   SsTopologyOptions options;
   SsRouters *routers; /* NULL: not this kind */
   GArray *places;     /* Place */
-  GArray *links;      /* Link; as long as anybody has one */
+  GArray *links;      /* SsAccessLink; only if some are limited or lossy */
   bool has_links;
   SsRng rng;        /* losses */
   uint64_t *stress; /* by physical link; NULL: not counted */
@@ -64,7 +56,7 @@ ss_topology_new (const SsTopologyOptions *options)
 
   topology->options = *options;
   topology->places = g_array_new (FALSE, TRUE, sizeof (Place));
-  topology->links = g_array_new (FALSE, TRUE, sizeof (Link));
+  topology->links = g_array_new (FALSE, TRUE, sizeof (SsAccessLink));
   topology->has_links =
       options->access.up_kbps > 0 || options->access.down_kbps > 0;
   ss_rng_init_number (&topology->rng, options->seed);
@@ -137,15 +129,15 @@ place_of (SsTopology *topology, unsigned node)
   return &g_array_index (topology->places, Place, node);
 }
 
-static Link *
+static SsAccessLink *
 link_of (SsTopology *topology, unsigned node)
 {
   while (topology->links->len <= node) {
-    const Link link = { .access = topology->options.access };
+    const SsAccessLink link = { .access = topology->options.access };
 
     g_array_append_val (topology->links, link);
   }
-  return &g_array_index (topology->links, Link, node);
+  return &g_array_index (topology->links, SsAccessLink, node);
 }
 
 unsigned
@@ -218,7 +210,7 @@ void
 ss_topology_set_loss (SsTopology *topology, unsigned node, double up,
                       double down)
 {
-  Link *link = link_of (topology, node);
+  SsAccessLink *link = link_of (topology, node);
 
   link->loss_up = (float) up;
   link->loss_down = (float) down;
@@ -294,33 +286,6 @@ count_stress (SsTopology *topology, unsigned from, unsigned to)
     topology->stress[links[i]]++;
 }
 
-/* How long a datagram waits for its last byte to be through; false: the
- * queue is full. */
-static bool
-queue (SsTime now, uint32_t kbps, uint32_t queue_bytes, size_t len,
-       SsTime *free_at, SsTime *ret_wait)
-{
-  *ret_wait = 0;
-  if (kbps == 0)
-    return true;
-  SsTime byte = 8 * SS_MSEC / kbps; /* a kilobit has 1,000 */
-  SsTime start = MAX (*free_at, now);
-
-  if (queue_bytes == 0)
-    queue_bytes = SS_ACCESS_QUEUE;
-  if ((start - now) / MAX (byte, 1) + (SsTime) len > (SsTime) queue_bytes)
-    return false;
-  *free_at = start + (SsTime) (len + IP_HEADER) * byte;
-  *ret_wait = *free_at - now;
-  return true;
-}
-
-static bool
-is_lost (SsTopology *topology, float loss)
-{
-  return loss > 0 && ss_rng_unit (&topology->rng) < (double) loss;
-}
-
 SsTime
 ss_topology_hook (void *user, unsigned from, unsigned to)
 {
@@ -336,12 +301,10 @@ ss_topology_depart (void *user, SsTime now, unsigned from, unsigned to,
   if (!ss_topology_reaches (topology, from, to))
     return false;
   if (topology->has_links) {
-    Link *link = link_of (topology, from);
+    SsAccessLink *link = link_of (topology, from);
     SsTime wait;
 
-    if (!queue (now, link->access.up_kbps, link->access.queue_bytes, len,
-                &link->up_free, &wait)
-        || is_lost (topology, link->loss_up))
+    if (!ss_access_leave (link, now, len, &topology->rng, &wait))
       return false;
     *delay += wait;
   }
@@ -359,10 +322,6 @@ ss_topology_arrive (void *user, SsTime now, unsigned to, size_t len,
   *ret_wait = 0;
   if (!topology->has_links)
     return true;
-  Link *link = link_of (topology, to);
-
-  if (is_lost (topology, link->loss_down))
-    return false;
-  return queue (now, link->access.down_kbps, link->access.queue_bytes, len,
-                &link->down_free, ret_wait);
+  return ss_access_enter (link_of (topology, to), now, len, &topology->rng,
+                          ret_wait);
 }

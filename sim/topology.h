@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/access.h"
 #include "sim/routers.h"
 
 typedef enum {
@@ -18,15 +19,6 @@ typedef enum {
   SS_TOPOLOGY_TRANSIT_STUB, /* behind 5,050 routers: sim/routers.h */
   SS_N_TOPOLOGIES
 } SsTopologyKind;
-
-/* An access link: rates of 0 are endless. What would queue for longer than
- * the queue has bytes is dropped (drop tail). */
-typedef struct {
-  uint32_t up_kbps, down_kbps;
-  uint32_t queue_bytes; /* in each direction; 0: SS_ACCESS_QUEUE */
-} SsAccess;
-
-#define SS_ACCESS_QUEUE (64 * 1024)
 
 typedef struct {
   SsTopologyKind kind;

@@ -74,6 +74,18 @@ pop_until (Model *model, SsTime until)
   model->now = until;
 }
 
+/* Every other seed looks ahead, which is to change nothing. */
+static void
+look (Model *model)
+{
+  int first = find_first (model, SS_NEVER);
+  SsTime at = SS_NEVER;
+
+  if (first >= 0)
+    at = g_array_index (model->events, SsQueued, (unsigned) first).at;
+  g_assert_cmpint (ss_queue_next (&model->queue), ==, at);
+}
+
 static void
 test_order (void)
 {
@@ -90,6 +102,8 @@ test_order (void)
       /* Grows for a while, then shrinks. */
       for (; i < STEPS / 2 && n > 0; n--)
         push (&model, &rng);
+      if (seed % 2 != 0)
+        look (&model);
       pop_until (&model,
                  model.now + (SsTime) ss_rng_below (&rng, (uint64_t) span));
     }
