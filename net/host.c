@@ -98,8 +98,10 @@ write_stats (SsHost *host, SsTime now)
   if (host->stats == NULL)
     return;
   read_stats (host, &node);
+  SsTime wall_offset = ss_clock_wall_offset ();
   SsStatsLine line = {
-    .wall = now + ss_clock_wall_offset (),
+    .wall = now + wall_offset,
+    .wall_offset = wall_offset,
     .node = &node,
     .fallback_addr = ss_host_address (host),
     .tune_in = host->tune_in,

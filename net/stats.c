@@ -104,6 +104,17 @@ add_ms (GString *json, const char *name, SsTime value)
     add_number (json, name, (double) value / (double) SS_MSEC, "%.1f");
 }
 
+/* A time by the node's clock, as UNIX time. */
+static void
+add_time (GString *json, const char *name, SsTime value, SsTime wall_offset)
+{
+  if (value == SS_NEVER)
+    add_string (json, name, NULL);
+  else
+    add_number (json, name, (double) (value + wall_offset) / (double) SS_SEC,
+                "%.6f");
+}
+
 static void
 add_contact (GString *json, const char *name, const SsContact *contact)
 {
@@ -116,6 +127,26 @@ add_contact (GString *json, const char *name, const SsContact *contact)
   }
   ss_id_format (&contact->id, id);
   add_string (json, name, id);
+}
+
+/* How late packets are; the counts up to the last that is not 0. */
+static void
+add_arrivals (GString *json, const SsStationStats *station)
+{
+  const SsArrivals *arrivals = &station->arrivals;
+  unsigned n = SS_ARRIVALS_BINS;
+
+  add_ms (json, "arrival_p50_ms", station->arrival_p50);
+  add_ms (json, "arrival_p99_ms", station->arrival_p99);
+  append_name (json, "arrivals");
+  g_string_append_c (json, '[');
+  while (n > 0 && arrivals->counts[n - 1] == 0)
+    n--;
+  for (unsigned i = 0; i < n; i++)
+    g_string_append_printf (json, "%s%u", i == 0 ? "" : ",",
+                            arrivals->counts[i]);
+  g_string_append_c (json, ']');
+  add_count (json, "arrivals_beyond", arrivals->n_beyond);
 }
 
 static void
@@ -134,6 +165,7 @@ add_stripes (GString *json, const SsStationStats *station)
     add_bool (json, "is_root", stripe->is_root);
     add_count (json, "children", stripe->children);
     add_ms (json, "lag_ms", stripe->lag);
+    add_ms (json, "pause_ms", stripe->pause);
     add_count (json, "received", stripe->received);
     add_count (json, "lost", stripe->lost);
     add_count (json, "reparented", stripe->reparented);
@@ -143,8 +175,9 @@ add_stripes (GString *json, const SsStationStats *station)
 }
 
 static void
-add_station (GString *json, const SsStationStats *station, SsTime tune_in)
+add_station (GString *json, const SsStatsLine *line)
 {
+  const SsStationStats *station = &line->node->station;
   static const char *const roles[] = {
     [SS_ROLE_PUBLISHER] = "publisher",
     [SS_ROLE_LISTENER] = "listener",
@@ -172,9 +205,12 @@ add_station (GString *json, const SsStationStats *station, SsTime tune_in)
   add_count (json, "packets_rejected", station->packets_rejected);
   add_count (json, "frames_out", station->frames_out);
   add_count (json, "frames_lost", station->frames_lost);
-  add_ms (json, "tune_in_ms", tune_in);
+  add_ms (json, "tune_in_ms",
+          station->role == SS_ROLE_LISTENER ? line->tune_in : -1);
   add_ms (json, "latency_ms", station->latency);
   add_ms (json, "buffer_ms", MAX (station->buffered, 0));
+  add_time (json, "media_origin", station->media_origin, line->wall_offset);
+  add_arrivals (json, station);
   add_bool (json, "silent", station->silent);
   add_bool (json, "ended", station->ended);
   add_stripes (json, station);
@@ -224,8 +260,7 @@ ss_stats_format (const SsStatsLine *line)
   add_count (json, "memory_peak_bytes", line->memory_peak);
   add_count (json, "stations", node->n_stations);
   if (node->has_station)
-    add_station (json, &node->station,
-                 node->station.role == SS_ROLE_LISTENER ? line->tune_in : -1);
+    add_station (json, line);
   else
     add_string (json, "station", NULL);
   add_counters (json, &node->counters);

@@ -10,7 +10,8 @@
 
 /* What one line is made of. */
 typedef struct {
-  SsTime wall; /* UNIX time, ns */
+  SsTime wall;        /* UNIX time, ns */
+  SsTime wall_offset; /* of it to the node's clock */
   const SsNodeStats *node;
   SsAddr fallback_addr; /* while peers have not said what they observe */
   double upload_bps, download_bps, control_upload_bps;

@@ -74,6 +74,22 @@ on_unwant (void *user, unsigned stripe, uint32_t sequence)
     ss_group_unwant (group, sequence);
 }
 
+/* Of a verified packet; its departure. */
+static SsTime
+note_arrival (SsReception *reception, SsStripe *stripe, const SsPacket *packet,
+              SsReorderVia via)
+{
+  SsTime now = reception->station->owner->env->now;
+  SsTime departure =
+      ss_packet_departure (packet->departure, reception->clock.last_departure);
+  if (stripe->received_at > 0)
+    stripe->pause = MAX (stripe->pause, now - stripe->received_at);
+  stripe->received_at = now;
+  ss_arrivals_note (&reception->arrivals, now, departure,
+                    via == SS_REORDER_TREE);
+  return departure;
+}
+
 static bool
 on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
 {
@@ -89,6 +105,7 @@ on_verify (void *user, uint64_t number, const SsPacket *packet, GBytes *bytes)
   if ((packet->flags & SS_PACKET_FLAG_HEADERS) != 0)
     reception->has_rebuilt_headers = true;
   if (reception == station->current) {
+    note_arrival (reception, stripe, packet, SS_REORDER_PARITY);
     ss_stripe_see (stripe, sequence);
     if (stripe->group != NULL)
       ss_group_inject (stripe->group, sequence, bytes, false);
@@ -301,14 +318,12 @@ take_headers (SsReception *reception, uint64_t number)
 }
 
 void
-ss_listener_packet (SsStation *station, const SsStripe *stripe,
-                    uint32_t sequence, const SsPacket *packet, GBytes *bytes,
-                    SsReorderVia via)
+ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
+                    const SsPacket *packet, GBytes *bytes, SsReorderVia via)
 {
   SsReception *reception = station->current;
   SsTime now = station->owner->env->now;
-  SsTime departure =
-      ss_packet_departure (packet->departure, reception->clock.last_departure);
+  SsTime departure = note_arrival (reception, stripe, packet, via);
   if (via == SS_REORDER_TREE)
     ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
   unsigned n_columns = SS_STRIPES - reception->n_parity;

@@ -69,6 +69,7 @@ typedef struct {
   uint32_t top;
   uint64_t seen[SS_SEEN_WORDS];
   uint64_t received;
+  SsTime received_at, pause; /* the last one; the longest time without one */
 } SsStripe;
 
 /* A session as a listener receives it. */
@@ -78,6 +79,7 @@ typedef struct {
   unsigned n_parity;
   SsTime latency; /* with the buffer */
   SsMediaClock clock;
+  SsArrivals arrivals;
   SsReorder *reorder;
   SsHeaderStore headers;
   uint8_t announced;       /* header version last told; 0: none */
@@ -220,7 +222,7 @@ void ss_publisher_clear (SsStation *station);
 SsReception *ss_reception_new (SsStation *station); /* of its session */
 void ss_reception_free (SsReception *reception);
 SsTime ss_listener_run (SsStation *station);
-void ss_listener_packet (SsStation *station, const SsStripe *stripe,
+void ss_listener_packet (SsStation *station, SsStripe *stripe,
                          uint32_t sequence, const SsPacket *packet,
                          GBytes *bytes, SsReorderVia via);
 void ss_listener_session (SsStation *station);

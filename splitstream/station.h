@@ -11,6 +11,7 @@
 #include "base/signer.h"
 #include "overlay/kbr.h"
 #include "scribe/scribe.h"
+#include "splitstream/arrivals.h"
 
 #define SS_STRIPES          16
 #define SS_PARITY_MAX       4
@@ -146,6 +147,7 @@ typedef struct {
   unsigned children;
   SsTime lag; /* smoothed delay behind the quickest stripe */
   uint64_t received, lost, reparented;
+  SsTime pause; /* the longest time between two packets so far */
 } SsStripeStats;
 
 typedef struct {
@@ -162,6 +164,12 @@ typedef struct {
   SsTime tune_in;  /* listen call to first frame; -1: not yet */
   SsTime latency;  /* source time to output, as estimated */
   SsTime buffered; /* playable ahead */
+  /* When media time was 0 by this node's clock, SS_NEVER if that is not
+   * known. A
+   * listener's is later by its quickest packet's way. */
+  SsTime media_origin;
+  SsArrivals arrivals;             /* listener; and of it: */
+  SsTime arrival_p50, arrival_p99; /* ss_arrivals_quantile */
   bool silent, ended;
   SsStripeStats stripes[SS_STRIPES];
 } SsStationStats;

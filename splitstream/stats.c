@@ -9,6 +9,7 @@ describe_stripe (const SsStation *station, const SsStripe *stripe,
 {
   const SsGroup *group = stripe->group;
   ret_stats->received = stripe->received;
+  ret_stats->pause = stripe->pause;
   ret_stats->lost = station->past.stripes_lost[stripe->index];
   if (station->current != NULL) {
     ret_stats->lag =
@@ -58,6 +59,11 @@ describe_listener (const SsStation *station, SsStationStats *stats)
   if (current->clock.is_set)
     stats->latency = current->latency + current->clock.base
                      - ss_media_clock_measured (&current->clock);
+  stats->arrivals = current->arrivals;
+  stats->arrival_p50 = ss_arrivals_quantile (&current->arrivals, 0.5);
+  stats->arrival_p99 = ss_arrivals_quantile (&current->arrivals, 0.99);
+  if (current->arrivals.is_set)
+    stats->media_origin = current->arrivals.base;
   stats->buffered = ss_reorder_buffered (current->reorder, env_now);
 }
 
@@ -69,12 +75,14 @@ ss_station_stats (const SsStation *station, SsStationStats *ret_stats)
   ret_stats->role = station->role;
   ret_stats->session = station->session;
   ret_stats->tune_in = station->tune_in;
+  ret_stats->media_origin = station->has_origin ? station->origin : SS_NEVER;
   ret_stats->packets_received = station->packets_received;
   ret_stats->packets_duplicate = station->packets_duplicate;
   ret_stats->packets_retransmitted = station->packets_retransmitted;
   ret_stats->packets_rejected = station->packets_rejected;
   ret_stats->silent = station->is_silent;
   ret_stats->ended = station->is_ended;
+  ret_stats->arrival_p50 = ret_stats->arrival_p99 = SS_NEVER;
   if (station->role == SS_ROLE_PUBLISHER) {
     ret_stats->rows = ss_rows_n_rows (station->rows);
     ret_stats->packets_sent = station->packets_sent;

@@ -207,15 +207,31 @@ class Air:
 
 
 def cpu_per_megabyte(program, start, end, wall_offset):
-    """CPU seconds per MB received between these times."""
+    """CPU seconds between these times: per MB of media handed out, and per
+    MB received, as UDP payload."""
     lines = [line for line in program.lines
-             if start <= line["time"] - wall_offset <= end]
+             if start <= line["time"] - wall_offset <= end
+             and line.get("station")]
     if len(lines) < 2:
-        return None
-    received = lines[-1]["download_bytes"] - lines[0]["download_bytes"]
-    if not received:
-        return None
-    return (lines[-1]["cpu_s"] - lines[0]["cpu_s"]) / (received / 1e6)
+        return None, None
+    first, last = lines[0], lines[-1]
+    cpu = last["cpu_s"] - first["cpu_s"]
+    media = (last["station"]["payload_bytes"]
+             - first["station"]["payload_bytes"])
+    received = last["download_bytes"] - first["download_bytes"]
+    return (cpu / (media / 1e6) if media else None,
+            cpu / (received / 1e6) if received else None)
+
+
+def longest_pause(program, before=math.inf, wall_offset=0):
+    """The longest time in seconds that one of its stripes brought nothing,
+    by its last line before that time (time.monotonic)."""
+    stations = [line["station"] for line in program.lines
+                if line["time"] - wall_offset <= before
+                and line.get("station")]
+    return max((stripe["pause_ms"] / 1000
+                for stripe in stations[-1]["stripes"]),
+               default=None) if stations else None
 
 
 def cpu_to_start(program):

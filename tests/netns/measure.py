@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
-from air import Air, cpu_per_megabyte, cpu_to_start, median, total
+from air import (Air, cpu_per_megabyte, cpu_to_start, longest_pause, median,
+                 total)
+from arrivals import Ways
 from lib import Failure, Skip, Stage, handle_signals
 from namespaces import Namespace
 from packets import OPUS_RATE, make_source
@@ -25,7 +27,9 @@ TUNE_IN_MAX = 1.5
 LATENCY_TOLERANCE = 0.1
 NODE_MEMORY_MAX = 30 << 20
 LISTENER_MEMORY_MAX = 60 << 20
-CPU_PER_MEGABYTE_MAX = 0.03
+CPU_PER_MEGABYTE_MAX = {"flac": 0.015, "opus": 0.09}  # of media
+WAY_MEDIAN_MAX = 0.015
+WAY_P99_MAX = 0.06
 COUNTS_TOLERANCE = 0.01
 
 
@@ -43,9 +47,12 @@ def parse_arguments():
     parser.add_argument("--kill", choices=KINDS,
                         help="at half time; drop needs root")
     parser.add_argument("--victim", choices=VICTIMS, default="interior")
+    parser.add_argument("--victims", type=int, default=1, metavar="N",
+                        help="so many interior listeners die at once")
     parser.add_argument("--flac", action="store_true",
-                        help="Ogg FLAC of 1 Mbit/s, to files; else Ogg Opus "
-                        "of 96 kbit/s, through pipes")
+                        help="Ogg FLAC of 1 Mbit/s, to files; else Ogg Opus, "
+                        "through pipes")
+    parser.add_argument("--opus-kbits", type=int, default=96)
     parser.add_argument("--netns", action="store_true",
                         help="in a namespace of its own, whatever is asked")
     parser.add_argument("--json", metavar="FILE", help="the figures as JSON")
@@ -57,18 +64,19 @@ def parse_arguments():
     return options
 
 
-def choose_victim(air, which):
-    if which == "node":
-        return air.node
-    if which == "listener":
-        return air.listeners[len(air.listeners) // 2]
-    return max(air.listeners,
-               key=lambda p: sum(stripe["children"] for stripe
-                                 in p.station.get("stripes", ())))
+def choose_victims(air, options):
+    if options.victim == "node":
+        return [air.node]
+    if options.victim == "listener":
+        return [air.listeners[len(air.listeners) // 2]]
+    return sorted(air.listeners,
+                  key=lambda p: -sum(stripe["children"] for stripe in
+                                     p.station.get("stripes", ()))
+                  )[:options.victims]
 
 
 def broadcast(air, stage, options):
-    """Runs it all; the interval that is measured, and the victim."""
+    """Runs it all; the interval that is measured, and the victims."""
     air.start_node()
     air.start_broadcaster()
     for _ in range(options.listeners):
@@ -79,40 +87,48 @@ def broadcast(air, stage, options):
         stage.pause(options.stagger / 1000)
     air.wait_tuned(air.listeners)
     stage.pause(SETTLE_SECONDS)
-    start, victim = time.monotonic(), None
+    start, victims = time.monotonic(), []
     if options.kill:
         stage.pause(options.seconds / 2)
-        victim = choose_victim(air, options.victim)
-        victim.was_interior = victim.children()
-        air.kill(victim, options.kill)
+        victims = choose_victims(air, options)
+        for victim in victims:
+            victim.was_interior = victim.children()
+        for victim in victims:
+            air.kill(victim, options.kill)
         stage.pause(options.seconds / 2)
     else:
         stage.pause(options.seconds)
     end = time.monotonic()
     air.wait_end(options.seconds + 60)
     # Lines that the source's end did not reach.
-    return start, min(end, air.origin() + air.timeline.seconds), victim
+    return start, min(end, air.origin() + air.timeline.seconds), victims
 
 
-def figures_of(air, options, start, end, victim):
+def figures_of(air, options, start, end, victims):
     survivors = air.survivors()
+    middle = (start + end) / 2
+    ways = Ways()
     figures = {
         "listeners": options.listeners, "seconds": round(end - start, 1),
         "loss_percent": options.loss, "kill": options.kill,
-        "victim": victim.name if victim else None,
-        "victim_interior_stripes": victim.was_interior if victim else None,
+        "victims": [victim.name for victim in victims],
+        "victims_interior_stripes": [victim.was_interior
+                                     for victim in victims],
         "latency_ms": options.latency, "parity": options.parity,
         "media_bps": round(air.timeline.bps), "rows": [],
         "broadcaster_multiple": air.multiple(air.broadcaster, start, end),
         "broadcaster_cpu_s": air.broadcaster.cpu_seconds,
     }
-    if victim is not air.node:
+    if air.node not in victims:
         figures.update(node_multiple=air.multiple(air.node, start, end),
                        node_memory=air.node.memory_peak,
                        node_cpu_s=air.node.cpu_seconds)
     for listener in survivors:
         found = air.compare(listener)
         latencies = air.latencies(listener) if listener.output else []
+        ways.add(air.broadcaster, listener, start, end, air.wall_offset)
+        per_media, per_received = cpu_per_megabyte(listener, start, end,
+                                                   air.wall_offset)
         own = listener.station.get("latency_ms")
         figures["rows"].append({
             "name": listener.name, "tune_in_s": air.tune_in(listener),
@@ -126,8 +142,10 @@ def figures_of(air, options, start, end, victim):
             "upload_multiple": air.multiple(listener, start, end),
             "download_multiple": air.multiple(listener, start, end,
                                               "download_bytes"),
-            "cpu_s_per_mb": cpu_per_megabyte(listener, start, end,
-                                             air.wall_offset),
+            "cpu_s_per_mb": per_media, "cpu_s_per_mb_received": per_received,
+            "pause_before_s": longest_pause(listener, middle,
+                                            air.wall_offset),
+            "pause_s": longest_pause(listener),
             "cpu_to_start_s": cpu_to_start(listener),
             "memory": listener.memory_peak,
             "interior_stripes": listener.children(),
@@ -135,6 +153,9 @@ def figures_of(air, options, start, end, victim):
                ("packets_from_parity", "packets_retransmitted",
                 "packets_lost", "packets_duplicate", "frames_lost")},
         })
+    figures["way_p50_s"] = ways.quantile(0.5)
+    figures["way_p99_s"] = ways.quantile(0.99)
+    figures["ways"] = ways.n_packets
     figures["packets_from_parity"] = total(survivors, "packets_from_parity")
     figures["packets_retransmitted"] = total(survivors,
                                              "packets_retransmitted")
@@ -161,6 +182,9 @@ def limits_of(figures, options):
 
     def seconds(value):
         return f"{value:.2f} s"
+
+    def milliseconds(value):
+        return f"{1000 * value:.1f} ms"
 
     def mebibytes(value):
         return f"{value / (1 << 20):.1f} MiB"
@@ -194,13 +218,15 @@ def limits_of(figures, options):
         limit("upload, kernel's count to programs'",
               abs(figures["counted_by_kernel"] - 1), COUNTS_TOLERANCE,
               lambda value: f"1 +- {value:.3f}")
-    if options.flac:
-        costs = column["cpu_s_per_mb"]
-        limit("CPU of a listener per MB, mean",
-              sum(costs) / len(costs) if costs else None,
-              CPU_PER_MEGABYTE_MAX, lambda value: f"{value:.4f} s")
-        limit("CPU of a listener per MB, most", max(costs, default=None),
-              CPU_PER_MEGABYTE_MAX, lambda value: f"{value:.4f} s")
+    limit("departure to verified arrival, p50", figures["way_p50_s"],
+          WAY_MEDIAN_MAX, milliseconds)
+    limit("departure to verified arrival, p99", figures["way_p99_s"],
+          WAY_P99_MAX, milliseconds)
+    costs = column["cpu_s_per_mb"]
+    limit("CPU of a listener per MB of media, mean",
+          sum(costs) / len(costs) if costs else None,
+          CPU_PER_MEGABYTE_MAX["flac" if options.flac else "opus"],
+          lambda value: f"{value:.4f} s")
     return limits
 
 
@@ -221,7 +247,9 @@ def print_rows(figures):
                ("down x", "download_multiple", "{:.2f}"),
                ("interior", "interior_stripes", "{}"),
                ("start CPU s", "cpu_to_start_s", "{:.2f}"),
-               ("CPU s/MB", "cpu_s_per_mb", "{:.4f}"))
+               ("CPU s/MB", "cpu_s_per_mb", "{:.4f}"),
+               ("received", "cpu_s_per_mb_received", "{:.4f}"),
+               ("pause s", "pause_s", "{:.2f}"))
     table = [[title for title, _, _ in columns]]
     table += [[text_of(row[name], form) for _, name, form in columns]
               for row in figures["rows"]]
@@ -232,6 +260,13 @@ def print_rows(figures):
                         in enumerate(zip(row, widths))))
 
 
+def print_most(what, rows, name, form):
+    values = [row[name] for row in rows if row[name] is not None]
+    if values:
+        print(f"{what}: mean {form.format(sum(values) / len(values))}, most "
+              f"{form.format(max(values))}")
+
+
 def print_report(figures, limits):
     print_rows(figures)
     print()
@@ -240,9 +275,22 @@ def print_report(figures, limits):
             print(f"{row['name']}: {row['problems']}"
                   + (f"; lost at seconds {row['lost_at_s']}"
                      if row["lost_at_s"] else ""))
-    if figures["victim"]:
-        print(f"killed at half time: {figures['victim']} ({figures['kill']}), "
-              f"with children in {figures['victim_interior_stripes']} stripes")
+    if figures["victims"]:
+        print(f"killed at half time: {' '.join(figures['victims'])} "
+              f"({figures['kill']}), with children in "
+              f"{figures['victims_interior_stripes']} stripes")
+    print_most("CPU per MB of media", figures["rows"], "cpu_s_per_mb",
+               "{:.4f} s")
+    print_most("CPU per MB received", figures["rows"],
+               "cpu_s_per_mb_received", "{:.4f} s")
+    print_most("longest pause of a stripe, first half", figures["rows"],
+               "pause_before_s", "{:.2f} s")
+    print_most("longest pause of a stripe", figures["rows"], "pause_s",
+               "{:.2f} s")
+    print(f"ways: {figures['ways']} packets, p50 "
+          f"{text_of(figures['way_p50_s'], '{:.4f}')} s, p99 "
+          f"{text_of(figures['way_p99_s'], '{:.4f}')} s; load "
+          f"{os.getloadavg()[0]:.1f}")
     print(f"media {figures['media_bps']} bit/s; packets from parity "
           f"{figures['packets_from_parity']}, retransmitted "
           f"{figures['packets_retransmitted']}; ss-node sent "
@@ -266,16 +314,17 @@ def measure(options):
         length = options.seconds + SETTLE_SECONDS + 6 + math.ceil(
             options.listeners * options.stagger / 1000)
         source = make_source(options.build,
-                             "flac" if options.flac else "opus", length)
+                             "flac" if options.flac else "opus", length,
+                             opus_kbits=options.opus_kbits)
         air = Air(stage, source, 44100 if options.flac else OPUS_RATE,
                   namespace, options.latency, options.parity)
         if options.loss:
             namespace.lose(options.loss)
         if namespace:
             namespace.count()
-        start, end, victim = broadcast(air, stage, options)
-        figures = figures_of(air, options, start, end, victim)
-        if namespace and not victim:
+        start, end, victims = broadcast(air, stage, options)
+        figures = figures_of(air, options, start, end, victims)
+        if namespace and not victims:
             said = sum(p.stats["upload_bytes"] for p in stage.programs)
             figures["counted_by_kernel"] = namespace.counted() / said
         limits = limits_of(figures, options)

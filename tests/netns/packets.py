@@ -258,13 +258,15 @@ def synthesise(path, seconds, rate, channels, noise_bits, seed=1):
         file.writeframes(samples.tobytes())
 
 
-def make_source(build, kind, seconds, seed=1):
+def make_source(build, kind, seconds, seed=1, opus_kbits=96):
     """The path of an Ogg file of this length, made once and kept in the
-    build directory: "opus" (96 kbit/s), "vorbis" or "flac" (1 Mbit/s)."""
+    build directory: "opus", "vorbis" or "flac" (1 Mbit/s)."""
     folder = os.path.join(build, "sources")
     os.makedirs(folder, exist_ok=True)
     suffix = {"opus": "opus", "vorbis": "ogg", "flac": "oga"}[kind]
-    path = os.path.join(folder, f"{kind}-{seconds}-{seed}.{suffix}")
+    rate_name = "" if opus_kbits == 96 else f"-{opus_kbits}"
+    path = os.path.join(folder,
+                        f"{kind}-{seconds}-{seed}{rate_name}.{suffix}")
     if os.path.exists(path):
         return path
     partial = os.path.join(folder, f".{os.getpid()}-{os.path.basename(path)}")
@@ -272,8 +274,8 @@ def make_source(build, kind, seconds, seed=1):
     rate = OPUS_RATE if kind == "opus" else 44100
     synthesise(sound, seconds, rate, 2, 11 if kind == "flac" else 12, seed)
     command = {
-        "opus": ["opusenc", "--quiet", "--bitrate", "96", "--hard-cbr",
-                 "--serial", "1", sound, partial],
+        "opus": ["opusenc", "--quiet", "--bitrate", str(opus_kbits),
+                 "--hard-cbr", "--serial", "1", sound, partial],
         "vorbis": ["oggenc", "-Q", "-s", "1", "-q", "2", sound, "-o",
                    partial],
         "flac": ["flac", "--silent", "--force", "--ogg", "--serial-number=1",

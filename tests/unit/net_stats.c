@@ -35,6 +35,12 @@ fill (SsNodeStats *stats)
       .tune_in = 19 * SS_MSEC,
       .latency = 1501 * SS_MSEC,
       .buffered = 1300 * SS_MSEC,
+      .media_origin = 5 * SS_SEC,
+      .arrivals = { .is_set = true,
+                    .counts = { [0] = 60, [2] = 39 },
+                    .n_beyond = 1 },
+      .arrival_p50 = 1 * SS_MSEC,
+      .arrival_p99 = 3 * SS_MSEC,
     },
   };
   memset (&stats->self.key, 1, sizeof stats->self.key);
@@ -88,10 +94,16 @@ test_members (void)
     "tune_in_ms",
     "latency_ms",
     "buffer_ms",
+    "media_origin",
+    "arrival_p50_ms",
+    "arrival_p99_ms",
+    "arrivals",
+    "arrivals_beyond",
     "stripes",
   };
   static const char *const stripe[] = {
-    "index", "parent", "root", "children", "lag_ms", "lost", "reparented",
+    "index",  "parent",   "root", "children",
+    "lag_ms", "pause_ms", "lost", "reparented",
   };
   g_autoptr (JsonParser) parser = json_parser_new ();
   SsNodeStats stats;
@@ -131,6 +143,7 @@ test_values (void)
   SsStatsLine line = { .node = &stats,
                        .tune_in = -1,
                        .wall = 1700000000500 * SS_MSEC,
+                       .wall_offset = 1699999990 * SS_SEC,
                        .upload_bps = 96000.4 };
 
   fill (&stats);
@@ -157,6 +170,16 @@ test_values (void)
   g_assert_true (json_object_get_null_member (station, "tune_in_ms"));
   g_assert_cmpfloat (json_object_get_double_member (station, "latency_ms"), ==,
                      1501);
+  g_assert_cmpfloat (json_object_get_double_member (station, "media_origin"),
+                     ==, 1699999995);
+  g_assert_cmpfloat (json_object_get_double_member (station, "arrival_p50_ms"),
+                     ==, 1);
+  g_assert_cmpfloat (json_object_get_double_member (station, "arrival_p99_ms"),
+                     ==, 3);
+  JsonArray *arrivals = json_object_get_array_member (station, "arrivals");
+
+  g_assert_cmpuint (json_array_get_length (arrivals), ==, 3);
+  g_assert_cmpint (json_array_get_int_element (arrivals, 2), ==, 39);
   g_assert_cmpfloat (json_object_get_double_member (stripe, "lag_ms"), ==, 1.5);
   g_assert_cmpint (json_object_get_int_member (stripe, "children"), ==, 2);
 
