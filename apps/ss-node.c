@@ -2,6 +2,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "net/signals.h"
+#include "net/station_spec.h"
 
 typedef struct {
   SsProgram *program;
@@ -17,7 +18,12 @@ static const char help[] =
     "\n"
     "Runs until SIGINT or SIGTERM. Its identity is kept, so that others can "
     "name\n"
-    "it with its key. It plays nothing and publishes nothing.\n";
+    "it with its key. It plays nothing and publishes nothing.\n"
+    "\n"
+    "  --relay STATION        forward only this station, as in radio1 or\n"
+    "                         radio1@KEY; repeatable. any (the default): all "
+    "of\n"
+    "                         its ring; none: only what nobody else can\n";
 
 static void
 introduce (Relay *relay)
@@ -80,6 +86,41 @@ on_signal (void *user)
   ss_host_leave (relay->host);
 }
 
+/* What --relay says; the names go into `relayed`. */
+static bool
+understand_relay (char **texts, SsHostOptions *host,
+                  SsRelayed relayed[SS_RELAYED_MAX], GError **error)
+{
+  host->is_relay = true;
+  for (char **text = texts; text != NULL && *text != NULL; text++) {
+    SsStationSpec spec;
+
+    if (g_str_equal (*text, "any") || g_str_equal (*text, "none")) {
+      host->is_relay = g_str_equal (*text, "any");
+      if (texts[1] == NULL)
+        return true;
+      g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+                   "--relay %s excludes any other --relay", *text);
+      return false;
+    }
+    if (host->n_relayed == SS_RELAYED_MAX) {
+      g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+                   "--relay names at most %d stations", SS_RELAYED_MAX);
+      return false;
+    }
+    if (!ss_station_spec_parse (*text, &spec, error))
+      return false;
+    SsRelayed *station = &relayed[host->n_relayed++];
+
+    g_strlcpy (station->name, spec.name, sizeof station->name);
+    station->has_fingerprint = spec.has_fingerprint;
+    station->fingerprint = spec.fingerprint;
+    ss_station_spec_clear (&spec);
+  }
+  host->relayed = relayed;
+  return true;
+}
+
 static void
 run (Relay *relay, SsHostOptions *host)
 {
@@ -92,7 +133,6 @@ run (Relay *relay, SsHostOptions *host)
   ss_dirs_clear (&dirs);
   if (host->identity_file == NULL)
     host->identity_file = identity;
-  host->is_relay = true;
   host->may_stand_alone = true;
   host->event = on_event;
   host->user = relay;
@@ -113,7 +153,13 @@ run (Relay *relay, SsHostOptions *host)
 int
 main (int argc, char **argv)
 {
-  static const SsOptionsSpec spec = { .help = help };
+  g_auto (GStrv) relay_texts = NULL;
+  const GOptionEntry entries[] = {
+    { "relay", 0, 0, G_OPTION_ARG_STRING_ARRAY, &relay_texts, NULL, NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const SsOptionsSpec spec = { .help = help, .entries = entries };
+  SsRelayed relayed[SS_RELAYED_MAX] = { 0 };
   SsProgram program;
   SsOptions options;
   GError *error = NULL;
@@ -128,6 +174,10 @@ main (int argc, char **argv)
                      "'%s' is too much: no argument is expected; see ss-node "
                      "--help",
                      options.rest[0]);
+  } else if (!is_done
+             && !understand_relay (relay_texts, &options.host, relayed,
+                                   &error)) {
+    ss_program_fail_error (&program, error);
   } else if (!is_done) {
     Relay relay = { .program = &program };
 

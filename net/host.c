@@ -289,6 +289,8 @@ make_loop (SsHost *host, const SsHostOptions *options, GError **error)
   SsAddr machine[SS_UDP_MACHINE_ADDRS_MAX];
   SsNodeConfig config = {
     .is_relay = options->is_relay,
+    .relayed = options->relayed,
+    .n_relayed = options->n_relayed,
     .advertise = options->advertise,
     .upload_bps = options->upload_bps,
     .machine = machine,

@@ -22,6 +22,8 @@ typedef struct {
   const char *state_dir;      /* NULL: the user's */
   const char *stats_file;     /* NULL: none; "-": stderr */
   bool is_relay;
+  const SsRelayed *relayed; /* as in SsNodeConfig */
+  unsigned n_relayed;
   bool may_stand_alone;
   SsLogLevel log_level;
   /* One line for people. ERROR: always; INFO: unless quiet; DEBUG: verbose. */

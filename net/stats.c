@@ -163,6 +163,7 @@ add_stripes (GString *json, const SsStationStats *station)
     add_contact (json, "root", &stripe->root);
     add_bool (json, "in_tree", stripe->in_tree);
     add_bool (json, "is_root", stripe->is_root);
+    add_bool (json, "homeless", stripe->homeless);
     add_count (json, "children", stripe->children);
     add_ms (json, "lag_ms", stripe->lag);
     add_ms (json, "pause_ms", stripe->pause);

@@ -276,7 +276,10 @@ ss_node_new (const SsNodeConfig *config, const uint8_t seed[32], SsTime now)
 
   const SsSplitStreamConfig splitstream_config = {
     .is_relay = config->is_relay,
+    .relayed = config->relayed,
+    .n_relayed = config->n_relayed,
     .children_max = config->children_max,
+    .upload_bps = config->upload_bps,
   };
   node->splitstream = ss_splitstream_new (
       &node->env, node->kbr, &splitstream_config, &station_upcalls, node);

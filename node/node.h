@@ -19,12 +19,14 @@ typedef struct {
   uint8_t identity_seed[32]; /* Ed25519 seed with the work done */
   uint8_t realm_key[32];     /* all zero: the open network */
   bool is_relay;             /* ss-node: volunteers to forward */
-  SsAddr advertise;          /* unset: the address that peers observe */
-  uint64_t upload_bps;       /* 0: no cap */
-  unsigned children_max;     /* of SsSplitStreamConfig */
-  const SsAddr *machine;     /* the machine's IP addresses (copied): there */
-  unsigned n_machine;        /*   many nodes may be, behind one address */
-  SsTime wall_offset;        /* UNIX ns = now + wall_offset */
+  const SsRelayed *relayed;  /* these stations only (copied); none: any */
+  unsigned n_relayed;
+  SsAddr advertise;      /* unset: the address that peers observe */
+  uint64_t upload_bps;   /* 0: no cap */
+  unsigned children_max; /* of SsSplitStreamConfig */
+  const SsAddr *machine; /* the machine's IP addresses (copied): there */
+  unsigned n_machine;    /*   many nodes may be, behind one address */
+  SsTime wall_offset;    /* UNIX ns = now + wall_offset */
   uint64_t last_handshake_ns;
   bool is_fresh;        /* the identity was never in use before */
   unsigned leaf_set;    /* L; 0: 32 */

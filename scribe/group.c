@@ -57,7 +57,7 @@ ss_family_free (SsFamily *family)
     at = group->id;
     if (group->family != family)
       continue;
-    ss_parent_retire (group, group->has_parent ? &group->parent : NULL);
+    ss_shed_all (group, group->has_parent ? &group->parent : NULL);
     ss_join_leave_parent (group);
     ss_group_drop (group);
     group->family = adopted (scribe, false); /* this one is going */
@@ -84,6 +84,42 @@ unsigned
 ss_family_children_max (const SsFamily *family)
 {
   return family->config.children_max;
+}
+
+void
+ss_family_set_bound (SsFamily *family, unsigned children_max)
+{
+  SsScribe *scribe = family->scribe;
+  family->config.children_max = family->config.children_hard = children_max;
+  if (family->n_children > children_max)
+    family->over_since = scribe->env->now;
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    if (group->family == family)
+      ss_group_arm (group);
+}
+
+/* As told to others. A bound of 0: there is none, or none of their business;
+ * who can carry nobody is full with one. */
+uint16_t
+ss_family_load (const SsFamily *family)
+{
+  unsigned least = family->config.children_max == 0 ? 1 : 0;
+  return (uint16_t) CLAMP (family->n_children, least, UINT16_MAX);
+}
+
+uint16_t
+ss_family_load_max (const SsFamily *family)
+{
+  if (family->config.is_source || family->config.is_light)
+    return 0;
+  return (uint16_t) CLAMP (family->config.children_max, 1, UINT16_MAX);
+}
+
+bool
+ss_family_has_room (const SsFamily *family)
+{
+  return family->n_children < family->config.children_max;
 }
 
 /* Groups in the table. */
@@ -500,9 +536,7 @@ ss_group_arm (SsGroup *group)
     at = MIN (at, child->shed_until ? child->shed_until
                                     : child->heard + SS_CHILD_SILENT);
   }
-  at = MIN (at, ss_parent_surplus_deadline (group));
-  at = MIN (at, ss_parent_overload_deadline (group));
-  at = MIN (at, ss_parent_lone_deadline (group));
+  at = MIN (at, ss_shed_deadline (group));
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
   if (!group->is_open && group->idle_since >= 0)

@@ -71,12 +71,53 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   if (group->join) {
     if (prefix)
       group->join->lost = prefix;
+    group->join->is_better = false;
     return;
   }
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->lost = prefix;
   begin (group);
+}
+
+/* A parent that carries a stripe that is not its own does so because there was
+ * no room, and may be sent away by its own stripe's. Patience grows. */
+static void
+set_better_at (SsGroup *group)
+{
+  SsTime wait = SS_JOIN_BETTER_FIRST
+                << MIN (group->n_better, SS_JOIN_BETTER_DOUBLED);
+  group->better_at =
+      group->scribe->env->now + wait
+      + (SsTime) ss_rng_below (&group->scribe->env->rng, (uint64_t) wait);
+}
+
+/* Is it the root, or does it stand in for a source that is? */
+static bool
+is_top (const SsGroup *group, const SsContact *parent)
+{
+  if (!group->has_root || ss_contact_equal (&group->root, parent))
+    return group->has_root;
+  return group->n_path == 3 && group->family->has_source
+         && ss_contact_equal (&group->root, &group->family->source);
+}
+
+void
+ss_join_improve (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  if (!group->has_parent || group->join || scribe->is_leaving
+      || group->family->config.is_light || ss_group_is_ordered (group)
+      || ss_id_digit (&group->parent.id, 0) == ss_id_digit (&group->id, 0)
+      || is_top (group, &group->parent) || scribe->env->now < group->better_at)
+    return;
+  if (group->n_better < UINT8_MAX)
+    group->n_better++;
+  set_better_at (group);
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (scribe);
+  join->is_better = true;
+  send_join (group);
 }
 
 void
@@ -100,6 +141,9 @@ answer_wait (SsGroup *group, const SsContact *to)
   if (join->tries > 2)
     wait <<= MIN (join->tries - 2, 6);
   wait = MIN (wait, is_live ? SS_JOIN_WAIT_LIVE : SS_JOIN_WAIT_MAX);
+  if (join->searches > 0)
+    wait = MIN (SS_JOIN_SEARCH_PAUSE << MIN (join->searches - 1, 6),
+                SS_JOIN_SEARCH_MAX);
   return wait + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
 }
 
@@ -145,6 +189,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_RETRY;
   if (join->shed)
     message->flags |= SS_JOIN_SHED;
+  if (join->is_better)
+    message->flags |= SS_JOIN_BETTER | SS_JOIN_RETRY;
   if (family->config.mode == SS_GROUP_ORDERED)
     message->flags |= SS_JOIN_ORDERED;
   if (group->has_newest) {
@@ -152,8 +198,9 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->newest = group->newest;
     message->mask = ss_history_mask (group);
   }
-  message->load = (uint16_t) MIN (family->n_children, UINT16_MAX);
-  message->load_max = (uint16_t) MIN (family->config.children_max, UINT16_MAX);
+  message->load = ss_family_load (family);
+  message->load_max = ss_family_load_max (family);
+  message->room = group->room_told = ss_place_room (group);
   message->lost = join->lost;
   message->n_full = 0;
   for (unsigned i = 0; i < SS_REDIRECT_MAX; i++)
@@ -223,10 +270,54 @@ failed_once (SsJoin *join)
     join->failures++;
 }
 
+/* Nobody is left to ask but the root: does the application know better? */
+static bool
+seek_elsewhere (SsGroup *group)
+{
+  const SsScribeApp *app = &group->scribe->app;
+  SsJoin *join = group->join;
+  if (join->is_sought)
+    return true;
+  if (!app->homeless || group->family->config.is_light || !group->user)
+    return false;
+  join->is_sought = true; /* it may say what comes of it at once */
+  if (app->homeless (group->user, group))
+    return true;
+  if (!group->is_dead && group->join)
+    group->join->is_sought = false;
+  return false;
+}
+
+void
+ss_group_try (SsGroup *group, const SsContact *parent)
+{
+  SsScribe *scribe = group->scribe;
+  SsJoin *join = group->join;
+  if (!join || !join->is_sought)
+    return;
+  ss_scribe_enter (scribe);
+  join->is_sought = false;
+  if (parent) {
+    join->candidates[0] = *parent;
+    join->n_candidates = 1;
+    join->next_candidate = 0;
+    send_join (group);
+  } else {
+    join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
+    if (join->searches++ == 0)
+      send_join (group);
+  }
+  ss_scribe_exit (scribe);
+}
+
 void
 ss_join_due (SsGroup *group)
 {
   SsJoin *join = group->join;
+  if (join->is_better && !find_candidate (group)) {
+    ss_join_cancel (group);
+    return;
+  }
   /* A routed JOIN that is not answered was lost or is on its way round a
    * dead node: no reason to force anybody, until it happens often. */
   bool is_last = join->next_candidate == join->n_candidates;
@@ -339,7 +430,7 @@ ss_join_check_root (SsGroup *group)
     return; /* the closer one is leaving */
   } else if (group->family->config.is_source) {
     group->is_root = false;
-    ss_parent_retire (group, NULL);
+    ss_shed_all (group, NULL);
     ss_publish_root_lost (group);
   } else {
     ss_join_start (group, NULL);
@@ -434,6 +525,10 @@ set_parent (SsGroup *group, const SsContact *parent)
   }
   group->parent = *parent;
   group->has_parent = true;
+  if (ss_id_digit (&parent->id, 0) == ss_id_digit (&group->id, 0))
+    group->n_better = 0;
+  else if (is_new)
+    set_better_at (group);
   group->is_root = false;
   group->root_until = -1;
   /* No loop of two: the new parent does not take from this node. */
@@ -452,7 +547,8 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
     return;
   bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
   bool is_awaited = group->join && group->join->nonce == message->nonce;
-  ss_neighbour_load (scribe, from, message->load, message->load_max);
+  if (message->load_max > 0)
+    ss_neighbour_load (scribe, from, message->load, message->load_max);
   if (!is_awaited && !is_parent) {
     ss_join_send_leave (group, from);
     return;
@@ -513,6 +609,10 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
+  if (ss_id_equal (&join->asked, &from->id)) {
+    join->full[join->next_full] = ss_prefix_of (&from->id);
+    join->next_full = (join->next_full + 1) % SS_REDIRECT_MAX;
+  }
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
   if (message->n_candidates > 0) {
@@ -521,8 +621,17 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       join->candidates[join->n_candidates++] =
           ss_contact_from_record (&message->candidates[i]);
   }
-  if (!find_candidate (group))
+  if (join->is_better
+      && (!find_candidate (group)
+          || join->redirects >= SS_JOIN_REDIRECTS_MAX)) {
+    ss_join_cancel (group);
+    return;
+  }
+  if (!find_candidate (group)) {
     failed_once (join); /* nobody left to ask but the root */
+    if (seek_elsewhere (group))
+      return; /* meanwhile at its own pace */
+  }
   if (join->failures > SS_JOIN_FAILURES_FAST
       || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
     return; /* at its own pace from now on */

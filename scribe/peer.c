@@ -167,9 +167,8 @@ static bool
 send_tags (SsScribe *scribe, SsNeighbour *neighbour,
            SsMsgScribeKeepalive *message, const SsFamily *family)
 {
-  message->load = family ? (uint16_t) MIN (family->n_children, UINT16_MAX) : 0;
-  message->load_max =
-      family ? (uint16_t) MIN (family->config.children_max, UINT16_MAX) : 0;
+  message->load = family ? ss_family_load (family) : 0;
+  message->load_max = family ? ss_family_load_max (family) : 0;
   uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
   size_t len = ss_msg_scribe_keepalive_encode (message, data, sizeof data);
   SsKbrSend how = {
@@ -177,7 +176,7 @@ send_tags (SsScribe *scribe, SsNeighbour *neighbour,
     .reliable = true,
     .token = ss_scribe_token (scribe, NULL),
   };
-  message->n_tags = 0;
+  message->n_tags = message->n_rooms = 0;
   return ss_kbr_send (scribe->kbr, scribe->protocol, &neighbour->contact, &how,
                       data, len, NULL);
 }
@@ -196,11 +195,15 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
       message.flags |= SS_KEEPALIVE_MORE;
       send_tags (scribe, neighbour, &message, family);
     }
-    family = group->family;
+    if (!family || family->config.is_light)
+      family = group->family;
     message.tags[message.n_tags++] = ss_tag_number (&group->id);
+    group->room_told = ss_place_room (group);
+    message.rooms[message.n_rooms++] = group->room_told;
   }
   neighbour->keepalive = scribe->env->now;
   neighbour->is_urgent = is_urgent;
+  neighbour->is_behind = false;
   neighbour->late = 0;
   neighbour->probing = send_tags (scribe, neighbour, &message, family);
 }
@@ -285,6 +288,11 @@ ss_neighbour_sweep (SsScribe *scribe)
 {
   SsTime now = scribe->env->now, next = SS_NEVER;
   mark_relations (scribe);
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    ss_join_improve (group);
+  }
   for (unsigned i = 0; i < scribe->neighbours->len; i++) {
     SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
     if (!at->is_parent) {
@@ -299,9 +307,12 @@ ss_neighbour_sweep (SsScribe *scribe)
       at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
-    if (now >= at->keepalive + SS_KEEPALIVE_INTERVAL)
+    if (now >= at->keepalive
+                   + (at->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL))
       send_keepalive (scribe, at, false);
-    next = MIN (next, at->keepalive + SS_KEEPALIVE_INTERVAL);
+    next = MIN (
+        next, at->keepalive
+                  + (at->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL));
     if (at->data >= 0 && !at->is_silent)
       next = MIN (next, at->data + silence_of (at));
   }
@@ -341,9 +352,11 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
   for (unsigned i = 0; i < message->n_tags; i++) {
     SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
     SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
-    if (child)
+    if (child) {
+      child->room = i < message->n_rooms ? message->rooms[i] : 0;
       hear_child (group, child);
-    else
+      ss_place_note_room (group);
+    } else
       answer.tags[answer.n_tags++] = message->tags[i];
   }
   if (answer.n_tags > 0) {

@@ -104,7 +104,7 @@ ss_scribe_leave_all (SsScribe *scribe)
         if (ss_scribe_usable (scribe, &near[i]))
           successor = &near[i];
     }
-    ss_parent_retire (group, successor);
+    ss_shed_all (group, successor);
     ss_group_arm (group);
   }
   ss_scribe_exit (scribe);

@@ -117,6 +117,10 @@ typedef struct {
   void (*abandoned) (void *group_user, SsGroup *group);
   /* The parent changed. NULL: none now (root, or an orphan under repair). */
   void (*parent) (void *group_user, SsGroup *group, const SsContact *parent);
+  /* Nobody in the tree has room for this node, which goes on asking. True: the
+   * application looks for a place elsewhere, and says what comes of it by
+   * ss_group_try. */
+  bool (*homeless) (void *group_user, SsGroup *group);
   /* live, at a wanted sequence's deadline: not found. */
   void (*missed) (void *group_user, SsGroup *group, uint32_t sequence);
   /* An anycast has come to this member. True: it accepts; what it puts into
@@ -143,6 +147,9 @@ typedef struct {
   /* And never more than so many, whatever becomes of the joiner; 0:
    * SS_FAMILY_HARD_FACTOR times children_max. */
   unsigned children_hard;
+  /* Its groups carry next to nothing: their children are no load, and bounded
+   * by themselves. */
+  bool is_light;
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;
@@ -183,6 +190,9 @@ void ss_family_set_source (SsFamily *family, const SsContact *source);
 /* Children in all groups of the family, and the bound. */
 unsigned ss_family_n_children (const SsFamily *family);
 unsigned ss_family_children_max (const SsFamily *family);
+/* Never more children than so many from now on; who has more sheds them. */
+void ss_family_set_bound (SsFamily *family, unsigned children_max);
+bool ss_family_has_room (const SsFamily *family);
 /* Tree neighbours (parents, children, roots) in any group of the family, no
  * suspects, nearest first, each once. For questions that any member answers. */
 unsigned ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
@@ -199,6 +209,12 @@ SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
 void ss_group_join (SsGroup *group);  /* become a member: join the tree */
 void ss_group_leave (SsGroup *group); /* stay forwarder while needed */
+/* After `homeless`: this one is said to have room. NULL: nobody has; whoever
+ * may go over its bound will have to. */
+void ss_group_try (SsGroup *group, const SsContact *parent);
+/* Could this node take the joiner as a child: it is in the tree, not below the
+ * joiner, and has room? */
+bool ss_group_has_room_for (const SsGroup *group, const SsContact *joiner);
 
 /* live, source: hands the packet to the group's root, which acknowledges once
  * it has sent it on; sent again, to the successor if need be, until

@@ -5,7 +5,9 @@
  *   history.c  the packets that a group keeps
  *   peer.c     the neighbours: load, keepalives, silence, answer rates
  *   join.c     the child's side: finding and changing parents, being root
- *   parent.c   the parent's side: taking, redirecting and shedding children
+ *   parent.c   the parent's side: taking children, sending them on
+ *   place.c    where there is room, and whom it names
+ *   shed.c     children that are handed on
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
  *   want.c     overdue packets: asking and answering
@@ -45,6 +47,7 @@
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
+#define SS_ROOM_INTERVAL        (300 * SS_MSEC) /* a KEEPALIVE because of it */
 #define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
@@ -53,7 +56,11 @@
 #define SS_JOIN_WAIT_LIVE       (1 * SS_SEC) /* while a stream is missed */
 #define SS_JOIN_FAILURES_MUST   6            /* then it must be taken */
 #define SS_JOIN_FAILURES_ORPHAN 3            /* if it has lost its parent */
-#define SS_JOIN_FAILURES_FAST   8  /* then refusals are not answered at once */
+#define SS_JOIN_BETTER_FIRST    (5 * SS_SEC) /* doubled each time, */
+#define SS_JOIN_BETTER_DOUBLED  6            /* so often */
+#define SS_JOIN_FAILURES_FAST   8 /* then refusals are not answered at once */
+#define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
+#define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
 #define SS_JOIN_WAIT_NEW        (600 * SS_MSEC) /* while trees are being made */
@@ -93,6 +100,7 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_SHED = 16,
        SS_JOIN_REPLICA = 32,
        SS_JOIN_MEMBER = 64,
+       SS_JOIN_BETTER = 128,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -113,6 +121,7 @@ typedef struct {
   bool probing;            /* a KEEPALIVE is unanswered */
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
+  bool is_behind;          /* a parent: has not heard of this node's room */
   uint8_t late;            /* missing acks of it */
   uint8_t n_unanswered;    /* requests since it was heard last */
   uint8_t rejected;        /* packets of it in a row that did not verify */
@@ -134,6 +143,7 @@ typedef struct {
   SsTime shed_until;   /* being handed on: served until then; 0: no */
   bool is_member;      /* when it joined; else: */
   SsContact *below;    /* a member that was below it then; NULL: not known */
+  uint16_t room;       /* at it and below it, as last told */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */
@@ -141,6 +151,7 @@ typedef struct {
   SsContact joiner;
   SsTime until;
   uint32_t nonce, newest, mask, lost;
+  uint16_t room;
   uint8_t flags;
   bool has_below;
   SsContact below; /* a member below the joiner, if it is none */
@@ -149,7 +160,9 @@ typedef struct {
 typedef struct {
   uint32_t nonce;
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
-  bool shed;
+  uint8_t next_full, searches;
+  bool shed, is_sought; /* sought: the application looks for a place */
+  bool is_better;       /* it has one, and looks for a better one */
   uint32_t lost;
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */
@@ -280,11 +293,14 @@ struct SsGroup {
   SsTime root_check;     /* root on another's word: look again; SS_NEVER: no */
   SsTime find_next;      /* FIND_ROOT again; SS_NEVER: not looking */
   SsTime found_since;    /* when the first of n_found was found */
+  SsTime better_at;      /* then a parent whose own stripe it is, is sought */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
   uint32_t find_nonce;
   uint8_t n_found; /* parents, since then */
   uint8_t find_tries;
-  uint8_t n_path; /* of path: nodes from the root to this one */
+  uint16_t room_told; /* to the parent */
+  uint8_t n_better;   /* times that a better one was sought in vain */
+  uint8_t n_path;     /* of path: nodes from the root to this one */
   uint32_t *path;
   SsJoin *join;         /* NULL: not joining */
   GArray *children;     /* SsChild, by id; NULL: none */
@@ -394,6 +410,8 @@ void ss_group_know_source (SsGroup *group, const SsPeerRecord *record);
 void ss_group_set_path (SsGroup *group, const uint32_t *path, unsigned n_path);
 bool ss_group_on_path (const SsGroup *group, const SsId *id);
 SsFamily *ss_family_make (SsScribe *scribe, const SsFamilyConfig *config);
+uint16_t ss_family_load (const SsFamily *family);
+uint16_t ss_family_load_max (const SsFamily *family);
 
 /* history.c */
 GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);
@@ -429,6 +447,8 @@ void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
 void ss_join_start (SsGroup *group, const SsContact *lost);
 void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
                          unsigned n);
+/* Looks for a parent whose own stripe it is, if it has another. */
+void ss_join_improve (SsGroup *group);
 void ss_join_cancel (SsGroup *group);
 void ss_join_due (SsGroup *group); /* answer_by has come */
 void ss_join_become_root (SsGroup *group);
@@ -462,12 +482,21 @@ void ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
                              const SsMsgScribeLeave *message);
 void ss_parent_serve_pending (SsGroup *group);
 void ss_parent_send_path (SsGroup *group);
-SsTime ss_parent_surplus_deadline (const SsGroup *group);
-SsTime ss_parent_overload_deadline (const SsGroup *group);
-SsTime ss_parent_lone_deadline (const SsGroup *group);
 /* Shed and silent children, and those that are too many. */
 void ss_parent_due (SsGroup *group);
-void ss_parent_retire (SsGroup *group, const SsContact *successor);
+
+/* place.c */
+/* For children, here and below, of those whose own stripe it is. */
+uint16_t ss_place_room (const SsGroup *group);
+/* It may have changed: the parent hears of it, soon if it matters. */
+void ss_place_note_room (SsGroup *group);
+
+/* shed.c */
+SsTime ss_shed_deadline (const SsGroup *group);
+void ss_shed_due (SsGroup *group);
+/* All children are sent to the successor (NULL: to the root), and served
+ * until they have gone there. */
+void ss_shed_all (SsGroup *group, const SsContact *successor);
 
 /* publish.c */
 void ss_publish_add (SsGroup *group, uint32_t sequence, GBytes *packet,

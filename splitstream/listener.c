@@ -279,10 +279,7 @@ ss_station_set_descriptor (SsStation *station, const SsDescriptor *descriptor)
                               descriptor->params.parity);
   if (salt != descriptor->params.salt) {
     /* The stripes have moved. */
-    ss_family_free (station->family);
-    station->family = NULL;
-    for (unsigned i = 0; i < SS_STRIPES; i++)
-      station->stripes[i].group = NULL;
+    ss_station_close_family (station);
   }
   join_stripes (station);
   soon (station);

@@ -4,6 +4,8 @@
  *   station.c      a station: roles, sessions, packets in, deadlines
  *   publisher.c    frames in, packets out
  *   listener.c     frames out: wants, headers, silence, the end
+ *   capacity.c     how many children a node can carry
+ *   spare.c        the spare capacity group: places for those without
  *   tunein.c       asking neighbours for packets, and being asked
  *   fetch.c        asking neighbours for codec headers, and being asked
  *   stats.c        figures
@@ -52,6 +54,8 @@
 #define SS_FETCH_RETRY              (500 * SS_MSEC)
 #define SS_NEED_DESCRIPTOR_INTERVAL (1 * SS_SEC)
 #define SS_PUBLISH_SLACK            (1 * SS_SEC)
+#define SS_SPARE_FIRST              (2 * SS_SEC) /* own stripe's come first */
+#define SS_SPARE_INTERVAL           (1 * SS_SEC) /* is there room? */
 
 typedef enum {
   SS_SPLITSTREAM_TIMER_STATION,
@@ -61,8 +65,10 @@ typedef enum {
 
 typedef struct {
   SsStation *station;
-  SsGroup *group; /* NULL: none */
-  uint8_t index;
+  SsGroup *group;   /* NULL: none */
+  uint8_t index;    /* SS_STRIPES: the spare capacity group, which has none */
+  bool is_homeless; /* the last search found nobody */
+  uint32_t search;  /* for somebody with room; 0: none */
   /* Sequences verified in this session, up to the top: each has the bit of its
    * number modulo theirs. */
   bool has_top;
@@ -123,6 +129,14 @@ typedef struct {
   SsTime at; /* 0: nobody */
 } SsServed;
 
+/* What a stripe's packets take on the wire. */
+typedef struct {
+  SsTime since;     /* -1: no packet yet */
+  uint64_t bytes;   /* since then, */
+  uint32_t stripes; /*   of these */
+  double rate;      /* a second and stripe; 0: not known */
+} SsCapacity;
+
 struct SsStation {
   SsSplitStream *owner;
   SsStationRole role;
@@ -133,6 +147,10 @@ struct SsStation {
   unsigned n_parity; /* of the session, whatever a descriptor says */
   SsFamily *family;
   SsStripe stripes[SS_STRIPES];
+  SsCapacity capacity;
+  SsFamily *spare_family;
+  SsStripe spare; /* the group of those that have room */
+  SsTime spare_next;
   SsPacketTops *tops; /* NULL: no packet has come yet */
   SsTimer timer;
   bool is_silent, is_ended;
@@ -201,6 +219,7 @@ void ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
 SsStation *ss_station_new (SsSplitStream *owner, const SsStationParams *params,
                            SsStationRole role);
 void ss_station_open_family (SsStation *station);
+void ss_station_close_family (SsStation *station); /* and all groups */
 void ss_station_free (SsStation *station);
 void ss_station_run (SsStation *station); /* all that is due; arms the timer */
 void ss_station_open_stripes (SsStation *station);
@@ -228,6 +247,24 @@ void ss_listener_packet (SsStation *station, SsStripe *stripe,
 void ss_listener_session (SsStation *station);
 void ss_listener_clear (SsStation *station);
 void ss_listener_need_descriptor (SsStation *station);
+
+/* capacity.c */
+void ss_capacity_init (SsStation *station, SsFamilyConfig *config);
+/* A packet of a stripe has come, or gone out. */
+void ss_capacity_count (SsStation *station, unsigned stripe, size_t len);
+SsTime ss_capacity_run (SsStation *station); /* its deadline */
+
+/* spare.c */
+SsId ss_spare_id (const SsId *group_id, uint64_t salt);
+void ss_spare_open (SsStation *station);
+SsTime ss_spare_run (SsStation *station); /* in or out; its deadline */
+void ss_spare_clear (SsStation *station);
+/* Scribe's upcalls. */
+bool ss_spare_homeless (SsStripe *stripe);
+bool ss_spare_asked (const SsStation *station, const SsContact *origin,
+                     const uint8_t *data, size_t len);
+void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
+                        const SsContact *member);
 
 /* tunein.c */
 void ss_tune_in_start (SsStation *station);

@@ -63,6 +63,8 @@ send_packets (SsStation *station)
     SsStripe *stripe = &station->stripes[packet.stripe];
     ss_stripe_see (stripe, packet.sequence);
     station->packets_sent++;
+    ss_capacity_count (station, packet.stripe,
+                       g_bytes_get_size (packet.packet));
     if (packet.stripe < SS_STRIPES - station->n_parity) {
       station->data_packets++;
       station->data_bytes += g_bytes_get_size (packet.packet);

@@ -13,7 +13,7 @@ on_packet (void *group_user, SsGroup *group, uint32_t sequence, GBytes *packet,
                                                : SS_REORDER_REPAIR);
 }
 
-/* Is id a stripe of this station? */
+/* Is id a stripe of this station, or its spare capacity group? */
 static bool
 find_stripe (const SsStationParams *params, const SsId *id,
              unsigned *ret_stripe)
@@ -21,10 +21,9 @@ find_stripe (const SsStationParams *params, const SsId *id,
   SsId group_id = ss_station_group_id (&params->key, params->name);
   unsigned stripe = ss_id_digit (id, 0);
   SsId expected = ss_station_stripe_id (&group_id, params->salt, stripe);
-  if (!ss_id_equal (&expected, id))
-    return false;
-  *ret_stripe = stripe;
-  return true;
+  SsId spare = ss_spare_id (&group_id, params->salt);
+  *ret_stripe = ss_id_equal (&spare, id) ? SS_STRIPES : stripe;
+  return *ret_stripe == SS_STRIPES || ss_id_equal (&expected, id);
 }
 
 static unsigned
@@ -36,6 +35,22 @@ n_relayed (const SsSplitStream *splitstream)
     n += station->role == SS_ROLE_RELAY;
   }
   return n;
+}
+
+/* Does this node volunteer to forward the station? */
+static bool
+may_relay (const SsSplitStream *splitstream, const SsStationParams *params)
+{
+  const SsSplitStreamConfig *config = &splitstream->config;
+  SsId fingerprint = ss_id_of_key (&params->key);
+  for (unsigned i = 0; i < config->n_relayed; i++) {
+    const SsRelayed *relayed = &config->relayed[i];
+    if (strcmp (relayed->name, params->name) == 0
+        && (!relayed->has_fingerprint
+            || ss_id_equal (&relayed->fingerprint, &fingerprint)))
+      return config->is_relay;
+  }
+  return config->is_relay && config->n_relayed == 0;
 }
 
 /* Carry this group? Members of the station do, and relays and roots if the
@@ -55,17 +70,21 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
   if (station != NULL && station->params.salt != params.salt)
     return false;
   if (station == NULL) {
-    if (!splitstream->config.is_relay && !is_root)
+    if (!is_root && !may_relay (splitstream, &params))
       return false;
     if (n_relayed (splitstream) >= SS_STATIONS_RELAYED_MAX)
       return false;
     station = ss_station_new (splitstream, &params, SS_ROLE_RELAY);
     ss_station_open_family (station);
   }
-  SsStripe *stripe = &station->stripes[index];
+  bool is_spare = index == SS_STRIPES;
+  SsStripe *stripe = is_spare ? &station->spare : &station->stripes[index];
   stripe->group = group;
-  ss_group_set_user (group, station->family, stripe);
+  ss_group_set_user (group, is_spare ? station->spare_family : station->family,
+                     stripe);
   *ret_group_user = stripe;
+  ss_timers_arm_earliest (&splitstream->env->timers, &station->timer,
+                          splitstream->env->now);
   return true;
 }
 
@@ -86,11 +105,42 @@ on_parent (void *group_user, SsGroup *group, const SsContact *parent)
 {
   SsStripe *stripe = group_user;
   SsStation *station = stripe->station;
+  if (parent != NULL)
+    stripe->is_homeless = false;
   /* There is somebody to ask now. */
   if (parent != NULL && station->role == SS_ROLE_LISTENER
       && !station->tune.is_done && !station->tune.is_asked)
     ss_timers_arm_earliest (&station->owner->env->timers, &station->timer,
                             station->owner->env->now);
+}
+
+static bool
+on_homeless (void *group_user, SsGroup *group)
+{
+  return ss_spare_homeless (group_user);
+}
+
+static bool
+on_anycast (void *group_user, SsGroup *group, const SsContact *origin,
+            const uint8_t *data, size_t len, uint8_t *ret_answer,
+            size_t *ret_answer_len)
+{
+  const SsStripe *stripe = group_user;
+  return stripe->index == SS_STRIPES
+         && ss_spare_asked (stripe->station, origin, data, len);
+}
+
+static void
+on_anycast_answer (void *app, uint32_t anycast, const SsScribeAnswer *answer)
+{
+  ss_spare_answered (app, anycast, &answer->member);
+}
+
+static void
+on_anycast_end (void *app, uint32_t anycast, unsigned n_answers)
+{
+  if (n_answers == 0)
+    ss_spare_answered (app, anycast, NULL);
 }
 
 /* What is missed the window gives up by its own clock. */
@@ -99,6 +149,10 @@ static const SsScribeApp scribe_app = {
   .adopt = on_adopt,
   .abandoned = on_abandoned,
   .parent = on_parent,
+  .homeless = on_homeless,
+  .anycast = on_anycast,
+  .anycast_answer = on_anycast_answer,
+  .anycast_end = on_anycast_end,
 };
 
 /* A question costs its sender little, and the answer may be long. */
@@ -149,6 +203,9 @@ ss_splitstream_new (SsEnv *env, SsKbr *kbr, const SsSplitStreamConfig *config,
   splitstream->env = env;
   splitstream->kbr = kbr;
   splitstream->config = *config;
+  if (config->n_relayed > 0)
+    splitstream->config.relayed = g_memdup2 (
+        config->relayed, config->n_relayed * sizeof *config->relayed);
   splitstream->upcalls = *upcalls;
   splitstream->user = user;
   splitstream->stations = g_ptr_array_new ();
@@ -176,6 +233,8 @@ ss_splitstream_free (SsSplitStream *splitstream)
     g_free (splitstream->bursts[i]);
   ss_quota_clear (&splitstream->questions);
   g_ptr_array_unref (splitstream->stations);
+  if (splitstream->config.n_relayed > 0)
+    g_free ((gpointer) splitstream->config.relayed);
   g_free (splitstream);
 }
 
@@ -185,7 +244,8 @@ reap (SsSplitStream *splitstream)
 {
   for (unsigned i = splitstream->stations->len; i-- > 0;) {
     SsStation *station = g_ptr_array_index (splitstream->stations, i);
-    bool is_needed = station->role != SS_ROLE_RELAY;
+    bool is_needed =
+        station->role != SS_ROLE_RELAY || station->spare.group != NULL;
     for (unsigned s = 0; s < SS_STRIPES; s++)
       is_needed |= station->stripes[s].group != NULL;
     if (!is_needed)

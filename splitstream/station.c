@@ -24,6 +24,8 @@ ss_station_new (SsSplitStream *owner, const SsStationParams *params,
     station->stripes[i].station = station;
     station->stripes[i].index = (uint8_t) i;
   }
+  station->spare.station = station;
+  station->spare.index = SS_STRIPES;
   ss_timer_init (&station->timer, SS_LAYER_SPLITSTREAM,
                  SS_SPLITSTREAM_TIMER_STATION);
   g_ptr_array_add (owner->stations, station);
@@ -35,17 +37,27 @@ ss_station_open_family (SsStation *station)
 {
   SsFamilyConfig config = {
     .mode = SS_GROUP_LIVE,
-    .children_max = station->owner->config.children_max,
-    .children_hard = station->owner->config.children_max,
     .is_source = station->role == SS_ROLE_PUBLISHER,
     .history_max = SS_STATION_HISTORY_MAX,
     /* Longer than detection and repair, and a tune-in's reach. */
     .history_time = 2 * station->params.latency + 2 * SS_SEC,
   };
+  ss_capacity_init (station, &config);
   config.info_len = ss_station_params_encode (&station->params, config.info,
                                               sizeof config.info);
   g_assert (config.info_len > 0);
   station->family = ss_family_new (station->owner->scribe, &config);
+  ss_spare_open (station);
+}
+
+void
+ss_station_close_family (SsStation *station)
+{
+  ss_spare_clear (station);
+  ss_family_free (station->family);
+  station->family = NULL;
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    station->stripes[i].group = NULL;
 }
 
 void
@@ -67,7 +79,7 @@ ss_station_free (SsStation *station)
   SsSplitStream *owner = station->owner;
   ss_burst_cancel (station);
   ss_timers_disarm (&owner->env->timers, &station->timer);
-  ss_family_free (station->family);
+  ss_station_close_family (station);
   ss_publisher_clear (station);
   ss_listener_clear (station);
   g_ptr_array_remove (owner->stations, station);
@@ -103,6 +115,8 @@ ss_station_run (SsStation *station)
   case SS_ROLE_RELAY:
     break;
   }
+  deadline = MIN (deadline, ss_capacity_run (station));
+  deadline = MIN (deadline, ss_spare_run (station));
   ss_timers_arm_earliest (timers, &station->timer, deadline);
 }
 
@@ -200,7 +214,8 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   SsPacket packet;
-  if (!ss_packet_parse (data, len, &packet) || !is_in_place (stripe, &packet)) {
+  if (stripe->index == SS_STRIPES || !ss_packet_parse (data, len, &packet)
+      || !is_in_place (stripe, &packet)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;
   }
@@ -225,6 +240,7 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   if (is_newer)
     ss_station_start_session (station, packet.session, packet.parity_count);
   ss_stripe_see (stripe, sequence);
+  ss_capacity_count (station, stripe->index, len);
   stripe->received++;
   station->packets_received++;
   if (via == SS_REORDER_REPAIR)

@@ -93,11 +93,23 @@ typedef struct {
 
 #define SS_CHILDREN_UNBOUNDED UINT16_MAX
 
+/* A station by its name, and by its key if that is said. */
 typedef struct {
-  bool is_relay; /* volunteers to forward */
+  char name[SS_STATION_NAME_MAX + 1];
+  bool has_fingerprint;
+  SsId fingerprint;
+} SsRelayed;
+
+#define SS_RELAYED_MAX 16
+
+typedef struct {
+  bool is_relay;            /* volunteers to forward */
+  const SsRelayed *relayed; /* these stations only (copied); */
+  unsigned n_relayed;       /*   none named: any */
   /* Over all stripes of a station this node has no more children than these;
    * 0: what its own rule says. */
   unsigned children_max;
+  uint64_t upload_bps; /* from which that rule starts; 0: no cap */
 } SsSplitStreamConfig;
 
 SsSplitStream *ss_splitstream_new (SsEnv *env, SsKbr *kbr,
@@ -144,6 +156,7 @@ typedef struct {
   SsContact parent; /* key all zero: none */
   SsContact root;
   bool in_tree, is_root;
+  bool homeless; /* nobody had room; tried again, and fetched meanwhile */
   unsigned children;
   SsTime lag; /* smoothed delay behind the quickest stripe */
   uint64_t received, lost, reparented;

@@ -282,6 +282,8 @@ node_new (World *world, unsigned index)
     .info = "hello",
     .info_len = 5,
     .children_max = world->options.children_max,
+    .children_hard =
+        world->options.is_bounded ? world->options.children_max : 0,
     .mode = world->options.is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
     .is_source = index == 0 && !world->options.is_ordered,
     .signer = &node->signer,

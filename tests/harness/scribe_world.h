@@ -16,6 +16,7 @@ typedef struct {
   double loss;           /* of each datagram */
   unsigned detours;      /* per cent of hops that go by prefix */
   unsigned children_max; /* 0: the default */
+  bool is_bounded;       /* it is never gone over */
   SsTime packet_gap;     /* 0: 60 ms */
   SsTime latency;        /* 0: 1500 ms */
   unsigned n_relays;     /* the last nodes neither join nor ask */

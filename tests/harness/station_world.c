@@ -347,6 +347,60 @@ ss_group_root (const SsGroup *group)
   return NULL;
 }
 
+void
+ss_family_set_bound (SsFamily *family, unsigned children_max)
+{
+  family->config.children_max = children_max;
+}
+
+unsigned
+ss_family_children_max (const SsFamily *family)
+{
+  return family->config.children_max;
+}
+
+/* Everybody gets packets from the source, and has no room for others. */
+bool
+ss_family_has_room (const SsFamily *family)
+{
+  return false;
+}
+
+bool
+ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
+{
+  return false;
+}
+
+bool
+ss_group_is_member (const SsGroup *group)
+{
+  return group->is_member;
+}
+
+void
+ss_group_leave (SsGroup *group)
+{
+  group->is_member = false;
+}
+
+void
+ss_group_try (SsGroup *group, const SsContact *parent)
+{
+}
+
+uint32_t
+ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
+                   const uint8_t *data, size_t len)
+{
+  return 0;
+}
+
+void
+ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast)
+{
+}
+
 unsigned
 ss_group_n_children (const SsGroup *group)
 {
@@ -507,6 +561,13 @@ station_world_new (uint64_t seed, const StationWorldOptions *options)
 StationNode *
 station_world_add (StationWorld *world, bool is_relay)
 {
+  const SsSplitStreamConfig config = { .is_relay = is_relay };
+  return station_world_add_as (world, &config);
+}
+
+StationNode *
+station_world_add_as (StationWorld *world, const SsSplitStreamConfig *config)
+{
   g_assert_cmpuint (world->n_nodes, <, STATION_WORLD_MAX);
   StationNode *node = g_new0 (StationNode, 1);
   node->kbr.class = &fake_class;
@@ -523,9 +584,8 @@ station_world_add (StationWorld *world, bool is_relay)
   node->self.id = ss_id_of_key (&node->self.key);
   node->self.addr = ss_addr_v4 (0x0a000001 + node->index, 16160);
   node->frames = g_array_new (FALSE, FALSE, sizeof (StationFrame));
-  const SsSplitStreamConfig config = { .is_relay = is_relay };
   node->splitstream =
-      ss_splitstream_new (&node->env, &node->kbr, &config, &upcalls, node);
+      ss_splitstream_new (&node->env, &node->kbr, config, &upcalls, node);
   return node;
 }
 

@@ -72,6 +72,8 @@ StationWorld *station_world_new (uint64_t seed,
                                  const StationWorldOptions *options);
 void station_world_free (StationWorld *world);
 StationNode *station_world_add (StationWorld *world, bool is_relay);
+StationNode *station_world_add_as (StationWorld *world,
+                                   const SsSplitStreamConfig *config);
 void station_world_kill (StationNode *node);
 void station_world_run (StationWorld *world, SsTime duration);
 /* Sets the node's clock to the world's, before a call into it. */

@@ -6,6 +6,7 @@ anybody lost anything."""
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 
@@ -51,11 +52,13 @@ class Deaths:
                             "interior": victim.children(), "lost": {}})
         air.kill(victim, self.kind)
         air.stage.pause(QUIET_SECONDS)
-        air.bury(victim)
+        victim.send(signal.SIGKILL)
+        victim.send(signal.SIGCONT)
+        victim.wait(5)
         if air.namespace is not None:
             air.namespace.restore()
         if victim is air.node:
-            air.start_node(name="node-again")
+            air.node = air.stage.start("node", *air.where, name="node-again")
         else:
             air.start_listener()
         air.stage.pause(self.options.step - (time.monotonic() - start))
@@ -81,10 +84,16 @@ class Deaths:
     def attribute(self):
         """Blames each lost packet on the last death before its time was
         up. The dead count until their own."""
-        for listener in self.air.listeners:
+        air, origin = self.air, self.air.origin()
+        for listener in air.listeners:
+            found = air.compare(listener)
+            if found.foreign or found.shifts:
+                raise Failure(f"{listener.name}: {found.problems()}")
             ended = [death["at"] for death in self.deaths
                      if death["victim"] == listener.name]
-            for due in self.air.losses(listener):
+            for position in found.lost:
+                due = (origin + air.timeline.time(position)
+                       + air.latency_ms / 1000)
                 before = [death for death in self.deaths if death["at"] < due]
                 if ended and due >= ended[0]:
                     continue

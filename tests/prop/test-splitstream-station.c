@@ -786,11 +786,72 @@ test_fuzz_direct (void)
   show_free (show);
 }
 
+/* The bound follows from --upload and from what a stripe takes. */
+static void
+test_capacity (void)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  unsigned bounds[2];
+  go_on_air (show, 100);
+  for (unsigned i = 0; i < 2; i++) {
+    const SsSplitStreamConfig config = { .upload_bps = 256000u << i };
+    StationNode *node = station_world_add_as (show->world, &config);
+    station_node_wake (node);
+    node->station =
+        ss_station_listen (node->splitstream, &show->publisher->descriptor, 0);
+    play (show, 20 * SS_SEC);
+    bounds[i] = ss_family_children_max (node->station->family);
+  }
+  /* A stripe is a fifteenth of 12,000 bytes a second, and what stands around
+   * the frames: a sixth to two fifths more. */
+  g_assert_cmpuint (bounds[0], <=, 256000 / 8 * 85 / 100 / 930);
+  g_assert_cmpuint (bounds[0], >=, 256000 / 8 * 85 / 100 / 1250);
+  g_assert_cmpuint (bounds[1] * 10, <=, bounds[0] * 23);
+  g_assert_cmpuint (bounds[1] * 10, >=, bounds[0] * 17);
+  show_free (show);
+}
+
+static bool
+would_relay (Show *show, const char *name, const SsId *fingerprint,
+             bool is_root)
+{
+  SsRelayed relayed = { .has_fingerprint = fingerprint != NULL };
+  const SsSplitStreamConfig config = { .is_relay = true,
+                                       .relayed = &relayed,
+                                       .n_relayed = 1 };
+  g_strlcpy (relayed.name, name, sizeof relayed.name);
+  if (fingerprint != NULL)
+    relayed.fingerprint = *fingerprint;
+  StationNode *node = station_world_add_as (show->world, &config);
+  SsId group_id = ss_station_group_id (&show->params.key, show->params.name);
+  SsId id = ss_station_stripe_id (&group_id, show->params.salt, 3);
+  return station_node_adopt (node, &id, &show->params, is_root);
+}
+
+/* A relay forwards the stations that it is told to, and as a root any. */
+static void
+test_relay_choice (void)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  SsId fingerprint = ss_id_of_key (&show->params.key), other = fingerprint;
+  other.b[0] ^= 1;
+  g_assert_true (would_relay (show, "radio1", NULL, false));
+  g_assert_true (would_relay (show, "radio1", &fingerprint, false));
+  g_assert_false (would_relay (show, "radio1", &other, false));
+  g_assert_false (would_relay (show, "radio2", NULL, false));
+  g_assert_true (would_relay (show, "radio2", NULL, true));
+  show_free (show);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/station/plain", test_plain);
+  g_test_add_func ("/splitstream/station/capacity", test_capacity);
+  g_test_add_func ("/splitstream/station/relay-choice", test_relay_choice);
   g_test_add_func ("/splitstream/station/loss", test_loss);
   g_test_add_func ("/splitstream/station/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/station/stalls", test_stalls);

@@ -533,6 +533,8 @@ test_clients (void)
     world_kill (world, i);
     world_run (world, 4 * SS_SEC);
   }
+  /* Who is being handed on is served, and no child in the meantime. */
+  world_run (world, 5 * SS_SEC);
   check_clients (world, first, n);
   g_autofree char *wrong = world_check_trees (world);
   g_assert_cmpstr (wrong, ==, NULL);

@@ -1,0 +1,48 @@
+/* Private to the parent's side of a tree: parent.c takes children, place.c
+ * knows where there is room, shed.c hands children on. */
+#pragma once
+
+#include "scribe/state.h"
+
+/* parent.c. Candidates, best first; the child's nonce, or 0: unasked. */
+void ss_parent_redirect (SsScribe *scribe, const SsId *group_id,
+                         const SsContact *to, uint32_t nonce,
+                         const SsContact *candidates, unsigned n);
+
+/* place.c */
+
+/* Whom a place is sought for. */
+typedef struct {
+  SsId id;
+  uint32_t lost; /* the first bytes of the id of who shall not be named */
+  bool must;     /* it has been turned away often */
+  bool better;   /* it has a place, in a foreign tree */
+} SsSeeker;
+
+/* Nobody can be sent to it. */
+bool ss_place_is_leaf (const SsContact *peer);
+/* By its own word; false if it has given none. */
+bool ss_place_is_full (const SsGroup *group, const SsId *peer);
+/* Is the group's stripe the node's own? The trees are disjoint as long as none
+ * but such nodes, and roots, take children. */
+bool ss_place_is_own (const SsGroup *group, const SsId *node);
+/* This node is the root, or stands in for a source that is. */
+bool ss_place_is_top (const SsGroup *group);
+/* Is there a child that might take it, if it had room? */
+bool ss_place_any (const SsGroup *group, const SsSeeker *seeker);
+/* The children that it may be sent to, best first: those whose own stripe this
+ * is; of a root that has none of them, or if it must be, any. */
+unsigned ss_place_choose (SsGroup *group, const SsSeeker *seeker,
+                          SsContact ret[SS_REDIRECT_MAX]);
+
+/* shed.c */
+
+/* Shed children are served for a while: no more of them than there may be
+ * children, or who comes and comes again under new names has any number. */
+bool ss_shed_may_more (const SsFamily *family);
+/* It is sent to a sibling, or else to this node's parent. */
+void ss_shed_child (SsGroup *group, SsChild *child);
+/* Sheds a child so that there is room for one in `group`: of another stripe,
+ * or else of this one, if the joiner shares more with it. So a stripe's own
+ * nodes rise in its tree. */
+bool ss_shed_for (SsGroup *group, const SsId *joiner);

@@ -1,0 +1,307 @@
+/* Children that are handed on: for another one's sake (SplitStream, SOSP 2003,
+ * section 3.3), by a source that has more than its deputy, by a node over its
+ * bound (the bottleneck remover; Scribe, JSAC 2002) or with a single child, and
+ * by one that goes. */
+#include <string.h>
+
+#include "scribe/parent.h"
+
+/* May a child of `other` make room for one of `group`? Those of a stripe that
+ * is foreign to this node may; and for a root's first child any that has
+ * siblings to go to. */
+static bool
+may_shed (const SsGroup *group, const SsGroup *other)
+{
+  unsigned own = ss_id_digit (ss_scribe_self (group->scribe), 0);
+  if (group == other || other->family != group->family)
+    return false;
+  if (!ss_place_is_top (other) && ss_id_digit (&other->id, 0) != own)
+    return true;
+  return group->is_root && ss_group_n_children (group) == 0
+         && ss_group_n_children (other) > 1;
+}
+
+bool
+ss_shed_may_more (const SsFamily *family)
+{
+  return family->n_shed < MAX (family->config.children_max, SS_REDIRECT_MAX);
+}
+
+void
+ss_shed_child (SsGroup *group, SsChild *child)
+{
+  SsContact candidates[SS_REDIRECT_MAX];
+  SsContact leaver = child->contact;
+  ss_group_child_shed (group, child);
+  SsSeeker seeker = { .id = leaver.id };
+  unsigned n = ss_place_choose (group, &seeker, candidates);
+  if (n < SS_REDIRECT_MAX && group->has_parent)
+    candidates[n++] = group->parent;
+  ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates, n);
+  ss_group_arm (group);
+}
+
+/* Of a group's children the one that shares the least with the group's id,
+ * if that is less than `shares`. */
+static SsChild *
+find_distant (SsGroup *group, unsigned shares)
+{
+  SsChild *victim = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    unsigned its = ss_id_shared_digits (&child->contact.id, &group->id);
+    if (child->shed_until || its >= shares)
+      continue;
+    victim = child;
+    shares = its;
+  }
+  return victim;
+}
+
+bool
+ss_shed_for (SsGroup *group, const SsId *joiner)
+{
+  SsScribe *scribe = group->scribe;
+  unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
+  if (group->family->config.is_source || !ss_shed_may_more (group->family)
+      || (!ss_place_is_top (group) && ss_id_digit (&group->id, 0) != own))
+    return false;
+  SsGroup *from = NULL;
+  SsChild *victim = NULL;
+  unsigned shares = SS_ID_DIGITS + 1;
+  for (SsGroup *other = ss_group_after (scribe, NULL); other;
+       other = ss_group_after (scribe, &other->id)) {
+    SsChild *child =
+        may_shed (group, other) ? find_distant (other, shares) : NULL;
+    if (!child)
+      continue;
+    from = other;
+    victim = child;
+    shares = ss_id_shared_digits (&child->contact.id, &other->id);
+  }
+  if (!victim) {
+    from = group;
+    victim = find_distant (group, ss_id_shared_digits (joiner, &group->id));
+  }
+  if (victim)
+    ss_shed_child (from, victim);
+  return victim != NULL;
+}
+
+/* A source that took a second child, because that one, or the source itself,
+ * thought the first dead, has both when the first proves alive. The one it
+ * has had longest stays, of those that can take children: one that cannot is
+ * nobody's deputy, and has siblings until there is another. */
+static const SsChild *
+find_deputy (const SsGroup *group, unsigned *ret_n)
+{
+  const SsChild *deputy = NULL;
+  *ret_n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child->shed_until || !ss_scribe_usable (group->scribe, &child->contact))
+      continue;
+    ++*ret_n;
+    bool leaf = ss_place_is_leaf (&child->contact);
+    bool leaf_before = deputy && ss_place_is_leaf (&deputy->contact);
+    if (!deputy || (leaf_before && !leaf)
+        || (leaf_before == leaf && child->since < deputy->since))
+      deputy = child;
+  }
+  if (deputy && ss_place_is_leaf (&deputy->contact))
+    *ret_n = 1; /* and no surplus */
+  return deputy;
+}
+
+static SsTime
+surplus_deadline (const SsGroup *group)
+{
+  unsigned n;
+  if (!group->family->config.is_source || ss_group_child_count (group) < 2)
+    return SS_NEVER;
+  const SsChild *deputy = find_deputy (group, &n);
+  SsTime at = SS_NEVER;
+  for (unsigned i = 0; n > 1 && i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child != deputy && !child->shed_until
+        && ss_scribe_usable (group->scribe, &child->contact))
+      at = MIN (at, child->since + SS_SURPLUS_TIME);
+  }
+  return at;
+}
+
+static void
+shed_surplus (SsGroup *group)
+{
+  unsigned n;
+  const SsChild *deputy = find_deputy (group, &n);
+  for (unsigned i = 0; n > 1 && i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (child == deputy || child->shed_until
+        || child->since + SS_SURPLUS_TIME > group->scribe->env->now)
+      continue;
+    ss_group_child_shed (group, child);
+    SsContact to = child->contact, candidate = deputy->contact;
+    ss_parent_redirect (group->scribe, &group->id, &to, 0, &candidate, 1);
+  }
+}
+
+static SsTime
+overload_deadline (const SsGroup *group)
+{
+  const SsFamily *family = group->family;
+  if (family->config.is_source
+      || family->n_children <= family->config.children_max
+      || ss_group_n_children (group) == 0)
+    return SS_NEVER;
+  return family->over_since + SS_OVERLOAD_TIME;
+}
+
+/* A group's farthest child, if one of its siblings has room for it. */
+static SsChild *
+find_farthest (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsChild *farthest = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!child->shed_until
+        && (!farthest
+            || ss_neighbour_compare_distance (scribe, &farthest->contact.id,
+                                              &child->contact.id)
+                   < 0))
+      farthest = child;
+  }
+  /* Who may not carry it is rid of it, wherever it goes. */
+  if (!farthest
+      || group->family->n_children > group->family->config.children_hard)
+    return farthest;
+  SsSeeker seeker = { .id = farthest->contact.id };
+  SsContact candidates[SS_REDIRECT_MAX];
+  unsigned n = ss_place_choose (group, &seeker, candidates);
+  return n > 0 && !ss_place_is_full (group, &candidates[0].id) ? farthest
+                                                               : NULL;
+}
+
+/* The bottleneck remover (Scribe, JSAC 2002): who had to take more children
+ * than its bound hands the farthest on to one of its siblings, one at a time;
+ * in stripes that are foreign to it, if it can be done there. */
+static void
+remove_bottleneck (SsFamily *family)
+{
+  SsScribe *scribe = family->scribe;
+  unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
+  SsGroup *from = NULL;
+  SsChild *victim = NULL;
+  bool is_from_own = true;
+  family->over_since = scribe->env->now;
+  for (SsGroup *group = ss_group_after (scribe, NULL);
+       group && ss_shed_may_more (family);
+       group = ss_group_after (scribe, &group->id)) {
+    bool is_own = ss_id_digit (&group->id, 0) == own;
+    SsChild *child = group->family == family && (!victim || !is_own)
+                         ? find_farthest (group)
+                         : NULL;
+    if (!child
+        || (victim && is_own == is_from_own
+            && ss_neighbour_compare_distance (scribe, &child->contact.id,
+                                              &victim->contact.id)
+                   <= 0))
+      continue;
+    from = group;
+    victim = child;
+    is_from_own = is_own;
+  }
+  if (victim)
+    ss_shed_child (from, victim);
+}
+
+/* A mere forwarder's only child, if neither the forwarder nor the way past it
+ * is of use: the child is a mere forwarder, too, or there is only the root
+ * above. */
+static SsChild *
+lone_child (const SsGroup *group)
+{
+  if (group->is_open || group->is_root || !group->has_parent || group->join
+      || group->scribe->is_leaving || ss_group_child_count (group) != 1)
+    return NULL;
+  SsChild *child = ss_group_child_at (group, 0);
+  if (child->shed_until || (child->is_member && group->n_path > 2))
+    return NULL;
+  return child;
+}
+
+static SsTime
+lone_deadline (const SsGroup *group)
+{
+  const SsChild *child = lone_child (group);
+  return child ? child->since + SS_LONE_TIME : SS_NEVER;
+}
+
+/* Small groups' economy (Scribe, JSAC 2002): forwarders that have one child
+ * hand it to their own parent, and go when they have been idle. Departure: in
+ * a group so large that the tree branches below its root, the one next to a
+ * member stays, so that near joiners and searches meet the tree there. */
+static void
+leave_chain (SsGroup *group)
+{
+  SsChild *child = lone_child (group);
+  if (ss_place_is_full (group, &group->parent.id)
+      || !ss_shed_may_more (group->family)
+      || !ss_scribe_usable (group->scribe, &group->parent))
+    child->since = group->scribe->env->now; /* later */
+  else
+    ss_shed_child (group, child);
+}
+
+SsTime
+ss_shed_deadline (const SsGroup *group)
+{
+  SsTime at = surplus_deadline (group);
+  at = MIN (at, overload_deadline (group));
+  return MIN (at, lone_deadline (group));
+}
+
+void
+ss_shed_due (SsGroup *group)
+{
+  SsTime now = group->scribe->env->now;
+  if (group->family->config.is_source)
+    shed_surplus (group);
+  if (now >= lone_deadline (group))
+    leave_chain (group);
+  if (now >= overload_deadline (group))
+    remove_bottleneck (group->family);
+}
+
+void
+ss_shed_all (SsGroup *group, const SsContact *successor)
+{
+  SsScribe *scribe = group->scribe;
+  if (group->is_root && successor) {
+    SsMsgScribeHandover handover = { .group = group->id };
+    handover.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
+    if (group->family->has_source)
+      handover.n_source =
+          ss_peers_put (handover.source, 0, 1, &group->family->source);
+    ss_group_info (group, &handover.info);
+    uint8_t data[SS_MSG_SCRIBE_HANDOVER_MAX];
+    size_t len = ss_msg_scribe_handover_encode (&handover, data, sizeof data);
+    ss_scribe_send (scribe, successor, data, len);
+    group->root = *successor;
+    group->has_root = true;
+    if (group->family->has_source)
+      ss_publish_send_not_root (group, &group->family->source, successor);
+  }
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (child->shed_until)
+      continue;
+    ss_group_child_shed (group, child);
+    SsContact to = child->contact;
+    if (successor && ss_contact_equal (&to, successor))
+      continue; /* becomes the root */
+    ss_parent_redirect (scribe, &group->id, &to, 0, successor,
+                        successor ? 1 : 0);
+  }
+}

@@ -1,0 +1,94 @@
+/* How many children a node can carry: what it may upload (--upload), less what
+ * control and repairs take, over what a stripe takes, as measured. Stations
+ * share it evenly; what the node broadcasts itself comes first.
+ *
+ * A node without a cap is not bounded by this: it takes the default number,
+ * and more where somebody would be left out. */
+#include "splitstream/private.h"
+
+/* Around a packet: the link's header and tag, its frame's type and sequence,
+ * Scribe's type, tag and sequence. */
+#define WIRE_OVERHEAD (29 + 3 + 10)
+#define SHARE_PERCENT 85 /* of the cap; the rest is for all else */
+#define INTERVAL      (1 * SS_SEC)
+#define SMOOTHING     8  /* intervals that the rate is a mean of */
+#define SLACK_PERCENT 10 /* how far it rises before children are fewer */
+/* While the rate is not known. */
+#define CHILDREN_FIRST 4
+
+void
+ss_capacity_init (SsStation *station, SsFamilyConfig *config)
+{
+  const SsSplitStreamConfig *own = &station->owner->config;
+  config->children_max = own->children_max;
+  if (own->children_max == 0 && own->upload_bps > 0)
+    config->children_max = CHILDREN_FIRST;
+  config->children_hard = config->children_max;
+  station->capacity = (SsCapacity){ .since = -1 };
+}
+
+void
+ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
+{
+  SsCapacity *capacity = &station->capacity;
+  if (capacity->since < 0)
+    capacity->since = station->owner->env->now;
+  capacity->bytes += len + WIRE_OVERHEAD;
+  capacity->stripes |= 1u << stripe;
+}
+
+/* Of one station, bytes a second: what is left for its children. */
+static double
+share_of (const SsSplitStream *splitstream)
+{
+  double left =
+      (double) splitstream->config.upload_bps / 8 * SHARE_PERCENT / 100;
+  unsigned n = 0;
+  for (unsigned i = 0; i < splitstream->stations->len; i++) {
+    const SsStation *station = g_ptr_array_index (splitstream->stations, i);
+    if (station->role == SS_ROLE_PUBLISHER)
+      left -= SS_STRIPES * station->capacity.rate;
+    else
+      n += station->capacity.rate > 0;
+  }
+  return MAX (left, 0) / MAX (n, 1);
+}
+
+static void
+set_bound (SsStation *station)
+{
+  double share = share_of (station->owner);
+  double stripe = station->capacity.rate;
+  unsigned bound = ss_family_children_max (station->family);
+  unsigned most = (unsigned) MIN (share / stripe, SS_CHILDREN_UNBOUNDED);
+  unsigned least = (unsigned) MIN (
+      share * 100 / (stripe * (100 + SLACK_PERCENT)), SS_CHILDREN_UNBOUNDED);
+  if (bound > most)
+    ss_family_set_bound (station->family, most);
+  else if (bound < least)
+    ss_family_set_bound (station->family, least);
+}
+
+SsTime
+ss_capacity_run (SsStation *station)
+{
+  SsCapacity *capacity = &station->capacity;
+  const SsSplitStreamConfig *config = &station->owner->config;
+  SsTime now = station->owner->env->now;
+  if (config->upload_bps == 0 || config->children_max > 0
+      || capacity->since < 0)
+    return SS_NEVER;
+  SsTime passed = now - capacity->since;
+  if (passed < INTERVAL)
+    return capacity->since + INTERVAL;
+  /* A relay may have few of the stripes. */
+  double rate =
+      (double) capacity->bytes * (double) SS_SEC
+      / ((double) passed * MAX (__builtin_popcount (capacity->stripes), 1));
+  if (capacity->rate > 0)
+    rate = capacity->rate + (rate - capacity->rate) / SMOOTHING;
+  *capacity = (SsCapacity){ .since = now, .rate = rate };
+  if (rate > 0 && station->role != SS_ROLE_PUBLISHER)
+    set_bound (station);
+  return now + INTERVAL;
+}
