@@ -327,6 +327,8 @@ ss_join_due (SsGroup *group)
   send_join (group);
 }
 
+/* To who is thought dead only once: if it lives, it is told again when its next
+ * packet comes. */
 void
 ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
                         const uint8_t tag[SS_TAG_LEN])
@@ -335,7 +337,9 @@ ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
   memcpy (leave.tag, tag, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
   size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
-  ss_scribe_send (scribe, to, data, len);
+  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL,
+                    .reliable = ss_scribe_usable (scribe, to) };
+  ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL);
 }
 
 void

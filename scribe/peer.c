@@ -223,7 +223,7 @@ ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour)
 {
   SsTime heard = ss_kbr_last_heard (scribe->kbr, &neighbour->contact.id);
   SsTime rto = ss_scribe_rto (scribe, &neighbour->contact.id);
-  if (scribe->env->now - heard < 2 * rto
+  if (scribe->env->now - heard < rto
       || (neighbour->probing && neighbour->is_urgent)
       || ss_kbr_is_suspected (scribe->kbr, &neighbour->contact.id))
     return;
@@ -242,6 +242,24 @@ ss_neighbour_hint (SsScribe *scribe, uint32_t prefix)
   }
 }
 
+/* Two signs are needed, for one may be a datagram that was lost: a KEEPALIVE
+ * that is late once or twice, requests that were passed over. */
+void
+ss_neighbour_judge (SsScribe *scribe, SsNeighbour *neighbour)
+{
+  SsTime heard = ss_kbr_last_heard (scribe->kbr, &neighbour->contact.id);
+  unsigned signs = 0;
+  if (neighbour->probing && heard < neighbour->keepalive)
+    signs += neighbour->late;
+  if (heard < neighbour->unanswered)
+    signs += neighbour->n_unanswered;
+  if (signs < 2)
+    return;
+  neighbour->n_unanswered = 0;
+  neighbour->late = 0;
+  ss_scribe_suspect (scribe, &neighbour->contact);
+}
+
 void
 ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
                       SsKbrOutcome outcome)
@@ -255,9 +273,7 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
     break;
   case SS_KBR_LATE:
     neighbour->late++;
-    SsTime heard = ss_kbr_last_heard (scribe->kbr, &to->id);
-    if (neighbour->late > 1 && heard < neighbour->keepalive)
-      ss_scribe_suspect (scribe, to);
+    ss_neighbour_judge (scribe, neighbour);
     break;
   case SS_KBR_FAILED:
     neighbour->probing = false;

@@ -235,6 +235,9 @@ void ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
  * wait; say it again later. */
 bool ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
 void ss_group_unwant (SsGroup *group, uint32_t sequence);
+/* live: a packet that should have come down the tree has not, and need not be
+ * wanted: is the parent still there? */
+void ss_group_overdue (SsGroup *group);
 /* live: packets below are of an old session or past: forget, restart. */
 void ss_group_reset (SsGroup *group, uint32_t first_sequence);
 GBytes *ss_group_history (const SsGroup *group,

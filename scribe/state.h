@@ -435,6 +435,8 @@ void ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
                            SsKbrOutcome outcome);
 int ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
                                    const SsId *b);
+/* It let so much pass in silence that it is suspected from now on. */
+void ss_neighbour_judge (SsScribe *scribe, SsNeighbour *neighbour);
 /* Asks whether it lives, if it has not been heard just now. */
 void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
 /* A joiner says that this one has no room. */

@@ -96,6 +96,17 @@ ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
 }
 
 void
+ss_group_overdue (SsGroup *group)
+{
+  if (!group->has_parent || group->is_root)
+    return;
+  ss_scribe_enter (group->scribe);
+  ss_neighbour_probe (group->scribe,
+                      ss_neighbour_get (group->scribe, &group->parent));
+  ss_scribe_exit (group->scribe);
+}
+
+void
 ss_group_unwant (SsGroup *group, uint32_t sequence)
 {
   unsigned index = lower_bound (group, sequence);
@@ -275,6 +286,8 @@ ask_parent (SsGroup *group, Requests *requests, SsWant *want)
 {
   want->asked = group->scribe->env->now;
   ask (group, requests, &group->parent, want, true);
+  ss_neighbour_probe (group->scribe,
+                      ss_neighbour_get (group->scribe, &group->parent));
 }
 
 static void
@@ -373,11 +386,7 @@ ss_want_due (SsGroup *group)
       send_request (group, &requests.requests[i]);
   if (!group->has_parent)
     return;
-  SsNeighbour *parent = ss_neighbour_get (scribe, &group->parent);
-  if (parent->n_unanswered >= 2) {
-    parent->n_unanswered = 0;
-    ss_scribe_suspect (scribe, &group->parent);
-  }
+  ss_neighbour_judge (scribe, ss_neighbour_get (scribe, &group->parent));
 }
 
 /* Answering. */

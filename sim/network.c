@@ -634,7 +634,7 @@ static bool
 is_reached (const SsNetwork *network, const Place *place,
             const SsPacket *packet)
 {
-  return place->node != NULL
+  return place->node != NULL && place->side != SS_NETWORK_ALONE
          && place->side == place_of (network, packet->from)->side;
 }
 

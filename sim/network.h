@@ -78,6 +78,8 @@ void ss_network_touch (SsNetwork *network, unsigned node);
 void ss_network_kill (SsNetwork *network, unsigned node);
 void ss_network_freeze (SsNetwork *network, unsigned node);
 void ss_network_thaw (SsNetwork *network, unsigned node);
+/* Who are on one side hear each other; on this one nobody hears anybody. */
+#define SS_NETWORK_ALONE UINT16_MAX
 void ss_network_set_side (SsNetwork *network, unsigned node, unsigned side);
 bool ss_network_is_frozen (const SsNetwork *network, unsigned node);
 void ss_network_set_loss (SsNetwork *network, double loss);

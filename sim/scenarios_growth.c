@@ -1,15 +1,18 @@
 /* Scenarios of a station as it grows and loses listeners: how soon the forest
  * is whole again, and what an audience costs whom. */
+#include "scribe/messages.h"
 #include "sim/oracle.h"
 #include "sim/scenario.h"
 
-#define CALM_TIME   (5 * SS_SEC) /* trees settle */
-#define REPAIR_TIME (60 * SS_SEC)
-#define REPAIR_STEP (50 * SS_MSEC)
-#define REPAIR_P99  (2 * SS_SEC) /* after one death */
-#define NEWCOMER    (10 * SS_SEC)
-#define GROWTH      10 /* times as many listeners, each time */
-#define GROWTH_MIN  100
+#define CALM_TIME       (5 * SS_SEC) /* trees settle */
+#define REPAIR_TIME     (60 * SS_SEC)
+#define REPAIR_STEP     (50 * SS_MSEC)
+#define REPAIR_P99      (2 * SS_SEC) /* after one death */
+#define REPAIR_MESSAGES 25 /* for each place that has lost its parent */
+#define STORM_TIME      (3 * SS_SEC) /* after a death */
+#define NEWCOMER        (10 * SS_SEC)
+#define GROWTH          10 /* times as many listeners, each time */
+#define GROWTH_MIN      100
 /* What a packet of a stripe has around it on the wire: the link's header and
  * tag, its frame's type and sequence, Scribe's type, tag and sequence. */
 #define WIRE_OVERHEAD (29 + 3 + 10)
@@ -48,22 +51,89 @@ seconds (SsTime time)
   return (double) time / (double) SS_SEC;
 }
 
-static void
-report_repairs (SsWorld *world, GArray *repairs)
+/* Places in trees that a node's death leaves without a parent. */
+static unsigned
+count_children (const SsWorld *world, unsigned index)
 {
-  g_array_sort (repairs, compare_times);
-  if (repairs->len == 0)
-    return;
-  SsTime p99 = g_array_index (repairs, SsTime, repairs->len * 99 / 100);
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned n = 0;
 
-  ss_world_row (world, "died, one after the other", "%u", repairs->len);
-  ss_world_row (world, "whole after: median, p99, most",
-                "%.2f s  %.2f s  %.2f s",
-                seconds (g_array_index (repairs, SsTime, repairs->len / 2)),
-                seconds (p99),
-                seconds (g_array_index (repairs, SsTime, repairs->len - 1)));
+  ss_node_stats (ss_world_node (world, index), stats);
+  for (unsigned j = 0; j < SS_STRIPES; j++)
+    n += stats->station.stripes[j].children;
+  g_free (stats);
+  return n;
+}
+
+/* Scribe's messages besides the packets on their way down. */
+static uint64_t
+count_control (const SsTraffic *traffic)
+{
+  uint64_t n = 0;
+
+  for (unsigned i = 0; i < SS_TRAFFIC_CODES; i++)
+    if (i != SS_MSG_SCRIBE_DATA && i != SS_MSG_SCRIBE_DEPUTY
+        && i != SS_MSG_SCRIBE_PUBLISH)
+      n += traffic->messages[SS_PROTOCOL_SCRIBE][i];
+  return n;
+}
+
+typedef struct {
+  GArray *times;       /* until all was whole: SsTime */
+  uint64_t n_orphans;  /* places that lost their parent */
+  uint64_t n_messages; /* within STORM_TIME of a death, beyond the usual */
+} Repairs;
+
+/* Waits until all is whole again, and counts what that takes. */
+static void
+watch_repair (SsWorld *world, unsigned victim, Repairs *repairs)
+{
+  ss_world_count_traffic (world);
+  ss_world_run (world, STORM_TIME);
+  uint64_t usual = count_control (world->traffic);
+  SsTime died = ss_world_now (world);
+
+  repairs->n_orphans += count_children (world, victim);
+  if (victim % 2 == 0)
+    ss_world_kill (world, victim);
+  else
+    ss_world_silence (world, victim);
+  ss_world_count_traffic (world);
+  SsTime whole = wait_whole (world);
+
+  if (whole < 0)
+    ss_world_fail (world, "not whole after the death of node %u", victim);
+  g_array_append_val (repairs->times, whole);
+  if (ss_world_now (world) < died + STORM_TIME)
+    ss_world_run (world, died + STORM_TIME - ss_world_now (world));
+  uint64_t n = count_control (world->traffic);
+
+  repairs->n_messages += n > usual ? n - usual : 0;
+}
+
+static void
+report_repairs (SsWorld *world, const Repairs *repairs)
+{
+  GArray *times = repairs->times;
+
+  if (times->len == 0)
+    return;
+  g_array_sort (times, compare_times);
+  SsTime p99 = g_array_index (times, SsTime, times->len * 99 / 100);
+  double messages =
+      (double) repairs->n_messages / (double) MAX (repairs->n_orphans, 1);
+
+  ss_world_row (world, "died, one after the other", "%u", times->len);
+  ss_world_row (
+      world, "whole after: median, p99, most", "%.2f s  %.2f s  %.2f s",
+      seconds (g_array_index (times, SsTime, times->len / 2)), seconds (p99),
+      seconds (g_array_index (times, SsTime, times->len - 1)));
+  ss_world_row (world, "places lost, messages for each",
+                "%" G_GUINT64_FORMAT "  %.1f", repairs->n_orphans, messages);
   if (p99 > REPAIR_P99)
     ss_world_fail (world, "1 in 100 repairs takes %.2f s", seconds (p99));
+  if (messages > REPAIR_MESSAGES)
+    ss_world_fail (world, "a place in a tree takes %.1f messages", messages);
 }
 
 /* Everybody but the publisher dies once, at random moments, and somebody else
@@ -72,7 +142,7 @@ void
 ss_scenario_one_death (SsSimRun *run)
 {
   SsWorld *world = ss_sim_begin (run, NULL);
-  GArray *repairs = g_array_new (FALSE, FALSE, sizeof (SsTime));
+  Repairs repairs = { .times = g_array_new (FALSE, FALSE, sizeof (SsTime)) };
 
   if (!ss_sim_start_station (world, run->options->nodes, 5 * SS_SEC))
     goto out;
@@ -84,25 +154,16 @@ ss_scenario_one_death (SsSimRun *run)
       continue;
     ss_world_run (world,
                   (SsTime) ss_rng_below (&world->rng, (uint64_t) SS_SEC));
-    if (i % 2 == 0)
-      ss_world_kill (world, i);
-    else
-      ss_world_silence (world, i);
-    SsTime whole = wait_whole (world);
-
-    if (whole < 0)
-      ss_world_fail (world, "not whole after the death of node %u", i);
-    g_array_append_val (repairs, whole);
-    ss_world_run (world, 2 * SS_SEC);
+    watch_repair (world, i, &repairs);
     ss_world_add (world, false, true);
     ss_world_wait (world, ss_world_all_hear, NEWCOMER);
     wait_whole (world);
   }
-  report_repairs (world, repairs);
+  report_repairs (world, &repairs);
   ss_sim_finish_station (world);
   ss_sim_report_listeners (world);
 out:
-  g_array_unref (repairs);
+  g_array_unref (repairs.times);
   ss_sim_end (run, world);
 }
 

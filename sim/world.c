@@ -54,7 +54,7 @@ depart (void *user, SsTime now, unsigned from, unsigned to,
 {
   SsWorld *world = user;
 
-  if (world->traffic != NULL)
+  if (world->traffic != NULL && ss_world_member (world, from)->is_up)
     ss_traffic_count (world->traffic, bytes, len);
   return ss_topology_depart (world->topology, now, from, to, bytes, len, delay);
 }
@@ -369,12 +369,11 @@ ss_world_kill (SsWorld *world, unsigned index)
   ss_network_kill (world->network, index);
 }
 
-/* A side that nobody else is on. */
 void
 ss_world_silence (SsWorld *world, unsigned index)
 {
   forget (world, ss_world_member (world, index));
-  ss_network_set_side (world->network, index, UINT16_MAX);
+  ss_network_set_side (world->network, index, SS_NETWORK_ALONE);
 }
 
 void

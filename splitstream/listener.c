@@ -148,12 +148,23 @@ on_frame (void *user, const SsFrame *frame)
     upcalls->frame (station->owner->user, station, frame);
 }
 
+static void
+on_overdue (void *user, unsigned stripe)
+{
+  SsReception *reception = user;
+  SsStation *station = reception->station;
+  SsGroup *group = station->stripes[stripe].group;
+  if (reception == station->current && group != NULL)
+    ss_group_overdue (group);
+}
+
 static const SsReorderCalls calls = {
   .want = on_want,
   .unwant = on_unwant,
   .verify = on_verify,
   .clock_rate = on_clock_rate,
   .frame = on_frame,
+  .overdue = on_overdue,
 };
 
 SsReception *

@@ -26,6 +26,7 @@ ss_reorder_new (SsMediaClock *clock, unsigned n_parity, SsTime latency,
   reorder->n_columns = SS_STRIPES - n_parity;
   reorder->latency = latency;
   reorder->deadline = SS_NEVER;
+  ss_parity_watch_init (&reorder->parity_watch, n_parity);
   reorder->capacity = CAPACITY_MIN;
   reorder->slots = g_new0 (SsReorderSlot, CAPACITY_MIN);
   reorder->missing = g_array_new (FALSE, FALSE, sizeof (uint64_t));
@@ -297,6 +298,14 @@ set_end (SsReorder *reorder, uint64_t end_number)
   }
 }
 
+/* The row with these low bits that is nearest to the last known. */
+static uint32_t
+full_row (const SsReorder *reorder, uint16_t row_low)
+{
+  uint32_t difference = ((uint32_t) row_low - reorder->last_row) << 20;
+  return reorder->last_row + (uint32_t) ((int32_t) difference >> 20);
+}
+
 void
 ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
                    const SsPacket *packet, GBytes *bytes, SsReorderVia via)
@@ -330,6 +339,9 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
     set_end (reorder, number - packet->index);
   if (number >= reorder->next)
     expect_before (reorder, number, slot->departure);
+  if (reorder->has_row)
+    ss_parity_watch_data (&reorder->parity_watch, reorder->clock,
+                          full_row (reorder, slot->row_low), slot->departure);
 }
 
 static SsReorderRow *
@@ -411,6 +423,7 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
     reorder->has_row = true;
     reorder->last_row = row_number;
   }
+  ss_parity_watch_parity (&reorder->parity_watch, index, row_number);
   uint64_t end = (uint64_t) packet->first + packet->n_data;
   if (!reorder->has_any || end <= reorder->next
       || packet->n_data > reorder->n_columns)
@@ -481,14 +494,6 @@ next_here (const SsReorder *reorder, uint64_t number)
          && ss_reorder_slot (reorder, number)->packet == NULL)
     number++;
   return number;
-}
-
-/* The row with these low bits that is nearest to the last known. */
-static uint32_t
-full_row (const SsReorder *reorder, uint16_t row_low)
-{
-  uint32_t difference = ((uint32_t) row_low - reorder->last_row) << 20;
-  return reorder->last_row + (uint32_t) ((int32_t) difference >> 20);
 }
 
 /* Which row does the missing packet belong to, and is that closed? Judged by
@@ -608,6 +613,11 @@ chase (SsReorder *reorder, SsTime now)
       i++;
       continue;
     }
+    SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+    if (!slot->is_told && !slot->is_in_burst)
+      reorder->calls.overdue (reorder->user,
+                              (unsigned) (number % reorder->n_columns));
+    slot->is_told = true;
     SsReorderRow *row = find_row (reorder, number);
     if (row != NULL) {
       rebuild (reorder, now, row);
@@ -622,6 +632,16 @@ chase (SsReorder *reorder, SsTime now)
   }
 }
 
+static void
+watch_parity (SsReorder *reorder, SsTime now)
+{
+  SsParityWatch *watch = &reorder->parity_watch;
+  for (unsigned i;
+       (i = ss_parity_watch_overdue (watch, now)) < watch->n_parity;)
+    reorder->calls.overdue (reorder->user, reorder->n_columns + i);
+  ss_reorder_at (reorder, ss_parity_watch_deadline (watch));
+}
+
 void
 ss_reorder_run (SsReorder *reorder, SsTime now)
 {
@@ -634,6 +654,7 @@ ss_reorder_run (SsReorder *reorder, SsTime now)
   if (reorder->is_started)
     ss_reorder_play (reorder, now);
   chase (reorder, now);
+  watch_parity (reorder, now);
 }
 
 bool

@@ -64,6 +64,9 @@ typedef struct {
   /* Of a header version; 0: its headers are not here (yet). */
   uint32_t (*clock_rate) (void *user, uint8_t version);
   void (*frame) (void *user, const SsFrame *frame);
+  /* What the stripe should have brought by now has not come, whether it is
+   * needed or not. */
+  void (*overdue) (void *user, unsigned stripe);
 } SsReorderCalls;
 
 typedef struct {

@@ -2,6 +2,7 @@
  * and playout.c (when it starts, what comes out). */
 #pragma once
 
+#include "splitstream/paritywatch.h"
 #include "splitstream/reorder.h"
 
 /* Thousands of these are passed over as a stream plays: they are kept small. */
@@ -19,7 +20,7 @@ typedef struct {
     };
     struct { /* if missing */
       SsTime noticed, want_at;
-      bool is_asked, is_parity_asked, is_in_burst, has_guess;
+      bool is_asked, is_parity_asked, is_in_burst, has_guess, is_told;
     };
   };
 } SsReorderSlot;
@@ -49,7 +50,8 @@ struct SsReorder {
   GArray *rows;    /* SsReorderRow, by row */
   bool has_row;
   uint32_t last_row; /* of a parity packet, the greatest */
-  uint64_t n_rows;   /* passed */
+  SsParityWatch parity_watch;
+  uint64_t n_rows; /* passed */
   bool has_passed;
   uint16_t passed_row_low; /* of the packet played last */
   bool is_expecting; /* [expect_first, expect_newest] until expect_until */

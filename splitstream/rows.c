@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "splitstream/parity.h"
+#include "splitstream/paritywatch.h"
 
 enum {
   /* MEDIA_DATA without path, lengths, durations and payload. */
@@ -72,7 +73,7 @@ ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
   rows->n_columns = SS_STRIPES - n_parity;
   rows->hold = latency / 25;
   rows->row_time = latency * 3 / 5;
-  rows->parity_wait = latency / 6;
+  rows->parity_wait = latency / SS_PARITY_WAIT_DIVISOR;
   rows->last_departure = -1;
   rows->drafts = g_array_new (FALSE, FALSE, sizeof (SsPacketDraft));
   rows->ready = g_array_new (FALSE, FALSE, sizeof (SsRowsPacket));

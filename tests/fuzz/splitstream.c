@@ -52,8 +52,14 @@ on_frame (void *user, const SsFrame *frame)
   out->last = frame->number;
 }
 
-static const SsReorderCalls calls = { on_want, on_unwant, on_verify,
-                                      on_clock_rate, on_frame };
+static void
+on_overdue (void *user, unsigned stripe)
+{
+  g_assert_cmpuint (stripe, <, SS_STRIPES);
+}
+
+static const SsReorderCalls calls = { on_want,       on_unwant, on_verify,
+                                      on_clock_rate, on_frame,  on_overdue };
 
 static void
 take (SsReorder *reorder, SsMediaClock *clock, Out *out, const uint8_t *head,

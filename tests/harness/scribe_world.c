@@ -165,7 +165,9 @@ app_tick (Node *node)
       continue;
     node->wanted[k] = true;
     SsGroup *group = node->groups[k % WORLD_STRIPES];
-    if (group)
+    if (group && world->options.rebuilds)
+      ss_group_overdue (group);
+    else if (group)
       ss_group_want (group, k / WORLD_STRIPES, deadline);
   }
 }

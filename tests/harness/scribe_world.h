@@ -19,6 +19,7 @@ typedef struct {
   bool is_bounded;       /* it is never gone over */
   SsTime packet_gap;     /* 0: 60 ms */
   SsTime latency;        /* 0: 1500 ms */
+  bool rebuilds;         /* what is missing: it is overdue and not wanted */
   unsigned n_relays;     /* the last nodes neither join nor ask */
   bool is_ordered;       /* the groups are; node 0 is like the others */
   unsigned n_publishers; /* ordered: the first so many may; 0: everybody */

@@ -158,6 +158,35 @@ test_kill_lossy (void)
   kill_each (10, 2, 0.05, 5 * SS_MSEC);
 }
 
+/* Who needs nothing of its dead parent notices all the same, when the first
+ * packet is overdue: within the stripes' turn and some round trips, while a
+ * keepalive comes every 5 s. */
+static void
+test_kill_rebuilt (void)
+{
+  const unsigned n = 10;
+  for (uint64_t seed = 1; seed <= 3; seed++)
+    for (unsigned victim = 1; victim < n; victim++) {
+      WorldOptions options = {
+        .seed = seed, .n = n, .delay = 25 * SS_MSEC, .rebuilds = true
+      };
+      World *world = world_new (&options);
+      for (unsigned i = 1; i < n; i++)
+        world_join (world, i);
+      world_run (world, SS_SEC);
+      world_publish (world, true);
+      world_run (world, 5 * SS_SEC + (SsTime) (seed * 37) * SS_MSEC);
+      world_kill (world, victim);
+      world_run (world, 3 * SS_SEC);
+      char *text = world_check_trees (world);
+      if (text)
+        g_test_message ("seed %" G_GUINT64_FORMAT ", victim %u: %s", seed,
+                        victim, text);
+      g_assert_null (text);
+      world_free (world);
+    }
+}
+
 /* No death: loss alone. The source's upload stays about one copy, control
  * traffic small. */
 static void
@@ -397,5 +426,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/kill/32", test_kill_32);
   g_test_add_func ("/scribe/kill/slow", test_kill_slow);
   g_test_add_func ("/scribe/kill/lossy", test_kill_lossy);
+  g_test_add_func ("/scribe/kill/rebuilt", test_kill_rebuilt);
   return g_test_run ();
 }

@@ -76,8 +76,14 @@ on_frame (void *user, const SsFrame *frame)
   stream->is_out[frame->number] = 1;
 }
 
-static const SsReorderCalls calls = { on_want, on_unwant, on_verify,
-                                      on_clock_rate, on_frame };
+static void
+on_overdue (void *user, unsigned stripe)
+{
+  g_assert_cmpuint (stripe, <, SS_STRIPES);
+}
+
+static const SsReorderCalls calls = { on_want,       on_unwant, on_verify,
+                                      on_clock_rate, on_frame,  on_overdue };
 
 static void
 clear_sent (gpointer data)

@@ -36,6 +36,10 @@ typedef struct {
   uint64_t first_out, last_out;
   bool has_out;
   unsigned n_wants, n_out;
+  unsigned dead_stripe; /* brings nothing from dead_at on; */
+  SsTime dead_at;       /* SS_NEVER: it does */
+  unsigned n_told[SS_STRIPES];
+  SsTime told_at; /* the last time that one was overdue */
 } Trial;
 
 static int
@@ -140,8 +144,16 @@ on_frame (void *user, const SsFrame *frame)
                        + trial->latency * 24 / 25);
 }
 
-static const SsReorderCalls calls = { on_want, on_unwant, on_verify,
-                                      on_clock_rate, on_frame };
+static void
+on_overdue (void *user, unsigned stripe)
+{
+  Trial *trial = user;
+  trial->n_told[stripe]++;
+  trial->told_at = trial->now;
+}
+
+static const SsReorderCalls calls = { on_want,       on_unwant, on_verify,
+                                      on_clock_rate, on_frame,  on_overdue };
 
 /* What the rows give out goes on its way. */
 static void
@@ -154,7 +166,9 @@ send (Trial *trial, SsRows *rows, SsTime departure)
                          packet.packet);
     unsigned n = 1 + (ss_rng_below (&trial->rng, 20) == 0);
     for (unsigned i = 0; i < n; i++)
-      if (ss_rng_unit (&trial->rng) >= trial->loss)
+      if (ss_rng_unit (&trial->rng) >= trial->loss
+          && (packet.stripe != trial->dead_stripe
+              || departure < trial->dead_at))
         schedule (
             trial,
             departure + trial->delay
@@ -225,27 +239,34 @@ take_arrival (Trial *trial, const Arrival *arrival)
                      arrival->bytes, arrival->via);
 }
 
+/* Until the next arrival or deadline; false: there is none. */
+static bool
+play_one (Trial *trial)
+{
+  SsTime deadline = ss_reorder_deadline (trial->reorder);
+  GSequenceIter *iter = g_sequence_get_begin_iter (trial->arrivals);
+  const Arrival *next =
+      g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
+  if (next == NULL && deadline == SS_NEVER)
+    return false;
+  if (next != NULL && next->at <= deadline) {
+    trial->now = MAX (trial->now, next->at);
+    take_arrival (trial, next);
+    g_sequence_remove (iter);
+  } else {
+    g_assert_cmpint (deadline, >, trial->now);
+    trial->now = deadline;
+  }
+  ss_reorder_run (trial->reorder, trial->now);
+  return true;
+}
+
 static void
 play (Trial *trial)
 {
   ss_reorder_run (trial->reorder, trial->now);
-  for (;;) {
-    SsTime deadline = ss_reorder_deadline (trial->reorder);
-    GSequenceIter *iter = g_sequence_get_begin_iter (trial->arrivals);
-    const Arrival *next =
-        g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
-    if (next == NULL && deadline == SS_NEVER)
-      return;
-    if (next != NULL && next->at <= deadline) {
-      trial->now = MAX (trial->now, next->at);
-      take_arrival (trial, next);
-      g_sequence_remove (iter);
-    } else {
-      g_assert_cmpint (deadline, >, trial->now);
-      trial->now = deadline;
-    }
-    ss_reorder_run (trial->reorder, trial->now);
-  }
+  while (play_one (trial))
+    ;
 }
 
 static void
@@ -271,6 +292,7 @@ begin (Trial *trial, uint64_t seed)
   trial->repair_loss = (double) ss_rng_below (rng, 3) * 0.5;
   for (unsigned i = 0; i <= N_FRAMES; i++)
     trial->out[i] = trial->available[i] = -1;
+  trial->dead_at = SS_NEVER;
   trial->arrivals = g_sequence_new (free_arrival);
   trial->packets =
       g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_bytes_unref);
@@ -330,14 +352,53 @@ test_trials (void)
     n_wants += trial->n_wants;
     n_rebuilt += ss_reorder_stats (trial->reorder)->packets_rebuilt;
     n_lost += ss_reorder_stats (trial->reorder)->packets_lost;
-    if (trial->loss == 0 && trial->jitter < 20 * SS_MSEC)
+    if (trial->loss == 0 && trial->jitter < 20 * SS_MSEC) {
       g_assert_cmpuint (trial->n_wants, ==, 0);
+      for (unsigned i = 0; i < SS_STRIPES; i++)
+        g_assert_cmpuint (trial->n_told[i], ==, 0);
+    }
     finish (trial);
   }
   /* The trials did try these. */
   g_assert_cmpuint (n_wants, >, 1000);
   g_assert_cmpuint (n_rebuilt, >, 1000);
   g_assert_cmpuint (n_lost, >, 10);
+  g_free (trial);
+}
+
+/* A stripe that brings nothing any more is told of once the first packet is
+ * overdue, be that needed or not: rows are whole without the parity stripes,
+ * and with them what is missing of others is rebuilt and never wanted. */
+static void
+test_dead_stripe (void)
+{
+  Trial *trial = g_new (Trial, 1);
+  for (uint64_t seed = 1; seed <= 5; seed++)
+    for (unsigned stripe = 0; stripe < SS_STRIPES; stripe++) {
+      begin (trial, seed);
+      trial->loss = 0;
+      trial->jitter = MIN (trial->jitter, 10 * SS_MSEC);
+      trial->dead_stripe = stripe;
+      trial->dead_at = (8000 + (SsTime) (seed * 170)) * SS_MSEC;
+      make_stream (trial, 400);
+      while (trial->n_told[stripe] == 0 && play_one (trial))
+        ;
+      /* Each stripe has its turn in a row. */
+      SsTime row = trial->latency * 3 / 5 + trial->latency / 6;
+      g_assert_cmpuint (trial->n_told[stripe], ==, 1);
+      g_assert_cmpint (trial->told_at, >=, trial->dead_at);
+      g_assert_cmpint (trial->told_at, <,
+                       trial->dead_at + row + trial->latency / 3
+                           + 150 * SS_MSEC);
+      play (trial);
+      for (unsigned i = 0; i < SS_STRIPES; i++)
+        if (i != stripe)
+          g_assert_cmpuint (trial->n_told[i], ==, 0);
+      /* A parity stripe is told of once, a data stripe for each packet. */
+      if (stripe >= trial->n_columns)
+        g_assert_cmpuint (trial->n_told[stripe], ==, 1);
+      finish (trial);
+    }
   g_free (trial);
 }
 
@@ -507,8 +568,8 @@ static void
 test_crowded (void)
 {
   enum { PACKETS = 300 };
-  const SsReorderCalls count = { on_want, on_unwant, on_verify, on_clock_rate,
-                                 count_frame };
+  const SsReorderCalls count = { on_want,       on_unwant,   on_verify,
+                                 on_clock_rate, count_frame, on_overdue };
   SsMediaClock clock;
   unsigned n_out = 0;
   ss_media_clock_init (&clock, SS_LATENCY_DEFAULT);
@@ -575,6 +636,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/reorder/trials", test_trials);
+  g_test_add_func ("/splitstream/reorder/dead-stripe", test_dead_stripe);
   g_test_add_func ("/splitstream/reorder/refused", test_refused);
   g_test_add_func ("/splitstream/reorder/parity-alone", test_parity_alone);
   g_test_add_func ("/splitstream/reorder/stall", test_stall);

@@ -1,0 +1,37 @@
+/* Is each row's parity on its way? Nobody misses a parity packet while no data
+ * is missing, so that a parent that has died in a parity stripe would go
+ * unnoticed. A packet of a later row says that a row is over; its parity left
+ * at most SS_PARITY_WAIT_DIVISOR of the latency after that (rows.h), and is
+ * overdue when the next packets' allowance has passed, too. Each silence is
+ * told once, until the stripe brings something again. Pure. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "splitstream/mediaclock.h"
+#include "splitstream/packet.h"
+
+/* Part of the latency that the publisher may hold a row's parity back. */
+#define SS_PARITY_WAIT_DIVISOR 6
+
+typedef struct {
+  bool has_seen, is_silent;
+  uint32_t seen; /* row of the latest parity packet */
+  SsTime due;    /* of a row after that one; SS_NEVER: none is awaited */
+} SsParityStripe;
+
+typedef struct {
+  unsigned n_parity;
+  SsParityStripe stripes[SS_PARITY_MAX];
+} SsParityWatch;
+
+void ss_parity_watch_init (SsParityWatch *watch, unsigned n_parity);
+/* A data packet of this row, which left at `departure`. */
+void ss_parity_watch_data (SsParityWatch *watch, const SsMediaClock *clock,
+                           uint32_t row, SsTime departure);
+void ss_parity_watch_parity (SsParityWatch *watch, unsigned index,
+                             uint32_t row);
+SsTime ss_parity_watch_deadline (const SsParityWatch *watch);
+/* The index of a parity stripe that is overdue from now on; n_parity: none, or
+ * no more. */
+unsigned ss_parity_watch_overdue (SsParityWatch *watch, SsTime now);
