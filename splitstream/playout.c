@@ -4,10 +4,11 @@
 /* A first frame may be this late. */
 #define START_LATE (30 * SS_MSEC)
 #define SLACK_MAX  (400 * SS_MSEC)
-/* A packet's frames that fall due within this part of the latency after one
- * that is due go with it: waking up for each would cost more than all else
- * that is done for it. */
-#define TOGETHER_DIVISOR 25
+/* Frames that fall due within this part of the latency after one that is due
+ * go with it, up to so long, as they came: waking up for each would cost more
+ * than all else that is done for it. */
+#define TOGETHER_DIVISOR 12
+#define TOGETHER_MAX     (125 * SS_MSEC)
 
 /* The oldest packet from which on everything is here, or has time enough left
  * to be fetched, and whose frames are not past. The end if none. What is past
@@ -212,14 +213,15 @@ play_packet (SsReorder *reorder, SsTime now)
     return true;
   }
   uint32_t rate = reorder->calls.clock_rate (reorder->user, slot->version);
-  SsTime together = 0;
   while (reorder->part < reorder->current.n_frames) {
     SsTime due = reorder->part_time + reorder->clock->base + reorder->latency;
-    if (due > now && due - now >= together) {
+    if (due > now && due >= reorder->together_until) {
       ss_reorder_at (reorder, due);
       return false;
     }
-    together = reorder->latency / TOGETHER_DIVISOR;
+    if (due <= now)
+      reorder->together_until =
+          now + MIN (reorder->latency / TOGETHER_DIVISOR, TOGETHER_MAX);
     if (rate == 0) {
       if (now < due + SS_REORDER_HEADERS_WAIT) {
         ss_reorder_at (reorder, due + SS_REORDER_HEADERS_WAIT);

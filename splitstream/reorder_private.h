@@ -62,8 +62,9 @@ struct SsReorder {
   uint64_t end_number; /* of the first end mark */
   /* playing */
   bool is_started, has_frame;
-  uint64_t last_frame; /* number of the last frame out or known lost */
-  SsTime given_at;     /* the last part; n_given of them then */
+  uint64_t last_frame;   /* number of the last frame out or known lost */
+  SsTime given_at;       /* the last part; n_given of them then */
+  SsTime together_until; /* what falls due before may go */
   unsigned n_given;
   bool is_parsed;
   SsPacket current; /* the packet `next`, parsed */

@@ -148,9 +148,9 @@ check_frames (const Show *show, const StationNode *node, SsTime buffer,
     SsTime due = show->started + frame->timestamp + show->params.latency
                  + buffer + show->world->options.delay;
     /* A fast clock is noticed when the window has passed. */
-    /* A packet's frames come together. */
-    g_assert_cmpint (frame->at, >,
-                     due - show->params.latency / 25 - 5 * SS_MSEC);
+    /* Those of a twelfth of the latency come together. */
+    SsTime together = MIN ((show->params.latency + buffer) / 12, 125 * SS_MSEC);
+    g_assert_cmpint (frame->at, >, due - together - 5 * SS_MSEC);
     g_assert_cmpint (frame->at, <, due + slack);
   }
   return first;
