@@ -32,27 +32,31 @@ class Air:
         self.timeline = Timeline(read_packets(stage, source), rate)
         self.wall_offset = time.time() - time.monotonic()
         self.node = self.broadcaster = None
-        self.listeners = []
+        self.nodes, self.listeners = [], []
         self.silenced = set()
 
-    def start_node(self, *args):
-        self.node = self.stage.start("node", *self.where, *args, name="node")
+    def start(self, program, *args, **options):
+        """Any program, where this station's programs run."""
+        return self.stage.start(program, *self.where, *args, **options)
+
+    def start_node(self, *args, name="node", **options):
+        self.node = self.start("node", *args, name=name, **options)
+        self.nodes.append(self.node)
         self.node.wait_state("joined", "alone", seconds=ON_AIR_SECONDS)
         return self.node
 
-    def start_broadcaster(self, *args):
-        self.broadcaster = self.stage.start(
+    def start_broadcaster(self, *args, **options):
+        self.broadcaster = self.start(
             "broadcast", "--group", STATION, "--latency", self.latency_ms,
-            "--parity", self.parity, *self.where, *args, self.source,
-            name="broadcaster")
+            "--parity", self.parity, *args, self.source, name="broadcaster",
+            **options)
         self.broadcaster.wait_error("on the air", ON_AIR_SECONDS)
         return self.broadcaster
 
-    def start_listener(self, *args, output=None, name=None):
+    def start_listener(self, *args, output=None, name=None, **options):
         number = len(self.listeners) + 1
-        listener = self.stage.start("listen", *self.where, *args, STATION,
-                                    output=output,
-                                    name=name or f"listener-{number}")
+        listener = self.start("listen", *args, STATION, output=output,
+                              name=name or f"listener-{number}", **options)
         listener.output_path = output
         self.listeners.append(listener)
         return listener
@@ -76,12 +80,22 @@ class Air:
         elif kind == "sigstop":
             program.send(signal.SIGSTOP)
         elif kind == "drop":
-            expect(self.namespace is not None, "drop needs a namespace")
-            expect(program.port, f"no port known: {program.describe()}")
-            self.namespace.silence(program.port)
+            self.silence(program)
         else:
             raise Failure(f"unknown kind of death: {kind}")
         self.silenced.add(program)
+
+    def silence(self, program):
+        """Nothing goes to it or comes from it any more."""
+        expect(self.namespace is not None, "drop needs a namespace")
+        expect(program.port, f"no port known: {program.describe()}")
+        self.namespace.silence(program.port)
+
+    def bury(self, program):
+        """What was only silent ends."""
+        program.send(signal.SIGKILL)
+        program.send(signal.SIGCONT)
+        program.wait(5)
 
     def is_alive(self, program):
         return program not in self.silenced and program.is_running
@@ -102,12 +116,11 @@ class Air:
                             "the end of the listeners")
         for listener in self.survivors():
             expect(listener.returncode == 0, listener.describe())
-        if self.node is not None and self.is_alive(self.node):
-            expect(self.node.stop() == 0, self.node.describe())
+        for node in self.nodes:
+            if self.is_alive(node):
+                expect(node.stop() == 0, node.describe())
         for program in self.silenced:
-            program.send(signal.SIGKILL)
-            program.send(signal.SIGCONT)
-            program.wait(5)
+            self.bury(program)
 
     # What was received.
 
@@ -130,6 +143,15 @@ class Air:
             listener.comparison = Comparison(self.timeline.packets,
                                              read_packets(self.stage, path))
         return listener.comparison
+
+    def losses(self, listener):
+        """When (time.monotonic) the packets that it lacks were due: those
+        between its first and its last."""
+        found, origin = self.compare(listener), self.origin()
+        if found.foreign or found.shifts:
+            raise Failure(f"{listener.name}: {found.problems()}")
+        return [origin + self.timeline.time(position)
+                + self.latency_ms / 1000 for position in found.lost]
 
     # Times.
 

@@ -1,9 +1,10 @@
 """Hosts far from one another: each a namespace of its own behind an access
 link that ss-impair plays, in user space, with the simulator's link model."""
 
+import contextlib
 import subprocess
 
-from lib import DIE_WITH_TEST, expect
+from lib import DIE_WITH_TEST, Failure, expect
 from namespaces import Namespace, command
 
 GATEWAY = "10.79.255.254"
@@ -50,12 +51,17 @@ class Internet:
         return line
 
     def _end(self):
-        self.impair.stdin.close()
+        # With its input it ends, if it has not yet.
+        with contextlib.suppress(BrokenPipeError):
+            self.impair.stdin.close()
         self.impair.wait()
         self.impair.stdout.close()
 
     def _command(self, *words):
-        print(*words, file=self.impair.stdin)
+        try:
+            print(*words, file=self.impair.stdin)
+        except BrokenPipeError as error:
+            raise Failure("ss-impair has ended") from error
         return self._wait_ok(" ".join(words))
 
     def host(self, **link):

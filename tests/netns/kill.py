@@ -6,7 +6,6 @@ anybody lost anything."""
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 
@@ -52,13 +51,11 @@ class Deaths:
                             "interior": victim.children(), "lost": {}})
         air.kill(victim, self.kind)
         air.stage.pause(QUIET_SECONDS)
-        victim.send(signal.SIGKILL)
-        victim.send(signal.SIGCONT)
-        victim.wait(5)
+        air.bury(victim)
         if air.namespace is not None:
             air.namespace.restore()
         if victim is air.node:
-            air.node = air.stage.start("node", *air.where, name="node-again")
+            air.start_node(name="node-again")
         else:
             air.start_listener()
         air.stage.pause(self.options.step - (time.monotonic() - start))
@@ -84,16 +81,10 @@ class Deaths:
     def attribute(self):
         """Blames each lost packet on the last death before its time was
         up. The dead count until their own."""
-        air, origin = self.air, self.air.origin()
-        for listener in air.listeners:
-            found = air.compare(listener)
-            if found.foreign or found.shifts:
-                raise Failure(f"{listener.name}: {found.problems()}")
+        for listener in self.air.listeners:
             ended = [death["at"] for death in self.deaths
                      if death["victim"] == listener.name]
-            for position in found.lost:
-                due = (origin + air.timeline.time(position)
-                       + air.latency_ms / 1000)
+            for due in self.air.losses(listener):
                 before = [death for death in self.deaths if death["at"] < due]
                 if ended and due >= ended[0]:
                     continue

@@ -381,6 +381,16 @@ class Stage:
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def apart(self, name):
+        """The environment of a program that shares no directory with the
+        others, as if it were on a machine of its own."""
+        env = {}
+        for variable in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME",
+                         "XDG_DATA_HOME"):
+            env[variable] = self.path(f"{variable}-{name}")
+            os.makedirs(env[variable], mode=0o700, exist_ok=True)
+        return env
+
     def program(self, name):
         for folder in ("apps", "tests/tools"):
             path = os.path.join(self.build, folder, name)

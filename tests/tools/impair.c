@@ -307,7 +307,7 @@ run (Impair *impair)
 
   while (is_running) {
     SsTime next = ss_queue_next (&impair->queue);
-    SsTime wait = next != SS_NEVER ? MAX (next - read_clock (), 0) : 0;
+    SsTime now = read_clock (), wait = MAX (next, now) - now;
     const struct timespec timeout = { wait / SS_SEC, wait % SS_SEC };
 
     if (ppoll (fds, G_N_ELEMENTS (fds), next != SS_NEVER ? &timeout : NULL,
