@@ -34,6 +34,7 @@ class Air:
         self.node = self.broadcaster = None
         self.nodes, self.listeners = [], []
         self.silenced = set()
+        self.stopped = math.inf  # time.time()
 
     def start(self, program, *args, **options):
         """Any program, where this station's programs run."""
@@ -77,6 +78,7 @@ class Air:
         drop: there is nothing but silence."""
         if kind == "sigkill":
             program.send(signal.SIGKILL)
+            program.wait(5)  # so that no pause ends with it
         elif kind == "sigstop":
             program.send(signal.SIGSTOP)
         elif kind == "drop":
@@ -104,6 +106,12 @@ class Air:
         return [p for p in self.listeners if p not in self.silenced]
 
     # The orderly end.
+
+    def stop(self):
+        """Ends the broadcast before its source does."""
+        self.stopped = time.time()
+        self.broadcaster.stop()
+        self.wait_end(0)
 
     def wait_end(self, seconds):
         """Waits for the broadcast's end and the surviving listeners'; all
@@ -166,7 +174,8 @@ class Air:
             taken = self.timeline.position_of_bytes(
                 station.get("payload_bytes", 0))
             # Before the start and after the end it says nothing.
-            if not 0 < taken < len(self.timeline.packets):
+            if (not 0 < taken < len(self.timeline.packets)
+                    or line["time"] >= self.stopped):
                 continue
             now = line["time"] - self.wall_offset
             latest = max(latest, now - self.timeline.time(taken))

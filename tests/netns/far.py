@@ -1,21 +1,59 @@
 """A station whose programs are far from one another: each on a host of its
-own, behind its own access link."""
+own, behind its own access link. And what scripts that show one share."""
+
+import argparse
+import os
 
 from air import Air
+from internet import Internet
+from packets import make_source
 
 CONTACTS = 2  # ways in that each program is told
+START_SECONDS = 0.25  # between two listeners
+SETTLE_SECONDS = 3  # after the last tune-in
+
+
+def parse_arguments(argv, description, more=(), **defaults):
+    """What the command line asks for; `more` are pairs of a name and what
+    argparse is to know of it, `defaults` replace those below."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("build", metavar="BUILD", help="build directory")
+    parser.add_argument("--relays", type=int, default=1)
+    parser.add_argument("--listeners", type=int, default=10)
+    parser.add_argument("--latency", type=int, default=1500, metavar="MS")
+    parser.add_argument("--parity", type=int, default=1, metavar="M")
+    parser.add_argument("--delay", type=float, default=20, metavar="MS",
+                        help="one way between any two hosts")
+    parser.add_argument("--jitter", type=float, default=0, metavar="MS")
+    parser.add_argument("--loss", type=float, default=0, metavar="PERCENT",
+                        help="between any two hosts")
+    parser.add_argument("--seed", type=int, default=1,
+                        help="of what is lost, and of what is chosen")
+    for name, known in more:
+        parser.add_argument(name, **known)
+    parser.set_defaults(**defaults)
+    options = parser.parse_args(argv)
+    options.build = os.path.abspath(options.build)  # others run elsewhere
+    return options
 
 
 class FarAir(Air):
     """Programs find each other through the relays started first, which have
-    to be there before anything else. `link` of each start is for its host."""
+    to be there before anything else. The source lasts for so many seconds
+    after the last tune-in, and some more."""
 
-    def __init__(self, stage, source, internet, **options):
-        super().__init__(stage, source, **options)
-        self.internet = internet
+    def __init__(self, stage, options, seconds):
+        length = int(options.listeners * (START_SECONDS + 0.1)
+                     + SETTLE_SECONDS + seconds + 5)
+        super().__init__(stage, make_source(options.build, "opus", length),
+                         latency_ms=options.latency, parity=options.parity)
+        self.internet = Internet(stage, options.seed, delay=options.delay / 2,
+                                 jitter=options.jitter, loss_up=options.loss)
+        self.options = options
         self.where = []
 
     def start(self, program, *args, link=None, **options):
+        """`link`: of the host that this one gets."""
         namespace, address = self.internet.host(**(link or {}))
         self.stage.prefix = namespace.prefix
         contacts = [word for node in self.nodes[:CONTACTS]
@@ -25,9 +63,29 @@ class FarAir(Air):
         started.host = address
         return started
 
-    def start_relays(self, n):
-        for number in range(n):
+    def start_all(self):
+        """Relays, broadcaster and listeners, all of which have media then."""
+        for number in range(self.options.relays):
             self.start_node(name=f"relay-{number + 1}")
+        self.start_broadcaster()
+        for _ in range(self.options.listeners):
+            self.start_listener()
+            self.stage.pause(START_SECONDS)
+        self.wait_tuned(self.listeners)
+        self.stage.pause(SETTLE_SECONDS)
 
     def silence(self, program):
         self.internet.set_link(program.host, cut=1)
+
+    def restore(self, program):
+        self.internet.set_link(program.host, cut=0)
+
+    def all_losses(self):
+        """Of each survivor, when (time.monotonic) the packets that it lacks
+        were due: from its first to the last that any of them has."""
+        lost = {p: self.losses(p) for p in self.survivors()}
+        last = {p: p.comparison.positions[-1] for p in lost}
+        due = self.origin() + self.latency_ms / 1000
+        return {p: dues + [due + self.timeline.time(position) for position
+                           in range(last[p] + 1, max(last.values()) + 1)]
+                for p, dues in lost.items()}

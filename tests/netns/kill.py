@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from air import TUNE_IN_SECONDS, Air
+from air import Air
 from lib import Failure, Skip, Stage, handle_signals
 from namespaces import Namespace
 from packets import make_source
@@ -73,9 +73,7 @@ class Deaths:
             self.die(victim)
         air.wait_tuned([p for p in air.listeners if air.is_alive(p)])
         air.stage.pause(2)
-        air.broadcaster.stop()
-        air.stage.wait_all(air.survivors(), lambda p: not p.is_running,
-                           TUNE_IN_SECONDS, "the end of the listeners")
+        air.stop()
         self.attribute()
 
     def attribute(self):

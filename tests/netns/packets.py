@@ -15,6 +15,9 @@ Packet = namedtuple("Packet", "link start duration length digest")
 
 OPUS_RATE = 48000
 FILLER_LENGTH_MAX = 1  # bytes
+# Samples, at any rate used here: a longer hole in a file is an edit to
+# ss-oggpackets, behind which time goes on as if there were none.
+HOLE_MAX = 10 * 44100
 
 
 def read_packets(stage, *paths):
@@ -160,16 +163,19 @@ class Comparison:
         return found[0] if found else None
 
     def _check_starts(self, source):
-        """Distances hold within a link of both."""
+        """Distances hold within a link of both, from hole to long hole."""
         size = len(source)
         link = offset = None
+        end = 0
         for position, packet in zip(self.positions, self.matched):
             original = source[position % size]
             links = (packet.link, original.link, position // size)
-            if links == link and packet.start - original.start != offset:
+            if (links == link and packet.start - original.start != offset
+                    and original.start - end <= HOLE_MAX):
                 self.shifts.append((position,
                                     packet.start - original.start - offset))
             link, offset = links, packet.start - original.start
+            end = original.start + original.duration
 
     def problems(self):
         """In words; "" when there are none."""
