@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "media/burst.h"
 #include "media/source.h"
 #include "net/signals.h"
 #include "net/stations.h"
@@ -23,11 +24,6 @@
 /* One that was there, while this process had no turn, is made up for out of
  * the receivers' buffers: up to this part of the latency. */
 #define STALL_DIVISOR 2
-
-/* What the source has already is sent this part of the latency at a time:
- * a few bursts a second are forwarded and checked at less cost than a packet
- * every 60 ms, and to be early costs nothing. */
-#define BURST_DIVISOR 12
 
 /* After a signal: what remains for the leave when the end takes long. */
 #define END_TIME_ON_SIGNAL (700 * SS_MSEC)
@@ -54,8 +50,8 @@ typedef struct {
   SsTime live_at; /* when the session's time began */
   SsTime origin;  /* when the sources' time 0 is or was, by the clock */
   bool has_origin;
-  SsTime empty_at;    /* when the source had nothing last */
-  SsTime burst_until; /* by the clock: what is due before may go */
+  SsTime empty_at; /* when the source had nothing last */
+  SsBurstOut burst;
 } Broadcast;
 
 static void pump (Broadcast *air);
@@ -240,9 +236,8 @@ push_frame (Broadcast *air)
   }
   SsTime due = air->origin + frame.timestamp;
 
-  if (due <= now) {
-    air->burst_until = now + air->options->latency / BURST_DIVISOR;
-  } else if (due >= air->burst_until) {
+  if (!ss_burst_out_take (&air->burst, now, due, g_bytes_get_size (frame.data),
+                          air->options->latency)) {
     ss_alarm_set (air->pace, due);
     return false;
   }
