@@ -17,7 +17,7 @@
  * and redirects of one search, and searches that a parent has ended. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/parent.h"
 
 static void send_join (SsGroup *group);
 
@@ -231,6 +231,33 @@ find_candidate (const SsGroup *group)
   return false;
 }
 
+/* An orphan has no time to find out who of the overlay's next hops is dead,
+ * too: the first hop is the tree neighbour nearest to the root that spoke
+ * lately. The second try goes the overlay's way. */
+static bool
+find_first_hop (const SsGroup *group, SsContact *ret_hop)
+{
+  SsScribe *scribe = group->scribe;
+  const SsId *nearest = ss_scribe_self (scribe);
+  SsContact list[SS_FAMILY_ASK_MAX];
+  bool is_found = false;
+  if (!group->join->lost || group->join->tries > 0)
+    return false;
+  unsigned n = ss_family_neighbours (group->family, list, SS_FAMILY_ASK_MAX);
+  for (unsigned i = 0; i < n; i++) {
+    SsTime heard = ss_kbr_last_heard (scribe->kbr, &list[i].id);
+    if (heard < 0 || scribe->env->now - heard > SS_JOIN_HEARD
+        || ss_place_is_leaf (&list[i])
+        || ss_prefix_of (&list[i].id) == group->join->lost
+        || !ss_id_closer (&group->id, &list[i].id, nearest))
+      continue;
+    *ret_hop = list[i];
+    nearest = &ret_hop->id;
+    is_found = true;
+  }
+  return is_found;
+}
+
 /* To the next candidate, or else towards the root. */
 static void
 send_join (SsGroup *group)
@@ -241,6 +268,8 @@ send_join (SsGroup *group)
   bool is_direct = find_candidate (group);
   if (is_direct)
     to = join->candidates[join->next_candidate++];
+  bool is_live = group->family->config.mode == SS_GROUP_LIVE;
+  bool has_hop = !is_direct && is_live && find_first_hop (group, &to);
   SsMsgScribeJoin message = { .nonce = 0 };
   fill_join (group, &message);
   uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
@@ -257,10 +286,9 @@ send_join (SsGroup *group)
   if (is_direct)
     ss_scribe_send (scribe, &to, data, len);
   else
-    ss_kbr_route (
-        scribe->kbr, scribe->protocol, &group->id, NULL,
-        group->family->config.mode == SS_GROUP_LIVE ? SS_ROUTE_PROVISIONAL : 0,
-        data, len);
+    ss_kbr_route (scribe->kbr, scribe->protocol, &group->id,
+                  has_hop ? &to : NULL, is_live ? SS_ROUTE_PROVISIONAL : 0,
+                  data, len);
 }
 
 static void
@@ -611,6 +639,10 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
   SsJoin *join = group->join;
   if (!join || join->nonce != message->nonce)
     return;
+  SsId none = { { 0 } };
+  if (!ss_id_equal (&join->asked, &none)
+      && !ss_id_equal (&join->asked, &from->id))
+    return; /* to an earlier try */
   if (join->redirects < UINT8_MAX)
     join->redirects++;
   if (ss_id_equal (&join->asked, &from->id)) {

@@ -249,6 +249,8 @@ ss_neighbour_judge (SsScribe *scribe, SsNeighbour *neighbour)
 {
   SsTime heard = ss_kbr_last_heard (scribe->kbr, &neighbour->contact.id);
   unsigned signs = 0;
+  if (ss_kbr_is_suspected (scribe->kbr, &neighbour->contact.id))
+    return;
   if (neighbour->probing && heard < neighbour->keepalive)
     signs += neighbour->late;
   if (heard < neighbour->unanswered)

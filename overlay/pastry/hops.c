@@ -79,6 +79,44 @@ ss_route_avoid (SsRoute *route, const SsId *id)
   header->avoid[header->n_avoid++] = (uint32_t) (ss_pastry_prefix (id) >> 32);
 }
 
+/* The nearest to the key are kept, for these are the most likely hops. */
+static void
+avoid_nearest (const SsPastry *pastry, SsRoute *route, const SsId *id,
+               SsId nearest[SS_PASTRY_AVOID_MAX], unsigned *n)
+{
+  const SsId *key = &route->header.key;
+  if (!ss_id_closer (key, id, &pastry->leafset.self))
+    return;
+  unsigned at = *n < SS_PASTRY_AVOID_MAX ? (*n)++ : SS_PASTRY_AVOID_MAX;
+  for (; at > 0 && ss_id_closer (key, id, &nearest[at - 1]); at--)
+    if (at < SS_PASTRY_AVOID_MAX)
+      nearest[at] = nearest[at - 1];
+  if (at < SS_PASTRY_AVOID_MAX)
+    nearest[at] = *id;
+}
+
+void
+ss_route_avoid_suspects (const SsPastry *pastry, SsRoute *route)
+{
+  SsId nearest[SS_PASTRY_AVOID_MAX];
+  unsigned n = 0;
+  for (unsigned i = 0; pastry->suspects && i < pastry->suspects->len; i++) {
+    const SsSuspect *suspect = &g_array_index (pastry->suspects, SsSuspect, i);
+    if (suspect->suspected)
+      avoid_nearest (pastry, route, &suspect->contact.id, nearest, &n);
+  }
+  SsTime now = ss_pastry_env (pastry)->now;
+  for (unsigned i = 0; pastry->tombstones && i < pastry->tombstones->len; i++) {
+    const SsTombstone *tombstone =
+        &g_array_index (pastry->tombstones, SsTombstone, i);
+    SsId id = ss_pastry_id_of_prefix (tombstone->prefix);
+    if (tombstone->until > now)
+      avoid_nearest (pastry, route, &id, nearest, &n);
+  }
+  while (n > 0)
+    ss_route_avoid (route, &nearest[--n]);
+}
+
 unsigned
 ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
                         SsContact *ret_contacts, unsigned max)

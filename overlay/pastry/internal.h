@@ -330,6 +330,7 @@ void ss_pastry_part (SsPastry *pastry, const SsId *peer);
 bool ss_pastry_may_be_let_go (const SsPastry *pastry);
 SsPeerRecord ss_pastry_record (const SsContact *contact);
 uint64_t ss_pastry_prefix (const SsId *id);
+SsId ss_pastry_id_of_prefix (uint64_t prefix); /* the rest of it is zero */
 /* The contact of a leaf or table entry, if it is one; ret may be NULL. */
 bool ss_pastry_find (const SsPastry *pastry, const SsId *id,
                      SsContact *ret_contact);
@@ -364,6 +365,9 @@ bool ss_route_may_use (const SsPastry *pastry, const SsRoute *route,
                        const SsContact *contact);
 /* Names a suspect, in the place of the oldest if there is no room. */
 void ss_route_avoid (SsRoute *route, const SsId *id);
+/* Those between this node and the key that it suspects or has buried: who has
+ * not noticed yet shall not send the message there. */
+void ss_route_avoid_suspects (const SsPastry *pastry, SsRoute *route);
 unsigned ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
                                  SsContact *ret_contacts, unsigned max);
 

@@ -371,6 +371,15 @@ ss_pastry_prefix (const SsId *id)
   return prefix;
 }
 
+SsId
+ss_pastry_id_of_prefix (uint64_t prefix)
+{
+  SsId id = { { 0 } };
+  for (unsigned i = 0; i < sizeof prefix; i++)
+    id.b[i] = (uint8_t) (prefix >> (8 * (sizeof prefix - 1 - i)));
+  return id;
+}
+
 bool
 ss_pastry_find (const SsPastry *pastry, const SsId *id, SsContact *ret_contact)
 {

@@ -43,8 +43,10 @@ ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
     return false;
   unsigned wire_flags =
       (flags & SS_ROUTE_PROVISIONAL) != 0 ? SS_ROUTED_PROVISIONAL : 0;
-  step (pastry, make_route (pastry, protocol, key, wire_flags, data, len),
-        hint);
+  SsRoute *route = make_route (pastry, protocol, key, wire_flags, data, len);
+  if (wire_flags != 0)
+    ss_route_avoid_suspects (pastry, route);
+  step (pastry, route, hint);
   return true;
 }
 
