@@ -358,10 +358,10 @@ ss_join_due (SsGroup *group)
 /* To who is thought dead only once: if it lives, it is told again when its next
  * packet comes. */
 void
-ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
-                        const uint8_t tag[SS_TAG_LEN])
+ss_join_send_leave (SsScribe *scribe, const SsContact *to,
+                    const uint8_t tag[SS_TAG_LEN], uint32_t nonce)
 {
-  SsMsgScribeLeave leave;
+  SsMsgScribeLeave leave = { .nonce = nonce };
   memcpy (leave.tag, tag, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
   size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
@@ -370,10 +370,12 @@ ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
   ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL);
 }
 
-void
-ss_join_send_leave (SsGroup *group, const SsContact *to)
+/* Not any JOIN: one to the same node may be on its way again. */
+static void
+send_leave_to_parent (SsGroup *group)
 {
-  ss_join_send_leave_tag (group->scribe, to, group->id.b);
+  ss_join_send_leave (group->scribe, &group->parent, group->id.b,
+                      group->parent_nonce);
 }
 
 void
@@ -383,7 +385,7 @@ ss_join_leave_parent (SsGroup *group)
   if (!group->has_parent)
     return;
   group->has_parent = false;
-  ss_join_send_leave (group, &group->parent);
+  send_leave_to_parent (group);
 }
 
 static void
@@ -550,7 +552,7 @@ set_parent (SsGroup *group, const SsContact *parent)
   bool is_new =
       !group->has_parent || !ss_contact_equal (&group->parent, parent);
   if (is_new && group->has_parent)
-    ss_join_send_leave (group, &group->parent);
+    send_leave_to_parent (group);
   if (is_new && group->n_path > 0) {
     group->n_reparented++;
     ss_count (scribe->env, SCRIBE_REPARENTED);
@@ -582,18 +584,16 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
   if (message->load_max > 0)
     ss_neighbour_load (scribe, from, message->load, message->load_max);
   if (!is_awaited && !is_parent) {
-    ss_join_send_leave (group, from);
+    ss_join_send_leave (scribe, from, message->tag, message->nonce);
     return;
   }
   if (!path_is_good (group, from, message->path, message->n_path)) {
     ss_count (scribe->env, SCRIBE_LOOPS);
-    if (is_parent) {
-      ss_join_send_leave (group, from);
+    ss_join_send_leave (scribe, from, message->tag, message->nonce);
+    if (is_parent)
       ss_join_lose_parent (group);
-    } else {
-      ss_join_send_leave (group, from);
+    else
       failed_once (group->join);
-    }
     return;
   }
   if (message->n_source > 0)
@@ -605,6 +605,7 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
               ss_prefix_of (&group->id), ss_prefix_of (&from->id),
               message->n_path);
   }
+  group->parent_nonce = message->nonce;
   know_root (group, from, message->root, message->n_root, message->n_path);
   ss_group_set_path (group, message->path, message->n_path);
   ss_parent_send_path (group);
@@ -683,7 +684,7 @@ ss_join_handle_path (SsScribe *scribe, const SsContact *from,
     return;
   if (!path_is_good (group, from, message->path, message->n_path)) {
     ss_count (scribe->env, SCRIBE_LOOPS);
-    ss_join_send_leave (group, from);
+    send_leave_to_parent (group);
     ss_join_lose_parent (group);
     return;
   }

@@ -77,6 +77,7 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
       && family->n_children >= family->config.children_max)
     ss_count (group->scribe->env, SCRIBE_OVER_BOUND);
   SsChild *child = ss_group_child_add (group, joiner);
+  child->nonce = join->nonce;
   ss_group_child_set_member (child, join->flags & SS_JOIN_MEMBER,
                              join->has_below ? &join->below : NULL);
   child->room = join->room;
@@ -292,8 +293,9 @@ ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
                         const SsMsgScribeLeave *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group)
-    return;
+  const SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
+  if (!child || (message->nonce != 0 && message->nonce != child->nonce))
+    return; /* it has joined again in the meantime */
   ss_group_child_remove (group, &from->id);
   ss_place_note_room (group);
   if (scribe->is_leaving && !group->is_root

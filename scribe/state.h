@@ -142,6 +142,7 @@ typedef struct {
   SsTime since, heard; /* JOIN; JOIN or KEEPALIVE */
   SsTime told;         /* ordered: how far the logs are */
   SsTime shed_until;   /* being handed on: served until then; 0: no */
+  uint32_t nonce;      /* of its last JOIN */
   bool is_member;      /* when it joined; else: */
   SsContact *below;    /* a member that was below it then; NULL: not known */
   uint16_t room;       /* at it and below it, as last told */
@@ -297,7 +298,8 @@ struct SsGroup {
   SsTime better_at;      /* then a parent whose own stripe it is, is sought */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
   uint32_t find_nonce;
-  uint8_t n_found; /* parents, since then */
+  uint32_t parent_nonce; /* of the JOIN that the parent has answered */
+  uint8_t n_found;       /* parents, since then */
   uint8_t find_tries;
   uint16_t room_told; /* to the parent */
   uint8_t n_better;   /* times that a better one was sought in vain */
@@ -457,10 +459,10 @@ void ss_join_due (SsGroup *group); /* answer_by has come */
 void ss_join_become_root (SsGroup *group);
 void ss_join_lose_parent (SsGroup *group);  /* dead or gone: join again */
 void ss_join_leave_parent (SsGroup *group); /* tells it */
-void ss_join_send_leave (SsGroup *group, const SsContact *to);
-/* Likewise for a group that may be unknown here. */
-void ss_join_send_leave_tag (SsScribe *scribe, const SsContact *to,
-                             const uint8_t tag[SS_TAG_LEN]);
+/* Takes the JOIN of that number back, as far as `to` is concerned, or any if
+ * it is 0; for a group that may be unknown here. */
+void ss_join_send_leave (SsScribe *scribe, const SsContact *to,
+                         const uint8_t tag[SS_TAG_LEN], uint32_t nonce);
 void ss_join_check_root (SsGroup *group);
 void ss_join_suspected (SsScribe *scribe, const SsContact *peer);
 void ss_join_recovered (SsScribe *scribe, const SsContact *peer);

@@ -220,6 +220,14 @@ put_off_try (SsLinkHandshake *handshake)
   handshake->sealer = NULL;
 }
 
+/* Neither a session nor one that the peer has made and may go on with. */
+static bool
+is_alone (const SsLinkPeer *peer)
+{
+  return !ss_seal_is_set (&peer->session.seal)
+         && !ss_seal_is_set (&peer->work->next.seal);
+}
+
 static bool
 post_initiation (SsLink *link, SsLinkPeer *peer)
 {
@@ -228,6 +236,7 @@ post_initiation (SsLink *link, SsLinkPeer *peer)
     .timestamp = next_timestamp (link),
     .key = link->self.key,
     .flags = link->self.flags,
+    .state = is_alone (peer) ? HELLO_ALONE : 0,
   };
   uint8_t frames[EARLY_MAX];
   hello.n_addrs = ss_link_own_addrs (link, hello.addrs);
@@ -423,6 +432,16 @@ keep_as_previous (SsLink *link, SsPeerWork *work, const SsLinkSession *old)
   work->previous_until = link->env->now + PREVIOUS_LIFETIME;
   ss_timers_arm_earliest (&link->env->timers, &work->timer,
                           work->previous_until);
+}
+
+void
+ss_link_put_aside (SsLink *link, SsLinkPeer *peer)
+{
+  if (!ss_seal_is_set (&peer->session.seal))
+    return;
+  keep_as_previous (link, ss_link_work (link, peer), &peer->session);
+  peer->session.seal = (SsSeal){ 0 };
+  peer->session.local_index = ss_link_new_index (peer);
 }
 
 /* Is the session in use to be kept, not the new one? Both ends ask: of two

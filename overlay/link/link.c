@@ -175,8 +175,12 @@ static void
 make_lasting (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how)
 {
   peer->is_lasting = true;
-  if (how->is_doubtful && link->env->now - peer->last_heard > RELEASED_PATIENCE)
-    ss_seal_clear (&peer->session.seal);
+  if (!how->is_doubtful || !ss_seal_is_set (&peer->session.seal))
+    return;
+  /* Who has just made the session has it, even if nothing has come in it. */
+  SsTime surely = MAX (peer->last_heard, ss_seal_born (&peer->session.seal));
+  if (link->env->now - surely > RELEASED_PATIENCE)
+    ss_link_put_aside (link, peer);
 }
 
 bool

@@ -452,7 +452,7 @@ ss_link_reclaim (SsLink *link, SsLinkPeer *peer)
     return;
   peer->is_released = false;
   if (link->env->now - last_used (peer) > RELEASED_PATIENCE)
-    ss_seal_clear (&peer->session.seal);
+    ss_link_put_aside (link, peer);
 }
 
 void

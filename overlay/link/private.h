@@ -37,7 +37,7 @@ typedef enum {
 #define CALLS_PER_SECOND   256 /* passed on, all told */
 #define ASKED_MAX          32  /* addresses sent to, of no peer now */
 #define RELAYS_MAX         32  /* whose calls were answered */
-#define EARLY_MAX          997 /* bytes of frames in an initiation; */
+#define EARLY_MAX          996 /* bytes of frames in an initiation; */
 #define EARLY_HEARSAY_MAX  448 /* to an address that nobody confirmed */
 #define EARLY_SEEN_MAX     1024
 /* An initiation without what Noise writes. */
@@ -78,7 +78,8 @@ _Static_assert(RELEASED_LIFETIME - RELEASED_PATIENCE >= HANDSHAKE_WAIT_MAX,
 /* In a peer's flags, here only: its address is not its own, but a relay's. */
 #define PEER_VIA 0x80
 
-/* In a welcome's state. */
+/* In a hello's and a welcome's state. */
+#define HELLO_ALONE    1
 #define WELCOME_IN_USE 1
 
 /* Wire. */
@@ -329,6 +330,8 @@ void ss_link_heard (SsLink *link, SsLinkPeer *peer, const SsAddr *from);
 /* There is something to be said to it: if it was released, and may have been
  * forgotten at its end, not in that session. */
 void ss_link_reclaim (SsLink *link, SsLinkPeer *peer);
+/* The session is not sent in any more; what is on its way is still heard. */
+void ss_link_put_aside (SsLink *link, SsLinkPeer *peer);
 void ss_link_sweep (SsLink *link);
 void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
 /* Of what was sent more than once: since the first and the last time. */

@@ -270,14 +270,33 @@ make_room (SsLink *link)
   return true;
 }
 
-/* What came with an initiation; false: nothing, or nothing that is certain to
- * be fresh. Answers wait for the response, or for the session. */
+/* Is there a session that this node has made, and not just now? The newest of
+ * the peer's own counts in any case. */
 static bool
-take_frames (SsLink *link, SsLinkPeer *peer,
-             const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello)
+has_own (const SsLink *link, const SsLinkPeer *peer)
 {
-  if (hello->frames.len == 0
+  const SsSeal *seal = &peer->session.seal;
+  return ss_seal_is_set (seal) && ss_seal_is_initiator (seal)
+         && link->env->now - ss_seal_born (seal) > RELEASED_PATIENCE;
+}
+
+/* What an initiation says and what came with it; false: nothing, or nothing
+ * that is certain to be fresh. Answers wait for the response, or for the
+ * session. */
+static bool
+take_hello (SsLink *link, SsLinkPeer *peer,
+            const SsMsgLinkInitiation *initiation, const SsMsgLinkHello *hello,
+            bool is_ours)
+{
+  bool has_lost =
+      (hello->state & HELLO_ALONE) && !is_ours && has_own (link, peer);
+  if ((hello->frames.len == 0 && !has_lost)
       || !ss_link_take_early (link, &peer->contact.id, hello->timestamp))
+    return false;
+  /* What is sent in a session that it does not have is lost. */
+  if (has_lost)
+    ss_link_put_aside (link, peer);
+  if (hello->frames.len == 0)
     return false;
   if (!ss_link_is_half_open (peer))
     peer->last_heard = link->env->now;
@@ -346,7 +365,8 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
       peer->contact.flags = contact.flags; /* the address is its own */
     }
     bool is_ours = is_crossing (link, peer);
-    bool is_fresh = take_frames (link, peer, &message, &hello) && !is_called;
+    bool is_fresh =
+        take_hello (link, peer, &message, &hello, is_ours) && !is_called;
     if (!ss_link_is_dead (peer) && is_ours)
       ss_count (link->env, LINK_HANDSHAKES_CROSSED);
     else if (!ss_link_is_dead (peer))

@@ -25,7 +25,7 @@ enum {
 #define STEP_HEADER 3
 #define HEADER_LEN  13
 #define TAG_LEN     16
-#define FRAMES_MAX  997 /* in an initiation */
+#define FRAMES_MAX  996 /* in an initiation */
 #define QUIET       (20 * 60 * SS_SEC)
 
 /* The header of an authentic datagram of endpoint 1 to endpoint 0. */

@@ -155,6 +155,47 @@ test_applications (void)
   }
 }
 
+/* Nor is the answer, whoever has the smaller id, and however young a session
+ * is that the one end took for doubtful. */
+static void
+test_answers (void)
+{
+  for (unsigned i = 0; i < 80; i++) {
+    LinkNet *net = connected (300 + i);
+    SsLinkSend how = { .protocol = 3, .is_doubtful = true };
+    unsigned from = i % 2, to = 1 - from;
+    net_run (net, net->now + i * 100 * SS_MSEC);
+    net_send (net, from, to, &how, "first");
+    net_run (net, net->now + 5 * net->delay);
+    guint n = net->endpoints[from].messages->len;
+    net_send (net, to, from, &how, "answer");
+    net_run (net, net->now + QUIET);
+    g_assert_cmpuint (net->endpoints[from].messages->len, ==, n + 1);
+    net_free (net);
+  }
+}
+
+/* The first to speak in a session is he for whom it was made, and he who has
+ * made it holds on to it. */
+static void
+test_answer_at_once (void)
+{
+  for (unsigned seed = 400; seed < 408; seed++) {
+    LinkNet *net = net_new (seed, 2);
+    SsLinkSend upkeep = net_reliable (UPKEEP, 7);
+    SsLinkSend how = { .protocol = 3, .is_doubtful = true };
+    net_run (net, 2 * SS_SEC);
+    net_send (net, 0, 1, &upkeep, "who initiates");
+    net_run (net, net->now + 2 * net->delay + NET_EPSILON);
+    unsigned n_before = n_initiations (net);
+    net_send (net, 1, 0, &how, "answer");
+    net_run (net, net->now + QUIET);
+    g_assert_cmpuint (net->endpoints[0].messages->len, ==, 1);
+    g_assert_cmpuint (n_initiations (net), ==, n_before);
+    net_free (net);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -164,5 +205,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/release/any-time", test_any_time);
   g_test_add_func ("/link/release/one-sided", test_one_sided);
   g_test_add_func ("/link/release/applications", test_applications);
+  g_test_add_func ("/link/release/answers", test_answers);
+  g_test_add_func ("/link/release/answer-at-once", test_answer_at_once);
   return g_test_run ();
 }

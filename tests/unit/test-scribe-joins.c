@@ -1,0 +1,67 @@
+/* JOINs, answers and LEAVEs that meet on the way: what is taken back is the
+ * JOIN that was meant, and no later one. */
+#include <glib.h>
+#include <string.h>
+
+#include "scribe/state.h"
+#include "tests/harness/scribe_world.h"
+
+enum { N = 4, STRANGER = N - 1, FIRST = 5, SECOND = 6, ANY = 0 };
+
+static void
+inject_join (World *world, unsigned to, uint32_t nonce)
+{
+  SsMsgScribeJoin join = { .group = *world_group_id (world, 0),
+                           .nonce = nonce,
+                           .load_max = 8 };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
+  world_inject (world, STRANGER, to, NULL, data, len);
+  world_run (world, 10 * SS_MSEC);
+}
+
+static void
+inject_leave (World *world, unsigned to, uint32_t nonce)
+{
+  SsMsgScribeLeave leave = { .nonce = nonce };
+  memcpy (leave.tag, world_group_id (world, 0)->b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
+  size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
+  world_inject (world, STRANGER, to, NULL, data, len);
+  world_run (world, 10 * SS_MSEC);
+}
+
+/* An earlier search's answer comes late and is refused, while a later search
+ * has found the same parent. */
+static void
+test_leave_of_an_earlier_join (void)
+{
+  WorldOptions options = { .seed = 7, .n = N, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < STRANGER; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  const SsId *child = world_node_id (world, STRANGER);
+  SsGroup *group = world_group (world, 1, 0);
+  inject_join (world, 1, FIRST);
+  g_assert_nonnull (ss_group_child_find (group, child));
+  inject_join (world, 1, SECOND);
+  inject_leave (world, 1, FIRST);
+  g_assert_nonnull (ss_group_child_find (group, child));
+  inject_leave (world, 1, SECOND);
+  g_assert_null (ss_group_child_find (group, child));
+  /* Who does not know which one is meant takes all of them back. */
+  inject_join (world, 1, FIRST);
+  inject_leave (world, 1, ANY);
+  g_assert_null (ss_group_child_find (group, child));
+  world_free (world);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe-joins/leave-of-an-earlier-join",
+                   test_leave_of_an_earlier_join);
+  return g_test_run ();
+}
