@@ -69,8 +69,10 @@ struct SsReach {
   uint32_t nonce;
   uint8_t tries, rounds, n_helpers; /* of the last answer */
   SsAddr observed;
-  int misses;   /* probes that were to come and did not */
-  GArray *held; /* SsReachHeld; or NULL */
+  uint32_t first_helper; /* first four bytes of its id */
+  bool are_several;      /* who were to send probes */
+  int misses;            /* probes that were to come and did not */
+  GArray *held;          /* SsReachHeld; or NULL */
 };
 
 typedef struct {

@@ -168,7 +168,8 @@ ss_reach_timer (SsReach *reach)
   if (reach->misses >= SS_REACH_MISSES && reach->rounds > 1)
     decide (pastry, SS_UNREACHABLE);
   else if (reach->rounds >= SS_REACH_ROUNDS
-           && reach->misses >= SS_REACH_MISSES_MIN)
+           && reach->misses >= SS_REACH_MISSES_MIN
+           && (reach->are_several || is_elsewhere (pastry, &reach->observed)))
     decide (pastry, SS_UNREACHABLE);
   else if (reach->rounds >= SS_REACH_ROUNDS || reach->tries >= SS_REACH_TRIES)
     decide (pastry, SS_REACH_UNKNOWN);
@@ -231,6 +232,20 @@ ss_reach_help (SsPastry *pastry, const SsMsgReachHelp *message)
   ss_link_probe (pastry->link, &message->addr);
 }
 
+/* One alone proves nothing, however often it tries: the way from it may be
+ * cut. */
+static void
+note_helpers (SsReach *reach, const SsMsgReachTold *message)
+{
+  for (unsigned i = 0; i < message->n_helpers; i++) {
+    SsContact helper = ss_contact_from_record (&message->helpers[i]);
+    uint32_t prefix = (uint32_t) (ss_pastry_prefix (&helper.id) >> 32);
+    if (reach->first_helper == 0)
+      reach->first_helper = prefix;
+    reach->are_several |= prefix != reach->first_helper;
+  }
+}
+
 void
 ss_reach_told (SsPastry *pastry, const SsContact *from,
                const SsMsgReachTold *message)
@@ -246,6 +261,7 @@ ss_reach_told (SsPastry *pastry, const SsContact *from,
   reach->misses += message->n_helpers;
   reach->n_helpers = (uint8_t) message->n_helpers;
   reach->observed = message->observed;
+  note_helpers (reach, message);
   /* The other one asked next: one alone must not decide. */
   if (message->n_helpers >= 2) {
     reach->helper = ss_contact_from_record (&message->helpers[0]);
