@@ -39,3 +39,16 @@ plot scribe("groups", "mean delay over IP.s\"") using 4:6:7:8 with yerrorlines t
      scribe("groups", "link stress, IP\"") using 4:6:7:8 with yerrorlines title "link stress, IP", \
      "< echo 100000,1.7" using 1:2 with points pt 7 title "paper, delay", \
      "< echo 100000,2.4" using 1:2 with points pt 9 title "paper, link stress"
+
+# tests/netns/icecast.py
+set output "docs/experiments/icecast.svg"
+set title "What leaves the source's side (Opus, 128 kbit/s)"
+set key top left
+set xlabel "listeners"
+set ylabel "times the stream"
+set xrange [0.8:60]
+set yrange [0.8:60]
+set logscale y
+cast(system) = sprintf("< grep '^%s,' docs/experiments/icecast.csv", system)
+plot cast("icecast") using 2:3 with linespoints title "Icecast", \
+     cast("splitstream") using 2:3 with linespoints title "ss-broadcast"
