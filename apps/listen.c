@@ -300,7 +300,7 @@ set_playing_deadline (Listener *listener)
 }
 
 static void
-on_frame (Listener *listener, const SsFrame *frame)
+on_frame (Listener *listener, const SsFrame *frame, bool more)
 {
   if (listener->state == TUNED) {
     SsTime now = ss_clock_now ();
@@ -315,7 +315,7 @@ on_frame (Listener *listener, const SsFrame *frame)
     set_playing_deadline (listener);
   }
   if (listener->state == PLAYING)
-    ss_output_frame (listener->output, frame);
+    ss_output_frame (listener->output, frame, more);
 }
 
 static void
@@ -389,7 +389,7 @@ on_event (void *user, const SsEvent *event)
       ss_output_headers (listener->output, event->headers);
     break;
   case SS_EVENT_FRAME:
-    on_frame (listener, &event->frame);
+    on_frame (listener, &event->frame, event->flag);
     break;
   case SS_EVENT_SILENT:
     on_silent (listener, event->flag);

@@ -25,6 +25,7 @@
 typedef struct {
   SsCodecHeaders *headers; /* either this */
   SsFrame frame;           /* or this */
+  bool more;               /* frames follow at once */
 } Item;
 
 struct SsOutput {
@@ -38,7 +39,8 @@ struct SsOutput {
   /* The thread's. */
   SsPlayer *player;
   SsOggWriter *writer;
-  bool waiting_for_page; /* the writer holds frames */
+  bool waiting_for_page; /* the writer holds frames, */
+  bool more;             /*   and others follow at once */
 
   /* Under the lock. */
   GMutex lock;
@@ -190,6 +192,7 @@ push (SsOutput *o, Item *item)
 {
   g_mutex_lock (&o->lock);
   bool is_open = o->status.state == SS_OUTPUT_OPEN && !o->finished;
+  bool wakes = is_open && !item->more;
   if (is_open) {
     size_t len = item_len (item);
     while (
@@ -204,7 +207,7 @@ push (SsOutput *o, Item *item)
     item_clear (item);
   g_mutex_unlock (&o->lock);
   /* Only now, or the thread would wake up to wait for the lock. */
-  if (is_open)
+  if (wakes)
     g_cond_signal (&o->wake);
 }
 
@@ -216,9 +219,9 @@ ss_output_headers (SsOutput *o, const SsCodecHeaders *headers)
 }
 
 void
-ss_output_frame (SsOutput *o, const SsFrame *frame)
+ss_output_frame (SsOutput *o, const SsFrame *frame, bool more)
 {
-  Item item = { .frame = *frame };
+  Item item = { .frame = *frame, .more = more };
   g_bytes_ref (frame->data);
   push (o, &item);
 }
@@ -392,6 +395,7 @@ write_item (SsOutput *o, Item *item)
     play_out (o);
   } else {
     o->waiting_for_page = true;
+    o->more = item->more;
     ss_ogg_writer_frame (o->writer, &item->frame);
   }
   item_clear (item);
@@ -399,20 +403,16 @@ write_item (SsOutput *o, Item *item)
 
 typedef enum { NEXT_ITEM, NEXT_FLUSH, NEXT_FINISH, NEXT_STOP } Next;
 
-/* Waits for something to do. */
+/* Waits for something to do. Frames that came together share pages, and wait
+ * for no others. */
 static Next
 next (SsOutput *o, Item *ret_item)
 {
-  gint64 end = g_get_monotonic_time () + SS_OUTPUT_FLUSH_MSEC * 1000;
-  Next next = NEXT_ITEM;
+  bool is_whole = o->waiting_for_page && !o->more;
+  Next next = NEXT_FLUSH;
   g_mutex_lock (&o->lock);
-  while (!o->stopping && !o->finished && o->n_items == 0
-         && next != NEXT_FLUSH) {
-    if (!o->waiting_for_page)
-      g_cond_wait (&o->wake, &o->lock);
-    else if (!g_cond_wait_until (&o->wake, &o->lock, end))
-      next = NEXT_FLUSH;
-  }
+  while (!o->stopping && !o->finished && o->n_items == 0 && !is_whole)
+    g_cond_wait (&o->wake, &o->lock);
   if (o->stopping || o->status.state != SS_OUTPUT_OPEN)
     next = NEXT_STOP;
   else if (o->headers != NULL) {

@@ -16,8 +16,6 @@
 /* What waits for the reader: whichever is reached first. */
 #define SS_OUTPUT_WAITING_BYTES_MAX  (1u << 20)
 #define SS_OUTPUT_WAITING_FRAMES_MAX 4096
-/* Frames that do not fill a page are written after so long. */
-#define SS_OUTPUT_FLUSH_MSEC 100
 
 typedef enum {
   SS_OUTPUT_OPEN,
@@ -52,7 +50,8 @@ void ss_output_free (SsOutput *output);
 /* In presentation order, each when due. They copy or take references, never
  * block, and do nothing once the state has left OPEN. */
 void ss_output_headers (SsOutput *output, const SsCodecHeaders *headers);
-void ss_output_frame (SsOutput *output, const SsFrame *frame);
+/* more: other frames follow at once, and this one is written with them. */
+void ss_output_frame (SsOutput *output, const SsFrame *frame, bool more);
 
 /* Nothing more will come: the stream is ended and the state becomes DONE once
  * all is written. */

@@ -400,6 +400,11 @@ ss_node_event (SsNode *node, SsEvent *ret_event)
   if (event == NULL)
     return false;
   *ret_event = *event;
+  if (event->type == SS_EVENT_FRAME) {
+    const SsEvent *following = g_queue_peek_head (&node->events);
+
+    ret_event->flag = following != NULL && following->type == SS_EVENT_FRAME;
+  }
   node->event_text = (char *) (uintptr_t) event->text;
   node->event_found = (SsDescriptor *) (uintptr_t) event->found;
   g_free (event);

@@ -57,7 +57,8 @@ typedef enum {
   SS_EVENT_STANDBY,     /* publisher, standing by: likewise; ON_AIR follows
                            when that one is gone, ENDED when it has ended */
   SS_EVENT_HEADERS,     /* listener: .headers, before the version's frames */
-  SS_EVENT_FRAME,       /* listener: .frame, due now */
+  SS_EVENT_FRAME,       /* listener: .frame, due now; .flag: another follows
+                           at once */
   SS_EVENT_SILENT,      /* listener: nothing heard of the publisher: .flag */
   SS_EVENT_ENDED,       /* listener: played out. publisher: all is sent */
   SS_EVENT_LEFT,        /* ss_node_leave is done; free the node */

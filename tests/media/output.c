@@ -31,8 +31,8 @@ push_headers (SsOutput *output, const FixtureLink *link, uint8_t version)
 }
 
 static void
-push_frame (SsOutput *output, const FixtureLink *link, unsigned i,
-            uint8_t version, SsTime offset)
+push_one (SsOutput *output, const FixtureLink *link, unsigned i,
+          uint8_t version, SsTime offset, bool more)
 {
   const FixturePacket *packet = fixture_packet (link, i);
   uint32_t rate = link->headers->clock_rate;
@@ -41,7 +41,14 @@ push_frame (SsOutput *output, const FixtureLink *link, unsigned i,
                     .timestamp = offset + packet->start * SS_SEC / rate,
                     .duration = packet->duration,
                     .number = i };
-  ss_output_frame (output, &frame);
+  ss_output_frame (output, &frame, more);
+}
+
+static void
+push_frame (SsOutput *output, const FixtureLink *link, unsigned i,
+            uint8_t version, SsTime offset)
+{
+  push_one (output, link, i, version, offset, false);
 }
 
 static void
@@ -306,7 +313,16 @@ test_headers_alone (void)
   close (fds[1]);
 }
 
-/* A lone frame does not wait for its page to fill. */
+static unsigned
+n_pages (const char *data, size_t len)
+{
+  unsigned n = 0;
+  for (size_t i = 0; i + 4 <= len; i++)
+    n += memcmp (data + i, "OggS", 4) == 0;
+  return n;
+}
+
+/* Frames that come together are one page, which does not wait to fill. */
 static void
 test_flush (void)
 {
@@ -316,12 +332,17 @@ test_flush (void)
   g_autoptr (SsOutput) output = ss_output_new_fd (fds[1], "the pipe", 1);
   push_headers (output, opus->links->pdata[0], 1);
   for (unsigned i = 0; i < 3; i++)
-    push_frame (output, opus->links->pdata[0], i, 1, 0);
+    push_one (output, opus->links->pdata[0], i, 1, 0, i < 2);
   gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
   while (status_of (output).frames_written < 3) {
     g_assert_cmpint (g_get_monotonic_time (), <, end);
     is_readable (fds[1], 10); /* never is: waits */
   }
+  char data[1 << 16];
+  ssize_t len = read (fds[0], data, sizeof data);
+  g_assert_cmpint (len, >, 0);
+  /* Two of headers, and the first sound goes out at once. */
+  g_assert_cmpuint (n_pages (data, (size_t) len), ==, 4);
   close (fds[0]);
   close (fds[1]);
 }
