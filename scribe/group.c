@@ -281,6 +281,7 @@ ss_group_free (SsGroup *group)
     g_bytes_unref (group->info);
   g_free (group->path);
   g_free (group->join);
+  g_free (group->service);
   g_free (group);
 }
 

@@ -45,17 +45,26 @@ note_found (SsGroup *group)
     group->n_found++;
 }
 
-void
-ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+/* A search that is to find another parent while there is one; NULL: not now. */
+static SsJoin *
+new_search (SsGroup *group)
 {
-  if (group->scribe->is_leaving || group->family->config.is_source)
-    return;
-  if (group->join)
-    return;
+  if (group->scribe->is_leaving || group->family->config.is_source
+      || group->join)
+    return NULL;
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->shed = true;
   join->lost = ss_prefix_of (&group->parent.id); /* not to be sent back */
+  return join;
+}
+
+void
+ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+{
+  SsJoin *join = new_search (group);
+  if (!join)
+    return;
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++] =
         ss_contact_from_record (&candidates[i]);
@@ -72,6 +81,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
     if (prefix)
       group->join->lost = prefix;
     group->join->is_better = false;
+    if (lost && group->join->unserved)
+      group->join->shed = group->join->unserved = false; /* it is dead */
     return;
   }
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
@@ -118,6 +129,16 @@ ss_join_improve (SsGroup *group)
   join->nonce = ss_scribe_nonce (scribe);
   join->is_better = true;
   send_join (group);
+}
+
+void
+ss_join_start_unserved (SsGroup *group)
+{
+  SsJoin *join = new_search (group);
+  if (!join)
+    return;
+  join->unserved = true;
+  begin (group);
 }
 
 void
@@ -191,6 +212,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_SHED;
   if (join->is_better)
     message->flags |= SS_JOIN_BETTER | SS_JOIN_RETRY;
+  if (join->unserved)
+    message->flags |= SS_JOIN_UNSERVED;
   if (family->config.mode == SS_GROUP_ORDERED)
     message->flags |= SS_JOIN_ORDERED;
   if (group->has_newest) {
@@ -221,10 +244,12 @@ static bool
 find_candidate (const SsGroup *group)
 {
   SsJoin *join = group->join;
+  bool may_wait = join->is_better || join->unserved;
   for (; join->next_candidate < join->n_candidates; join->next_candidate++) {
     const SsContact *to = &join->candidates[join->next_candidate];
     if (ss_scribe_usable (group->scribe, to)
         && ss_prefix_of (&to->id) != join->lost
+        && !(may_wait && ss_service_shirks (group->scribe, &to->id))
         && !ss_group_child_find (group, &to->id))
       return true;
   }
@@ -569,6 +594,7 @@ set_parent (SsGroup *group, const SsContact *parent)
   ss_group_child_remove (group, &parent->id);
   SsNeighbour *neighbour = ss_neighbour_get (scribe, parent);
   neighbour->is_parent = true;
+  ss_service_begin (group, is_new);
   neighbour->keepalive = MAX (neighbour->keepalive, scribe->env->now);
 }
 
@@ -585,6 +611,12 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
     ss_neighbour_load (scribe, from, message->load, message->load_max);
   if (!is_awaited && !is_parent) {
     ss_join_send_leave (scribe, from, message->tag, message->nonce);
+    return;
+  }
+  if (is_awaited && !is_parent && group->join->is_better
+      && ss_service_shirks (scribe, &from->id)) {
+    ss_join_send_leave (scribe, from, message->tag, message->nonce);
+    ss_join_cancel (group);
     return;
   }
   if (!path_is_good (group, from, message->path, message->n_path)) {

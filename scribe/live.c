@@ -70,6 +70,9 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
   if (scribe->app.packet)
     verdict =
         scribe->app.packet (group->user, group, sequence, packet, from, via);
+  if (!group->is_dead
+      && (verdict == SS_PACKET_NEW || verdict == SS_PACKET_DUPLICATE))
+    ss_service_packet (group, from, sequence, via, verdict == SS_PACKET_NEW);
   if (!group->is_dead) {
     switch (verdict) {
     case SS_PACKET_NEW:
@@ -183,6 +186,7 @@ ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
       ss_history_put (group, sequence, packet);
       ss_want_got (group, sequence, packet);
     } else {
+      ss_service_packet (group, NULL, sequence, SS_VIA_REPAIR, true);
       keep_and_forward (group, NULL, sequence, packet);
     }
     ss_group_arm (group);

@@ -226,6 +226,10 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
       && ss_id_digit (&message->group, 0)
              != ss_id_digit (ss_scribe_self (scribe), 0))
     return false;
+  /* Nor whom the joiner wants to leave. */
+  if (way == SS_JOIN_ON_WAY && (message->flags & SS_JOIN_UNSERVED)
+      && message->lost == ss_prefix_of (ss_scribe_self (scribe)))
+    return false;
   if (is_self) {
     group = ss_scribe_find (scribe, &message->group);
     if (group && way == SS_JOIN_DELIVERED)
@@ -238,7 +242,9 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     return refuse (scribe, joiner, message, way);
   if (message->load_max > 0)
     ss_neighbour_load (scribe, joiner, message->load, message->load_max);
-  if (message->lost && !(message->flags & SS_JOIN_SHED))
+  if (message->lost && (message->flags & SS_JOIN_UNSERVED))
+    ss_service_accused (scribe, joiner, message->lost);
+  else if (message->lost && !(message->flags & SS_JOIN_SHED))
     ss_neighbour_hint (scribe, message->lost);
   for (unsigned i = 0; i < message->n_full; i++)
     ss_neighbour_mark_full (scribe, message->full[i]);

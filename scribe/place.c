@@ -87,15 +87,16 @@ ss_place_note_room (SsGroup *group)
 }
 
 /* How good a parent a child would be for a joiner of the group: the less, the
- * better. First those whose own stripe it is, so that the trees stay
- * disjoint; then who has room, then below whom there is some. */
+ * better. First those that serve; then those whose own stripe it is, so that
+ * the trees stay disjoint; then who has room, then below whom there is some. */
 static unsigned
 rank_of (const SsGroup *group, const SsChild *child)
 {
   bool is_foreign = !ss_place_is_own (group, &child->contact.id);
   bool is_full_itself = ss_place_is_full (group, &child->contact.id);
   bool is_full_below = child->room == 0 && (is_full_itself || !is_foreign);
-  return 4 * is_foreign + 2 * is_full_below + is_full_itself;
+  bool shirks = ss_service_shirks (group->scribe, &child->contact.id);
+  return 8 * shirks + 4 * is_foreign + 2 * is_full_below + is_full_itself;
 }
 
 /* Then the load over all stripes, the distance and the id decide. */

@@ -11,6 +11,7 @@
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
  *   want.c     overdue packets: asking and answering
+ *   service.c  what a parent sends of what it should
  *   ordered.c  ordered mode: sources, the root, its replicas
  *   log.c      ordered mode: logs in order, gaps, agreement with others
  *   credential.c  who may publish; signatures of ordered messages
@@ -102,6 +103,7 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_REPLICA = 32,
        SS_JOIN_MEMBER = 64,
        SS_JOIN_BETTER = 128,
+       SS_JOIN_UNSERVED = 256,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -132,6 +134,9 @@ typedef struct {
   SsTime keepalive;        /* last KEEPALIVE to it */
   SsTime unanswered;       /* when the last of the unanswered was sent */
   SsTime left;             /* last LEAVE to it for a group unknown here */
+  SsTime shirks_until;     /* it does not serve: seen, or twice said */
+  SsTime accused_at;       /* when that was said last, */
+  uint32_t accused_by;     /* and by whom; 0: by nobody */
   SsTime answers_since;    /* answer bucket */
   double answers;
 } SsNeighbour;
@@ -154,7 +159,7 @@ typedef struct {
   SsTime until;
   uint32_t nonce, newest, mask, lost;
   uint16_t room;
-  uint8_t flags;
+  uint16_t flags;
   bool has_below;
   SsContact below; /* a member below the joiner, if it is none */
 } SsPendingJoin;
@@ -165,6 +170,7 @@ typedef struct {
   uint8_t next_full, searches;
   bool shed, is_sought; /* sought: the application looks for a place */
   bool is_better;       /* it has one, and looks for a better one */
+  bool unserved;        /* since that does not serve */
   uint32_t lost;
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */
@@ -187,6 +193,25 @@ typedef struct {
   uint32_t sequence;
   SsContact contact;
 } SsAsker;
+
+/* A packet that did not come from the parent. */
+typedef struct {
+  SsTime since; /* 0: none */
+  uint32_t sequence;
+  uint8_t by; /* what it has raised the level by */
+} SsOwed;
+
+#define SS_SERVICE_OWED_MAX 8
+
+typedef struct {
+  uint32_t from; /* the first sequence that the parent is to send */
+  uint8_t level; /* 0: it sends all */
+  uint8_t next_owed;
+  bool is_fed;         /* in this round */
+  uint8_t n_idle;      /* rounds that brought nothing */
+  SsTime pause, again; /* it is not left before */
+  SsOwed owed[SS_SERVICE_OWED_MAX];
+} SsService;
 
 /* A packet on its acknowledged way to a root or a deputy. */
 typedef struct {
@@ -271,6 +296,7 @@ struct SsFamily {
   bool has_source;
   unsigned n_children; /* in all its groups */
   unsigned n_shed;     /* and those that are being handed on */
+  unsigned n_in_round; /* new packets, in all its groups */
   SsTime over_since;   /* more than children_max, or one was handed on then */
 };
 
@@ -297,6 +323,7 @@ struct SsGroup {
   SsTime found_since;    /* when the first of n_found was found */
   SsTime better_at;      /* then a parent whose own stripe it is, is sought */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
+  SsService *service;    /* the parent's, to this node; NULL: no packet yet */
   uint32_t find_nonce;
   uint32_t parent_nonce; /* of the JOIN that the parent has answered */
   uint8_t n_found;       /* parents, since then */
@@ -454,6 +481,8 @@ void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
                          unsigned n);
 /* Looks for a parent whose own stripe it is, if it has another. */
 void ss_join_improve (SsGroup *group);
+/* The parent does not serve. */
+void ss_join_start_unserved (SsGroup *group);
 void ss_join_cancel (SsGroup *group);
 void ss_join_due (SsGroup *group); /* answer_by has come */
 void ss_join_become_root (SsGroup *group);
@@ -631,6 +660,17 @@ void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);
 void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeNotHave *message);
+
+/* service.c */
+/* With the parent that it has now. is_new: it had another before. */
+void ss_service_begin (SsGroup *group, bool is_new);
+/* One has come; from NULL: rebuilt. is_new: it was not here. */
+void ss_service_packet (SsGroup *group, const SsContact *from,
+                        uint32_t sequence, SsPacketVia via, bool is_new);
+/* Somebody says that the node of this prefix does not serve. */
+void ss_service_accused (SsScribe *scribe, const SsContact *by,
+                         uint32_t prefix);
+bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
 
 /* anycast.c */
 typedef enum {

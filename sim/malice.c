@@ -6,6 +6,7 @@
 #include "overlay/link/cookie.h"
 #include "overlay/link/messages.h"
 #include "overlay/pastry/messages.h"
+#include "scribe/messages.h"
 #include "sim/traffic.h"
 
 /* False: the message is to go no further. */
@@ -50,6 +51,16 @@ change_leaf_set (SsMalice *malice, uint8_t *data, size_t len)
   }
 }
 
+/* A packet of a group? What else the datagram holds is sent again. */
+static bool
+is_packet (const SsTrafficFrame *frame)
+{
+  return !frame->is_control && frame->len > 0
+         && frame->protocol == SS_PROTOCOL_SCRIBE
+         && (frame->data[0] == SS_MSG_SCRIBE_DATA
+             || frame->data[0] == SS_MSG_SCRIBE_REPAIR);
+}
+
 /* A handshake's message that was changed needs its MAC anew. */
 static void
 mend_mac (const SsMalice *malice, unsigned to, uint8_t *bytes, size_t len)
@@ -75,6 +86,10 @@ tamper (void *user, unsigned to, uint8_t *bytes, size_t *len)
   while (ss_traffic_next (&frame)) {
     uint8_t *data = bytes + (frame.data - bytes);
 
+    if ((malice->kinds & SS_MALICE_SHIRK) != 0 && is_packet (&frame)) {
+      malice->n_dropped++;
+      return false;
+    }
     if (frame.is_control || frame.protocol != SS_PROTOCOL_OVERLAY
         || frame.len == 0)
       continue;

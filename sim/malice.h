@@ -9,6 +9,7 @@ typedef enum {
   SS_MALICE_DROP = 1,     /* others' routed messages go no further */
   SS_MALICE_MISROUTE = 2, /* they go to a key by lot */
   SS_MALICE_LIE = 4,      /* leaf sets that it tells name its friends alone */
+  SS_MALICE_SHIRK = 8,    /* takes a group's packets, and sends none on */
 } SsMaliceKind;
 
 #define SS_MALICE_FRIENDS_MAX 16

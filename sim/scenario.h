@@ -73,6 +73,8 @@ void ss_scenario_leave (SsSimRun *run);
 void ss_scenario_freeze (SsSimRun *run);
 void ss_scenario_scale (SsSimRun *run);
 void ss_scenario_deliveries (SsSimRun *run);
+/* sim/scenarios_flow.c */
+void ss_scenario_free_riders (SsSimRun *run);
 /* sim/scenarios_forest.c */
 void ss_scenario_forest (SsSimRun *run);
 /* sim/scenarios_growth.c */

@@ -1,0 +1,129 @@
+/* Scenarios of parents that do not serve: those that forward nothing, and
+ * those whose uplink has become too narrow. */
+#include "sim/malice.h"
+#include "sim/oracle.h"
+#include "sim/scenario.h"
+
+#define CALM_TIME      (5 * SS_SEC) /* trees settle */
+#define RIDERS_SHARE   10           /* 1 in so many forwards nothing */
+#define LEFT_BY_CHANCE 100          /* 1 in so many parents, at the most */
+#define STILL_BELOW    20           /* 1 in so many places, at the most */
+
+/* Nodes by lot that listen, and root no stripe. */
+static GArray *
+choose (SsWorld *world, unsigned n)
+{
+  GArray *chosen = g_array_new (FALSE, FALSE, sizeof (unsigned));
+  bool *is_chosen = g_new0 (bool, world->members->len);
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+
+  for (unsigned tries = 0; chosen->len < n && tries < 20 * n; tries++) {
+    unsigned index = ss_world_pick (world);
+    bool is_root = false;
+
+    ss_node_stats (ss_world_node (world, index), stats);
+    for (unsigned i = 0; i < SS_STRIPES; i++)
+      is_root |= stats->station.stripes[i].is_root;
+    if (is_root || is_chosen[index]
+        || ss_world_member (world, index)->hearing == NULL)
+      continue;
+    is_chosen[index] = true;
+    g_array_append_val (chosen, index);
+  }
+  g_free (is_chosen);
+  g_free (stats);
+  return chosen;
+}
+
+/* Over all nodes. */
+static uint64_t
+sum_counter (SsWorld *world, unsigned count)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  uint64_t sum = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    if (!ss_world_member (world, i)->is_up)
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    sum += stats->counters.value[count];
+  }
+  g_free (stats);
+  return sum;
+}
+
+static bool
+is_among (const SsWorld *world, const GArray *chosen, const SsId *id)
+{
+  for (unsigned i = 0; i < chosen->len; i++)
+    if (ss_id_equal (
+            &ss_world_member (world, g_array_index (chosen, unsigned, i))
+                 ->self.id,
+            id))
+      return true;
+  return false;
+}
+
+/* How many places in trees, of those that are not chosen themselves, are right
+ * below one of the chosen. */
+static unsigned
+n_below (SsWorld *world, const GArray *chosen)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up || member->hearing == NULL
+        || is_among (world, chosen, &member->self.id))
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    for (unsigned j = 0; j < SS_STRIPES; j++)
+      n += is_among (world, chosen, &stats->station.stripes[j].parent.id);
+  }
+  g_free (stats);
+  return n;
+}
+
+/* Some take and give nothing: their children find others, and hear all. */
+void
+ss_scenario_free_riders (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  GArray *riders = NULL;
+  SsMalice *malice = g_new0 (SsMalice, n / RIDERS_SHARE);
+
+  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME + run->options->duration / 2);
+  uint64_t left = sum_counter (world, SS_COUNT_SCRIBE_UNSERVED);
+
+  ss_world_row (world, "parents left while all forward", "%" G_GUINT64_FORMAT,
+                left);
+  if (left > n * SS_STRIPES / LEFT_BY_CHANCE)
+    ss_world_fail (world, "honest parents are left");
+  riders = choose (world, n / RIDERS_SHARE);
+  unsigned n_before = n_below (world, riders);
+
+  for (unsigned i = 0; i < riders->len; i++)
+    ss_malice_start (&malice[i], world, g_array_index (riders, unsigned, i),
+                     SS_MALICE_SHIRK, NULL, 0);
+  ss_world_run (world, run->options->duration);
+  unsigned n_after = n_below (world, riders);
+
+  ss_world_row (world, "free riders; places below them then, now", "%u  %u  %u",
+                riders->len, n_before, n_after);
+  if (n_after > n_before / STILL_BELOW)
+    ss_world_fail (world, "%u are still below free riders", n_after);
+  ss_world_row (world, "parents left since", "%" G_GUINT64_FORMAT,
+                sum_counter (world, SS_COUNT_SCRIBE_UNSERVED) - left);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  if (riders != NULL)
+    g_array_unref (riders);
+  ss_sim_end (run, world);
+  g_free (malice);
+}

@@ -1,0 +1,215 @@
+/* Parents that do not serve: which are left, and which are not. */
+#include <glib.h>
+
+#include "scribe/state.h"
+#include "tests/harness/scribe_world.h"
+
+enum { NODES = 60, OUT = 16 };
+
+typedef struct {
+  World *world;
+  SsScribe *scribe;
+  SsGroup *group; /* has a parent */
+  SsContact other;
+  uint32_t sequence;
+} Bench;
+
+/* A group of the node in which its parent is not the root. */
+static SsGroup *
+find_child (World *world, unsigned node)
+{
+  for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+    SsGroup *group = world_group (world, node, i);
+    if (group->has_parent && ss_group_depth (group) > 1)
+      return group;
+  }
+  return NULL;
+}
+
+/* A world at rest, in which nothing is published by itself. */
+static void
+begin (Bench *bench)
+{
+  WorldOptions options = {
+    .seed = 3, .n = NODES, .delay = SS_MSEC, .children_max = OUT
+  };
+  *bench = (Bench){ .world = world_new (&options), .sequence = 100 };
+  for (unsigned i = 1; i < NODES; i++)
+    world_join (bench->world, i);
+  world_run (bench->world, 5 * SS_SEC);
+  bench->group = find_child (bench->world, 5);
+  g_assert_nonnull (bench->group);
+  bench->scribe = bench->group->scribe;
+  ss_service_begin (bench->group, true);
+}
+
+/* One packet, here by another way. Returns whether the parent is being left. */
+static bool
+miss (Bench *bench)
+{
+  ss_service_packet (bench->group, &bench->other, bench->sequence++,
+                     SS_VIA_REPAIR, true);
+  return bench->group->join != NULL;
+}
+
+static bool
+serve (Bench *bench, uint32_t sequence, bool is_new)
+{
+  SsContact parent = bench->group->parent;
+  ss_service_packet (bench->group, &parent, sequence, SS_VIA_TREE, is_new);
+  return bench->group->join != NULL;
+}
+
+/* One that has never sent anything is left after two packets, one that has
+ * after four; who it was is remembered. */
+static void
+test_idle_parent (void)
+{
+  Bench bench;
+  begin (&bench);
+  g_assert_false (miss (&bench));
+  g_assert_true (miss (&bench));
+  g_assert_true (bench.group->join->unserved);
+  SsId left = bench.group->parent.id;
+  g_assert_true (ss_service_shirks (bench.scribe, &left));
+  world_run (bench.world, SS_SEC);
+  g_assert_true (bench.group->has_parent);
+  g_assert_false (ss_id_equal (&bench.group->parent.id, &left));
+  world_free (bench.world);
+
+  begin (&bench);
+  for (unsigned i = 0; i < 10; i++)
+    g_assert_false (serve (&bench, bench.sequence++, true));
+  for (unsigned i = 0; i < 3; i++)
+    g_assert_false (miss (&bench));
+  g_assert_true (miss (&bench));
+  world_free (bench.world);
+}
+
+/* What was sent before it became the parent is not its debt. */
+static void
+test_earlier (void)
+{
+  Bench bench;
+  begin (&bench);
+  GBytes *packet = g_bytes_new_static ("packet", 6);
+  ss_history_put (bench.group, bench.sequence + 20, packet);
+  g_bytes_unref (packet);
+  ss_service_begin (bench.group, true);
+  for (unsigned i = 0; i <= 20; i++)
+    g_assert_false (miss (&bench));
+  g_assert_false (miss (&bench));
+  g_assert_true (miss (&bench));
+  world_free (bench.world);
+}
+
+/* Chance loss leaves parents where they are: of 10%, hardly ever. One that is
+ * itself repaired sends each packet a moment late, and is given time. */
+static void
+test_chance (void)
+{
+  Bench bench;
+  unsigned n_left = 0;
+  begin (&bench);
+  SsRng rng;
+  ss_rng_init_number (&rng, 1);
+  for (unsigned i = 0; i < 20000; i++) {
+    bool is_lost = ss_rng_below (&rng, 10) == 0;
+    if (is_lost ? miss (&bench) : serve (&bench, bench.sequence++, true)) {
+      n_left++;
+      ss_join_cancel (bench.group);
+      ss_service_begin (bench.group, true);
+    }
+  }
+  g_assert_cmpuint (n_left, <, 20000 / 400);
+  ss_service_begin (bench.group, true);
+  for (unsigned i = 0; i < 5; i++) {
+    g_assert_false (miss (&bench));
+    g_assert_false (serve (&bench, bench.sequence - 1, false));
+  }
+  world_free (bench.world);
+}
+
+/* If most parents are bad at once it is this node's own line. */
+static void
+test_own_trouble (void)
+{
+  Bench bench;
+  begin (&bench);
+  SsGroup *groups[WORLD_STRIPES];
+  unsigned n = 0;
+  for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+    groups[n] = world_group (bench.world, 5, i);
+    if (groups[n]->has_parent)
+      n++;
+  }
+  g_assert_cmpuint (n, >, 10);
+  for (unsigned i = 0; i < n; i++)
+    ss_service_begin (groups[i], true);
+  unsigned n_left = 0;
+  for (unsigned k = 0; k < 4; k++)
+    for (unsigned i = 0; i < n; i++) {
+      ss_service_packet (groups[i], &bench.other, 1000 + k, SS_VIA_REPAIR,
+                         true);
+      n_left += groups[i]->join != NULL;
+    }
+  /* The first few may seem to blame. */
+  g_assert_cmpuint (n_left, <, 4 * n / 2);
+  world_free (bench.world);
+}
+
+/* The others of the family get packets, round by round, and this one none:
+ * as with parity, which nobody asks for. */
+static void
+test_idle_group (void)
+{
+  Bench bench;
+  begin (&bench);
+  for (unsigned k = 0; k < 20 && !bench.group->join; k++)
+    for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+      SsGroup *group = world_group (bench.world, 5, i);
+      SsContact parent = group->parent;
+      if (group != bench.group)
+        ss_service_packet (group, group->has_parent ? &parent : NULL, 1000 + k,
+                           SS_VIA_TREE, true);
+    }
+  g_assert_nonnull (bench.group->join);
+  for (unsigned i = 0; i < WORLD_STRIPES; i++) {
+    SsGroup *group = world_group (bench.world, 5, i);
+    if (group != bench.group)
+      g_assert_null (group->join);
+  }
+  world_free (bench.world);
+}
+
+/* One node's word is not enough, however often it is said. */
+static void
+test_accused (void)
+{
+  Bench bench;
+  begin (&bench);
+  SsContact liar = *ss_kbr_self (world_scribe (bench.world, 7)->kbr);
+  SsContact witness = *ss_kbr_self (world_scribe (bench.world, 8)->kbr);
+  const SsId *accused = &bench.group->parent.id;
+  for (unsigned i = 0; i < 10; i++)
+    ss_service_accused (bench.scribe, &liar, ss_prefix_of (accused));
+  g_assert_false (ss_service_shirks (bench.scribe, accused));
+  ss_service_accused (bench.scribe, &witness, ss_prefix_of (accused));
+  g_assert_true (ss_service_shirks (bench.scribe, accused));
+  bench.scribe->env->now += 61 * SS_SEC;
+  g_assert_false (ss_service_shirks (bench.scribe, accused));
+  world_free (bench.world);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/service/idle-parent", test_idle_parent);
+  g_test_add_func ("/scribe/service/earlier", test_earlier);
+  g_test_add_func ("/scribe/service/chance", test_chance);
+  g_test_add_func ("/scribe/service/own-trouble", test_own_trouble);
+  g_test_add_func ("/scribe/service/idle-group", test_idle_group);
+  g_test_add_func ("/scribe/service/accused", test_accused);
+  return g_test_run ();
+}
