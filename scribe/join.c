@@ -155,7 +155,9 @@ answer_wait (SsGroup *group, const SsContact *to)
   const SsJoin *join = group->join;
   /* Where there is no tree yet, each node of the way finds its own parent
    * before it answers. */
-  SsTime wait = group->n_path > 0 ? SS_JOIN_WAIT_FIRST : SS_JOIN_WAIT_NEW;
+  SsTime wait = group->n_path > 0
+                    ? MAX (SS_JOIN_WAIT_FIRST, 2 * scribe->join_time)
+                    : SS_JOIN_WAIT_NEW;
   if (to)
     wait = 2 * ss_scribe_rto (scribe, &to->id) + SS_JOIN_SLACK;
   bool is_live = group->n_path > 0; /* it has been in the tree */
@@ -166,6 +168,19 @@ answer_wait (SsGroup *group, const SsContact *to)
     wait = MIN (SS_JOIN_SEARCH_PAUSE << MIN (join->searches - 1, 6),
                 SS_JOIN_SEARCH_MAX);
   return wait + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
+}
+
+/* A routed JOIN is answered, if it was not said which try that was: too long
+ * is better than too short. */
+static void
+note_answer (SsScribe *scribe, SsJoin *join)
+{
+  if (join->routed == 0)
+    return;
+  SsTime sample = MIN (scribe->env->now - join->routed, SS_JOIN_WAIT_LIVE);
+  join->routed = 0;
+  scribe->join_time =
+      scribe->join_time == 0 ? sample : (7 * scribe->join_time + sample) / 8;
 }
 
 /* How often it may be turned away before it has to be taken: who has lost its
@@ -303,6 +318,8 @@ send_join (SsGroup *group)
   join->answer_by =
       scribe->env->now + answer_wait (group, is_direct ? &to : NULL);
   join->asked = is_direct ? to.id : (SsId){ { 0 } };
+  if (!is_direct && join->routed == 0)
+    join->routed = scribe->env->now;
   if (join->tries < UINT8_MAX)
     join->tries++;
   ss_count (scribe->env, SCRIBE_JOINS);
@@ -631,6 +648,7 @@ ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
   if (is_awaited) {
+    note_answer (scribe, group->join);
     set_parent (group, from);
     note_found (group);
     ss_debug (scribe->env, "group %08x: parent %08x, depth %u",
@@ -676,6 +694,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
   if (!ss_id_equal (&join->asked, &none)
       && !ss_id_equal (&join->asked, &from->id))
     return; /* to an earlier try */
+  note_answer (scribe, join);
   if (join->redirects < UINT8_MAX)
     join->redirects++;
   if (ss_id_equal (&join->asked, &from->id)) {

@@ -34,6 +34,7 @@ static void
 keep_and_forward (SsGroup *group, const SsId *from, uint32_t sequence,
                   GBytes *packet)
 {
+  ss_budget_note (&group->scribe->budget, group->scribe->env->now);
   ss_history_put (group, sequence, packet);
   ss_live_forward (group, from, sequence, packet);
   ss_want_got (group, sequence, packet);
@@ -168,7 +169,7 @@ ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
     GBytes *packet = is_had ? NULL : ss_history_find (group, i);
     if (!packet)
       continue;
-    if (!ss_neighbour_may_answer (scribe, child))
+    if (!ss_budget_take (scribe, child))
       return;
     ss_scribe_send_packet (scribe, child, SS_MSG_SCRIBE_REPAIR, group, i,
                            packet, &how);

@@ -1,5 +1,5 @@
 /* The neighbours in all groups together: what load they report, when they
- * were last asked for a sign of life, how much they may ask for.
+ * were last asked for a sign of life.
  *
  * Liveness costs one KEEPALIVE for a parent and interval, whatever the number
  * of groups, sent reliably so that the link's ack is the parent's own sign of
@@ -73,8 +73,6 @@ ss_neighbour_get (SsScribe *scribe, const SsContact *contact)
     neighbour = g_new0 (SsNeighbour, 1);
     neighbour->data = neighbour->left = -1;
     neighbour->keepalive = scribe->env->now;
-    neighbour->answers = SS_ANSWER_BURST;
-    neighbour->answers_since = scribe->env->now;
     g_ptr_array_insert (scribe->neighbours,
                         (int) lower_bound (scribe, &contact->id), neighbour);
     ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
@@ -132,23 +130,6 @@ ss_neighbour_data (SsGroup *group, const SsContact *from)
   if (silence_of (neighbour) < SS_NEVER / 2)
     ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
                             now + silence_of (neighbour));
-}
-
-bool
-ss_neighbour_may_answer (SsScribe *scribe, const SsContact *to)
-{
-  SsNeighbour *neighbour = ss_neighbour_get (scribe, to);
-  SsTime now = scribe->env->now;
-  neighbour->answers += (double) (now - neighbour->answers_since)
-                        * SS_ANSWER_RATE / (double) SS_SEC;
-  neighbour->answers = MIN (neighbour->answers, SS_ANSWER_BURST);
-  neighbour->answers_since = now;
-  if (neighbour->answers < 1) {
-    ss_count (scribe->env, SCRIBE_ANSWERS_REFUSED);
-    return false;
-  }
-  neighbour->answers -= 1;
-  return true;
 }
 
 int

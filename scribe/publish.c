@@ -188,6 +188,7 @@ ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
   SsScribe *scribe = group->scribe;
   ss_scribe_enter (scribe);
   ss_count (scribe->env, SCRIBE_PUBLISHED);
+  ss_budget_note (&scribe->budget, scribe->env->now);
   ss_history_put (group, sequence, packet);
   bool is_closest = ss_kbr_is_root (scribe->kbr, &group->id, true);
   if (is_closest && !group->is_root) {

@@ -22,6 +22,7 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
   scribe->neighbours = g_ptr_array_new ();
   scribe->dead = g_ptr_array_new ();
   scribe->leave_until = SS_NEVER;
+  ss_budget_init (&scribe->budget, env->now);
   ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
   ss_timer_init (&scribe->anycast_timer, SS_LAYER_SCRIBE,
                  SS_SCRIBE_TIMER_ANYCAST);
@@ -42,6 +43,7 @@ ss_scribe_free (SsScribe *scribe)
   ss_anycast_free (scribe);
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
+  ss_budget_clear (&scribe->budget);
   g_free (scribe->met);
   g_free (scribe->adopted);
   g_free (scribe->adopted_ordered);

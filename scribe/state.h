@@ -15,6 +15,7 @@
  *   ordered.c  ordered mode: sources, the root, its replicas
  *   log.c      ordered mode: logs in order, gaps, agreement with others
  *   credential.c  who may publish; signatures of ordered messages
+ *   budget.c   how many packets are sent again
  *   anycast.c  searches for members that accept
  *
  * Reentrancy: every upcall into the application may open, leave, inject,
@@ -22,6 +23,7 @@
  * and what is gone is freed only when the outermost call returns. */
 #pragma once
 
+#include "base/quota.h"
 #include "scribe/messages.h"
 #include "scribe/scribe.h"
 
@@ -36,12 +38,18 @@
 #define SS_GROUP_CATCH_UP_MAX 64  /* packets sent to a new child */
 #define SS_GROUP_DEPTH_MAX    40
 #define SS_REDIRECT_MAX       4
-#define SS_NEAR_MAX           5   /* nodes closest to a group that count */
-#define SS_FAMILY_ASK_MAX     64  /* neighbours considered for a question */
-#define SS_ANSWER_RATE        512 /* packets a second for one asker */
-#define SS_ANSWER_BURST       256
-#define SS_ANYCAST_HOPS_MAX   200
-#define SS_ANYCAST_TRIES      3
+#define SS_NEAR_MAX           5  /* nodes closest to a group that count */
+#define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
+/* Retransmissions for one asker, and for all: so many packets at once, and
+ * then for each that streams bring, or a second if that is more. */
+#define SS_ANSWER_BURST        256
+#define SS_ANSWER_SHARE        1
+#define SS_ANSWER_RATE_MIN     32
+#define SS_ANSWER_BURST_ALL    2048
+#define SS_ANSWER_SHARE_ALL    2
+#define SS_ANSWER_RATE_MIN_ALL 256
+#define SS_ANYCAST_HOPS_MAX    200
+#define SS_ANYCAST_TRIES       3
 
 #define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
 #define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
@@ -137,8 +145,6 @@ typedef struct {
   SsTime shirks_until;     /* it does not serve: seen, or twice said */
   SsTime accused_at;       /* when that was said last, */
   uint32_t accused_by;     /* and by whom; 0: by nobody */
-  SsTime answers_since;    /* answer bucket */
-  double answers;
 } SsNeighbour;
 
 typedef struct {
@@ -175,6 +181,7 @@ typedef struct {
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */
   SsTime answer_by;               /* then try again */
+  SsTime routed;                  /* the first try since an answer; or 0 */
   SsContact candidates[SS_REDIRECT_MAX];
 } SsJoin;
 
@@ -346,6 +353,13 @@ struct SsGroup {
 
 typedef struct SsAnycasts SsAnycasts;
 
+typedef struct {
+  SsQuota quota;
+  SsTime since; /* of n_packets, which streams have brought */
+  unsigned n_packets;
+  double rate; /* of them, a second */
+} SsBudget;
+
 struct SsScribe {
   SsEnv *env;
   SsKbr *kbr;
@@ -367,6 +381,8 @@ struct SsScribe {
   uint16_t tokens;
   bool is_leaving;
   SsTime leave_until;
+  SsTime join_time; /* smoothed, of a routed JOIN's answer; 0: not known */
+  SsBudget budget;  /* for retransmissions */
 };
 
 typedef enum {
@@ -443,6 +459,14 @@ SsFamily *ss_family_make (SsScribe *scribe, const SsFamilyConfig *config);
 uint16_t ss_family_load (const SsFamily *family);
 uint16_t ss_family_load_max (const SsFamily *family);
 
+/* budget.c */
+void ss_budget_init (SsBudget *budget, SsTime now);
+void ss_budget_clear (SsBudget *budget);
+/* A packet of a stream has come, or goes out at its source. */
+void ss_budget_note (SsBudget *budget, SsTime now);
+/* May one more be sent to who asks for it? False: counted. */
+bool ss_budget_take (SsScribe *scribe, const SsContact *asker);
+
 /* history.c */
 GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);
 void ss_history_put (SsGroup *group, uint32_t sequence, GBytes *packet);
@@ -455,7 +479,6 @@ SsNeighbour *ss_neighbour_find (const SsScribe *scribe, const SsId *id);
 SsNeighbour *ss_neighbour_get (SsScribe *scribe, const SsContact *contact);
 void ss_neighbour_forget (SsScribe *scribe, const SsId *id);
 void ss_neighbour_data (SsGroup *group, const SsContact *from);
-bool ss_neighbour_may_answer (SsScribe *scribe, const SsContact *to);
 void ss_neighbour_sweep (SsScribe *scribe);
 void ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
                                     const SsMsgScribeKeepalive *message);

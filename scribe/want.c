@@ -142,6 +142,8 @@ ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
     g_array_remove_index (group->askers, i);
     if (ss_group_child_find (group, &asker.contact.id))
       continue; /* it went down the tree */
+    if (!ss_budget_take (scribe, &asker.contact))
+      continue;
     ss_scribe_send_packet (scribe, &asker.contact, SS_MSG_SCRIBE_REPAIR, group,
                            sequence, packet, &how);
     ss_count (scribe->env, SCRIBE_REPAIRS);
@@ -208,9 +210,9 @@ ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
     return; /* at the next turn */
   request->message.sequences[request->message.n_sequences++] = want->sequence;
   want->n_asked++;
-  SsTime wait = MAX (ss_scribe_rto (group->scribe, &to->id), SS_WANT_WAIT_MIN)
-                * 3 / 2 * (1 + want->rounds);
-  wait = MIN (wait, SS_WANT_WAIT_MAX);
+  SsTime rto = ss_scribe_rto (group->scribe, &to->id);
+  SsTime wait = MAX (rto, SS_WANT_WAIT_MIN) * 3 / 2 * (1 + want->rounds);
+  wait = MIN (wait, MAX (rto, SS_WANT_WAIT_MAX));
   want->next = MAX (want->next, group->scribe->env->now + wait);
   if (request->message.n_sequences == SS_SCRIBE_WANT_MAX)
     send_request (group, request);
@@ -451,7 +453,7 @@ ss_want_handle (SsScribe *scribe, const SsContact *from,
       answer.sequences[answer.n_sequences++] = sequence;
       if (group)
         fetch_for (group, from, sequence, message->flags & SS_WANT_FETCH);
-    } else if (ss_neighbour_may_answer (scribe, from)) {
+    } else if (ss_budget_take (scribe, from)) {
       ss_scribe_send_packet (scribe, from, SS_MSG_SCRIBE_REPAIR, group,
                              sequence, packet, &repair);
       ss_count (scribe->env, SCRIBE_REPAIRS);

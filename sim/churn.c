@@ -179,7 +179,7 @@ arrival (void *user, uint64_t unused)
   if (run == NULL)
     return;
   run->n_came++;
-  end_after (world, ss_world_add (world, false, false),
+  end_after (world, ss_world_add (world, false, run->churn.options.listens),
              ss_churn_session (&run->churn));
   ss_network_at (world->network,
                  ss_churn_next (&run->churn, ss_world_now (world)), arrival,
@@ -197,7 +197,7 @@ ss_churn_start (SsWorld *world, const SsChurnOptions *options)
   ss_churn_init (&run->churn, options, ss_world_now (world), &rng);
   world->churn = run;
   for (unsigned i = 1; i < world->members->len; i++)
-    if (ss_world_member (world, i)->is_up)
+    if (ss_world_member (world, i)->is_up && (int) i != world->publisher)
       end_after (world, i, ss_churn_remaining (&run->churn));
   ss_network_at (world->network,
                  ss_churn_next (&run->churn, ss_world_now (world)), arrival,

@@ -31,6 +31,7 @@ typedef struct {
   double crowd;   /* flash: so many times `active` come */
   SsTime crowd_at, crowd_span;
   double orderly; /* share of sessions that end in an orderly leave */
+  bool listens;   /* who comes listens to the station */
 } SsChurnOptions;
 
 typedef struct {
@@ -53,9 +54,9 @@ SsTime ss_churn_remaining (SsChurn *churn);
 /* When the next comes, after `now`. */
 SsTime ss_churn_next (SsChurn *churn, SsTime now);
 
-/* In a world: every member that is up but the first gets the end that
- * ss_churn_remaining draws, and others come, from now on, until stop. The
- * first stays, so that there is always somebody to join through. */
+/* In a world: every member that is up but the first and the publisher gets
+ * the end that ss_churn_remaining draws, and others come, from now on, until
+ * stop. The first stays, so that there is always somebody to join through. */
 void ss_churn_start (SsWorld *world, const SsChurnOptions *options);
 /* How many came and went. */
 void ss_churn_stop (SsWorld *world, unsigned *ret_came, unsigned *ret_went);

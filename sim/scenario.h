@@ -82,6 +82,8 @@ void ss_scenario_one_death (SsSimRun *run);
 void ss_scenario_quarter_death (SsSimRun *run);
 void ss_scenario_growth (SsSimRun *run);
 void ss_scenario_source_upload (SsSimRun *run);
+/* sim/scenarios_listeners.c */
+void ss_scenario_station_churn (SsSimRun *run);
 /* sim/scenarios_groups.c */
 void ss_scenario_anycast (SsSimRun *run);
 void ss_scenario_groups (SsSimRun *run);

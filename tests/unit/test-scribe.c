@@ -94,22 +94,44 @@ test_history_age (void)
   world_free (world);
 }
 
-static void
-test_answer_rate (void)
+/* A greedy peer asks as often as it can while a stream of so many packets a
+ * second comes; with others of its kind if `crowd`. How many it gets. */
+static unsigned
+ask_greedily (unsigned rate, unsigned seconds, unsigned crowd)
 {
   World *world = make_world (2, false);
   SsScribe *scribe = world_scribe (world, 0);
-  SsContact peer = { .flags = 0 };
   unsigned n = 0;
-  while (ss_neighbour_may_answer (scribe, &peer))
-    n++;
-  g_assert_cmpuint (n, ==, SS_ANSWER_BURST);
-  scribe->env->now += SS_SEC / 4;
-  for (n = 0; ss_neighbour_may_answer (scribe, &peer);)
-    n++;
-  g_assert_cmpuint (n, >=, SS_ANSWER_RATE / 4 - 1);
-  g_assert_cmpuint (n, <=, SS_ANSWER_RATE / 4 + 1);
+  for (unsigned i = 0; i < 1000 * seconds; i++) {
+    scribe->env->now += SS_MSEC;
+    for (unsigned k = i * rate / 1000; k < (i + 1) * rate / 1000; k++)
+      ss_budget_note (&scribe->budget, scribe->env->now);
+    for (unsigned k = 0; k < crowd; k++) {
+      SsContact peer = { .id.b[0] = (uint8_t) k };
+      while (ss_budget_take (scribe, &peer))
+        n++;
+    }
+  }
+  g_assert_cmpuint (
+      scribe->env->counters.value[SS_COUNT_SCRIBE_ANSWERS_REFUSED], >, 0);
   world_free (world);
+  return n;
+}
+
+static void
+test_budget (void)
+{
+  /* One: its burst, and then what the stream brings, or the least. */
+  g_assert_cmpuint (ask_greedily (100, 20, 1), <=, SS_ANSWER_BURST + 2000);
+  g_assert_cmpuint (ask_greedily (100, 20, 1), >=, 2000);
+  g_assert_cmpuint (ask_greedily (0, 20, 1), <=,
+                    SS_ANSWER_BURST + 20 * SS_ANSWER_RATE_MIN + 1);
+  g_assert_cmpuint (ask_greedily (0, 20, 1), >=, 20 * SS_ANSWER_RATE_MIN);
+  /* Many together: no more than twice the stream. */
+  g_assert_cmpuint (ask_greedily (1000, 10, 40), <=,
+                    SS_ANSWER_BURST_ALL + SS_ANSWER_SHARE_ALL * 10000);
+  g_assert_cmpuint (ask_greedily (0, 10, 40), <=,
+                    SS_ANSWER_BURST_ALL + 10 * SS_ANSWER_RATE_MIN_ALL + 1);
 }
 
 /* Who joins is sent what it lacks, at the rate of other answers; also when
@@ -574,7 +596,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/history", test_history);
   g_test_add_func ("/scribe/history-age", test_history_age);
-  g_test_add_func ("/scribe/answer-rate", test_answer_rate);
+  g_test_add_func ("/scribe/budget", test_budget);
   g_test_add_func ("/scribe/catch-up", test_catch_up);
   g_test_add_func ("/scribe/neighbours", test_neighbours);
   g_test_add_func ("/scribe/tags", test_tags);
