@@ -63,16 +63,23 @@ class FarAir(Air):
         started.host = address
         return started
 
-    def start_all(self):
-        """Relays, broadcaster and listeners, all of which have media then."""
+    def start_all(self, odd=None):
+        """Relays, broadcaster and listeners, all of which have media then.
+        One that is to be odd is returned: (its place among the listeners,
+        its options, its link)."""
+        place, words, link = odd or (None, (), {})
         for number in range(self.options.relays):
             self.start_node(name=f"relay-{number + 1}")
         self.start_broadcaster()
-        for _ in range(self.options.listeners):
-            self.start_listener()
+        for number in range(self.options.listeners):
+            if number == place:
+                self.start_listener(*words, link=link)
+            else:
+                self.start_listener()
             self.stage.pause(START_SECONDS)
         self.wait_tuned(self.listeners)
         self.stage.pause(SETTLE_SECONDS)
+        return self.listeners[place] if odd else None
 
     def silence(self, program):
         self.internet.set_link(program.host, cut=1)

@@ -3,6 +3,7 @@ programs far from one another, whom hardship befalls."""
 
 import sys
 
+import access
 import cut
 import deaths
 import freeze
@@ -36,6 +37,16 @@ def lossy_links(build):
     expect(row["lost"] == 0, f"{row['lost']} frames lost")
 
 
+def narrow_uplink(build):
+    """Of one who says so."""
+    need_namespaces()
+    options = access.read_arguments(["--listeners", "6", "--seconds", "12",
+                                     build])
+    row = access.run_one(options, "--upload")
+    expect(row["lost"] + row["others lose"] == 0,
+           f"it loses {row['lost']}, others {row['others lose']}")
+
+
 def frozen_listeners(build):
     need_namespaces()
     options = freeze.read_arguments(["--listeners", "6", "--freezes", "1,5",
@@ -55,5 +66,5 @@ def broadcaster_cut_off(build):
 
 if __name__ == "__main__":
     sys.exit(run_tests([
-        deaths_with_a_word, deaths_in_silence, lossy_links, frozen_listeners,
-        broadcaster_cut_off], at_once=2))
+        deaths_with_a_word, deaths_in_silence, lossy_links, narrow_uplink,
+        frozen_listeners, broadcaster_cut_off], at_once=2))
