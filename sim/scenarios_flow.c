@@ -7,6 +7,8 @@
 #define CALM_TIME      (5 * SS_SEC) /* trees settle */
 #define RIDERS_SHARE   10           /* 1 in so many forwards nothing */
 #define LEFT_BY_CHANCE 100          /* 1 in so many parents, at the most */
+#define NARROW_SHARE   5            /* 1 in so many has a narrow uplink */
+#define NARROW_QUEUE   (16 * 1024)  /* bytes before it */
 #define STILL_BELOW    20           /* 1 in so many places, at the most */
 
 /* Nodes by lot that listen, and root no stripe. */
@@ -126,4 +128,84 @@ out:
     g_array_unref (riders);
   ss_sim_end (run, world);
   g_free (malice);
+}
+
+/* What the broadcaster uploads, which is the stream about once. */
+static uint32_t
+stream_kbps (SsWorld *world)
+{
+  double media =
+      8 * (double) SS_WORLD_FRAME_BYTES * SS_MSEC / SS_WORLD_FRAME_TIME;
+
+  return (
+      uint32_t) (media
+                 * ss_world_upload_ratio (world, (unsigned) world->publisher));
+}
+
+/* Of the chosen, or of the others: how many have lost frames since. */
+static unsigned
+n_deaf (SsWorld *world, const GArray *chosen, bool is_chosen, SsTime since)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    n += member->is_up && member->hearing != NULL
+         && member->hearing->lost_at >= since
+         && is_among (world, chosen, &member->self.id) == is_chosen;
+  }
+  return n;
+}
+
+/* Uplinks become narrow, and nobody tells their nodes: half of them carry half
+ * of the stream, the others all of it once. Those below them find others before
+ * they lose anything. */
+void
+ss_scenario_narrow_uplinks (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  GArray *narrow = NULL;
+
+  if (!ss_sim_start_station (world, n, 5 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  ss_world_mark (world);
+  ss_world_run (world, CALM_TIME);
+  uint32_t kbps = stream_kbps (world);
+
+  narrow = choose (world, n / NARROW_SHARE);
+  unsigned n_before = n_below (world, narrow);
+  SsTime began = ss_world_now (world);
+
+  for (unsigned i = 0; i < narrow->len; i++) {
+    const SsAccess access = { .up_kbps = i % 2 == 0 ? kbps / 2 : kbps,
+                              .queue_bytes = NARROW_QUEUE };
+
+    ss_topology_set_access (world->topology,
+                            g_array_index (narrow, unsigned, i), &access);
+  }
+  ss_world_run (world, run->options->duration / 2);
+  ss_world_row (world, "stream; narrow uplinks", "%u kbit/s  %u", kbps,
+                narrow->len);
+  ss_world_row (world, "places below them then, now", "%u  %u", n_before,
+                n_below (world, narrow));
+  ss_world_row (world, "narrow ones that lost frames", "%u",
+                n_deaf (world, narrow, true, began));
+  SsTime settled = ss_world_now (world);
+
+  ss_world_run (world, run->options->duration / 2);
+  ss_world_row (world, "and still do", "%u",
+                n_deaf (world, narrow, true, settled));
+  unsigned n_others = n_deaf (world, narrow, false, began);
+
+  ss_world_row (world, "others that lost frames", "%u", n_others);
+  if (n_others > 0)
+    ss_world_fail (world, "%u with a wide uplink lose frames", n_others);
+  ss_sim_report_listeners (world);
+out:
+  if (narrow != NULL)
+    g_array_unref (narrow);
+  ss_sim_end (run, world);
 }
