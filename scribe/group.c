@@ -330,6 +330,21 @@ ss_group_join (SsGroup *group)
   ss_scribe_exit (scribe);
 }
 
+SsGroup *
+ss_group_carry (SsFamily *family, const SsId *id, void *user)
+{
+  SsScribe *scribe = family->scribe;
+  ss_scribe_enter (scribe);
+  SsGroup *group = ss_scribe_find (scribe, id);
+  if (!group)
+    group = ss_group_new (scribe, family, id);
+  ss_group_set_user (group, family, user);
+  if (!group->is_dead && !ss_group_in_tree (group) && !scribe->is_leaving)
+    ss_join_start (group, NULL);
+  ss_scribe_exit (scribe);
+  return group;
+}
+
 void
 ss_group_leave (SsGroup *group)
 {

@@ -132,11 +132,13 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
     return true;
   }
   /* Better over the bound than lost: where it must be, or at a source whose
-   * deputy the joiner takes for dead, or at a root that is full elsewhere. */
-  bool is_last =
-      seeker.must || (group->is_root && !ss_place_any (group, &seeker));
-  if (is_last && n == 0 && (group->is_root || !group->family->config.is_source)
-      && group->family->n_children < group->family->config.children_hard) {
+   * deputy the joiner takes for dead, or at a root that is full elsewhere. A
+   * root that has none takes one, whatever it costs: there is no other way. */
+  bool is_first = group->is_root && !ss_place_any (group, &seeker);
+  if ((seeker.must || is_first) && n == 0
+      && (group->is_root || !group->family->config.is_source)
+      && (is_first
+          || group->family->n_children < group->family->config.children_hard)) {
     take (group, joiner, join);
     return true;
   }

@@ -207,7 +207,10 @@ SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
  * greater than *id, or the first of all if id is NULL. */
 SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
-void ss_group_join (SsGroup *group);  /* become a member: join the tree */
+void ss_group_join (SsGroup *group); /* become a member: join the tree */
+/* A forwarder of the group, no member: made at the first call, it joins the
+ * tree, and leaves when it has had no child for a while. */
+SsGroup *ss_group_carry (SsFamily *family, const SsId *id, void *user);
 void ss_group_leave (SsGroup *group); /* stay forwarder while needed */
 /* After `homeless`: this one is said to have room. NULL: nobody has; whoever
  * may go over its bound will have to. */

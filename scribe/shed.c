@@ -172,9 +172,11 @@ find_farthest (SsGroup *group)
                    < 0))
       farthest = child;
   }
-  /* Who may not carry it is rid of it, wherever it goes. */
+  /* Who may not carry it is rid of it, wherever it goes; but for the one that
+   * has a stripe from its root. */
   if (!farthest
-      || group->family->n_children > group->family->config.children_hard)
+      || (group->family->n_children > group->family->config.children_hard
+          && !(ss_place_is_top (group) && ss_group_n_children (group) == 1)))
     return farthest;
   SsSeeker seeker = { .id = farthest->contact.id };
   SsContact candidates[SS_REDIRECT_MAX];

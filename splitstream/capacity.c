@@ -1,6 +1,7 @@
 /* How many children a node can carry: what it may upload (--upload), less what
- * control and repairs take, over what a stripe takes, as measured. Stations
- * share it evenly; what the node broadcasts itself comes first.
+ * is left for repairs, less what control takes, over what a stripe takes, both
+ * as measured. Stations share it evenly; what the node broadcasts itself comes
+ * first.
  *
  * A node without a cap is not bounded by this: it takes the default number,
  * and more where somebody would be left out. */
@@ -9,7 +10,7 @@
 /* Around a packet: the link's header and tag, its frame's type and sequence,
  * Scribe's type, tag and sequence. */
 #define WIRE_OVERHEAD (29 + 3 + 10)
-#define SHARE_PERCENT 85 /* of the cap; the rest is for all else */
+#define SHARE_PERCENT 85 /* of the cap; the rest is for repairs */
 #define INTERVAL      (1 * SS_SEC)
 #define SMOOTHING     8  /* intervals that the rate is a mean of */
 #define SLACK_PERCENT 10 /* how far it rises before children are fewer */
@@ -27,22 +28,32 @@ ss_capacity_init (SsStation *station, SsFamilyConfig *config)
   station->capacity = (SsCapacity){ .since = -1 };
 }
 
+/* Of the whole node, so far. */
+static uint64_t
+control_bytes (const SsSplitStream *splitstream)
+{
+  return splitstream->env->counters.value[SS_COUNT_CONTROL_BYTES_OUT];
+}
+
 void
 ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
 {
   SsCapacity *capacity = &station->capacity;
-  if (capacity->since < 0)
+  if (capacity->since < 0) {
     capacity->since = station->owner->env->now;
+    capacity->control_bytes = control_bytes (station->owner);
+  }
   capacity->bytes += len + WIRE_OVERHEAD;
   capacity->stripes |= 1u << stripe;
 }
 
 /* Of one station, bytes a second: what is left for its children. */
 static double
-share_of (const SsSplitStream *splitstream)
+share_of (const SsSplitStream *splitstream, double control_rate)
 {
   double left =
-      (double) splitstream->config.upload_bps / 8 * SHARE_PERCENT / 100;
+      (double) splitstream->config.upload_bps / 8 * SHARE_PERCENT / 100
+      - control_rate;
   unsigned n = 0;
   for (unsigned i = 0; i < splitstream->stations->len; i++) {
     const SsStation *station = g_ptr_array_index (splitstream->stations, i);
@@ -57,7 +68,7 @@ share_of (const SsSplitStream *splitstream)
 static void
 set_bound (SsStation *station)
 {
-  double share = share_of (station->owner);
+  double share = share_of (station->owner, station->capacity.control_rate);
   double stripe = station->capacity.rate;
   unsigned bound = ss_family_children_max (station->family);
   unsigned most = (unsigned) MIN (share / stripe, SS_CHILDREN_UNBOUNDED);
@@ -82,12 +93,20 @@ ss_capacity_run (SsStation *station)
   if (passed < INTERVAL)
     return capacity->since + INTERVAL;
   /* A relay may have few of the stripes. */
-  double rate =
-      (double) capacity->bytes * (double) SS_SEC
-      / ((double) passed * MAX (__builtin_popcount (capacity->stripes), 1));
-  if (capacity->rate > 0)
+  double seconds = (double) passed / (double) SS_SEC;
+  double rate = (double) capacity->bytes
+                / (seconds * MAX (__builtin_popcount (capacity->stripes), 1));
+  uint64_t control = control_bytes (station->owner);
+  double control_rate = (double) (control - capacity->control_bytes) / seconds;
+  if (capacity->rate > 0) {
     rate = capacity->rate + (rate - capacity->rate) / SMOOTHING;
-  *capacity = (SsCapacity){ .since = now, .rate = rate };
+    control_rate = capacity->control_rate
+                   + (control_rate - capacity->control_rate) / SMOOTHING;
+  }
+  *capacity = (SsCapacity){ .since = now,
+                            .control_bytes = control,
+                            .rate = rate,
+                            .control_rate = control_rate };
   if (rate > 0 && station->role != SS_ROLE_PUBLISHER)
     set_bound (station);
   return now + INTERVAL;

@@ -129,12 +129,14 @@ typedef struct {
   SsTime at; /* 0: nobody */
 } SsServed;
 
-/* What a stripe's packets take on the wire. */
+/* What a stripe's packets and the node's control take on the wire. */
 typedef struct {
-  SsTime since;     /* -1: no packet yet */
-  uint64_t bytes;   /* since then, */
-  uint32_t stripes; /*   of these */
-  double rate;      /* a second and stripe; 0: not known */
+  SsTime since;           /* -1: no packet yet */
+  uint64_t bytes;         /* since then, */
+  uint32_t stripes;       /*   of these */
+  uint64_t control_bytes; /* the node's counter then */
+  double rate;            /* a second and stripe; 0: not known */
+  double control_rate;    /* a second, of the whole node */
 } SsCapacity;
 
 struct SsStation {
@@ -216,6 +218,9 @@ void ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
                           const uint8_t *data, size_t len, bool reliable);
 
 /* station.c */
+/* Does this node volunteer to forward the station? */
+bool ss_splitstream_may_relay (const SsSplitStream *splitstream,
+                               const SsStationParams *params);
 SsStation *ss_station_new (SsSplitStream *owner, const SsStationParams *params,
                            SsStationRole role);
 void ss_station_open_family (SsStation *station);
@@ -261,7 +266,7 @@ SsTime ss_spare_run (SsStation *station); /* in or out; its deadline */
 void ss_spare_clear (SsStation *station);
 /* Scribe's upcalls. */
 bool ss_spare_homeless (SsStripe *stripe);
-bool ss_spare_asked (const SsStation *station, const SsContact *origin,
+bool ss_spare_asked (SsStation *station, const SsContact *origin,
                      const uint8_t *data, size_t len);
 void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
                         const SsContact *member);

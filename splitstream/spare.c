@@ -1,13 +1,22 @@
 /* The spare capacity group of a station: those of its nodes that have room for
  * more children (SplitStream, SOSP 2003, section 3.4). Who finds no place in
  * a stripe's tree asks it, by anycast, for a node that receives this stripe,
- * has room and is not below the asker.
+ * has room and is not below the asker. Departure: if there is none, a relay
+ * that has room comes to carry the stripe.
  *
  * A node enters when it has been in the trees for a while, so that those of
  * its own stripe have come first, and leaves when it is full. */
 #include "splitstream/private.h"
 
 static const char label[] = "spare";
+
+/* What is asked for: the stripe, and who will do. */
+#define QUESTION_LEN 2
+
+typedef enum {
+  WANTED_WITH_STRIPE, /* who receives it */
+  WANTED_ANY,         /* also a relay that would have to join its tree */
+} Wanted;
 
 SsId
 ss_spare_id (const SsId *group_id, uint64_t salt)
@@ -90,26 +99,41 @@ ss_spare_run (SsStation *station)
   return station->spare_next;
 }
 
-bool
-ss_spare_homeless (SsStripe *stripe)
+static bool
+ask (SsStripe *stripe, Wanted wanted)
 {
   SsStation *station = stripe->station;
-  if (stripe->search != 0)
-    return true;
+  const uint8_t question[QUESTION_LEN] = { stripe->index, (uint8_t) wanted };
   SsId id = ss_spare_id (&station->group_id, station->params.salt);
-  stripe->search =
-      ss_scribe_anycast (station->owner->scribe, &id, 1, &stripe->index, 1);
+  stripe->search = ss_scribe_anycast (station->owner->scribe, &id, 1, question,
+                                      sizeof question);
   return stripe->search != 0;
 }
 
 bool
-ss_spare_asked (const SsStation *station, const SsContact *origin,
+ss_spare_homeless (SsStripe *stripe)
+{
+  return stripe->search != 0
+         || ask (stripe, stripe->is_homeless ? WANTED_ANY : WANTED_WITH_STRIPE);
+}
+
+bool
+ss_spare_asked (SsStation *station, const SsContact *origin,
                 const uint8_t *data, size_t len)
 {
-  if (len != 1 || data[0] >= SS_STRIPES)
+  if (len != QUESTION_LEN || data[0] >= SS_STRIPES || data[1] > WANTED_ANY)
     return false;
-  const SsGroup *group = station->stripes[data[0]].group;
-  return group != NULL && ss_group_has_room_for (group, origin);
+  SsStripe *stripe = &station->stripes[data[0]];
+  if (stripe->group != NULL)
+    return ss_group_has_room_for (stripe->group, origin);
+  if (data[1] != WANTED_ANY || station->role != SS_ROLE_RELAY
+      || !has_room (station)
+      || !ss_splitstream_may_relay (station->owner, &station->params))
+    return false;
+  SsId id = ss_station_stripe_id (&station->group_id, station->params.salt,
+                                  stripe->index);
+  stripe->group = ss_group_carry (station->family, &id, stripe);
+  return true;
 }
 
 void

@@ -37,9 +37,9 @@ n_relayed (const SsSplitStream *splitstream)
   return n;
 }
 
-/* Does this node volunteer to forward the station? */
-static bool
-may_relay (const SsSplitStream *splitstream, const SsStationParams *params)
+bool
+ss_splitstream_may_relay (const SsSplitStream *splitstream,
+                          const SsStationParams *params)
 {
   const SsSplitStreamConfig *config = &splitstream->config;
   SsId fingerprint = ss_id_of_key (&params->key);
@@ -70,7 +70,7 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
   if (station != NULL && station->params.salt != params.salt)
     return false;
   if (station == NULL) {
-    if (!is_root && !may_relay (splitstream, &params))
+    if (!is_root && !ss_splitstream_may_relay (splitstream, &params))
       return false;
     if (n_relayed (splitstream) >= SS_STATIONS_RELAYED_MAX)
       return false;
@@ -125,7 +125,7 @@ on_anycast (void *group_user, SsGroup *group, const SsContact *origin,
             const uint8_t *data, size_t len, uint8_t *ret_answer,
             size_t *ret_answer_len)
 {
-  const SsStripe *stripe = group_user;
+  SsStripe *stripe = group_user;
   return stripe->index == SS_STRIPES
          && ss_spare_asked (stripe->station, origin, data, len);
 }

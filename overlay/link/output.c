@@ -139,6 +139,19 @@ pick_reliable (SsLink *link, SsPeerWork *work, size_t room)
   return NULL;
 }
 
+/* Does another peer wait with something that goes before this class? Under a
+ * cap it is that one's turn: what rides along takes the room of what waits. */
+static bool
+is_outranked (const SsLink *link, const SsPeerWork *work, unsigned class)
+{
+  if (link->upload_bytes_per_second == 0)
+    return false;
+  for (unsigned i = 0; i < class; i++)
+    if (link->ready[i].length > (work->is_ready >> i & 1u))
+      return true;
+  return false;
+}
+
 /* The next item for the peer that fits, in order of precedence; it stays
  * queued. What has expired is dropped on the way. */
 static SsLinkItem *
@@ -148,7 +161,7 @@ pick (SsLink *link, SsPeerWork *work, Load load, size_t room)
     return pick_reliable (link, work, room);
   unsigned n_classes = load == LOAD_DATA ? SS_N_CLASSES : SS_CLASS_CONTROL + 1;
   for (unsigned i = 0; i < n_classes; i++) {
-    while (work->queues[i].head) {
+    while (work->queues[i].head && !is_outranked (link, work, i)) {
       SsLinkItem *item = work->queues[i].head->data;
       if (item->expires < link->env->now) {
         ss_link_dequeue (link, work, item);

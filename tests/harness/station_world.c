@@ -372,6 +372,12 @@ ss_family_has_room (const SsFamily *family)
   return false;
 }
 
+SsGroup *
+ss_group_carry (SsFamily *family, const SsId *id, void *user)
+{
+  return ss_group_open (family, id, user);
+}
+
 bool
 ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
 {

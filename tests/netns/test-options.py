@@ -42,6 +42,11 @@ REFUSED = [
     ("node", ["--bootstrap", "abc@1.2.3.4:5"], "abc"),
     ("node", ["--upload", "fast"], "fast"),
     ("node", ["--advertise", "1.2.3.4:0"], "--advertise"),
+    ("node", ["--relay", ""], "name"),
+    ("node", ["--relay", "radio1@short"], "short"),
+    ("node", ["--relay", "any", "--relay", "radio1"], "--relay any"),
+    ("node", ["--relay", "radio1", "--relay", "none"], "--relay none"),
+    ("node", [f"--relay=r{i}" for i in range(17)], "at most 16"),
     ("node", ["--quiet", "--verbose"], "--verbose"),
 ]
 

@@ -195,6 +195,38 @@ test_cap (void)
   }
 }
 
+/* Under a cap, what is less urgent does not ride along with a message to the
+ * same peer while another peer waits for something more urgent. */
+static void
+test_cap_precedence (void)
+{
+  enum { N = 20 };
+  LinkNet *net = net_new (21, 3);
+  net_stop (net, 0);
+  net->endpoints[0].config.upload_bps = 100000;
+  net_start (net, 0);
+  for (unsigned to = 1; to < 3; to++)
+    net_send (net, 0, to, &plain, "hello");
+  net_run (net, net->now + 2 * SS_SEC);
+  g_autofree char *text = g_strnfill (400, 'r');
+  for (unsigned i = 0; i < N; i++) {
+    SsLinkSend repair = { .protocol = 5, .class = SS_CLASS_REPAIR };
+    net_send (net, 0, 1, &repair, text);
+    net_send (net, 0, 2, &plain, text);
+  }
+  SsLinkSend control = { .protocol = 4, .class = SS_CLASS_CONTROL };
+  net_send (net, 0, 1, &control, "c");
+  GArray *at_2 = net->endpoints[2].messages;
+  while (at_2->len < 1 + N) {
+    /* The hello, and the control message. */
+    g_assert_cmpuint (net->endpoints[1].messages->len, <=, 2);
+    net_run (net, net->now + 10 * SS_MSEC);
+  }
+  net_run (net, net->now + 2 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, 2 + N);
+  net_free (net);
+}
+
 /* A cap of less than a byte a second is one, too. */
 static void
 test_least_cap (void)
@@ -219,6 +251,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/media-queue", test_media_queue);
   g_test_add_func ("/link/expiry", test_expiry);
   g_test_add_func ("/link/cap", test_cap);
+  g_test_add_func ("/link/cap-precedence", test_cap_precedence);
   g_test_add_func ("/link/least-cap", test_least_cap);
   return g_test_run ();
 }
