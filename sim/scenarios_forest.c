@@ -6,10 +6,11 @@
 #include "sim/study.h"
 
 #define ON_AIR_TIME (10 * SS_SEC)
-#define TUNE_IN     (5 * SS_SEC)  /* all listeners come within this */
-#define BUILD_TIME  (60 * SS_SEC) /* until all trees are whole, at most */
-#define BUILD_STEP  (500 * SS_MSEC)
-#define CALM_TIME   (10 * SS_SEC) /* trees settle */
+/* All listeners come within this. */
+#define TUNE_IN(n) MAX (5 * SS_SEC, (SsTime) (n) *2 * SS_MSEC)
+#define BUILD_TIME (60 * SS_SEC) /* until all trees are whole, at most */
+#define BUILD_STEP (500 * SS_MSEC)
+#define CALM_TIME  (10 * SS_SEC) /* trees settle */
 /* Interior in more than one stripe, of all; where capacity has no bound
  * nobody needs to be. */
 #define INTERIOR_TWICE_MOST 0.02
@@ -38,15 +39,16 @@ static SsTime
 build (SsWorld *world)
 {
   SsTime now = ss_world_now (world);
+  SsTime tune_in_time = TUNE_IN (world->members->len);
   SsForest forest = { .n_missing = 1 };
 
   for (unsigned i = 0; i < world->members->len; i++)
     if ((int) i != world->publisher)
       ss_network_at (
           world->network,
-          now + (SsTime) ss_rng_below (&world->rng, (uint64_t) TUNE_IN),
+          now + (SsTime) ss_rng_below (&world->rng, (uint64_t) tune_in_time),
           tune_in, world, i);
-  ss_world_run (world, TUNE_IN);
+  ss_world_run (world, tune_in_time);
   for (SsTime passed = 0; passed < BUILD_TIME; passed += BUILD_STEP) {
     ss_forest_look (world, &forest);
     if (forest.n_missing == 0)

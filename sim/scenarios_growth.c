@@ -8,8 +8,10 @@
 #define HOLD_DIVISOR 25
 /* After one death: a stripe's turn, until its packet is overdue; so many round
  * trips; and as much besides. 2 s at 1500 ms of latency and 100 ms. */
-#define REPAIR_TRIPS    6
-#define REPAIR_SLACK    (440 * SS_MSEC)
+#define REPAIR_TRIPS 6
+#define REPAIR_SLACK (440 * SS_MSEC)
+/* All listeners come within this. */
+#define SPAN_OF(n)      MAX (10 * SS_SEC, (SsTime) (n) *5 * SS_MSEC)
 #define CALM_TIME       (5 * SS_SEC) /* trees settle */
 #define REPAIR_TIME     (60 * SS_SEC)
 #define REPAIR_STEP     (50 * SS_MSEC)
@@ -182,7 +184,7 @@ ss_scenario_quarter_death (SsSimRun *run)
   unsigned n = run->options->nodes;
   SsForest forest;
 
-  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+  if (!ss_sim_start_station (world, n, SPAN_OF (n)))
     goto out;
   ss_world_run (world, CALM_TIME);
   for (unsigned i = 0; i < n / 4; i++)

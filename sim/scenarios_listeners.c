@@ -1,24 +1,29 @@
 /* Listeners who come and go: how much of the stream each of them hears in
- * time. Every session ends without a word. */
+ * time, in frames: one is lost with any packet that it is in. Every session
+ * ends without a word. */
 #include "sim/oracle.h"
 #include "sim/scenario.h"
 
-#define SPAN_OF(n) MAX (5 * SS_SEC, (n) *10 * SS_MSEC)
-#define WARM_TIME  (20 * SS_SEC)
-#define STEP       (1 * SS_SEC)
-#define PLAYED_MIN 500    /* frames: who heard fewer is not judged */
-#define HEARD_GOOD 0.999  /* of its frames */
-#define NODES_GOOD 0.999  /* of the listeners */
-#define HEARD_FAIR 0.75   /* of a second's frames; as SplitStream's authors */
-#define STEPS_FAIR 0.9999 /* of all listeners' seconds; theirs: 0.995 */
+#define SPAN_OF(n)   MAX (5 * SS_SEC, (n) *10 * SS_MSEC)
+#define WARM_TIME    (20 * SS_SEC)
+#define STEP         (1 * SS_SEC)
+#define TUNE_IN_MOST (5 * SS_SEC) /* before the first frame's deadline */
+#define PLAYED_MIN   500          /* frames: who was sent fewer is not judged */
+#define HEARD_GOOD   0.999        /* of its frames */
+#define NODES_GOOD   0.999        /* of the listeners */
+#define HEARD_FAIR   0.75   /* of a second's frames; as SplitStream's authors */
+#define STEPS_FAIR   0.9999 /* of all listeners' seconds; theirs: 0.995 */
 
-/* What one listener had heard and lost when it was last looked at. */
+/* What one listener had heard and lost when it was last looked at, and how many
+ * frames were broadcast since it fell silent: they are lost once it hears
+ * again, or is never heard of again. */
 typedef struct {
-  uint64_t heard, lost;
+  uint64_t heard, lost, missed;
 } Heard;
 
 typedef struct {
   GArray *first, *last; /* Heard, by member: at the start, and so far */
+  uint64_t n_broadcast;
   uint64_t n_steps, n_fair;
 } Watch;
 
@@ -30,47 +35,56 @@ heard_at (GArray *list, unsigned index)
   return &g_array_index (list, Heard, index);
 }
 
-/* Also of those who have gone: what they heard stays. */
-static bool
-read_heard (const SsWorld *world, unsigned index, Heard *ret_heard)
-{
-  const SsHearing *hearing = ss_world_member (world, index)->hearing;
-
-  if (hearing == NULL || hearing->first_at < 0)
-    return false;
-  *ret_heard = (Heard){ hearing->n_frames, hearing->n_lost };
-  return true;
-}
-
 static void
 begin_watch (const SsWorld *world, Watch *watch)
 {
-  Heard heard;
+  watch->n_broadcast = world->epochs[world->epoch].n_frames;
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsHearing *hearing = ss_world_member (world, i)->hearing;
 
-  for (unsigned i = 0; i < world->members->len; i++)
-    if (read_heard (world, i, &heard))
-      *heard_at (watch->first, i) = *heard_at (watch->last, i) = heard;
+    if (hearing != NULL)
+      *heard_at (watch->first, i) = *heard_at (watch->last, i) =
+          (Heard){ .heard = hearing->n_frames, .lost = hearing->n_lost };
+  }
+}
+
+/* One listener's step; who has gone keeps what it heard. */
+static void
+look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
+{
+  const SsMember *member = ss_world_member (world, index);
+  const SsHearing *hearing = member->hearing;
+
+  if (hearing == NULL)
+    return;
+  Heard *last = heard_at (watch->last, index);
+  uint64_t n_heard = hearing->n_frames - last->heard;
+  uint64_t n_lost = hearing->n_lost - last->lost;
+  bool is_silent = n_heard + n_lost == 0;
+
+  last->heard = hearing->n_frames;
+  last->lost = hearing->n_lost;
+  if (!member->is_up)
+    return;
+  if (is_silent
+      && ss_world_now (world)
+             < hearing->started + TUNE_IN_MOST + world->options.latency)
+    return;
+  last->missed = is_silent ? last->missed + n_new : 0;
+  watch->n_steps++;
+  watch->n_fair +=
+      !is_silent
+      && (double) n_heard >= HEARD_FAIR * (double) (n_heard + n_lost);
 }
 
 static void
 look (const SsWorld *world, Watch *watch)
 {
-  for (unsigned i = 0; i < world->members->len; i++) {
-    Heard heard;
+  uint64_t n_broadcast = world->epochs[world->epoch].n_frames;
 
-    if (!read_heard (world, i, &heard))
-      continue;
-    Heard *last = heard_at (watch->last, i);
-    uint64_t n_heard = heard.heard - last->heard;
-    uint64_t n_lost = heard.lost - last->lost;
-
-    *last = heard;
-    if (!ss_world_member (world, i)->is_up || n_heard + n_lost == 0)
-      continue;
-    watch->n_steps++;
-    watch->n_fair +=
-        (double) n_heard >= HEARD_FAIR * (double) (n_heard + n_lost);
-  }
+  for (unsigned i = 0; i < world->members->len; i++)
+    look_at (world, watch, i, n_broadcast - watch->n_broadcast);
+  watch->n_broadcast = n_broadcast;
 }
 
 static int
@@ -91,7 +105,7 @@ report (SsWorld *world, Watch *watch)
     const Heard *first = heard_at (watch->first, i);
     const Heard *last = heard_at (watch->last, i);
     uint64_t heard = last->heard - first->heard;
-    uint64_t lost = last->lost - first->lost;
+    uint64_t lost = last->lost - first->lost + last->missed;
 
     if (heard + lost < PLAYED_MIN)
       continue;
