@@ -374,7 +374,9 @@ ss_group_try (SsGroup *group, const SsContact *parent)
     send_join (group);
   } else {
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
-    if (join->searches++ == 0)
+    if (join->searches < UINT8_MAX)
+      join->searches++;
+    if (join->searches == 1)
       send_join (group);
   }
   ss_scribe_exit (scribe);

@@ -273,6 +273,7 @@ void
 ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
 {
   log->used = group->scribe->env->now;
+  ss_budget_note (&group->scribe->budget, log->used);
   if (sequence < log->next || sequence - log->next > SS_ORDERED_AHEAD_MAX)
     return;
   unsigned index = entry_lower_bound (log, sequence);

@@ -251,6 +251,23 @@ take_anycast (SsScribe *scribe, const SsKbrMessage *message, SsAnycastWay way)
   return ss_anycast_handle (scribe, &message->source, &anycast, way);
 }
 
+/* A routed JOIN that is well made. Whom it accuses counts only if it comes
+ * straight from its sender: farther on the source is what somebody claims. */
+static bool
+take_join (const SsKbrMessage *message, SsMsgScribeJoin *ret_join)
+{
+  if (message->len < 1 || message->data[0] != SS_MSG_SCRIBE_JOIN
+      || !ss_msg_scribe_join_decode (message->data, message->len, ret_join)
+      || !ss_id_equal (&ret_join->group, &message->key))
+    return false;
+  if (!ss_id_equal (&message->previous.id, &message->source.id)
+      && (ret_join->flags & SS_JOIN_UNSERVED)) {
+    ret_join->flags &= (uint16_t) ~SS_JOIN_UNSERVED;
+    ret_join->flags |= SS_JOIN_SHED; /* and no sign of death either */
+  }
+  return true;
+}
+
 static bool
 kbr_forward (void *app, const SsKbrMessage *message, const SsContact *next)
 {
@@ -263,9 +280,7 @@ kbr_forward (void *app, const SsKbrMessage *message, const SsContact *next)
   ss_scribe_enter (scribe);
   if (message->data[0] == SS_MSG_SCRIBE_ANYCAST)
     taken = take_anycast (scribe, message, SS_ANYCAST_ON_WAY);
-  else if (message->data[0] == SS_MSG_SCRIBE_JOIN
-           && ss_msg_scribe_join_decode (message->data, message->len, &join)
-           && ss_id_equal (&join.group, &message->key))
+  else if (take_join (message, &join))
     taken =
         ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_ON_WAY);
   ss_scribe_exit (scribe);
@@ -279,9 +294,7 @@ kbr_deliver (void *app, const SsKbrMessage *message)
   ss_scribe_enter (scribe);
   SsMsgScribeJoin join;
   SsMsgScribeFindRoot find_root;
-  if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_JOIN
-      && ss_msg_scribe_join_decode (message->data, message->len, &join)
-      && ss_id_equal (&join.group, &message->key))
+  if (take_join (message, &join))
     ss_parent_handle_join (scribe, &message->source, &join, SS_JOIN_DELIVERED);
   else if (message->len > 0 && message->data[0] == SS_MSG_SCRIBE_FIND_ROOT
            && ss_msg_scribe_find_root_decode (message->data, message->len,

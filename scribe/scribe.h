@@ -150,6 +150,9 @@ typedef struct {
   /* Its groups carry next to nothing: their children are no load, and bounded
    * by themselves. */
   bool is_light;
+  /* live: its groups carry packets by turns, so that one that brings none while
+   * the others do is not served by its parent. */
+  bool is_by_turns;
   /* The source hands each packet out about once: where it is a root it takes
    * one child and lets that one fan out, and it never forwards otherwise. */
   bool is_source;

@@ -26,8 +26,9 @@
  *
  * Nothing of this is told as truth: a JOIN names the parent that its sender
  * has left so, and two such words of different nodes count as much as what was
- * seen here. They put the named one last among those whom others are sent to,
- * for a while, and take nothing from it. */
+ * seen here, if they come straight from these. They put the named one last
+ * among those whom others are sent to, for a while, and take nothing from
+ * it. */
 #include <string.h>
 
 #include "scribe/state.h"
@@ -178,6 +179,8 @@ static void
 count_new (SsGroup *group)
 {
   SsFamily *family = group->family;
+  if (!family->config.is_by_turns)
+    return;
   get (group)->is_fed = true;
   family->n_in_round++;
   if (family->n_in_round >= SS_SERVICE_ROUND_MIN

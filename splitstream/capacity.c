@@ -10,9 +10,9 @@
 /* Around a packet: the link's header and tag, its frame's type and sequence,
  * Scribe's type, tag and sequence. */
 #define WIRE_OVERHEAD (29 + 3 + 10)
-#define SHARE_PERCENT 85 /* of the cap; the rest is for repairs */
-#define INTERVAL      (1 * SS_SEC)
-#define SMOOTHING     8  /* intervals that the rate is a mean of */
+#define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
+#define INTERVAL      (1 * SS_SEC) /* at least */
+#define SMOOTHING     8            /* intervals that the rate is a mean of */
 #define SLACK_PERCENT 10 /* how far it rises before children are fewer */
 /* While the rate is not known. */
 #define CHILDREN_FIRST 4
@@ -90,8 +90,15 @@ ss_capacity_run (SsStation *station)
       || capacity->since < 0)
     return SS_NEVER;
   SsTime passed = now - capacity->since;
-  if (passed < INTERVAL)
-    return capacity->since + INTERVAL;
+  /* A slow stream has a row in a latency, with something for each stripe. */
+  SsTime interval = MAX (INTERVAL, station->params.latency);
+  if (passed < interval)
+    return capacity->since + interval;
+  if (capacity->bytes == 0) { /* it pauses, which says nothing of its rate */
+    capacity->since = now;
+    capacity->control_bytes = control_bytes (station->owner);
+    return now + interval;
+  }
   /* A relay may have few of the stripes. */
   double seconds = (double) passed / (double) SS_SEC;
   double rate = (double) capacity->bytes
@@ -109,5 +116,5 @@ ss_capacity_run (SsStation *station)
                             .control_rate = control_rate };
   if (rate > 0 && station->role != SS_ROLE_PUBLISHER)
     set_bound (station);
-  return now + INTERVAL;
+  return now + interval;
 }

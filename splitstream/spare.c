@@ -79,6 +79,12 @@ ss_spare_run (SsStation *station)
   if (now < station->spare_next)
     return station->spare_next;
   station->spare_next = now + SS_SPARE_INTERVAL;
+  /* Nobody tells of the parents of what is only carried. */
+  for (unsigned i = 0; i < SS_STRIPES; i++) {
+    SsStripe *stripe = &station->stripes[i];
+    if (stripe->group != NULL && ss_group_in_tree (stripe->group))
+      stripe->is_homeless = false;
+  }
   SsStripe *spare = &station->spare;
   bool is_member = spare->group != NULL && ss_group_is_member (spare->group);
   bool may_be = has_room (station);

@@ -36,6 +36,7 @@ void
 ss_station_open_family (SsStation *station)
 {
   SsFamilyConfig config = {
+    .is_by_turns = true,
     .mode = SS_GROUP_LIVE,
     .is_source = station->role == SS_ROLE_PUBLISHER,
     .history_max = SS_STATION_HISTORY_MAX,

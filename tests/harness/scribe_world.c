@@ -281,6 +281,7 @@ node_new (World *world, unsigned index)
   node->scribe = ss_scribe_new (&node->env, &node->kbr, SS_PROTOCOL_SCRIBE,
                                 &app_double, node);
   SsFamilyConfig config = {
+    .is_by_turns = true,
     .info = "hello",
     .info_len = 5,
     .children_max = world->options.children_max,

@@ -7,8 +7,9 @@
 #define NODES    160
 #define PATIENCE 60 /* seconds */
 
+/* The first nodes can be reached unasked. */
 static World *
-start (uint64_t seed, unsigned children_max)
+start (uint64_t seed, unsigned children_max, unsigned n_reachable)
 {
   WorldOptions options = {
     .seed = seed,
@@ -19,6 +20,8 @@ start (uint64_t seed, unsigned children_max)
     .is_bounded = true,
   };
   World *world = world_new (&options);
+  for (unsigned i = n_reachable; i < NODES; i++)
+    world_set_client (world, i);
   for (unsigned i = 1; i < NODES; i++)
     world_join (world, i);
   return world;
@@ -55,7 +58,7 @@ test_disjoint (void)
 {
   const unsigned most = 40;
   for (uint64_t seed = 1; seed <= 4; seed++) {
-    World *world = start (seed, most);
+    World *world = start (seed, most, NODES);
     char *text = NULL;
     for (unsigned i = 0; i < PATIENCE; i++) {
       world_run (world, SS_SEC);
@@ -81,7 +84,7 @@ test_too_little (void)
 {
   const unsigned most = 8; /* half of what is needed */
   for (uint64_t seed = 1; seed <= 2; seed++) {
-    World *world = start (seed, most);
+    World *world = start (seed, most, NODES);
     world_run (world, 20 * SS_SEC);
     world_reset_counts (world);
     uint64_t bytes = 0;
@@ -98,11 +101,28 @@ test_too_little (void)
   }
 }
 
+/* Most cannot be reached unasked, so that nobody is sent to them: what others
+ * take over the bound is one child in each tree whose root they are. */
+static void
+test_clients (void)
+{
+  const unsigned most = 8, n_reachable = 9;
+  for (uint64_t seed = 1; seed <= 2; seed++) {
+    World *world = start (seed, most, n_reachable);
+    for (unsigned i = 0; i < PATIENCE; i++) {
+      world_run (world, SS_SEC);
+      g_assert_cmpuint (world_fan_out_max (world), <=, most + WORLD_STRIPES);
+    }
+    world_free (world);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/bound/disjoint", test_disjoint);
   g_test_add_func ("/scribe/bound/too-little", test_too_little);
+  g_test_add_func ("/scribe/bound/clients", test_clients);
   return g_test_run ();
 }
