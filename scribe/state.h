@@ -3,7 +3,7 @@
  *   scribe.c   the object, the upcalls of the overlay, dispatch, timers
  *   group.c    a group: its making and end, children, path
  *   history.c  the packets that a group keeps
- *   peer.c     the neighbours: load, keepalives, silence, answer rates
+ *   peer.c     the neighbours: load, keepalives, silence
  *   join.c     the child's side: finding and changing parents, being root
  *   parent.c   the parent's side: taking children, sending them on
  *   place.c    where there is room, and whom it names
