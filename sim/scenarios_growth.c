@@ -20,10 +20,7 @@
 #define NEWCOMER        (10 * SS_SEC)
 #define GROWTH          10 /* times as many listeners, each time */
 #define GROWTH_MIN      100
-/* What a packet of a stripe has around it on the wire: the link's header and
- * tag, its frame's type and sequence, Scribe's type, tag and sequence. */
-#define WIRE_OVERHEAD (29 + 3 + 10)
-#define UPLOAD_SLACK  1.05
+#define UPLOAD_SLACK    1.05
 
 /* How long until everybody is in all trees, or -1. */
 static SsTime
@@ -284,8 +281,9 @@ one_source (SsSimRun *run, unsigned n)
 
     ss_world_run (world, options.duration);
     Published now = published (world);
-    double wire = (double) (now.bytes - before.bytes)
-                  + (double) (now.packets - before.packets) * WIRE_OVERHEAD;
+    double wire =
+        (double) (now.bytes - before.bytes)
+        + (double) (now.packets - before.packets) * SS_STRIPE_WIRE_OVERHEAD;
     unsigned n_data = SS_STRIPES - (unsigned) MAX (options.parity, 0);
     double ratio =
         (double) (now.sent - before.sent) * n_data / (wire * SS_STRIPES);

@@ -7,9 +7,6 @@
  * and more where somebody would be left out. */
 #include "splitstream/private.h"
 
-/* Around a packet: the link's header and tag, its frame's type and sequence,
- * Scribe's type, tag and sequence. */
-#define WIRE_OVERHEAD (29 + 3 + 10)
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
 #define INTERVAL      (1 * SS_SEC) /* at least */
 #define SMOOTHING     8            /* intervals that the rate is a mean of */
@@ -43,7 +40,7 @@ ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
     capacity->since = station->owner->env->now;
     capacity->control_bytes = control_bytes (station->owner);
   }
-  capacity->bytes += len + WIRE_OVERHEAD;
+  capacity->bytes += len + SS_STRIPE_WIRE_OVERHEAD;
   capacity->stripes |= 1u << stripe;
 }
 

@@ -13,6 +13,10 @@
 #include "scribe/scribe.h"
 #include "splitstream/arrivals.h"
 
+/* What a packet of a stripe has around it on the wire: the link's header and
+ * tag, its frame's type and sequence, Scribe's type, tag and sequence. */
+#define SS_STRIPE_WIRE_OVERHEAD (29 + 3 + 10)
+
 #define SS_STRIPES          16
 #define SS_PARITY_MAX       4
 #define SS_STATION_NAME_MAX 64
@@ -178,8 +182,7 @@ typedef struct {
   SsTime latency;  /* source time to output, as estimated */
   SsTime buffered; /* playable ahead */
   /* When media time was 0 by this node's clock, SS_NEVER if that is not
-   * known. A
-   * listener's is later by its quickest packet's way. */
+   * known. A listener's is later by its quickest packet's way. */
   SsTime media_origin;
   SsArrivals arrivals;             /* listener; and of it: */
   SsTime arrival_p50, arrival_p99; /* ss_arrivals_quantile */
