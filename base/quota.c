@@ -57,12 +57,19 @@ find (SsQuota *quota, const SsId *peer, SsTime now)
 bool
 ss_quota_take (SsQuota *quota, const SsId *peer, double cost, SsTime now)
 {
+  return ss_quota_take_above (quota, peer, cost, 0, now);
+}
+
+bool
+ss_quota_take_above (SsQuota *quota, const SsId *peer, double cost,
+                     double reserve, SsTime now)
+{
   SsQuotaPeer *entry = find (quota, peer, now);
 
   entry->used = ++quota->order;
   fill (&entry->bucket, quota->rate, quota->burst, now);
   fill (&quota->all, quota->rate_of_all, quota->burst_of_all, now);
-  if (entry->bucket.tokens < cost || quota->all.tokens < cost)
+  if (entry->bucket.tokens < cost || quota->all.tokens < cost + reserve)
     return false;
   entry->bucket.tokens -= cost;
   quota->all.tokens -= cost;

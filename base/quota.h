@@ -35,3 +35,6 @@ void ss_quota_init (SsQuota *quota, double rate, double burst,
 void ss_quota_clear (SsQuota *quota);
 /* Takes cost tokens; false, and nothing taken, if there are too few. */
 bool ss_quota_take (SsQuota *quota, const SsId *peer, double cost, SsTime now);
+/* As long as so many are left for all together. */
+bool ss_quota_take_above (SsQuota *quota, const SsId *peer, double cost,
+                          double reserve, SsTime now);

@@ -1,8 +1,10 @@
 /* What may be spent on retransmissions. Who asks for packets gets no more of
  * them in the long run than the streams that come here bring, and all who ask
  * together no more than SS_ANSWER_SHARE_ALL times that: neither a greedy peer
- * nor a crowd in trouble takes from those below what they are served. What is
- * over the budget is counted and not sent; who asked asks somebody else. */
+ * nor a crowd in trouble takes from those below what they are served. A part is
+ * kept for the parent and the children, whom a crowd of strangers would starve.
+ * What is over the budget is counted and not sent; who asked asks somebody
+ * else. */
 #include "scribe/state.h"
 
 #define WINDOW (1 * SS_SEC)
@@ -54,11 +56,16 @@ ss_budget_note (SsBudget *budget, SsTime now)
 }
 
 bool
-ss_budget_take (SsScribe *scribe, const SsContact *asker)
+ss_budget_take (SsGroup *group, const SsContact *asker)
 {
+  SsScribe *scribe = group->scribe;
   SsBudget *budget = &scribe->budget;
+  bool is_near =
+      ss_group_child_find (group, &asker->id)
+      || (group->has_parent && ss_id_equal (&group->parent.id, &asker->id));
   roll (budget, scribe->env->now);
-  if (ss_quota_take (&budget->quota, &asker->id, 1, scribe->env->now))
+  if (ss_quota_take_above (&budget->quota, &asker->id, 1,
+                           is_near ? 0 : SS_ANSWER_RESERVE, scribe->env->now))
     return true;
   ss_count (scribe->env, SCRIBE_ANSWERS_REFUSED);
   return false;

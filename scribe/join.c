@@ -119,7 +119,7 @@ ss_join_improve (SsGroup *group)
   SsScribe *scribe = group->scribe;
   if (!group->has_parent || group->join || scribe->is_leaving
       || group->family->config.is_light || ss_group_is_ordered (group)
-      || ss_id_digit (&group->parent.id, 0) == ss_id_digit (&group->id, 0)
+      || ss_place_is_own (group, &group->parent.id)
       || is_top (group, &group->parent) || scribe->env->now < group->better_at)
     return;
   if (group->n_better < UINT8_MAX)

@@ -651,7 +651,7 @@ ss_log_handle_fetch (SsScribe *scribe, const SsContact *from,
   for (unsigned i = 0; i < count; i++) {
     uint32_t sequence = message->first + i;
     GBytes *data = ss_log_entry (log, sequence);
-    if (!data || !ss_budget_take (scribe, from))
+    if (!data || !ss_budget_take (group, from))
       return;
     ss_log_send (scribe, from, SS_MSG_SCRIBE_MESSAGE, group, log, sequence,
                  data);

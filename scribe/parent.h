@@ -23,9 +23,6 @@ typedef struct {
 bool ss_place_is_leaf (const SsContact *peer);
 /* By its own word; false if it has given none. */
 bool ss_place_is_full (const SsGroup *group, const SsId *peer);
-/* Is the group's stripe the node's own? The trees are disjoint as long as none
- * but such nodes, and roots, take children. */
-bool ss_place_is_own (const SsGroup *group, const SsId *node);
 /* This node is the root, or stands in for a source that is. */
 bool ss_place_is_top (const SsGroup *group);
 /* Is there a child that might take it, if it had room? */

@@ -201,9 +201,9 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   bool is_parent = from && ss_contact_equal (from, &group->parent);
   if (is_parent && via == SS_VIA_TREE) {
     SsOwed *owed = find_owed (group, sequence);
-    if (!owed)
+    if (!owed && is_new)
       lower_level (group, SS_SERVICE_PAID);
-    else if (now - owed->since <= SS_SERVICE_MOMENT)
+    else if (owed && now - owed->since <= SS_SERVICE_MOMENT)
       lower_level (group, owed->by - SS_SERVICE_LATE);
     if (owed)
       owed->since = 0;

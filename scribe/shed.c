@@ -12,10 +12,10 @@
 static bool
 may_shed (const SsGroup *group, const SsGroup *other)
 {
-  unsigned own = ss_id_digit (ss_scribe_self (group->scribe), 0);
+  const SsId *self = ss_scribe_self (group->scribe);
   if (group == other || other->family != group->family)
     return false;
-  if (!ss_place_is_top (other) && ss_id_digit (&other->id, 0) != own)
+  if (!ss_place_is_top (other) && !ss_place_is_own (other, self))
     return true;
   return group->is_root && ss_group_n_children (group) == 0
          && ss_group_n_children (other) > 1;
@@ -62,9 +62,9 @@ bool
 ss_shed_for (SsGroup *group, const SsId *joiner)
 {
   SsScribe *scribe = group->scribe;
-  unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
+  const SsId *self = ss_scribe_self (scribe);
   if (group->family->config.is_source || !ss_shed_may_more (group->family)
-      || (!ss_place_is_top (group) && ss_id_digit (&group->id, 0) != own))
+      || (!ss_place_is_top (group) && !ss_place_is_own (group, self)))
     return false;
   SsGroup *from = NULL;
   SsChild *victim = NULL;
@@ -192,7 +192,7 @@ static void
 remove_bottleneck (SsFamily *family)
 {
   SsScribe *scribe = family->scribe;
-  unsigned own = ss_id_digit (ss_scribe_self (scribe), 0);
+  const SsId *self = ss_scribe_self (scribe);
   SsGroup *from = NULL;
   SsChild *victim = NULL;
   bool is_from_own = true;
@@ -200,7 +200,7 @@ remove_bottleneck (SsFamily *family)
   for (SsGroup *group = ss_group_after (scribe, NULL);
        group && ss_shed_may_more (family);
        group = ss_group_after (scribe, &group->id)) {
-    bool is_own = ss_id_digit (&group->id, 0) == own;
+    bool is_own = ss_place_is_own (group, self);
     SsChild *child = group->family == family && (!victim || !is_own)
                          ? find_farthest (group)
                          : NULL;

@@ -48,6 +48,7 @@
 #define SS_ANSWER_BURST_ALL    2048
 #define SS_ANSWER_SHARE_ALL    2
 #define SS_ANSWER_RATE_MIN_ALL 256
+#define SS_ANSWER_RESERVE      256 /* of those of all: not for strangers */
 #define SS_ANYCAST_HOPS_MAX    200
 #define SS_ANYCAST_TRIES       3
 
@@ -465,7 +466,7 @@ void ss_budget_clear (SsBudget *budget);
 /* A packet of a stream has come, or goes out at its source. */
 void ss_budget_note (SsBudget *budget, SsTime now);
 /* May one more be sent to who asks for it? False: counted. */
-bool ss_budget_take (SsScribe *scribe, const SsContact *asker);
+bool ss_budget_take (SsGroup *group, const SsContact *asker);
 
 /* history.c */
 GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);
@@ -543,6 +544,9 @@ void ss_parent_send_path (SsGroup *group);
 void ss_parent_due (SsGroup *group);
 
 /* place.c */
+/* Is the group's stripe the node's own? The trees are disjoint as long as none
+ * but such nodes, and roots, take children. */
+bool ss_place_is_own (const SsGroup *group, const SsId *node);
 /* For children, here and below, of those whose own stripe it is. */
 uint16_t ss_place_room (const SsGroup *group);
 /* It may have changed: the parent hears of it, soon if it matters. */

@@ -9,8 +9,11 @@
 
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
 #define INTERVAL      (1 * SS_SEC) /* at least */
-#define SMOOTHING     8            /* intervals that the rate is a mean of */
-#define SLACK_PERCENT 10 /* how far it rises before children are fewer */
+/* Intervals that the rate is a mean of: when it rises, and when it falls, as it
+ * does while the source pauses. */
+#define SMOOTHING      8
+#define SMOOTHING_FALL 64
+#define SLACK_PERCENT  10 /* how far it rises before children are fewer */
 /* While the rate is not known. */
 #define CHILDREN_FIRST 4
 
@@ -91,11 +94,6 @@ ss_capacity_run (SsStation *station)
   SsTime interval = MAX (INTERVAL, station->params.latency);
   if (passed < interval)
     return capacity->since + interval;
-  if (capacity->bytes == 0) { /* it pauses, which says nothing of its rate */
-    capacity->since = now;
-    capacity->control_bytes = control_bytes (station->owner);
-    return now + interval;
-  }
   /* A relay may have few of the stripes. */
   double seconds = (double) passed / (double) SS_SEC;
   double rate = (double) capacity->bytes
@@ -103,7 +101,8 @@ ss_capacity_run (SsStation *station)
   uint64_t control = control_bytes (station->owner);
   double control_rate = (double) (control - capacity->control_bytes) / seconds;
   if (capacity->rate > 0) {
-    rate = capacity->rate + (rate - capacity->rate) / SMOOTHING;
+    double change = rate - capacity->rate;
+    rate = capacity->rate + change / (change > 0 ? SMOOTHING : SMOOTHING_FALL);
     control_rate = capacity->control_rate
                    + (control_rate - capacity->control_rate) / SMOOTHING;
   }

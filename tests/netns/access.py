@@ -5,8 +5,8 @@ and of the others; exits 1 if anybody lost one."""
 
 import sys
 
-from far import FarAir, parse_arguments
-from lib import Failure, Skip, Stage, handle_signals
+from far import FarAir, parse_arguments, run_script
+from lib import Stage
 from table import print_table
 
 UP = 1.2  # times the stream's rate; with all headers, as the link counts
@@ -65,20 +65,13 @@ def figures(air, narrow, who, rates, start):
     }
 
 
-def main():
-    handle_signals()
+def script():
     options = read_arguments(sys.argv[1:])
-    try:
-        rows = [run_one(options, who)
-                for who in options.who.split(",")]
-    except (Failure, Skip) as failure:
-        print(f"access.py: {failure}", file=sys.stderr)
-        return 1
+    rows = [run_one(options, who) for who in options.who.split(",")]
     print_table(COLUMNS, rows)
     lost = sum(row["lost"] + row["others lose"] for row in rows)
-    print(f"\n{'FAIL' if lost else 'pass'}  frames lost: {lost}")
-    return 1 if lost else 0
+    return f"frames lost: {lost}" if lost else ""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("access.py", script))

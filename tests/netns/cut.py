@@ -5,8 +5,8 @@ time, or not to the end of the broadcast."""
 import sys
 import time
 
-from far import FarAir, parse_arguments
-from lib import Failure, Skip, Stage, handle_signals
+from far import FarAir, parse_arguments, run_script
+from lib import Stage
 from packets import packet_arrivals
 from table import print_table
 
@@ -89,21 +89,13 @@ def run_one(options):
                                (cut.air.broadcaster, cut.air.listeners[0])]
 
 
-def main():
-    handle_signals()
-    options = read_arguments(sys.argv[1:])
-    try:
-        rows, words = run_one(options)
-    except (Failure, Skip) as failure:
-        print(f"cut.py: {failure}", file=sys.stderr)
-        return 1
+def script():
+    rows, words = run_one(read_arguments(sys.argv[1:]))
     print_table(COLUMNS, rows)
     for name, said in words:
         print(f"\n{name} said: {said or '-'}")
-    found = problems(rows)
-    print(f"\n{'FAIL  ' + '; '.join(found) if found else 'pass'}")
-    return 1 if found else 0
+    return "; ".join(problems(rows))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("cut.py", script))

@@ -9,8 +9,8 @@ import random
 import sys
 import time
 
-from far import SETTLE_SECONDS, FarAir, parse_arguments
-from lib import Failure, Skip, Stage, handle_signals
+from far import SETTLE_SECONDS, FarAir, parse_arguments, run_script
+from lib import Stage
 from table import print_table
 
 KINDS = ("sigkill", "sigstop", "drop")
@@ -108,23 +108,15 @@ def run_one(options, kind):
         return deaths.figures()
 
 
-def main():
-    handle_signals()
+def script():
     options = read_arguments(sys.argv[1:])
-    rows = []
-    try:
-        for kind in options.kinds.split(","):
-            rows += run_one(options, kind)
-    except (Failure, Skip) as failure:
-        print(f"deaths.py: {failure}", file=sys.stderr)
-        return 1
+    rows = [row for kind in options.kinds.split(",")
+            for row in run_one(options, kind)]
     print_table(COLUMNS, rows)
     lost = sum(row["all together"] for row in rows
                if row["deaths"] == "one by one")
-    print(f"\n{'FAIL' if lost else 'pass'}  frames lost to single deaths: "
-          f"{lost}")
-    return 1 if lost else 0
+    return f"frames lost to single deaths: {lost}" if lost else ""
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("deaths.py", script))

@@ -3,9 +3,11 @@ own, behind its own access link. And what scripts that show one share."""
 
 import argparse
 import os
+import sys
 
 from air import Air
 from internet import Internet
+from lib import Failure, Skip, handle_signals
 from packets import make_source
 
 CONTACTS = 2  # ways in that each program is told
@@ -35,6 +37,19 @@ def parse_arguments(argv, description, more=(), **defaults):
     options = parser.parse_args(argv)
     options.build = os.path.abspath(options.build)  # others run elsewhere
     return options
+
+
+def run_script(name, script):
+    """The exit status of a script, which prints its tables and returns what is
+    wrong, in words; "" if nothing is."""
+    handle_signals()
+    try:
+        problem = script()
+    except (Failure, Skip) as failure:
+        print(f"{name}: {failure}", file=sys.stderr)
+        return 1
+    print(f"\n{'FAIL  ' + problem if problem else 'pass'}")
+    return 1 if problem else 0
 
 
 class FarAir(Air):

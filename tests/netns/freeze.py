@@ -8,8 +8,8 @@ import statistics
 import sys
 import time
 
-from far import FarAir, parse_arguments
-from lib import Failure, Skip, Stage, handle_signals
+from far import FarAir, parse_arguments, run_script
+from lib import Stage
 from packets import packet_arrivals
 from table import print_table
 
@@ -112,22 +112,15 @@ def run_one(options):
         return freezes.figures()
 
 
-def main():
-    handle_signals()
+def script():
     options = read_arguments(sys.argv[1:])
-    try:
-        rows = run_one(options)
-    except (Failure, Skip) as failure:
-        print(f"freeze.py: {failure}", file=sys.stderr)
-        return 1
+    rows = run_one(options)
     print_table(COLUMNS, rows)
     for row in rows:
         print(f"\nafter {row['frozen s']:g} s it said: {row['said'] or '-'}")
-    found = [f"{row['frozen s']:g} s: {text}" for row in rows
-             for text in problems(row, options.latency)]
-    print(f"\n{'FAIL  ' + '; '.join(found) if found else 'pass'}")
-    return 1 if found else 0
+    return "; ".join(f"{row['frozen s']:g} s: {text}" for row in rows
+                     for text in problems(row, options.latency))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("freeze.py", script))

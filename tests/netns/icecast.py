@@ -10,11 +10,12 @@ import os
 import sys
 import time
 
-from air import Air, median
+from air import TUNE_IN_SECONDS, Air, median
 from arrivals import Ways
 from icecast_air import Readers, Server, Source
 from lib import Failure, Skip, Stage, handle_signals
 from packets import OPUS_RATE, make_source
+from table import print_table
 
 SETTLE_SECONDS = 2
 RESTART_SECONDS = 2
@@ -89,13 +90,13 @@ def measure_icecast(n_listeners, path, options):
             raise Failure("icecast2 takes nothing from the source")
         for _ in range(n_listeners):
             readers.add()
-            time.sleep(options.stagger / 1000)
-        time.sleep(SETTLE_SECONDS)
+            source.join(options.stagger / 1000)
+        readers.wait_media(TUNE_IN_SECONDS)
         start, bytes_before = time.monotonic(), sum_bytes(readers)
-        time.sleep(options.seconds)
+        source.join(options.seconds)
         end, bytes_after = time.monotonic(), sum_bytes(readers)
         server.kill()
-        time.sleep(RESTART_SECONDS)
+        source.join(RESTART_SECONDS)
         server.start()
         source.join(options.seconds + 60)
         time.sleep(SETTLE_SECONDS)
@@ -117,8 +118,6 @@ def icecast_figures(source, readers, start, end, n_bytes):
                 if start <= source.sent.get(page.number, 0) < end)
     starts = {page.number: source.origin + page.start
               for page in source.media}
-    if not all(reader.arrivals for reader in readers):
-        raise Failure("a reader got nothing from icecast2")
     ways = sorted(at - source.sent[page.number] for reader in readers
                   for at, page in reader.arrivals
                   if start <= source.sent.get(page.number, 0) < end)
@@ -152,15 +151,6 @@ def row(system, n_listeners, egress, tune_in, p50, p99, behind, lost,
         rounded(sum(lost) / len(lost)), rounded(silent))))
 
 
-def print_table(rows):
-    table = [COLUMNS] + [[str(line[name]) for name in COLUMNS]
-                         for line in rows]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    for line in table:
-        print("  ".join(cell.rjust(width)
-                        for cell, width in zip(line, widths)))
-
-
 def main():
     handle_signals()
     options = parse_arguments()
@@ -179,7 +169,7 @@ def main():
     except Failure as failure:
         print(f"icecast.py: {failure}", file=sys.stderr)
         return 1
-    print_table(rows)
+    print_table(COLUMNS, rows)
     if options.csv:
         with open(options.csv, "w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

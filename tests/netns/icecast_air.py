@@ -188,8 +188,16 @@ class Readers(threading.Thread):
         self.server, self.rate = server, rate
         self.selector = selectors.DefaultSelector()
         self.readers = []
+        self.media_came = threading.Condition()
         self.stopping = False
         self.start()
+
+    def wait_media(self, seconds):
+        with self.media_came:
+            if not self.media_came.wait_for(
+                    lambda: all(reader.arrivals for reader in self.readers),
+                    seconds):
+                raise Failure("a reader got nothing from icecast2")
 
     def add(self):
         reader = Reader(self.rate)
@@ -232,8 +240,10 @@ class Readers(threading.Thread):
         if start < 0:
             return
         pages, reader.data = read_pages(reader.data[start:], self.rate)
-        reader.arrivals += [(now, page) for page in pages
-                            if not page.is_header]
+        with self.media_came:
+            reader.arrivals += [(now, page) for page in pages
+                                if not page.is_header]
+            self.media_came.notify()
 
     def run(self):
         while not self.stopping:

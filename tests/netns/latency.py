@@ -6,8 +6,8 @@ lost at the latency that is asked for."""
 import sys
 
 from air import TUNE_IN_SECONDS, total
-from far import FarAir, parse_arguments
-from lib import Failure, Skip, Stage, handle_signals
+from far import FarAir, parse_arguments, run_script
+from lib import Stage
 from table import print_table
 
 LATENCIES = (200, 300, 400, 500, 600, 800, 1000, 1500, 2000, 3000)
@@ -70,30 +70,24 @@ def search(options, loss, rows):
     return LATENCIES[low] if low < len(LATENCIES) else None
 
 
-def main():
-    handle_signals()
+def script():
     options = read_arguments(sys.argv[1:])
     aim = options.latency
     rows, lowest, wanted = [], [], []
-    try:
-        for loss in map(float, options.losses.split(",")):
-            if not options.only:
-                lowest.append({"loss %": loss, "lowest latency ms":
-                               search(options, loss, rows)})
-            if loss <= options.loss_max:
-                wanted.append(broadcast(options, loss, aim))
-    except (Failure, Skip) as failure:
-        print(f"latency.py: {failure}", file=sys.stderr)
-        return 1
+    for loss in map(float, options.losses.split(",")):
+        if not options.only:
+            lowest.append({"loss %": loss, "lowest latency ms":
+                           search(options, loss, rows)})
+        if loss <= options.loss_max:
+            wanted.append(broadcast(options, loss, aim))
     print_table(COLUMNS, rows + wanted)
     if lowest:
         print()
         print_table(("loss %", "lowest latency ms"), lowest)
     lost = sum(row["lost"] for row in wanted)
-    print(f"\n{'FAIL' if lost else 'pass'}  frames lost at "
-          f"{aim} ms, up to {options.loss_max:g}% loss: {lost}")
-    return 1 if lost else 0
+    return (f"frames lost at {aim} ms, up to {options.loss_max:g}% loss: "
+            f"{lost}" if lost else "")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("latency.py", script))

@@ -80,8 +80,12 @@ test_idle_parent (void)
   begin (&bench);
   for (unsigned i = 0; i < 10; i++)
     g_assert_false (serve (&bench, bench.sequence++, true));
-  for (unsigned i = 0; i < 3; i++)
+  /* What it sends again is no service. */
+  for (unsigned i = 0; i < 3; i++) {
     g_assert_false (miss (&bench));
+    for (unsigned k = 0; k < 3; k++)
+      g_assert_false (serve (&bench, 100 + k, false));
+  }
   g_assert_true (miss (&bench));
   world_free (bench.world);
 }

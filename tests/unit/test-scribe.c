@@ -101,6 +101,7 @@ ask_greedily (unsigned rate, unsigned seconds, unsigned crowd)
 {
   World *world = make_world (2, false);
   SsScribe *scribe = world_scribe (world, 0);
+  SsGroup *group = ss_scribe_find (scribe, world_group_id (world, 1));
   unsigned n = 0;
   for (unsigned i = 0; i < 1000 * seconds; i++) {
     scribe->env->now += SS_MSEC;
@@ -108,12 +109,16 @@ ask_greedily (unsigned rate, unsigned seconds, unsigned crowd)
       ss_budget_note (&scribe->budget, scribe->env->now);
     for (unsigned k = 0; k < crowd; k++) {
       SsContact peer = { .id.b[0] = (uint8_t) k };
-      while (ss_budget_take (scribe, &peer))
+      while (ss_budget_take (group, &peer))
         n++;
     }
   }
   g_assert_cmpuint (
       scribe->env->counters.value[SS_COUNT_SCRIBE_ANSWERS_REFUSED], >, 0);
+  /* Strangers leave something to a child. */
+  ss_group_child_add (group, ss_kbr_self (world_scribe (world, 1)->kbr));
+  g_assert_true (
+      ss_budget_take (group, ss_kbr_self (world_scribe (world, 1)->kbr)));
   world_free (world);
   return n;
 }
