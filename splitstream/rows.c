@@ -18,8 +18,9 @@ enum {
 typedef struct {
   uint8_t flags, version;
   SsTime timestamp; /* of the first part */
-  SsTime since; /* when its first part came, or falls due if that is later */
-  SsTime held;  /* durations, as time */
+  SsTime since;   /* when its first part came, or falls due if that is later */
+  SsTime held;    /* durations, as time */
+  bool is_urgent; /* holds the end of a frame longer than a packet */
   uint64_t frame_number;
   unsigned n;
   uint16_t lens[FRAMES_MAX];
@@ -201,6 +202,7 @@ leave (SsRows *rows, SsTime media_now)
   filling->n = 0;
   filling->len = 0;
   filling->held = 0;
+  filling->is_urgent = false;
   filling->flags = 0;
   if (rows->n_in_row == rows->n_columns) {
     rows->row++;
@@ -382,20 +384,14 @@ duration_time (const SsRows *rows, uint32_t duration)
   return (SsTime) duration * SS_SEC / rows->clock_rate;
 }
 
-static bool
-is_tail (const Filling *filling)
-{
-  return filling->n > 0 && (filling->flags & SS_PACKET_FLAG_TAIL) != 0;
-}
-
 /* Does the frame, or a part that is worth it, go behind what is being
  * filled? */
 static bool
 fits (const Filling *filling, const SsFrame *frame)
 {
   size_t space = room (filling, frame->duration);
-  return space >= g_bytes_get_size (frame->data)
-         || (is_tail (filling) && space >= PART_MIN);
+  return filling->n < FRAMES_MAX
+         && (space >= PART_MIN || space >= g_bytes_get_size (frame->data));
 }
 
 /* A frame longer than the room there is: its parts go into packets one after
@@ -409,8 +405,10 @@ split (SsRows *rows, SsTime media_now, const SsFrame *frame)
     if (rows->filling.n == 0)
       start (rows, media_now, frame->timestamp);
     size_t part = MIN (len - done, room (&rows->filling, frame->duration));
-    if (done > 0)
+    if (done > 0) {
       rows->filling.flags |= SS_PACKET_FLAG_TAIL;
+      rows->filling.is_urgent = len > SS_PACKET_DRAFT_MAX;
+    }
     put (rows, data + done, part, frame->duration);
     done += part;
     if (done < len) {
@@ -444,9 +442,6 @@ ss_rows_push_frame (SsRows *rows, SsTime media_now, const SsFrame *frame)
     split (rows, media_now, frame);
   filling->held += duration_time (rows, frame->duration);
   rows->next_frame++;
-  /* A tail waits for no more than the rest of the burst. */
-  if (filling->held >= rows->hold && !is_tail (filling))
-    flush (rows, media_now);
   return true;
 }
 
@@ -493,9 +488,9 @@ void
 ss_rows_run (SsRows *rows, SsTime media_now)
 {
   const Filling *filling = &rows->filling;
-  if (is_tail (filling)
-      || (filling->n > 0
-          && media_now >= filling->since + rows->hold + SS_ROWS_HOLD_SLACK))
+  /* The next frame comes when it falls due: is that too late? */
+  if (filling->is_urgent || filling->held >= rows->hold
+      || media_now >= filling->since + rows->hold + SS_ROWS_HOLD_SLACK)
     flush (rows, media_now);
   sign_burst (rows, media_now);
   if (rows->n_in_row > 0 && media_now >= rows->row_start + rows->row_time)

@@ -2,9 +2,10 @@
  * stripes come out. It packs frames into data packets, numbers them, gathers
  * them in rows and adds each row's parity (DESIGN section 8).
  *
- *   A packet leaves as soon as it holds `hold` of media by its timestamps,
- *   when it is full, or, at the latest, at its first frame's time + hold +
- *   SS_ROWS_HOLD_SLACK.
+ *   A packet leaves when it is full, at the end of a burst if it holds `hold`
+ *   of media by then, or, at the latest, at its first frame's time + hold +
+ *   SS_ROWS_HOLD_SLACK. A frame that does not fit goes on in the next packet.
+ *   The end of one that is longer than a packet leaves with its burst.
  *   A row closes when all data stripes have a packet, or, short, 0.6 x
  *   latency after its first frame's time.
  *

@@ -329,6 +329,113 @@ test_budget (void)
   ss_rows_free (rows);
 }
 
+/* What has been pushed into rows, and what has come out, of frames of one
+ * length and 20 ms. */
+typedef struct {
+  SsRows *rows;
+  size_t frame_len;
+  unsigned n_pushed, n_whole;
+  size_t n_bytes; /* of packets */
+} Even;
+
+static void
+even_push (Even *even, SsTime now)
+{
+  SsFrame frame = {
+    .data = g_bytes_new_take (g_malloc0 (even->frame_len), even->frame_len),
+    .timestamp = even->n_pushed++ * 20 * SS_MSEC,
+    .duration = 960,
+  };
+  g_assert_true (ss_rows_push_frame (even->rows, now, &frame));
+  g_bytes_unref (frame.data);
+}
+
+/* No frame may be whole later than a hold after its time. */
+static void
+even_pop (Even *even, SsTime now)
+{
+  SsRowsPacket ready;
+  while (ss_rows_pop (even->rows, &ready)) {
+    SsPacket packet;
+    parse (ready.packet, &packet);
+    even->n_bytes += g_bytes_get_size (ready.packet);
+    for (unsigned i = 0; i < packet.n_frames; i++) {
+      if (i + 1 == packet.n_frames && (packet.flags & SS_PACKET_FLAG_HEAD) != 0)
+        break;
+      SsTime time = even->n_whole++ * 20 * SS_MSEC;
+      g_assert_cmpint (now - time, <=,
+                       SS_LATENCY_DEFAULT / 25 + SS_ROWS_HOLD_SLACK);
+    }
+    g_bytes_unref (ready.packet);
+  }
+}
+
+/* Bytes sent for each of 3,000 frames of that length, of which so many are
+ * pushed at once, when the first is due. */
+static double
+even_stream (size_t frame_len, unsigned burst)
+{
+  uint8_t signer_seed[SS_SEED_LEN] = { 1 };
+  SsSigner signer;
+  ss_signer_init (&signer, signer_seed);
+  Even even = { .rows = ss_rows_new (&signer, 7, 1, SS_LATENCY_DEFAULT),
+                .frame_len = frame_len };
+  GBytes *headers = g_bytes_new_static ("headers", 7);
+  ss_rows_push_headers (even.rows, 0, 1, 48000, headers);
+  g_bytes_unref (headers);
+  while (even.n_pushed < 3000) {
+    SsTime now = even.n_pushed * 20 * SS_MSEC;
+    while (ss_rows_deadline (even.rows) < now) {
+      SsTime deadline = ss_rows_deadline (even.rows);
+      ss_rows_run (even.rows, deadline);
+      even_pop (&even, deadline);
+    }
+    for (unsigned i = 0; i < burst; i++)
+      even_push (&even, now);
+    ss_rows_run (even.rows, now);
+    even_pop (&even, now);
+  }
+  g_assert_cmpuint (even.n_whole + 4, >, even.n_pushed);
+  ss_rows_free (even.rows);
+  return (double) even.n_bytes / (double) even.n_pushed;
+}
+
+/* At 128 kbit/s two frames and a part of a third fill a packet; slow streams'
+ * packets are full if a burst fills them. No frame waits longer for that. */
+static void
+test_shared (void)
+{
+  g_assert_cmpfloat (even_stream (320, 1), <, 1.22 * 320);
+  g_assert_cmpfloat (even_stream (320, 12), <, 1.26 * 320);
+  g_assert_cmpfloat (even_stream (240, 12), <, 1.26 * 240);
+  g_assert_cmpfloat (even_stream (120, 12), <, 1.36 * 120);
+}
+
+/* However many frames of nothing come at once. */
+static void
+test_empty (void)
+{
+  uint8_t signer_seed[SS_SEED_LEN] = { 1 };
+  SsSigner signer;
+  ss_signer_init (&signer, signer_seed);
+  SsRows *rows = ss_rows_new (&signer, 7, 1, SS_LATENCY_DEFAULT);
+  SsFrame frame = { .data = g_bytes_new_static ("", 0) };
+  unsigned n = 0;
+  for (unsigned i = 0; i < 1000; i++)
+    g_assert_true (ss_rows_push_frame (rows, 0, &frame));
+  ss_rows_end (rows, 0);
+  SsRowsPacket ready;
+  while (ss_rows_pop (rows, &ready)) {
+    SsPacket packet;
+    parse (ready.packet, &packet);
+    n += packet.is_parity ? 0 : packet.n_frames;
+    g_bytes_unref (ready.packet);
+  }
+  g_assert_cmpuint (n, ==, 1000);
+  g_bytes_unref (frame.data);
+  ss_rows_free (rows);
+}
+
 /* Of frames longer than a packet each is one burst, whose signature covers
  * the parity of the row before, too. */
 static void
@@ -377,6 +484,8 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/parity/nonsense", test_nonsense);
   g_test_add_func ("/splitstream/rows/streams", test_streams);
   g_test_add_func ("/splitstream/rows/budget", test_budget);
+  g_test_add_func ("/splitstream/rows/shared", test_shared);
+  g_test_add_func ("/splitstream/rows/empty", test_empty);
   g_test_add_func ("/splitstream/rows/signatures", test_signatures);
   return g_test_run ();
 }
