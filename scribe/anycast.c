@@ -21,7 +21,7 @@
  * nothing and begins again, naming those that have accepted. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define VISITED_MAX  G_N_ELEMENTS (((SsMsgScribeAnycast *) 0)->visited)
 #define TO_VISIT_MAX G_N_ELEMENTS (((SsMsgScribeAnycast *) 0)->to_visit)

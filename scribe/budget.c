@@ -5,7 +5,7 @@
  * kept for the parent and the children, whom a crowd of strangers would starve.
  * What is over the budget is counted and not sent; who asked asks somebody
  * else. */
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define WINDOW (1 * SS_SEC)
 

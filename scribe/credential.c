@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/signed_text.h"
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 /* What is signed, by whom: no signature of the one kind is one of the other. */
 #define CREDENTIAL_LABEL "scribe credential"

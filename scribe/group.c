@@ -1,126 +1,10 @@
-/* A group on one node: its making and end, its children, its path, and the
- * families that bound the fan-out over several groups. */
+/* A group on one node: its place in the table, its making and end, its timer
+ * and its path. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define MET_MAX 16 /* first digits */
-
-/* Families. */
-
-SsFamily *
-ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
-{
-  g_assert (config->info_len <= SS_SCRIBE_INFO_MAX);
-  SsFamily *family = g_new0 (SsFamily, 1);
-  family->scribe = scribe;
-  family->config = *config;
-  if (family->config.children_max == 0)
-    family->config.children_max = SS_FAMILY_CHILDREN;
-  if (family->config.children_hard == 0)
-    family->config.children_hard =
-        family->config.children_max * SS_FAMILY_HARD_FACTOR;
-  if (family->config.history_max == 0)
-    family->config.history_max = SS_GROUP_HISTORY;
-  return family;
-}
-
-static SsFamily *
-adopted (SsScribe *scribe, bool is_ordered)
-{
-  SsFamily **family = is_ordered ? &scribe->adopted_ordered : &scribe->adopted;
-  SsFamilyConfig config = {
-    .mode = is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
-  };
-  if (*family == NULL)
-    *family = ss_family_make (scribe, &config);
-  return *family;
-}
-
-SsFamily *
-ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
-{
-  SsFamily *family = ss_family_make (scribe, config);
-  g_ptr_array_add (scribe->families, family);
-  return family;
-}
-
-void
-ss_family_free (SsFamily *family)
-{
-  if (!family)
-    return;
-  SsScribe *scribe = family->scribe;
-  ss_scribe_enter (scribe);
-  SsGroup *group = NULL;
-  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
-    at = group->id;
-    if (group->family != family)
-      continue;
-    ss_shed_all (group, group->has_parent ? &group->parent : NULL);
-    ss_join_leave_parent (group);
-    ss_group_drop (group);
-    group->family = adopted (scribe, false); /* this one is going */
-  }
-  ss_scribe_exit (scribe);
-  g_ptr_array_remove (scribe->families, family);
-  g_free (family);
-}
-
-void
-ss_family_set_source (SsFamily *family, const SsContact *source)
-{
-  family->source = *source;
-  family->has_source = true;
-}
-
-unsigned
-ss_family_n_children (const SsFamily *family)
-{
-  return family->n_children;
-}
-
-unsigned
-ss_family_children_max (const SsFamily *family)
-{
-  return family->config.children_max;
-}
-
-void
-ss_family_set_bound (SsFamily *family, unsigned children_max)
-{
-  SsScribe *scribe = family->scribe;
-  family->config.children_max = family->config.children_hard = children_max;
-  if (family->n_children > children_max)
-    family->over_since = scribe->env->now;
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id))
-    if (group->family == family)
-      ss_group_arm (group);
-}
-
-/* As told to others. A bound of 0: there is none, or none of their business;
- * who can carry nobody is full with one. */
-uint16_t
-ss_family_load (const SsFamily *family)
-{
-  unsigned least = family->config.children_max == 0 ? 1 : 0;
-  return (uint16_t) CLAMP (family->n_children, least, UINT16_MAX);
-}
-
-uint16_t
-ss_family_load_max (const SsFamily *family)
-{
-  if (family->config.is_source || family->config.is_light)
-    return 0;
-  return (uint16_t) CLAMP (family->config.children_max, 1, UINT16_MAX);
-}
-
-bool
-ss_family_has_room (const SsFamily *family)
-{
-  return family->n_children < family->config.children_max;
-}
 
 /* Groups in the table. */
 
@@ -254,7 +138,7 @@ void
 ss_group_abandon (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
-  ss_join_leave_parent (group);
+  ss_upstream_leave (group);
   ss_group_drop (group);
   if (scribe->app.abandoned)
     scribe->app.abandoned (group->user, group);
@@ -354,7 +238,7 @@ ss_group_leave (SsGroup *group)
   if (group->wants)
     g_array_set_size (group->wants, 0);
   if (ss_group_child_count (group) == 0 && !group->is_root) {
-    ss_join_leave_parent (group);
+    ss_upstream_leave (group);
     ss_group_drop (group);
   } else if (group->idle_since >= 0) {
     group->idle_since = scribe->env->now;
@@ -371,7 +255,8 @@ ss_group_adopt (SsScribe *scribe, const SsId *id, const SsWireBytes *info,
   if (scribe->groups->len >= SS_SCRIBE_GROUPS_MAX || scribe->is_leaving
       || ss_group_by_tag (scribe, id->b))
     return NULL;
-  SsGroup *group = ss_group_new (scribe, adopted (scribe, is_ordered), id);
+  SsGroup *group =
+      ss_group_new (scribe, ss_family_adopted (scribe, is_ordered), id);
   void *user = NULL;
   if (!scribe->app.adopt
       || !scribe->app.adopt (scribe->app_user, id, info->data, info->len,
@@ -422,109 +307,6 @@ ss_group_info (const SsGroup *group, SsWireBytes *ret_info)
   }
 }
 
-/* Children. */
-
-unsigned
-ss_group_child_count (const SsGroup *group)
-{
-  return group->children ? group->children->len : 0;
-}
-
-SsChild *
-ss_group_child_at (const SsGroup *group, unsigned index)
-{
-  return &g_array_index (group->children, SsChild, index);
-}
-
-static unsigned
-child_lower_bound (const SsGroup *group, const SsId *id)
-{
-  unsigned low = 0, high = ss_group_child_count (group);
-  while (low < high) {
-    unsigned middle = low + (high - low) / 2;
-    if (ss_id_compare (&ss_group_child_at (group, middle)->contact.id, id) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-SsChild *
-ss_group_child_find (const SsGroup *group, const SsId *id)
-{
-  unsigned index = child_lower_bound (group, id);
-  if (index == ss_group_child_count (group))
-    return NULL;
-  SsChild *child = ss_group_child_at (group, index);
-  return ss_id_equal (&child->contact.id, id) ? child : NULL;
-}
-
-static void
-count_child (SsFamily *family)
-{
-  if (family->n_children++ == family->config.children_max)
-    family->over_since = family->scribe->env->now;
-}
-
-SsChild *
-ss_group_child_add (SsGroup *group, const SsContact *contact)
-{
-  SsChild *child = ss_group_child_find (group, &contact->id);
-  if (!child) {
-    if (!group->children)
-      group->children = g_array_sized_new (FALSE, TRUE, sizeof (SsChild), 2);
-    unsigned index = child_lower_bound (group, &contact->id);
-    g_array_insert_val (group->children, index, (SsChild){ 0 });
-    child = ss_group_child_at (group, index);
-    count_child (group->family);
-  } else if (child->shed_until != 0) {
-    count_child (group->family);
-    group->family->n_shed--;
-  }
-  SsTime now = group->scribe->env->now;
-  g_free (child->below);
-  *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
-  group->idle_since = -1;
-  ss_neighbour_get (group->scribe, contact);
-  return child;
-}
-
-void
-ss_group_child_set_member (SsChild *child, bool is_member,
-                           const SsContact *below)
-{
-  g_free (child->below);
-  child->below = below ? g_memdup2 (below, sizeof *below) : NULL;
-  child->is_member = is_member;
-}
-
-void
-ss_group_child_remove (SsGroup *group, const SsId *id)
-{
-  SsChild *child = ss_group_child_find (group, id);
-  if (!child)
-    return;
-  if (child->shed_until == 0)
-    group->family->n_children--;
-  else
-    group->family->n_shed--;
-  g_free (child->below);
-  g_array_remove_index (group->children, child_lower_bound (group, id));
-  if (group->children->len == 0)
-    group->idle_since = group->scribe->env->now;
-}
-
-void
-ss_group_child_shed (SsGroup *group, SsChild *child)
-{
-  if (child->shed_until == 0) {
-    group->family->n_children--;
-    group->family->n_shed++;
-  }
-  child->shed_until = group->scribe->env->now + SS_SHED_TIME;
-}
-
 /* Timer. */
 
 void
@@ -571,11 +353,11 @@ ss_group_timer (SsGroup *group)
   SsTime now = scribe->env->now;
   if (group->root_until >= 0 && now >= group->root_until) {
     group->root_until = -1;
-    ss_join_check_root (group);
+    ss_upstream_check_root (group);
   }
   if (now >= group->root_check) {
     group->root_check = SS_NEVER;
-    ss_join_check_root (group);
+    ss_upstream_check_root (group);
   }
   if (scribe->is_leaving && now >= scribe->leave_until) {
     ss_group_abandon (group);

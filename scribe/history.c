@@ -3,7 +3,7 @@
  * quiet groups stay small and every operation takes constant time. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define SLOTS_FIRST 8
 

@@ -1,4 +1,4 @@
-/* The child's side of a tree: a JOIN is routed towards the group's id until a
+/* The search for a parent: a JOIN is routed towards the group's id until a
  * node of the tree takes it (Scribe, JSAC 2002, section 3.2) or names others
  * that have room (SplitStream, SOSP 2003, section 3.3: push-down).
  *
@@ -6,10 +6,8 @@
  *                       | ^
  *        REDIRECT, or no answer in time: the next candidate, or the root
  *
- * A parent is kept, and its packets are taken, until another has said yes.
- * Departures: every answer carries the path from the root, so that a loop is
- * seen before it is made; and a node that finds itself the root stops
- * asking.
+ * A parent is kept, and its packets are taken, until another has said yes; a
+ * node that finds itself the root stops asking (scribe/upstream.c).
  *
  * First answers are acted upon at once, for somebody is missing packets. Where
  * peers send each other in circles that would never end, so everything that
@@ -34,15 +32,6 @@ begin (SsGroup *group)
   }
   group->join->answer_by = now + SS_JOIN_PARENTS_WAIT;
   ss_group_arm (group);
-}
-
-static void
-note_found (SsGroup *group)
-{
-  if (group->n_found == 0)
-    group->found_since = group->scribe->env->now;
-  if (group->n_found < UINT8_MAX)
-    group->n_found++;
 }
 
 /* A search that is to find another parent while there is one; NULL: not now. */
@@ -93,8 +82,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
 
 /* A parent that carries a stripe that is not its own does so because there was
  * no room, and may be sent away by its own stripe's. Patience grows. */
-static void
-set_better_at (SsGroup *group)
+void
+ss_join_set_better (SsGroup *group)
 {
   SsTime wait = SS_JOIN_BETTER_FIRST
                 << MIN (group->n_better, SS_JOIN_BETTER_DOUBLED);
@@ -124,7 +113,7 @@ ss_join_improve (SsGroup *group)
     return;
   if (group->n_better < UINT8_MAX)
     group->n_better++;
-  set_better_at (group);
+  ss_join_set_better (group);
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (scribe);
   join->is_better = true;
@@ -399,282 +388,23 @@ ss_join_due (SsGroup *group)
   send_join (group);
 }
 
-/* To who is thought dead only once: if it lives, it is told again when its next
- * packet comes. */
-void
-ss_join_send_leave (SsScribe *scribe, const SsContact *to,
-                    const uint8_t tag[SS_TAG_LEN], uint32_t nonce)
-{
-  SsMsgScribeLeave leave = { .nonce = nonce };
-  memcpy (leave.tag, tag, SS_TAG_LEN);
-  uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
-  size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
-  SsKbrSend how = { .class = SS_CLASS_KBR_CONTROL,
-                    .reliable = ss_scribe_usable (scribe, to) };
-  ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL);
-}
-
-/* Not any JOIN: one to the same node may be on its way again. */
-static void
-send_leave_to_parent (SsGroup *group)
-{
-  ss_join_send_leave (group->scribe, &group->parent, group->id.b,
-                      group->parent_nonce);
-}
-
-void
-ss_join_leave_parent (SsGroup *group)
-{
-  ss_join_cancel (group);
-  if (!group->has_parent)
-    return;
-  group->has_parent = false;
-  send_leave_to_parent (group);
-}
-
-static void
-tell_parent (SsGroup *group)
-{
-  SsScribe *scribe = group->scribe;
-  if (scribe->app.parent && group->is_open)
-    scribe->app.parent (group->user, group,
-                        group->has_parent ? &group->parent : NULL);
-}
-
-void
-ss_join_become_root (SsGroup *group)
-{
-  ss_join_cancel (group);
-  if (group->is_root) {
-    /* Its own JOIN came back: the closer one was not in the ring yet, or is
-     * suspected. */
-    group->root_check = group->scribe->env->now + SS_ROOT_CHECK;
-    ss_group_arm (group);
-    return;
-  }
-  bool had_parent = group->has_parent;
-  if (had_parent)
-    ss_join_leave_parent (group);
-  group->is_root = true;
-  group->has_root = false;
-  ss_debug (group->scribe->env, "group %08x: is its root",
-            ss_prefix_of (&group->id));
-  /* The overlay says so because another node suspects a closer one. If that
-   * lives, this node will be its child. */
-  if (!ss_group_is_closest (group))
-    group->root_check = group->scribe->env->now + SS_ROOT_CHECK;
-  ss_group_set_path (group, NULL, 0);
-  if (group->idle_since >= 0)
-    group->idle_since = group->scribe->env->now;
-  ss_parent_send_path (group);
-  if (had_parent)
-    tell_parent (group);
-  if (group->is_dead)
-    return;
-  if (ss_group_is_ordered (group))
-    ss_ordered_become_root (group);
-  ss_parent_serve_pending (group);
-  ss_group_arm (group);
-}
-
-void
-ss_join_lose_parent (SsGroup *group)
-{
-  if (!group->has_parent)
-    return;
-  SsContact lost = group->parent;
-  group->has_parent = false;
-  ss_debug (group->scribe->env, "group %08x: parent %08x is lost",
-            ss_prefix_of (&group->id), ss_prefix_of (&lost.id));
-  tell_parent (group);
-  if (!group->is_dead)
-    ss_join_start (group, &lost);
-}
-
-void
-ss_join_check_root (SsGroup *group)
-{
-  SsScribe *scribe = group->scribe;
-  bool may_be = ss_group_is_closest (group);
-  if (scribe->is_leaving)
-    return;
-  if (!group->is_root) {
-    if (group->has_parent && !group->family->config.is_source
-        && ss_kbr_is_root (scribe->kbr, &group->id, false))
-      ss_join_become_root (group);
-  } else if (may_be) {
-    ss_join_cancel (group);
-  } else if (group->root_until >= 0) {
-    return; /* the closer one is leaving */
-  } else if (group->family->config.is_source) {
-    group->is_root = false;
-    ss_shed_all (group, NULL);
-    ss_publish_root_lost (group);
-  } else {
-    ss_join_start (group, NULL);
-  }
-}
-
-/* The overlay's word on a peer. */
-
-void
-ss_join_suspected (SsScribe *scribe, const SsContact *peer)
-{
-  SsGroup *group = NULL;
-  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
-    at = group->id;
-    if (group->has_parent && ss_contact_equal (&group->parent, peer))
-      ss_join_start (group, peer);
-    else if (group->join && ss_id_equal (&group->join->asked, &peer->id))
-      ss_join_due (group);
-  }
-}
-
-void
-ss_join_recovered (SsScribe *scribe, const SsContact *peer)
-{
-  SsGroup *group = NULL;
-  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
-    at = group->id;
-    if (group->family->config.is_source)
-      ss_group_arm (group); /* it may have a child too many now */
-    if (group->join && group->has_parent && !group->join->shed
-        && ss_contact_equal (&group->parent, peer)
-        && group->join->lost == ss_prefix_of (&peer->id))
-      ss_join_cancel (group);
-  }
-}
-
-void
-ss_join_left (SsScribe *scribe, const SsContact *peer)
-{
-  SsGroup *group = NULL;
-  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
-    at = group->id;
-    ss_group_child_remove (group, &peer->id);
-    if (group->has_root && ss_contact_equal (&group->root, peer))
-      group->has_root = false;
-    if (group->has_parent && ss_contact_equal (&group->parent, peer))
-      ss_join_lose_parent (group);
-    if (!group->is_dead)
-      ss_group_arm (group);
-  }
-}
-
 /* Answers. */
 
-static void
-know_root (SsGroup *group, const SsContact *parent, const SsPeerRecord *root,
-           unsigned n_root, unsigned n_path)
+void
+ss_join_found (SsGroup *group)
 {
-  group->has_root = n_root > 0 || n_path == 1;
-  if (n_root > 0)
-    group->root = ss_contact_from_record (&root[0]);
-  else if (n_path == 1)
-    group->root = *parent;
-}
-
-static bool
-path_is_good (const SsGroup *group, const SsContact *from, const uint32_t *path,
-              unsigned n_path)
-{
-  uint32_t self = ss_prefix_of (ss_scribe_self (group->scribe));
-  if (n_path == 0 || n_path >= SS_GROUP_DEPTH_MAX
-      || path[n_path - 1] != ss_prefix_of (&from->id))
-    return false;
-  for (unsigned i = 0; i < n_path; i++)
-    if (path[i] == self)
-      return false;
-  return true;
-}
-
-static void
-set_parent (SsGroup *group, const SsContact *parent)
-{
-  SsScribe *scribe = group->scribe;
+  note_answer (group->scribe, group->join);
   ss_join_cancel (group);
-  bool is_new =
-      !group->has_parent || !ss_contact_equal (&group->parent, parent);
-  if (is_new && group->has_parent)
-    send_leave_to_parent (group);
-  if (is_new && group->n_path > 0) {
-    group->n_reparented++;
-    ss_count (scribe->env, SCRIBE_REPARENTED);
-  }
-  group->parent = *parent;
-  group->has_parent = true;
-  if (ss_id_digit (&parent->id, 0) == ss_id_digit (&group->id, 0))
-    group->n_better = 0;
-  else if (is_new)
-    set_better_at (group);
-  group->is_root = false;
-  group->root_until = -1;
-  /* No loop of two: the new parent does not take from this node. */
-  ss_group_child_remove (group, &parent->id);
-  SsNeighbour *neighbour = ss_neighbour_get (scribe, parent);
-  neighbour->is_parent = true;
-  ss_service_begin (group, is_new);
-  neighbour->keepalive = MAX (neighbour->keepalive, scribe->env->now);
+  if (group->n_found == 0)
+    group->found_since = group->scribe->env->now;
+  if (group->n_found < UINT8_MAX)
+    group->n_found++;
 }
 
 void
-ss_join_handle_ack (SsScribe *scribe, const SsContact *from,
-                    const SsMsgScribeJoinAck *message)
+ss_join_failed (SsGroup *group)
 {
-  SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group)
-    return;
-  bool is_parent = group->has_parent && ss_contact_equal (&group->parent, from);
-  bool is_awaited = group->join && group->join->nonce == message->nonce;
-  if (message->load_max > 0)
-    ss_neighbour_load (scribe, from, message->load, message->load_max);
-  if (!is_awaited && !is_parent) {
-    ss_join_send_leave (scribe, from, message->tag, message->nonce);
-    return;
-  }
-  if (is_awaited && !is_parent && group->join->is_better
-      && ss_service_shirks (scribe, &from->id)) {
-    ss_join_send_leave (scribe, from, message->tag, message->nonce);
-    ss_join_cancel (group);
-    return;
-  }
-  if (!path_is_good (group, from, message->path, message->n_path)) {
-    ss_count (scribe->env, SCRIBE_LOOPS);
-    ss_join_send_leave (scribe, from, message->tag, message->nonce);
-    if (is_parent)
-      ss_join_lose_parent (group);
-    else
-      failed_once (group->join);
-    return;
-  }
-  if (message->n_source > 0)
-    ss_group_know_source (group, &message->source[0]);
-  if (is_awaited) {
-    note_answer (scribe, group->join);
-    set_parent (group, from);
-    note_found (group);
-    ss_debug (scribe->env, "group %08x: parent %08x, depth %u",
-              ss_prefix_of (&group->id), ss_prefix_of (&from->id),
-              message->n_path);
-  }
-  group->parent_nonce = message->nonce;
-  know_root (group, from, message->root, message->n_root, message->n_path);
-  ss_group_set_path (group, message->path, message->n_path);
-  ss_parent_send_path (group);
-  if (is_awaited) {
-    tell_parent (group);
-    if (group->is_dead)
-      return;
-    /* The one that it was has been asked already. */
-    if (!is_parent)
-      ss_want_reparented (group);
-    if (ss_group_is_ordered (group))
-      ss_ordered_reparented (group);
-  }
-  if (group->has_root)
-    ss_ordered_flush (group);
-  ss_parent_serve_pending (group);
-  ss_group_arm (group);
+  failed_once (group->join);
 }
 
 void
@@ -726,28 +456,4 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
     return; /* at its own pace from now on */
   send_join (group);
-}
-
-void
-ss_join_handle_path (SsScribe *scribe, const SsContact *from,
-                     const SsMsgScribePath *message)
-{
-  SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group || !group->has_parent || !ss_contact_equal (&group->parent, from))
-    return;
-  if (!path_is_good (group, from, message->path, message->n_path)) {
-    ss_count (scribe->env, SCRIBE_LOOPS);
-    send_leave_to_parent (group);
-    ss_join_lose_parent (group);
-    return;
-  }
-  know_root (group, from, message->root, message->n_root, message->n_path);
-  bool is_same = group->n_path == message->n_path + 1
-                 && memcmp (group->path, message->path,
-                            message->n_path * sizeof *message->path)
-                        == 0;
-  if (is_same)
-    return;
-  ss_group_set_path (group, message->path, message->n_path);
-  ss_parent_send_path (group);
 }

@@ -2,7 +2,7 @@
  * (DESIGN section 7). */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define REJECTED_MAX 8 /* in a row: then another parent is sought */
 
@@ -107,7 +107,7 @@ leave_unknown (SsScribe *scribe, const SsContact *to,
   if (neighbour->left >= 0 && now < neighbour->left + SS_LEAVE_REPEAT)
     return;
   neighbour->left = now;
-  ss_join_send_leave (scribe, to, tag, 0);
+  ss_upstream_send_leave (scribe, to, tag, 0);
 }
 
 /* Who sends down the tree and is not the parent has not heard of it. A
@@ -121,7 +121,7 @@ check_sender (SsGroup *group, const SsContact *from)
   } else if (!group->join
              && (group->left < 0 || now >= group->left + SS_LEAVE_REPEAT)) {
     group->left = now;
-    ss_join_send_leave (group->scribe, from, group->id.b, 0);
+    ss_upstream_send_leave (group->scribe, from, group->id.b, 0);
   }
 }
 

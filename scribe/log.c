@@ -5,7 +5,7 @@
  * in turn, so that logs agree after any repair. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define FETCHES_MAX 8 /* by a root, before it gives what is missing up */
 

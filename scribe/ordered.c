@@ -11,7 +11,7 @@
  * overlay has declared the old one dead: no provisional roots here. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 static SsSubmission *
 submission_at (const SsGroup *group, unsigned index)
@@ -84,7 +84,7 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
   };
   g_array_append_val (ordered->submissions, submission);
   if (!group->is_root && ss_group_is_closest (group))
-    ss_join_become_root (group);
+    ss_upstream_become_root (group);
   ss_ordered_flush (group);
   ss_group_arm (group);
   ss_scribe_exit (scribe);

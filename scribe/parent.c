@@ -236,7 +236,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (is_self) {
     group = ss_scribe_find (scribe, &message->group);
     if (group && way == SS_JOIN_DELIVERED)
-      ss_join_become_root (group);
+      ss_upstream_become_root (group);
     return true;
   }
   if (!scribe->is_leaving && !ss_place_is_leaf (ss_kbr_self (scribe->kbr)))
@@ -266,7 +266,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     join.below = ss_contact_from_record (&message->below[0]);
   if (way == SS_JOIN_DELIVERED && !group->is_root
       && (!group->has_parent || ss_group_is_closest (group)))
-    ss_join_become_root (group);
+    ss_upstream_become_root (group);
   if (group->is_dead)
     return true;
   bool is_source = group->family->config.is_source;

@@ -2,7 +2,7 @@
  * knows where there is room, shed.c hands children on. */
 #pragma once
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 /* parent.c. Candidates, best first; the child's nonce, or 0: unasked. */
 void ss_parent_redirect (SsScribe *scribe, const SsId *group_id,

@@ -6,7 +6,7 @@
  * life. A parent whose packets came steadily and stop is asked at once. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 static unsigned
 lower_bound (const SsScribe *scribe, const SsId *id)
@@ -383,7 +383,7 @@ ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,
   for (unsigned i = 0; i < message->n_tags; i++) {
     SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
     if (group && group->has_parent && ss_contact_equal (&group->parent, from))
-      ss_join_lose_parent (group);
+      ss_upstream_lose (group);
   }
 }
 

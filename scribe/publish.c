@@ -11,7 +11,7 @@
  * on an acknowledgement from it in the same way. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 static SsOutgoing *
 outgoing_at (const SsGroup *group, unsigned index)
@@ -192,10 +192,10 @@ ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
   ss_history_put (group, sequence, packet);
   bool is_closest = ss_kbr_is_root (scribe->kbr, &group->id, true);
   if (is_closest && !group->is_root) {
-    ss_join_become_root (group);
+    ss_upstream_become_root (group);
     flush_as_root (group);
   } else if (!is_closest && group->is_root) {
-    ss_join_check_root (group);
+    ss_upstream_check_root (group);
   }
   if (group->is_root) {
     ss_live_forward (group, NULL, sequence, packet);
@@ -407,7 +407,7 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (ss_id_equal (&from->id, ss_scribe_self (scribe))) {
     if (group) {
-      ss_join_become_root (group);
+      ss_upstream_become_root (group);
       flush_as_root (group);
       ss_ordered_flush (group);
     }
@@ -424,7 +424,7 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
       && !group->family->config.is_source && !ss_group_is_ordered (group))
     ss_family_set_source (group->family, from);
   if (!group->is_root && (!group->has_parent || ss_group_is_closest (group)))
-    ss_join_become_root (group);
+    ss_upstream_become_root (group);
   if (group->is_dead || (ss_group_is_ordered (group) && !group->is_root))
     return;
   SsMsgScribeRootIs answer = { .nonce = message->nonce };
@@ -525,7 +525,7 @@ ss_publish_handle (SsScribe *scribe, const SsContact *from,
   SsContact closer;
   if (!find_closer (group, &closer)) {
     if (ss_kbr_is_root (scribe->kbr, &group->id, true))
-      ss_join_become_root (group);
+      ss_upstream_become_root (group);
     return;
   }
   GBytes *packet = ss_history_find (group, message->sequence);
@@ -564,7 +564,7 @@ ss_publish_handle_handover (SsScribe *scribe, const SsContact *from,
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
   group->root_until = scribe->env->now + SS_HANDOVER_TIME;
-  ss_join_become_root (group);
+  ss_upstream_become_root (group);
   if (group->family->config.is_source && group->is_root)
     flush_as_root (group);
   ss_group_arm (group);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 static const SsKbrApp kbr_app;
 
@@ -223,7 +223,7 @@ ss_scribe_suspect (SsScribe *scribe, const SsContact *peer)
   ss_kbr_suspect (scribe->kbr, &copy);
   if (!ss_kbr_is_suspected (scribe->kbr, &copy.id))
     return; /* heard from this moment, or not known to the overlay */
-  ss_join_suspected (scribe, &copy);
+  ss_upstream_suspected (scribe, &copy);
   ss_publish_peer_lost (scribe, &copy);
 }
 
@@ -315,14 +315,14 @@ kbr_update (void *app, const SsContact *peer, SsKbrChange change)
   SsContact copy = *peer;
   switch (change) {
   case SS_KBR_SUSPECTED:
-    ss_join_suspected (scribe, &copy);
+    ss_upstream_suspected (scribe, &copy);
     ss_publish_peer_lost (scribe, &copy);
     break;
   case SS_KBR_RECOVERED:
-    ss_join_recovered (scribe, &copy);
+    ss_upstream_recovered (scribe, &copy);
     break;
   case SS_KBR_LEFT:
-    ss_join_left (scribe, &copy);
+    ss_upstream_left (scribe, &copy);
     ss_publish_peer_lost (scribe, &copy);
     ss_neighbour_forget (scribe, &copy.id);
     break;
@@ -332,7 +332,7 @@ kbr_update (void *app, const SsContact *peer, SsKbrChange change)
   SsGroup *group = NULL;
   for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
     at = group->id;
-    ss_join_check_root (group);
+    ss_upstream_check_root (group);
     ss_group_arm (group);
   }
   ss_scribe_exit (scribe);
@@ -358,10 +358,10 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_PUBLISH, scribe_publish, SsMsgScribePublish, ss_publish_handle) \
   ROW (SCRIBE_DEPUTY, scribe_deputy, SsMsgScribeDeputy, ss_live_handle_deputy) \
   ROW (SCRIBE_JOIN_ACK, scribe_join_ack, SsMsgScribeJoinAck, \
-       ss_join_handle_ack) \
+       ss_upstream_handle_join_ack) \
   ROW (SCRIBE_REDIRECT, scribe_redirect, SsMsgScribeRedirect, \
        ss_join_handle_redirect) \
-  ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_join_handle_path) \
+  ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_upstream_handle_path) \
   ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, ss_parent_handle_leave) \
   ROW (SCRIBE_KEEPALIVE, scribe_keepalive, SsMsgScribeKeepalive, \
        ss_neighbour_handle_keepalive) \

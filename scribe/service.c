@@ -31,7 +31,7 @@
  * it. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define SS_SERVICE_LEAVE     12
 #define SS_SERVICE_NEW       6 /* of a parent that has sent nothing yet */

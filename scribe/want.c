@@ -9,7 +9,7 @@
  * only by the root, or when there is no root to be had and time runs out. */
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define OTHERS    2    /* members asked at once */
 #define REQUESTS  12   /* different peers asked in one go */

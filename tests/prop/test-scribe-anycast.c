@@ -2,7 +2,7 @@
  * found accepts, everybody is asked once, and every search ends. */
 #include <glib.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
 #define SEEDS  40

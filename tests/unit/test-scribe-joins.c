@@ -3,7 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
 enum { N = 4, STRANGER = N - 1, FIRST = 5, SECOND = 6, ANY = 0 };

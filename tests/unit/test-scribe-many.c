@@ -3,7 +3,7 @@
 #include <malloc.h>
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 
 #define PEERS    600 /* whose children all are */
 #define CHILDREN 8   /* of a group: members, and as many that are none */

@@ -1,7 +1,7 @@
 /* Parents that do not serve: which are left, and which are not. */
 #include <glib.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
 enum { NODES = 60, OUT = 16 };

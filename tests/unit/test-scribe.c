@@ -3,7 +3,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "scribe/state.h"
+#include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
 static World *

@@ -1,0 +1,96 @@
+/* The children of a group, in order of their ids. */
+#include "scribe/internal.h"
+
+unsigned
+ss_group_child_count (const SsGroup *group)
+{
+  return group->children ? group->children->len : 0;
+}
+
+SsChild *
+ss_group_child_at (const SsGroup *group, unsigned index)
+{
+  return &g_array_index (group->children, SsChild, index);
+}
+
+static unsigned
+child_lower_bound (const SsGroup *group, const SsId *id)
+{
+  unsigned low = 0, high = ss_group_child_count (group);
+  while (low < high) {
+    unsigned middle = low + (high - low) / 2;
+    if (ss_id_compare (&ss_group_child_at (group, middle)->contact.id, id) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+SsChild *
+ss_group_child_find (const SsGroup *group, const SsId *id)
+{
+  unsigned index = child_lower_bound (group, id);
+  if (index == ss_group_child_count (group))
+    return NULL;
+  SsChild *child = ss_group_child_at (group, index);
+  return ss_id_equal (&child->contact.id, id) ? child : NULL;
+}
+
+SsChild *
+ss_group_child_add (SsGroup *group, const SsContact *contact)
+{
+  SsChild *child = ss_group_child_find (group, &contact->id);
+  if (!child) {
+    if (!group->children)
+      group->children = g_array_sized_new (FALSE, TRUE, sizeof (SsChild), 2);
+    unsigned index = child_lower_bound (group, &contact->id);
+    g_array_insert_val (group->children, index, (SsChild){ 0 });
+    child = ss_group_child_at (group, index);
+    ss_family_count_child (group->family);
+  } else if (child->shed_until != 0) {
+    ss_family_count_child (group->family);
+    group->family->n_shed--;
+  }
+  SsTime now = group->scribe->env->now;
+  g_free (child->below);
+  *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
+  group->idle_since = -1;
+  ss_neighbour_get (group->scribe, contact);
+  return child;
+}
+
+void
+ss_group_child_set_member (SsChild *child, bool is_member,
+                           const SsContact *below)
+{
+  g_free (child->below);
+  child->below = below ? g_memdup2 (below, sizeof *below) : NULL;
+  child->is_member = is_member;
+}
+
+void
+ss_group_child_remove (SsGroup *group, const SsId *id)
+{
+  SsChild *child = ss_group_child_find (group, id);
+  if (!child)
+    return;
+  if (child->shed_until == 0)
+    group->family->n_children--;
+  else
+    group->family->n_shed--;
+  g_free (child->below);
+  g_array_remove_index (group->children, child_lower_bound (group, id));
+  if (group->children->len == 0)
+    group->idle_since = group->scribe->env->now;
+}
+
+void
+ss_group_child_shed (SsGroup *group, SsChild *child)
+{
+  if (child->shed_until == 0) {
+    group->family->n_children--;
+    group->family->n_shed++;
+  }
+  child->shed_until = group->scribe->env->now + SS_SHED_TIME;
+}

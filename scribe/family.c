@@ -1,0 +1,124 @@
+/* The families of groups: what groups of one kind share, above all the bound
+ * on their children (SplitStream, SOSP 2003, section 3.3). */
+#include "scribe/internal.h"
+
+SsFamily *
+ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
+{
+  g_assert (config->info_len <= SS_SCRIBE_INFO_MAX);
+  SsFamily *family = g_new0 (SsFamily, 1);
+  family->scribe = scribe;
+  family->config = *config;
+  if (family->config.children_max == 0)
+    family->config.children_max = SS_FAMILY_CHILDREN;
+  if (family->config.children_hard == 0)
+    family->config.children_hard =
+        family->config.children_max * SS_FAMILY_HARD_FACTOR;
+  if (family->config.history_max == 0)
+    family->config.history_max = SS_GROUP_HISTORY;
+  return family;
+}
+
+SsFamily *
+ss_family_adopted (SsScribe *scribe, bool is_ordered)
+{
+  SsFamily **family = is_ordered ? &scribe->adopted_ordered : &scribe->adopted;
+  SsFamilyConfig config = {
+    .mode = is_ordered ? SS_GROUP_ORDERED : SS_GROUP_LIVE,
+  };
+  if (*family == NULL)
+    *family = ss_family_make (scribe, &config);
+  return *family;
+}
+
+SsFamily *
+ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
+{
+  SsFamily *family = ss_family_make (scribe, config);
+  g_ptr_array_add (scribe->families, family);
+  return family;
+}
+
+void
+ss_family_free (SsFamily *family)
+{
+  if (!family)
+    return;
+  SsScribe *scribe = family->scribe;
+  ss_scribe_enter (scribe);
+  SsGroup *group = NULL;
+  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
+    at = group->id;
+    if (group->family != family)
+      continue;
+    ss_shed_all (group, group->has_parent ? &group->parent : NULL);
+    ss_upstream_leave (group);
+    ss_group_drop (group);
+    group->family = ss_family_adopted (scribe, false); /* this one is going */
+  }
+  ss_scribe_exit (scribe);
+  g_ptr_array_remove (scribe->families, family);
+  g_free (family);
+}
+
+void
+ss_family_set_source (SsFamily *family, const SsContact *source)
+{
+  family->source = *source;
+  family->has_source = true;
+}
+
+unsigned
+ss_family_n_children (const SsFamily *family)
+{
+  return family->n_children;
+}
+
+unsigned
+ss_family_children_max (const SsFamily *family)
+{
+  return family->config.children_max;
+}
+
+void
+ss_family_set_bound (SsFamily *family, unsigned children_max)
+{
+  SsScribe *scribe = family->scribe;
+  family->config.children_max = family->config.children_hard = children_max;
+  if (family->n_children > children_max)
+    family->over_since = scribe->env->now;
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    if (group->family == family)
+      ss_group_arm (group);
+}
+
+/* As told to others. A bound of 0: there is none, or none of their business;
+ * who can carry nobody is full with one. */
+uint16_t
+ss_family_load (const SsFamily *family)
+{
+  unsigned least = family->config.children_max == 0 ? 1 : 0;
+  return (uint16_t) CLAMP (family->n_children, least, UINT16_MAX);
+}
+
+uint16_t
+ss_family_load_max (const SsFamily *family)
+{
+  if (family->config.is_source || family->config.is_light)
+    return 0;
+  return (uint16_t) CLAMP (family->config.children_max, 1, UINT16_MAX);
+}
+
+bool
+ss_family_has_room (const SsFamily *family)
+{
+  return family->n_children < family->config.children_max;
+}
+
+void
+ss_family_count_child (SsFamily *family)
+{
+  if (family->n_children++ == family->config.children_max)
+    family->over_since = family->scribe->env->now;
+}

@@ -1,0 +1,78 @@
+/* The bounds and times of groups and trees: none is exceeded by anybody. */
+#pragma once
+
+#include "base/time.h"
+
+/* Bounds. */
+#define SS_GROUP_WANTS_MAX    64  /* sequences wanted at once in a group */
+#define SS_GROUP_OTHERS_MAX   32  /* and so many more for others */
+#define SS_GROUP_ASKERS_MAX   64  /* peers to be answered later */
+#define SS_GROUP_PENDING_MAX  16  /* JOINs that wait for this node's own */
+#define SS_GROUP_OUTBOX_MAX   256 /* packets not acknowledged by a root */
+#define SS_GROUP_CATCH_UP_MAX 64  /* packets sent to a new child */
+#define SS_GROUP_DEPTH_MAX    40
+#define SS_REDIRECT_MAX       4
+#define SS_NEAR_MAX           5  /* nodes closest to a group that count */
+#define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
+/* Retransmissions for one asker, and for all: so many packets at once, and
+ * then for each that streams bring, or a second if that is more. */
+#define SS_ANSWER_BURST        256
+#define SS_ANSWER_SHARE        1
+#define SS_ANSWER_RATE_MIN     32
+#define SS_ANSWER_BURST_ALL    2048
+#define SS_ANSWER_SHARE_ALL    2
+#define SS_ANSWER_RATE_MIN_ALL 256
+#define SS_ANSWER_RESERVE      256 /* of those of all: not for strangers */
+#define SS_ANYCAST_HOPS_MAX    200
+#define SS_ANYCAST_TRIES       3
+
+#define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
+#define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
+
+/* Times. */
+#define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
+#define SS_ROOM_INTERVAL        (300 * SS_MSEC) /* a KEEPALIVE because of it */
+#define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
+#define SS_PEER_FORGET          (60 * SS_SEC)
+#define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
+#define SS_JOIN_SLACK           (100 * SS_MSEC)
+#define SS_JOIN_HEARD           (10 * SS_SEC) /* by then it is no first hop */
+#define SS_JOIN_WAIT_MAX        (5 * SS_SEC)
+#define SS_JOIN_WAIT_LIVE       (1 * SS_SEC) /* while a stream is missed */
+#define SS_JOIN_FAILURES_MUST   6            /* then it must be taken */
+#define SS_JOIN_FAILURES_ORPHAN 3            /* if it has lost its parent */
+#define SS_JOIN_BETTER_FIRST    (5 * SS_SEC) /* doubled each time, */
+#define SS_JOIN_BETTER_DOUBLED  6            /* so often */
+#define SS_JOIN_FAILURES_FAST   8 /* then refusals are not answered at once */
+#define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
+#define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
+#define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
+#define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
+#define SS_JOIN_WAIT_NEW        (600 * SS_MSEC) /* while trees are being made */
+#define SS_JOIN_PARENTS_FAST    8               /* parents found within: */
+#define SS_JOIN_PARENTS_TIME    (2 * SS_SEC)
+#define SS_JOIN_PARENTS_WAIT    (250 * SS_MSEC) /* then before each JOIN */
+#define SS_PENDING_TIME         (1 * SS_SEC)
+#define SS_SURPLUS_TIME         (1 * SS_SEC)  /* a source has two children */
+#define SS_SHED_TIME            (5 * SS_SEC)  /* a shed child is served */
+#define SS_OVERLOAD_TIME        (1 * SS_SEC)  /* then a child is handed on */
+#define SS_LONE_TIME            (10 * SS_SEC) /* then a link of a chain goes */
+#define SS_LEAVE_TIME           (500 * SS_MSEC)
+#define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
+#define SS_HANDOVER_TIME        (10 * SS_SEC)
+#define SS_WANT_WAIT_MIN        (60 * SS_MSEC)
+#define SS_WANT_WAIT_MAX        (500 * SS_MSEC)
+#define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
+#define SS_ROOT_SILENT          (300 * SS_MSEC)  /* then a root is suspected */
+#define SS_BURST_TIME           (5 * SS_MSEC) /* what comes so close is one */
+#define SS_FIND_WAIT            (100 * SS_MSEC)
+#define SS_FIND_WAIT_MAX        (1 * SS_SEC)
+#define SS_SILENCE_MIN          (250 * SS_MSEC)
+#define SS_GAP_AGE              (3 * SS_SEC) /* older gaps are nobody's wish */
+#define SS_ORDERED_RETRY        (1 * SS_SEC) /* unstored, or not replicated */
+#define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */
+#define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
+#define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
+#define SS_ORDERED_LOST         (5 * SS_SEC)    /* then nobody has it */
+#define SS_LEAVE_REPEAT         (500 * SS_MSEC)
+#define SS_ANYCAST_WAIT         (2 * SS_SEC) /* times the try: for an answer */
