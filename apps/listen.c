@@ -1,28 +1,25 @@
 /* A listener, from the first question to the last page:
  *
- *   FINDING  the ring is joined and asked for the station, again and again
- *            until --wait is up
+ *   FINDING  the ring is joined and asked for the station (apps/finder.h)
  *   TUNED    the station is known, its first frame is awaited
  *   PLAYING  frames go to the output as they fall due
  *   CLOSING  the output is brought to its end while the node leaves
  *
- * Which key: the one that was asked for; else the one that the name is
- * pinned to; else the only one there is, which is then pinned. */
+ * With --control, lines name other stations. The one that is heard goes on
+ * until the other is found; then the state is TUNED again. What fails with one
+ * that a line has named is said, and another line awaited. */
 #include "apps/listen.h"
 
 #include <glib-unix.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "apps/control.h"
+#include "apps/finder.h"
 #include "media/output.h"
 #include "net/signals.h"
 #include "net/stations.h"
 
-#define FIND_AGAIN (300 * SS_MSEC)
-/* An answer that not enough of the ring gave is asked for again so often. */
-#define INCOMPLETE_MAX 3
-/* The pinned station may be about to start: so long it has precedence over
- * the refusal of another with its name. */
-#define OTHER_KEY_PATIENCE (2 * SS_SEC)
 /* Beyond latency and buffer, for the first frame of a station that is known. */
 #define FIRST_FRAME_TIME (5 * SS_SEC)
 
@@ -35,22 +32,17 @@ typedef struct {
   SsOutput *output;
   GSource *output_watch;
   State state;
-  char *known_path;
-
-  bool has_ring;
-  bool has_key; /* asked for, or pinned */
-  bool is_pinned;
-  SsId key;
-  bool is_asking; /* an answer is awaited */
-  bool asks_any;  /* which keys does the name have? */
-  unsigned n_incomplete;
-  SsTime other_key_until; /* SS_NEVER: no other key was seen */
+  SsFinder *finder;
+  SsControl *control; /* NULL: no lines are awaited */
+  bool has_control;   /* and none ended */
+  char *name;         /* of the station that was found last */
+  char key[SS_FINGERPRINT_STRLEN];
+  SsTime tune_since; /* it was asked for */
 
   bool is_silent;
   bool has_left, has_output; /* node gone; output in its final state */
   bool has_dropped, is_mute; /* the output: both are said once */
-  SsAlarm *again;            /* ask again */
-  SsAlarm *deadline; /* of the state: --wait, --duration, --rejoin, quitting */
+  SsAlarm *deadline;         /* of the state: --duration, --rejoin, quitting */
   SsTime silence_until;
   SsTime end_at; /* --duration */
 } Listener;
@@ -69,7 +61,7 @@ close_down (Listener *listener)
   if (listener->state == CLOSING)
     return;
   listener->state = CLOSING;
-  ss_alarm_set (listener->again, SS_NEVER);
+  ss_finder_stop (listener->finder);
   ss_alarm_set (listener->deadline, SS_NEVER);
   ss_output_finish (listener->output);
   ss_host_note_stats (listener->host);
@@ -98,196 +90,89 @@ fail (Listener *listener, int status, const char *message)
 /* Finding. */
 
 static void
-ask (Listener *listener)
+on_found (void *user, const SsDescriptor *station)
 {
+  Listener *listener = user;
+  const SsListenOptions *options = listener->options;
   SsNode *node = ss_host_node (listener->host);
-  const char *name = listener->options->station->name;
+  SsTime now = ss_clock_now ();
+  char key[SS_FINGERPRINT_STRLEN];
+  g_autofree char *title = ss_printable (station->title);
+  const char *name = station->params.name;
 
-  if (!listener->has_ring || listener->is_asking || listener->state != FINDING)
-    return;
-  listener->is_asking = true;
-  ss_node_find (node, ss_clock_now (), name,
-                listener->has_key && !listener->asks_any ? &listener->key
-                                                         : NULL);
-  ss_host_flush (listener->host);
+  ss_fingerprint_format (&station->params.key, key);
+  if (listener->state == PLAYING && strcmp (listener->name, name) == 0
+      && strcmp (listener->key, key) == 0)
+    return; /* it is heard already */
+  ss_program_say (listener->program, SS_LOG_INFO, "tuning in to %s%s%s, key %s",
+                  name, *title == '\0' ? "" : ": ", title, key);
+  g_free (listener->name);
+  listener->name = g_strdup (name);
+  memcpy (listener->key, key, sizeof key);
+  listener->state = TUNED;
+  listener->is_silent = false;
+  listener->silence_until = SS_NEVER;
+  SsTime patience =
+      MAX (listener->tune_since + options->wait,
+           now + station->params.latency + options->buffer + FIRST_FRAME_TIME);
+
+  ss_alarm_set (listener->deadline, MIN (patience, listener->end_at));
+  ss_node_unlisten (node, now);
+  ss_node_listen (node, now, station, options->buffer);
 }
 
+/* No reason to end while another is heard, or a line may name one. */
 static void
-ask_later (Listener *listener)
+on_trouble (void *user, int status, const char *message)
 {
-  ss_alarm_set (listener->again, ss_clock_now () + FIND_AGAIN);
+  Listener *listener = user;
+
+  if (listener->name != NULL
+      && (listener->has_control || listener->state == PLAYING))
+    ss_program_say (listener->program, SS_LOG_ERROR, "%s", message);
+  else
+    fail (listener, status, message);
 }
 
-static void
-on_again (void *user)
-{
-  ask (user);
-}
+static const SsFinderUpcalls finder_upcalls = { .found = on_found,
+                                                .failed = on_trouble };
 
 static void
-pin (Listener *listener, const SsId *fingerprint)
+on_line (void *user, const char *line)
 {
-  const char *name = listener->options->station->name;
+  Listener *listener = user;
+  SsStationSpec station;
   GError *error = NULL;
-  SsId known;
 
-  if (ss_known_stations_find (listener->known_path, name, &known))
+  if (listener->state == CLOSING)
     return;
-  if (!ss_known_stations_pin (listener->known_path, name, fingerprint,
-                              &error)) {
+  if (line == NULL) {
+    listener->has_control = false;
+    /* Nobody will help it on. */
+    if (listener->state == TUNED)
+      ss_alarm_set (listener->deadline, ss_clock_now () + FIRST_FRAME_TIME);
+    return;
+  }
+  if (!ss_station_spec_parse (line, &station, &error)) {
     ss_program_say (listener->program, SS_LOG_ERROR, "%s", error->message);
     g_error_free (error);
     return;
   }
-  ss_program_say (listener->program, SS_LOG_INFO,
-                  "first time here: the key of %s is remembered in %s", name,
-                  listener->known_path);
+  listener->tune_since = ss_clock_now ();
+  ss_finder_start (listener->finder, &station, listener->tune_since,
+                   listener->options->wait);
 }
 
-static void
-tune_in (Listener *listener, const SsDescriptor *station)
-{
-  const SsListenOptions *options = listener->options;
-  SsId fingerprint = ss_id_of_key (&station->params.key);
-  char text[SS_FINGERPRINT_STRLEN];
-  g_autofree char *title = ss_printable (station->title);
-  SsTime now = ss_clock_now ();
-
-  ss_fingerprint_format_id (&fingerprint, text);
-  ss_program_say (listener->program, SS_LOG_INFO, "tuning in to %s%s%s, key %s",
-                  options->station->name, *title == '\0' ? "" : ": ", title,
-                  text);
-  pin (listener, &fingerprint);
-  listener->state = TUNED;
-  ss_alarm_set (listener->again, SS_NEVER);
-  ss_alarm_set (
-      listener->deadline,
-      MAX (listener->program->started + options->wait,
-           now + station->params.latency + options->buffer + FIRST_FRAME_TIME));
-  ss_node_listen (ss_host_node (listener->host), now, station, options->buffer);
-}
-
-static void
-list_stations (Listener *listener, const SsEvent *event)
-{
-  const char *name = listener->options->station->name;
-
-  ss_program_fail (listener->program, SS_NET_ERROR_NO_STATION,
-                   "%u stations are called %s; choose one by its key:",
-                   event->n_found, name);
-  for (unsigned i = 0; i < event->n_found; i++) {
-    char text[SS_FINGERPRINT_STRLEN];
-    g_autofree char *title = ss_printable (event->found[i].title);
-
-    ss_fingerprint_format (&event->found[i].params.key, text);
-    ss_program_say (listener->program, SS_LOG_ERROR, "  ss-listen %s@%s  %s",
-                    name, text, title);
-  }
-  close_down (listener);
-}
-
-static void
-refuse_other_key (Listener *listener)
-{
-  char text[SS_FINGERPRINT_STRLEN];
-
-  ss_fingerprint_format_id (&listener->key, text);
-  g_autofree char *message = g_strdup_printf (
-      "%s is broadcast with another key than %s, which it had before; it is "
-      "not "
-      "played. If the new key is right, remove the line of %s from %s",
-      listener->options->station->name, text, listener->options->station->name,
-      listener->known_path);
-
-  fail (listener, SS_NET_ERROR_OTHER_KEY, message);
-}
-
-/* The pinned key is not on the air: is another under this name? */
-static void
-consider_others (Listener *listener, const SsEvent *event)
-{
-  SsTime now = ss_clock_now ();
-
-  listener->asks_any = false;
-  for (unsigned i = 0; i < event->n_found; i++) {
-    SsId id = ss_id_of_key (&event->found[i].params.key);
-
-    if (ss_id_equal (&id, &listener->key)) {
-      tune_in (listener, &event->found[i]);
-      return;
-    }
-  }
-  if (event->n_found == 0)
-    listener->other_key_until = SS_NEVER;
-  else if (listener->other_key_until == SS_NEVER)
-    listener->other_key_until = now + OTHER_KEY_PATIENCE;
-  if (now >= listener->other_key_until)
-    refuse_other_key (listener);
-  else
-    ask_later (listener);
-}
-
-static void
-on_stations (Listener *listener, const SsEvent *event)
-{
-  listener->is_asking = false;
-  if (listener->state != FINDING)
-    return;
-  if (listener->asks_any) {
-    consider_others (listener, event);
-    return;
-  }
-  if (event->n_found == 0) {
-    listener->asks_any = listener->is_pinned;
-    if (listener->asks_any)
-      ask (listener);
-    else
-      ask_later (listener);
-    return;
-  }
-  /* There may be a second key that was not heard of yet. */
-  if (!listener->has_key && !event->complete
-      && ++listener->n_incomplete < INCOMPLETE_MAX) {
-    ask_later (listener);
-    return;
-  }
-  if (event->n_found == 1 || listener->has_key)
-    tune_in (listener, &event->found[0]);
-  else
-    list_stations (listener, event);
-}
-
+/* Known, but nothing comes. */
 static void
 give_up (Listener *listener)
 {
-  const SsListenOptions *options = listener->options;
-  const char *name = options->station->name;
-  double wait = (double) options->wait / (double) SS_SEC;
-  g_autofree char *message = NULL;
+  g_autofree char *message = g_strdup_printf (
+      "%s is known, but nothing comes from it; is its broadcaster still "
+      "running?",
+      listener->name);
 
-  if (listener->state == TUNED) {
-    message = g_strdup_printf (
-        "%s is known, but nothing comes from it; is its broadcaster still "
-        "running?",
-        name);
-    fail (listener, SS_NET_ERROR_NO_STATION, message);
-  } else if (!listener->has_ring) {
-    g_autofree char *trouble = ss_host_join_trouble (listener->host);
-
-    message = g_strdup_printf (
-        "could not join within %g s: %s; check --bootstrap and --realm-key, or "
-        "wait longer with --wait",
-        wait, trouble);
-    fail (listener, SS_NET_ERROR_NOT_JOINED, message);
-  } else if (listener->other_key_until != SS_NEVER) {
-    refuse_other_key (listener);
-  } else {
-    message = g_strdup_printf ("nobody broadcasts %s (asked for %g s); check "
-                               "the name and key, or wait "
-                               "longer with --wait",
-                               name, wait);
-    fail (listener, SS_NET_ERROR_NO_STATION, message);
-  }
+  on_trouble (listener, SS_NET_ERROR_NO_STATION, message);
 }
 
 /* Playing. */
@@ -304,13 +189,13 @@ on_frame (Listener *listener, const SsFrame *frame, bool more)
 {
   if (listener->state == TUNED) {
     SsTime now = ss_clock_now ();
-    SsTime tune_in = now - listener->program->started;
+    SsTime tune_in = now - listener->tune_since;
 
     listener->state = PLAYING;
     ss_host_set_tune_in (listener->host, tune_in);
     ss_program_say (listener->program, SS_LOG_DEBUG, "first frame after %d ms",
                     (int) (tune_in / SS_MSEC));
-    if (listener->options->duration != SS_NEVER)
+    if (listener->options->duration != SS_NEVER && listener->end_at == SS_NEVER)
       listener->end_at = now + listener->options->duration;
     set_playing_deadline (listener);
   }
@@ -321,7 +206,7 @@ on_frame (Listener *listener, const SsFrame *frame, bool more)
 static void
 on_silent (Listener *listener, bool is_silent)
 {
-  const char *name = listener->options->station->name;
+  const char *name = listener->name;
   double rejoin = (double) listener->options->rejoin / (double) SS_SEC;
 
   if (listener->state != PLAYING || is_silent == listener->is_silent)
@@ -348,8 +233,12 @@ on_deadline (void *user)
 
   switch (listener->state) {
   case FINDING:
+    break;
   case TUNED:
-    give_up (listener);
+    if (now >= listener->end_at)
+      close_down (listener);
+    else
+      give_up (listener);
     break;
   case PLAYING:
     if (now >= listener->end_at) {
@@ -357,8 +246,7 @@ on_deadline (void *user)
     } else {
       g_autofree char *message = g_strdup_printf (
           "the broadcaster of %s did not return within %g s; try again later",
-          listener->options->station->name,
-          (double) listener->options->rejoin / (double) SS_SEC);
+          listener->name, (double) listener->options->rejoin / (double) SS_SEC);
 
       fail (listener, SS_NET_ERROR_FAILED, message);
     }
@@ -376,13 +264,8 @@ on_event (void *user, const SsEvent *event)
 
   switch (event->type) {
   case SS_EVENT_STATE:
-    if (event->state == SS_NODE_JOINED || event->state == SS_NODE_ALONE) {
-      listener->has_ring = true;
-      ask (listener);
-    }
-    break;
   case SS_EVENT_STATIONS:
-    on_stations (listener, event);
+    ss_finder_event (listener->finder, event);
     break;
   case SS_EVENT_HEADERS:
     if (listener->state == TUNED || listener->state == PLAYING)
@@ -396,7 +279,7 @@ on_event (void *user, const SsEvent *event)
     break;
   case SS_EVENT_ENDED:
     ss_program_say (listener->program, SS_LOG_INFO, "%s has ended",
-                    listener->options->station->name);
+                    listener->name);
     close_down (listener);
     break;
   case SS_EVENT_LEFT:
@@ -468,23 +351,6 @@ open_output (Listener *listener, GError **error)
   return true;
 }
 
-static void
-choose_key (Listener *listener)
-{
-  const SsStationSpec *station = listener->options->station;
-
-  listener->known_path =
-      ss_known_stations_path (ss_host_dirs (listener->host)->data);
-  if (station->has_fingerprint) {
-    listener->key = station->fingerprint;
-    listener->has_key = true;
-    return;
-  }
-  listener->is_pinned = ss_known_stations_find (listener->known_path,
-                                                station->name, &listener->key);
-  listener->has_key = listener->is_pinned;
-}
-
 static bool
 start (Listener *listener, SsHostOptions *host, GError **error)
 {
@@ -493,11 +359,15 @@ start (Listener *listener, SsHostOptions *host, GError **error)
   listener->host = ss_host_new (host, error);
   if (listener->host == NULL || !open_output (listener, error))
     return false;
-  choose_key (listener);
-  listener->again = ss_alarm_new (NULL, on_again, listener);
   listener->deadline = ss_alarm_new (NULL, on_deadline, listener);
-  ss_alarm_set (listener->deadline,
-                listener->program->started + listener->options->wait);
+  listener->finder = ss_finder_new (listener->program, listener->host,
+                                    &finder_upcalls, listener);
+  listener->tune_since = listener->program->started;
+  ss_finder_start (listener->finder, listener->options->station,
+                   listener->tune_since, listener->options->wait);
+  listener->has_control = listener->options->has_control;
+  if (listener->has_control)
+    listener->control = ss_control_new (STDIN_FILENO, on_line, listener);
   ss_signals_catch (on_signal, listener);
   ss_host_start (listener->host);
   return true;
@@ -510,11 +380,12 @@ clear (Listener *listener)
     g_source_destroy (listener->output_watch);
     g_source_unref (listener->output_watch);
   }
-  ss_alarm_free (listener->again);
+  ss_control_free (listener->control);
+  ss_finder_free (listener->finder);
   ss_alarm_free (listener->deadline);
   g_clear_pointer (&listener->output, ss_output_free);
   ss_host_free (listener->host);
-  g_free (listener->known_path);
+  g_free (listener->name);
 }
 
 int
@@ -524,7 +395,6 @@ ss_listen_run (SsProgram *program, SsHostOptions *host,
   Listener listener = {
     .program = program,
     .options = options,
-    .other_key_until = SS_NEVER,
     .silence_until = SS_NEVER,
     .end_at = SS_NEVER,
   };

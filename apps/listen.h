@@ -8,7 +8,8 @@
 #include "net/station_spec.h"
 
 typedef struct {
-  const SsStationSpec *station;
+  SsStationSpec *station;  /* emptied */
+  bool has_control;        /* lines of standard input name others */
   const char *output_file; /* NULL: standard output, or sound on a terminal */
   SsTime wait;             /* for the ring and the station */
   SsTime duration;         /* of what is written; SS_NEVER: to the end */

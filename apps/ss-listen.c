@@ -22,10 +22,14 @@ static const char help[] =
     "  --buffer MS            on top of the station's latency; 0 by default\n"
     "  --rejoin SECONDS       how long to wait for a broadcaster that has "
     "fallen\n"
-    "                         silent; 60 by default\n";
+    "                         silent; 60 by default\n"
+    "  --control              switch to each STATION that a line of standard "
+    "input\n"
+    "                         names\n";
 
 typedef struct {
   char *output, *wait, *duration, *buffer, *rejoin;
+  gboolean control;
 } Typed;
 
 static bool
@@ -36,6 +40,7 @@ understand (const Typed *typed, SsListenOptions *ret_options, GError **error)
     .wait = SS_LISTEN_WAIT_DEFAULT,
     .duration = SS_NEVER,
     .rejoin = SS_LISTEN_REJOIN_DEFAULT,
+    .has_control = typed->control,
   };
   const struct {
     const char *text;
@@ -84,6 +89,7 @@ main (int argc, char **argv)
     { "duration", 0, 0, G_OPTION_ARG_STRING, &typed.duration, NULL, NULL },
     { "buffer", 0, 0, G_OPTION_ARG_STRING, &typed.buffer, NULL, NULL },
     { "rejoin", 0, 0, G_OPTION_ARG_STRING, &typed.rejoin, NULL, NULL },
+    { "control", 0, 0, G_OPTION_ARG_NONE, &typed.control, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
   const SsOptionsSpec spec = { .help = help, .entries = entries };

@@ -514,6 +514,32 @@ ss_node_push_event (SsNode *node, SsEventType type)
   return event;
 }
 
+void
+ss_node_drop_heard (SsNode *node)
+{
+  GList *following;
+
+  for (GList *at = node->events.head; at != NULL; at = following) {
+    SsEvent *event = at->data;
+
+    following = at->next;
+    switch (event->type) {
+    case SS_EVENT_HEADERS:
+    case SS_EVENT_FRAME:
+    case SS_EVENT_SILENT:
+      break;
+    case SS_EVENT_ENDED:
+      if (node->broadcast == NULL)
+        break;
+      continue; /* its own */
+    default:
+      continue;
+    }
+    g_queue_delete_link (&node->events, at);
+    free_event (event);
+  }
+}
+
 bool
 ss_node_has_ring (const SsNode *node)
 {

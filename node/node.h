@@ -135,6 +135,7 @@ uint32_t ss_node_session (const SsNode *node); /* of the own broadcast */
 
 void ss_node_listen (SsNode *node, SsTime now, const SsDescriptor *station,
                      SsTime buffer);
+/* No event of it follows. Another station may be listened to at once. */
 void ss_node_unlisten (SsNode *node, SsTime now);
 
 typedef struct {

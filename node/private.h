@@ -142,6 +142,8 @@ struct SsNode {
 
 /* node.c */
 SsEvent *ss_node_push_event (SsNode *node, SsEventType type);
+/* Those that wait and are of the station that was listened to. */
+void ss_node_drop_heard (SsNode *node);
 void ss_node_set_state (SsNode *node);
 bool ss_node_has_ring (const SsNode *node);
 

@@ -72,6 +72,7 @@ ss_node_listen (SsNode *node, SsTime now, const SsDescriptor *station,
   SsId fingerprint = ss_id_of_key (&station->params.key);
   tuner->own_slot = ss_store_own_slot (&fingerprint, station->params.name);
   tuner->version = 0;
+  tuner->silent = tuner->need_descriptor = false;
   tuner->station = ss_station_listen (node->splitstream, station, buffer);
 }
 
@@ -85,6 +86,16 @@ ss_node_unlisten (SsNode *node, SsTime now)
   ss_timers_disarm (&node->env.timers, &node->tuner->timer);
   ss_station_close (node->tuner->station);
   node->tuner->station = NULL;
+  ss_node_drop_heard (node);
+}
+
+static bool
+is_own (const SsTuner *tuner, const SsDescriptor *descriptor)
+{
+  SsId fingerprint = ss_id_of_key (&descriptor->params.key);
+  SsId slot = ss_store_own_slot (&fingerprint, descriptor->params.name);
+
+  return ss_id_equal (&slot, &tuner->own_slot);
 }
 
 void
@@ -103,8 +114,9 @@ ss_tuner_found (SsNode *node, uint64_t token, const SsStoreRecord *records,
   for (unsigned i = 0; i < n; i++) {
     SsDescriptor descriptor;
     if (records[i].version <= tuner->version
-        || !ss_tuner_read_record (&records[i], &descriptor))
-      continue;
+        || !ss_tuner_read_record (&records[i], &descriptor)
+        || !is_own (tuner, &descriptor))
+      continue; /* perhaps asked for the station before this one */
     tuner->version = records[i].version;
     tuner->need_descriptor = false;
     ss_station_set_descriptor (tuner->station, &descriptor);

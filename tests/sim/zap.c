@@ -3,6 +3,7 @@
  * nothing of a station that was left stays behind. */
 #include <string.h>
 
+#include "node/private.h"
 #include "sim/network.h"
 #include "splitstream/private.h"
 
@@ -286,11 +287,42 @@ test_nothing_stays (void)
   g_free (zap);
 }
 
+/* What is under way when a station is left is none of the next one's. */
+static void
+test_left (void)
+{
+  Zap *zap = g_new (Zap, 1);
+
+  begin (zap, 3);
+  tune (zap, ZAPPER, 0);
+  run (zap, 4 * SS_SEC);
+  SsNode *node = ss_network_node (zap->network, ZAPPER);
+  SsDescriptor left = node->tuner->station->descriptor;
+  SsStoreRecord record = { .version = UINT64_MAX, .key = left.params.key };
+
+  g_strlcpy (record.name, left.params.name, sizeof record.name);
+  record.value_len = (uint16_t) ss_descriptor_encode (&left, record.value,
+                                                      sizeof record.value);
+  ss_node_push_event (node, SS_EVENT_SILENT)->flag = true;
+  tune (zap, ZAPPER, 1);
+  SsEvent event;
+
+  g_assert_false (ss_node_event (node, &event));
+  run (zap, 4 * SS_SEC);
+  /* The answer to a question for the first one's descriptor. */
+  ss_tuner_found (node, SS_TOKEN_DESCRIPTOR, &record, 1, true);
+  g_assert_cmpuint (node->tuner->version, <, UINT64_MAX);
+  g_assert_cmpstr (node->tuner->station->params.name, ==, name_of (1));
+  ss_network_free (zap->network);
+  g_free (zap);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/zap/stations", test_zap);
   g_test_add_func ("/zap/nothing-stays", test_nothing_stays);
+  g_test_add_func ("/zap/left", test_left);
   return g_test_run ();
 }
