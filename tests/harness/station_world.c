@@ -1,45 +1,9 @@
 /* Stations over a fake Scribe and a fake overlay: see the header. */
-#include "tests/harness/station_world.h"
+#include "tests/harness/station_world_private.h"
 
 #include <string.h>
 
 #define WANT_RETRY (120 * SS_MSEC)
-
-typedef enum { EVENT_PACKET, EVENT_WANT, EVENT_DIRECT } EventKind;
-
-typedef struct {
-  SsTime at;
-  uint64_t order;
-  EventKind kind;
-  unsigned from, to;
-  SsId group;
-  uint32_t sequence;
-  SsPacketVia via;
-  SsTime deadline; /* of a want, in the node's time */
-  GBytes *bytes;
-} Event;
-
-struct SsScribe {
-  StationNode *node;
-  const SsScribeApp *app;
-  void *app_user;
-  GPtrArray *families, *groups;
-};
-
-struct SsFamily {
-  SsScribe *scribe;
-  SsFamilyConfig config;
-};
-
-struct SsGroup {
-  SsScribe *scribe;
-  SsFamily *family;
-  SsId id;
-  void *user;
-  bool is_member;
-  GHashTable *history; /* sequence -> GBytes */
-  GHashTable *wanted;  /* sequence */
-};
 
 static int
 compare_events (gconstpointer a, gconstpointer b, gpointer unused)
@@ -59,8 +23,8 @@ free_event (gpointer data)
   g_free (event);
 }
 
-static void
-schedule (StationWorld *world, const Event *event, SsTime delay)
+void
+station_world_schedule (StationWorld *world, const Event *event, SsTime delay)
 {
   Event *copy = g_memdup2 (event, sizeof *event);
   copy->at = world->now + delay;
@@ -70,8 +34,8 @@ schedule (StationWorld *world, const Event *event, SsTime delay)
   g_sequence_insert_sorted (world->events, copy, compare_events, NULL);
 }
 
-static SsTime
-travel (StationWorld *world)
+SsTime
+station_world_travel (StationWorld *world)
 {
   return world->options.delay
          + (SsTime) (ss_rng_unit (&world->rng)
@@ -85,8 +49,8 @@ station_node_time (const StationNode *node)
   return now + node->offset + now / 1000000 * node->ppm;
 }
 
-static SsTime
-world_time (const StationNode *node, SsTime time)
+SsTime
+station_world_time (const StationNode *node, SsTime time)
 {
   if (time == SS_NEVER)
     return SS_NEVER;
@@ -95,334 +59,6 @@ world_time (const StationNode *node, SsTime time)
   while (world + node->offset + world / 1000000 * node->ppm < time)
     world += 100;
   return world;
-}
-
-/* Scribe's functions. */
-
-SsScribe *
-ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
-               const SsScribeApp *app, void *app_user)
-{
-  SsScribe *scribe = g_new0 (SsScribe, 1);
-  scribe->node = (StationNode *) (void *) kbr;
-  scribe->app = app;
-  scribe->app_user = app_user;
-  scribe->families = g_ptr_array_new ();
-  scribe->groups = g_ptr_array_new ();
-  return scribe;
-}
-
-static void
-free_group (SsGroup *group)
-{
-  g_ptr_array_remove (group->scribe->groups, group);
-  g_hash_table_unref (group->history);
-  g_hash_table_unref (group->wanted);
-  g_free (group);
-}
-
-void
-ss_scribe_free (SsScribe *scribe)
-{
-  while (scribe->groups->len > 0)
-    free_group (g_ptr_array_index (scribe->groups, 0));
-  while (scribe->families->len > 0)
-    ss_family_free (g_ptr_array_index (scribe->families, 0));
-  g_ptr_array_unref (scribe->groups);
-  g_ptr_array_unref (scribe->families);
-  g_free (scribe);
-}
-
-void
-ss_scribe_timer (SsTimer *timer)
-{
-  g_assert_not_reached ();
-}
-
-void
-ss_scribe_leave_all (SsScribe *scribe)
-{
-}
-
-bool
-ss_scribe_is_serving (const SsScribe *scribe)
-{
-  return false;
-}
-
-SsFamily *
-ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
-{
-  SsFamily *family = g_new0 (SsFamily, 1);
-  family->scribe = scribe;
-  family->config = *config;
-  g_ptr_array_add (scribe->families, family);
-  return family;
-}
-
-void
-ss_family_free (SsFamily *family)
-{
-  if (family == NULL)
-    return;
-  SsScribe *scribe = family->scribe;
-  for (unsigned i = scribe->groups->len; i-- > 0;) {
-    SsGroup *group = g_ptr_array_index (scribe->groups, i);
-    if (group->family == family)
-      free_group (group);
-  }
-  g_ptr_array_remove (scribe->families, family);
-  g_free (family);
-}
-
-void
-ss_family_set_source (SsFamily *family, const SsContact *source)
-{
-}
-
-unsigned
-ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
-                      unsigned max)
-{
-  StationWorld *world = family->scribe->node->world;
-  unsigned n = 0;
-  for (unsigned i = 0; i < world->n_nodes && n < max; i++) {
-    StationNode *node = world->nodes[i];
-    if (node != family->scribe->node && node->is_alive && node->station != NULL)
-      ret_contacts[n++] = node->self;
-  }
-  return n;
-}
-
-SsGroup *
-ss_scribe_find (const SsScribe *scribe, const SsId *id)
-{
-  for (unsigned i = 0; i < scribe->groups->len; i++) {
-    SsGroup *group = g_ptr_array_index (scribe->groups, i);
-    if (ss_id_equal (&group->id, id))
-      return group;
-  }
-  return NULL;
-}
-
-static SsGroup *
-make_group (SsScribe *scribe, const SsId *id)
-{
-  SsGroup *group = g_new0 (SsGroup, 1);
-  group->scribe = scribe;
-  group->id = *id;
-  group->history =
-      g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) g_bytes_unref);
-  group->wanted = g_hash_table_new (NULL, NULL);
-  g_ptr_array_add (scribe->groups, group);
-  return group;
-}
-
-SsGroup *
-ss_group_open (SsFamily *family, const SsId *id, void *user)
-{
-  g_assert_null (ss_scribe_find (family->scribe, id));
-  SsGroup *group = make_group (family->scribe, id);
-  group->family = family;
-  group->user = user;
-  return group;
-}
-
-void
-ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
-{
-  group->family = family;
-  group->user = user;
-}
-
-void
-ss_group_join (SsGroup *group)
-{
-  group->is_member = true;
-}
-
-static void
-keep (SsGroup *group, uint32_t sequence, GBytes *packet)
-{
-  g_hash_table_insert (group->history, GUINT_TO_POINTER (sequence),
-                       g_bytes_ref (packet));
-}
-
-void
-ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
-                  SsTime give_up)
-{
-  StationNode *node = group->scribe->node;
-  StationWorld *world = node->world;
-  unsigned stripe = ss_id_digit (&group->id, 0);
-  g_assert_cmpuint (g_bytes_get_size (packet), <=, SS_SCRIBE_PACKET_MAX);
-  keep (group, sequence, packet);
-  bool may_lose = world->options.loss_stripes == 0
-                  || (world->options.loss_stripes >> stripe & 1) != 0;
-  for (unsigned i = 0; i < world->n_nodes; i++)
-    if (i != node->index
-        && (!may_lose || ss_rng_unit (&world->rng) >= world->options.loss))
-      schedule (world,
-                &(Event){ .kind = EVENT_PACKET,
-                          .from = node->index,
-                          .to = i,
-                          .group = group->id,
-                          .sequence = sequence,
-                          .via = SS_VIA_TREE,
-                          .bytes = packet },
-                travel (world));
-}
-
-void
-ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
-                 bool history_only)
-{
-  keep (group, sequence, packet);
-}
-
-bool
-ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline)
-{
-  StationNode *node = group->scribe->node;
-  g_assert_false (
-      g_hash_table_contains (group->history, GUINT_TO_POINTER (sequence)));
-  node->n_wants++;
-  g_hash_table_add (group->wanted, GUINT_TO_POINTER (sequence));
-  schedule (node->world,
-            &(Event){ .kind = EVENT_WANT,
-                      .to = node->index,
-                      .group = group->id,
-                      .sequence = sequence,
-                      .deadline = deadline },
-            travel (node->world));
-  return true;
-}
-
-void
-ss_group_unwant (SsGroup *group, uint32_t sequence)
-{
-  g_hash_table_remove (group->wanted, GUINT_TO_POINTER (sequence));
-}
-
-/* Nobody dies here. */
-void
-ss_group_overdue (SsGroup *group)
-{
-}
-
-void
-ss_group_reset (SsGroup *group, uint32_t first_sequence)
-{
-  g_hash_table_remove_all (group->history);
-  g_hash_table_remove_all (group->wanted);
-}
-
-GBytes *
-ss_group_history (const SsGroup *group, uint32_t sequence)
-{
-  return g_hash_table_lookup (group->history, GUINT_TO_POINTER (sequence));
-}
-
-unsigned
-ss_group_n_unacknowledged (const SsGroup *group)
-{
-  return 0;
-}
-
-bool
-ss_group_is_root (const SsGroup *group)
-{
-  return false;
-}
-
-bool
-ss_group_in_tree (const SsGroup *group)
-{
-  return group->is_member;
-}
-
-const SsContact *
-ss_group_parent (const SsGroup *group)
-{
-  return NULL;
-}
-
-const SsContact *
-ss_group_root (const SsGroup *group)
-{
-  return NULL;
-}
-
-void
-ss_family_set_bound (SsFamily *family, unsigned children_max)
-{
-  family->config.children_max = children_max;
-}
-
-unsigned
-ss_family_children_max (const SsFamily *family)
-{
-  return family->config.children_max;
-}
-
-/* Everybody gets packets from the source, and has no room for others. */
-bool
-ss_family_has_room (const SsFamily *family)
-{
-  return false;
-}
-
-SsGroup *
-ss_group_carry (SsFamily *family, const SsId *id, void *user)
-{
-  return ss_group_open (family, id, user);
-}
-
-bool
-ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
-{
-  return false;
-}
-
-bool
-ss_group_is_member (const SsGroup *group)
-{
-  return group->is_member;
-}
-
-void
-ss_group_leave (SsGroup *group)
-{
-  group->is_member = false;
-}
-
-void
-ss_group_try (SsGroup *group, const SsContact *parent)
-{
-}
-
-uint32_t
-ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
-                   const uint8_t *data, size_t len)
-{
-  return 0;
-}
-
-void
-ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast)
-{
-}
-
-unsigned
-ss_group_n_children (const SsGroup *group)
-{
-  return 0;
-}
-
-unsigned
-ss_group_n_reparented (const SsGroup *group)
-{
-  return 0;
 }
 
 /* The overlay's. */
@@ -454,12 +90,12 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   GBytes *bytes = g_bytes_new (head, head_len);
   for (unsigned i = 0; i < world->n_nodes; i++)
     if (ss_contact_equal (&world->nodes[i]->self, to))
-      schedule (world,
-                &(Event){ .kind = EVENT_DIRECT,
-                          .from = node->index,
-                          .to = i,
-                          .bytes = bytes },
-                travel (world));
+      station_world_schedule (world,
+                              &(Event){ .kind = EVENT_DIRECT,
+                                        .from = node->index,
+                                        .to = i,
+                                        .bytes = bytes },
+                              station_world_travel (world));
   g_bytes_unref (bytes);
   return true;
 }
@@ -647,7 +283,7 @@ give_packet (StationNode *node, SsGroup *group, uint32_t sequence,
   SsPacketVerdict verdict =
       scribe->app->packet (group->user, group, sequence, bytes, from, via);
   if (verdict == SS_PACKET_NEW) {
-    keep (group, sequence, bytes);
+    station_scribe_keep (group, sequence, bytes);
     g_hash_table_remove (group->wanted, GUINT_TO_POINTER (sequence));
   } else if (verdict == SS_PACKET_REJECTED) {
     node->n_rejected++;
@@ -677,7 +313,7 @@ station_node_adopt (StationNode *node, const SsId *id,
   SsScribe *scribe = node->splitstream->scribe;
   uint8_t info[SS_SCRIBE_INFO_MAX];
   size_t len = ss_station_params_encode (params, info, sizeof info);
-  SsGroup *group = make_group (scribe, id);
+  SsGroup *group = station_scribe_group (scribe, id);
   station_node_wake (node);
   if (scribe->app->adopt (scribe->app_user, id, info, len, is_root, group,
                           &group->user)) {
@@ -685,7 +321,7 @@ station_node_adopt (StationNode *node, const SsId *id,
     g_assert_nonnull (group->user);
     return true;
   }
-  free_group (group);
+  station_scribe_free_group (group);
   return false;
 }
 
@@ -697,7 +333,7 @@ station_node_abandon (StationNode *node, const SsId *id)
   g_assert_nonnull (group);
   station_node_wake (node);
   scribe->app->abandoned (group->user, group);
-  free_group (group);
+  station_scribe_free_group (group);
 }
 
 /* Any live node that has it. */
@@ -728,9 +364,9 @@ handle_want (StationNode *node, SsGroup *group, const Event *event)
     answer.kind = EVENT_PACKET;
     answer.via = SS_VIA_REPAIR;
     answer.bytes = bytes;
-    schedule (world, &answer, travel (world));
+    station_world_schedule (world, &answer, station_world_travel (world));
   } else if (node->env.now < event->deadline) {
-    schedule (world, event, WANT_RETRY);
+    station_world_schedule (world, event, WANT_RETRY);
   } else {
     g_hash_table_remove (group->wanted, GUINT_TO_POINTER (event->sequence));
     if (group->scribe->app->missed)
@@ -789,7 +425,7 @@ station_world_run (StationWorld *world, SsTime duration)
       if (!node->is_alive)
         continue;
       SsTime deadline =
-          world_time (node, ss_timers_deadline (&node->env.timers));
+          station_world_time (node, ss_timers_deadline (&node->env.timers));
       if (deadline < at) {
         at = deadline;
         first = node;

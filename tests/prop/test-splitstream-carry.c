@@ -1,0 +1,190 @@
+/* Who carries what for others, and how much: roots, relays, and nodes whose
+ * upload is capped. Over a fake Scribe. */
+#include <string.h>
+
+#include "tests/harness/show.h"
+
+/* Who carries what for others: relays and roots, if the id follows from the
+ * key; not more than so many stations, and not longer than needed. */
+static void
+test_adopt (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  StationNode *relay = station_world_add (show->world, true);
+  StationNode *plain = station_world_add (show->world, false);
+  SsStationParams params = show->params;
+  SsId group = ss_station_group_id (&params.key, params.name);
+  SsId id = ss_station_stripe_id (&group, params.salt, 5);
+  SsId other = ss_station_stripe_id (&group, params.salt + 1, 5);
+  g_assert_false (station_node_adopt (plain, &id, &params, false));
+  g_assert_false (station_node_adopt (plain, &other, &params, true));
+  g_assert_false (station_node_adopt (relay, &other, &params, false));
+  g_assert_true (station_node_adopt (plain, &id, &params, true));
+  g_assert_true (station_node_adopt (relay, &id, &params, false));
+  g_assert_cmpuint (ss_splitstream_n_stations (relay->splitstream), ==, 1);
+  /* Another stripe of a station that is carried already. */
+  id = ss_station_stripe_id (&group, params.salt, 6);
+  g_assert_true (station_node_adopt (plain, &id, &params, false));
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 1);
+  station_node_abandon (plain, &id);
+  station_world_run (show->world, SS_SEC);
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 1);
+  id = ss_station_stripe_id (&group, params.salt, 5);
+  station_node_abandon (plain, &id);
+  station_world_run (show->world, SS_SEC);
+  g_assert_cmpuint (ss_splitstream_n_stations (plain->splitstream), ==, 0);
+  for (unsigned i = 1; i < SS_STATIONS_RELAYED_MAX + 10; i++) {
+    ss_rng_bytes (&show->rng, params.key.b, SS_KEY_LEN);
+    group = ss_station_group_id (&params.key, params.name);
+    id = ss_station_stripe_id (&group, params.salt, i % SS_STRIPES);
+    g_assert_true (station_node_adopt (relay, &id, &params, i % 2)
+                   == (i < SS_STATIONS_RELAYED_MAX));
+  }
+  show_free (show);
+}
+
+/* Whoever only carried some stripes so far begins to listen. */
+static void
+test_relay_listens (void)
+{
+  for (uint64_t seed = 1; seed <= 4; seed++) {
+    StationWorldOptions options = { .delay = 15 * SS_MSEC,
+                                    .loss = seed % 2 == 0 ? 0.02 : 0 };
+    Show *show = show_new (seed, &options, 1, SS_LATENCY_DEFAULT);
+    StationNode *relay = station_world_add (show->world, true);
+    SsId group = ss_station_group_id (&show->params.key, show->params.name);
+    for (unsigned i = 3; i < 12; i += 4) {
+      SsId id = ss_station_stripe_id (&group, show->params.salt, i);
+      g_assert_true (station_node_adopt (relay, &id, &show->params, false));
+    }
+    show_go_on_air (show, 300);
+    StationNode *listener = show_tune_in (show, 0);
+    show_play (show, 4 * SS_SEC);
+    SsStationStats stats;
+    ss_station_stats (ss_splitstream_station (relay->splitstream, 0), &stats);
+    g_assert_cmpint (stats.role, ==, SS_ROLE_RELAY);
+    g_assert_cmpuint (stats.packets_received, >, 10);
+    g_assert_cmpuint (stats.packets_rejected, ==, 0);
+    g_assert_cmpuint (relay->frames->len, ==, 0);
+    station_node_wake (relay);
+    relay->station =
+        ss_station_listen (relay->splitstream, &show->publisher->descriptor, 0);
+    show_play (show, 4 * SS_SEC);
+    show_end (show);
+    show_check_frames (show, relay, 0, 50 * SS_MSEC);
+    show_check_whole (show, relay);
+    show_check_whole (show, listener);
+    ss_station_stats (relay->station, &stats);
+    g_assert_cmpint (stats.tune_in, <, SS_SEC);
+    show_free (show);
+  }
+}
+
+/* A relay carries a later session than the descriptor that it begins to
+ * listen with tells of: the stream says how much of it is parity. */
+static void
+test_relay_is_ahead (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  StationNode *relay = station_world_add (show->world, true);
+  SsId group = ss_station_group_id (&show->params.key, show->params.name);
+  SsId id = ss_station_stripe_id (&group, show->params.salt, 3);
+  g_assert_true (station_node_adopt (relay, &id, &show->params, false));
+  show_go_on_air (show, 300);
+  SsDescriptor stale = show->publisher->descriptor;
+  station_world_kill (show->publisher);
+  show->session++;
+  show->params.parity = 3;
+  show_go_on_air (show, 300);
+  show_play (show, 3 * SS_SEC);
+  station_node_wake (relay);
+  relay->station = ss_station_listen (relay->splitstream, &stale, 0);
+  show_play (show, SS_SEC);
+  station_node_wake (relay);
+  ss_station_set_descriptor (relay->station, &show->publisher->descriptor);
+  show_play (show, 3 * SS_SEC);
+  show_end (show);
+  SsStationStats stats;
+  ss_station_stats (relay->station, &stats);
+  g_assert_cmpuint (stats.packets_rejected, ==, 0);
+  g_assert_cmpuint (relay->frames->len, >, 3 * SS_SEC / show->frame_time);
+  show_check_whole (show, relay);
+  show_free (show);
+}
+
+/* The bound follows from --upload and from what a stripe takes. */
+static void
+test_capacity (void)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  unsigned bounds[2];
+  show_go_on_air (show, 100);
+  for (unsigned i = 0; i < 2; i++) {
+    const SsSplitStreamConfig config = { .upload_bps = 256000u << i };
+    StationNode *node = station_world_add_as (show->world, &config);
+    station_node_wake (node);
+    node->station =
+        ss_station_listen (node->splitstream, &show->publisher->descriptor, 0);
+    show_play (show, 20 * SS_SEC);
+    bounds[i] = ss_family_children_max (node->station->family);
+    /* A pause says little of the rate. */
+    station_world_run (show->world, 20 * SS_SEC);
+    g_assert_cmpuint (ss_family_children_max (node->station->family) * 10, <=,
+                      bounds[i] * 13);
+  }
+  /* A stripe is a fifteenth of 12,000 bytes a second, and what stands around
+   * the frames: a sixth to two fifths more. */
+  g_assert_cmpuint (bounds[0], <=, 256000 / 8 * 85 / 100 / 930);
+  g_assert_cmpuint (bounds[0], >=, 256000 / 8 * 85 / 100 / 1250);
+  g_assert_cmpuint (bounds[1] * 10, <=, bounds[0] * 23);
+  g_assert_cmpuint (bounds[1] * 10, >=, bounds[0] * 17);
+  show_free (show);
+}
+
+static bool
+would_relay (Show *show, const char *name, const SsId *fingerprint,
+             bool is_root)
+{
+  SsRelayed relayed = { .has_fingerprint = fingerprint != NULL };
+  const SsSplitStreamConfig config = { .is_relay = true,
+                                       .relayed = &relayed,
+                                       .n_relayed = 1 };
+  g_strlcpy (relayed.name, name, sizeof relayed.name);
+  if (fingerprint != NULL)
+    relayed.fingerprint = *fingerprint;
+  StationNode *node = station_world_add_as (show->world, &config);
+  SsId group_id = ss_station_group_id (&show->params.key, show->params.name);
+  SsId id = ss_station_stripe_id (&group_id, show->params.salt, 3);
+  return station_node_adopt (node, &id, &show->params, is_root);
+}
+
+/* A relay forwards the stations that it is told to, and as a root any. */
+static void
+test_relay_choice (void)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  SsId fingerprint = ss_id_of_key (&show->params.key), other = fingerprint;
+  other.b[0] ^= 1;
+  g_assert_true (would_relay (show, "radio1", NULL, false));
+  g_assert_true (would_relay (show, "radio1", &fingerprint, false));
+  g_assert_false (would_relay (show, "radio1", &other, false));
+  g_assert_false (would_relay (show, "radio2", NULL, false));
+  g_assert_true (would_relay (show, "radio2", NULL, true));
+  show_free (show);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/splitstream/carry/capacity", test_capacity);
+  g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
+  g_test_add_func ("/splitstream/carry/adopt", test_adopt);
+  g_test_add_func ("/splitstream/carry/relay-listens", test_relay_listens);
+  g_test_add_func ("/splitstream/carry/relay-is-ahead", test_relay_is_ahead);
+  return g_test_run ();
+}
