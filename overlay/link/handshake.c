@@ -357,11 +357,11 @@ tell_late (SsLink *link, SsLinkPeer *peer, unsigned tries)
     while (node) {
       SsLinkItem *item = node->data;
       node = node->next;
-      /* `sent` marks the ones told: an upcall may cancel any of them. */
-      if (!item->reliable || item->tries > 0 || item->token == 0
-          || item->sent == now)
+      /* The deadline marks the ones told: an upcall may cancel any of them. */
+      if (!item->reliable || item->sendings.n > 0 || item->token == 0
+          || item->deadline == now)
         continue;
-      item->sent = now;
+      item->deadline = now;
       if (link->upcalls->late)
         link->upcalls->late (link->user, &peer->contact, item->protocol,
                              item->token, tries);

@@ -16,7 +16,7 @@ typedef struct {
 } Frames;
 
 static void
-add_ack (SsPeerWork *work, uint16_t sequence)
+add_ack (SsPeerWork *work, uint16_t number)
 {
   if (work->n_acks == ACKS_MAX)
     return; /* it will be sent again */
@@ -24,7 +24,7 @@ add_ack (SsPeerWork *work, uint16_t sequence)
     work->acks_capacity = (uint16_t) MAX (8, 2 * work->acks_capacity);
     work->acks = g_renew (uint16_t, work->acks, work->acks_capacity);
   }
-  work->acks[work->n_acks++] = sequence;
+  work->acks[work->n_acks++] = number;
 }
 
 static bool
@@ -54,9 +54,9 @@ read_message (Frames *frames)
   SsLink *link = frames->link;
   SsLinkPeer *peer = frames->peer;
   uint8_t kind = frames->data[0];
-  uint16_t sequence = 0, len;
+  uint16_t number = 0, len;
   take (frames, 1);
-  if ((kind & FRAME_RELIABLE) && !read_u16 (frames, &sequence))
+  if ((kind & FRAME_RELIABLE) && !read_u16 (frames, &number))
     return false;
   if ((kind & FRAME_LENGTH) == 0)
     len = (uint16_t) frames->len;
@@ -71,9 +71,10 @@ read_message (Frames *frames)
       && ss_link_window_is_others (&peer->window, frames->owner, now))
     return true; /* of a state that the sender has lost since */
   if (is_reliable
-      && !ss_link_window_accept (&peer->window, frames->owner, sequence, now)) {
+      && !ss_link_window_accept (&peer->window, frames->owner,
+                                 number >> SENDING_BITS, now)) {
     ss_count (link->env, LINK_MESSAGES_DUPLICATE);
-    add_ack (ss_link_work (link, peer), sequence);
+    add_ack (ss_link_work (link, peer), number);
     return true;
   }
   peer->is_released = false;
@@ -82,55 +83,50 @@ read_message (Frames *frames)
     link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
                             data, len);
   if (is_reliable && !ss_link_is_dead (peer))
-    add_ack (ss_link_work (link, peer), sequence);
+    add_ack (ss_link_work (link, peer), number);
   return true;
 }
 
-/* Of what was called back: it tells how far the peer is. */
 static void
-take_late_ack (const Frames *frames, uint16_t sequence)
+read_ack (Frames *frames, uint16_t number)
 {
+  SsLink *link = frames->link;
   SsLinkPeer *peer = frames->peer;
-  for (unsigned i = 0; i < CALLED_BACK_MAX; i++) {
-    SsLinkCalledBack *called_back = &peer->work->called_back[i];
-    if (called_back->sent == 0 || called_back->sequence != sequence)
-      continue;
-    if (!frames->is_response)
-      ss_link_rtt_sample (peer, frames->link->env->now - called_back->sent);
-    called_back->sent = 0;
-  }
+  uint16_t sequence = number >> SENDING_BITS;
+  SsLinkItem *item = ss_link_unlink_sequence (link, peer->work, sequence);
+  SsLinkCalledBack *called_back =
+      item ? NULL : ss_link_find_called_back (peer->work, sequence);
+  const SsLinkSendings *sendings = item          ? &item->sendings
+                                   : called_back ? &called_back->sendings
+                                                 : NULL;
+  if (!sendings)
+    return;
+  if (!frames->is_response) /* a handshake has told the time */
+    ss_link_rtt_sample_sending (peer, sendings, number % SENDINGS,
+                                link->env->now);
+  if (called_back)
+    called_back->sendings.n = 0;
+  if (!item)
+    return;
+  uint64_t token = item->token;
+  uint8_t protocol = item->protocol;
+  ss_link_item_free (item);
+  if (token != 0 && link->upcalls->acked)
+    link->upcalls->acked (link->user, &peer->contact, protocol, token);
 }
 
 static bool
 read_acks (Frames *frames)
 {
-  SsLink *link = frames->link;
-  SsLinkPeer *peer = frames->peer;
   const uint8_t *data = frames->data;
   size_t len = frames->len < 2 ? 2 : 2 + 2 * (size_t) data[1];
   SsMsgLinkAck ack;
   if (!take (frames, len) || !ss_msg_link_ack_decode (data, len, &ack))
     return false;
-  for (unsigned i = 0; i < ack.n_sequences; i++) {
-    if (ss_link_is_dead (peer) || !peer->work)
+  for (unsigned i = 0; i < ack.n_numbers; i++) {
+    if (ss_link_is_dead (frames->peer) || !frames->peer->work)
       return true;
-    SsLinkItem *item =
-        ss_link_unlink_sequence (link, peer->work, ack.sequences[i]);
-    if (!item) {
-      take_late_ack (frames, ack.sequences[i]);
-      continue;
-    }
-    /* Karn: what was sent once tells the time; a handshake has. */
-    SsTime now = link->env->now;
-    if (item->tries == 1 && !frames->is_response)
-      ss_link_rtt_sample (peer, now - item->sent);
-    else if (item->tries == 2 && !frames->is_response)
-      ss_link_rtt_sample_again (peer, now - item->first_sent, now - item->sent);
-    uint64_t token = item->token;
-    uint8_t protocol = item->protocol;
-    ss_link_item_free (item);
-    if (token != 0 && link->upcalls->acked)
-      link->upcalls->acked (link->user, &peer->contact, protocol, token);
+    read_ack (frames, ack.numbers[i]);
   }
   return true;
 }

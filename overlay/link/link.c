@@ -222,12 +222,7 @@ ss_link_cancel (SsLink *link, const SsId *to, uint8_t protocol, uint64_t token)
   SsLinkItem *item = ss_link_unlink_token (link, work, protocol, token);
   if (!item)
     return;
-  if (item->reliable && item->tries == 1 && item->first_sent > 0) {
-    memmove (&work->called_back[1], &work->called_back[0],
-             (CALLED_BACK_MAX - 1) * sizeof work->called_back[0]);
-    work->called_back[0].sent = item->first_sent;
-    work->called_back[0].sequence = item->sequence;
-  }
+  ss_link_call_back (work, item);
   ss_link_item_free (item);
 }
 
@@ -391,8 +386,8 @@ peer_timer (SsLink *link, SsPeerWork *work)
       return;
     }
   }
-  if (work->called_back[0].sent + RTO_CEILING <= now)
-    work->called_back[0].sent = 0;
+  if (work->called_back[0].sendings.first + CALLED_BACK_TIME <= now)
+    work->called_back[0].sendings.n = 0;
   /* What is late goes with the next initiation, if there is one. */
   ss_link_retransmit (link, peer);
   if (!ss_link_is_dead (peer) && work->handshake

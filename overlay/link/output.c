@@ -99,12 +99,11 @@ put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
   if (work->n_acks == 0 || room < 4)
     return 0;
   SsMsgLinkAck ack;
-  ack.n_sequences = (uint16_t) MIN (work->n_acks, (room - 2) / 2);
-  ack.n_sequences =
-      (uint16_t) MIN (ack.n_sequences, G_N_ELEMENTS (ack.sequences));
-  memcpy (ack.sequences, work->acks, ack.n_sequences * sizeof ack.sequences[0]);
-  work->n_acks = (uint16_t) (work->n_acks - ack.n_sequences);
-  memmove (work->acks, work->acks + ack.n_sequences,
+  ack.n_numbers = (uint16_t) MIN (work->n_acks, (room - 2) / 2);
+  ack.n_numbers = (uint16_t) MIN (ack.n_numbers, G_N_ELEMENTS (ack.numbers));
+  memcpy (ack.numbers, work->acks, ack.n_numbers * sizeof ack.numbers[0]);
+  work->n_acks = (uint16_t) (work->n_acks - ack.n_numbers);
+  memmove (work->acks, work->acks + ack.n_numbers,
            work->n_acks * sizeof work->acks[0]);
   return ss_msg_link_ack_encode (&ack, buf, room);
 }
@@ -130,7 +129,7 @@ pick_reliable (SsLink *link, SsPeerWork *work, size_t room)
   for (GList *node = work->queues[SS_CLASS_CONTROL].head; node;
        node = node->next) {
     SsLinkItem *item = node->data;
-    bool can_go = item->tries > 0
+    bool can_go = item->sendings.n > 0
                   || ss_link_sequence_is_free (work, work->peer->next_sequence);
     if (item->reliable && can_go && item->expires >= link->env->now
         && frame_len (item) <= room)
@@ -169,7 +168,7 @@ pick (SsLink *link, SsPeerWork *work, Load load, size_t room)
         ss_link_fail (link, work->peer, item);
         continue;
       }
-      if (item->reliable && item->tries == 0
+      if (item->reliable && item->sendings.n == 0
           && !ss_link_sequence_is_free (work, work->peer->next_sequence))
         break; /* until an ack comes */
       /* A smaller one behind it would overtake. */
@@ -187,16 +186,13 @@ take (SsLink *link, SsLinkPeer *peer, SsLinkItem *item)
   ss_link_dequeue (link, peer->work, item);
   if (!item->reliable)
     return;
-  if (item->tries == 0) {
-    item->sequence = peer->next_sequence++;
-    item->first_sent = now;
-  }
+  if (item->sendings.n == 0)
+    item->sequence = peer->next_sequence++ & SEQUENCE_MASK;
   SsTime rto = ss_link_peer_rto (peer);
   SsTime most = MAX (rto, RTO_BACKOFF_MAX);
-  for (unsigned i = 0; i < item->tries && rto < most; i++)
+  for (unsigned i = 0; i < item->sendings.n && rto < most; i++)
     rto *= 2;
-  item->tries++;
-  item->sent = now;
+  ss_link_note_sending (&item->sendings, now);
   item->deadline = now + MIN (rto, most);
   ss_link_await_ack (peer->work, item);
   ss_timers_arm_earliest (&link->env->timers, &peer->work->timer,
@@ -236,8 +232,10 @@ put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
   buf[n++] = (uint8_t) (item->protocol | (item->reliable ? FRAME_RELIABLE : 0)
                         | (is_last ? 0 : FRAME_LENGTH));
   if (item->reliable) {
-    buf[n++] = (uint8_t) (item->sequence >> 8);
-    buf[n++] = (uint8_t) item->sequence;
+    unsigned sending = (item->sendings.n - 1u) % SENDINGS;
+    unsigned number = (unsigned) item->sequence << SENDING_BITS | sending;
+    buf[n++] = (uint8_t) (number >> 8);
+    buf[n++] = (uint8_t) number;
   }
   if (!is_last) {
     buf[n++] = (uint8_t) (len >> 8);
@@ -301,7 +299,7 @@ settle_ready (SsLink *link, SsPeerWork *work, unsigned served)
         work->queues[i].head ? work->queues[i].head->data : NULL;
     bool can_go =
         first
-        && (!first->reliable || first->tries > 0
+        && (!first->reliable || first->sendings.n > 0
             || ss_link_sequence_is_free (work, work->peer->next_sequence));
     if (i == SS_CLASS_CONTROL)
       can_go |= work->n_acks > 0;

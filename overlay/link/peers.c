@@ -390,8 +390,9 @@ earliest_deadline (const SsPeerWork *work)
     deadline = MIN (deadline, work->previous_until);
   for (const GList *node = work->unacked.head; node; node = node->next)
     deadline = MIN (deadline, ((const SsLinkItem *) node->data)->deadline);
-  if (work->called_back[0].sent > 0)
-    deadline = MIN (deadline, work->called_back[0].sent + RTO_CEILING);
+  if (work->called_back[0].sendings.n > 0)
+    deadline =
+        MIN (deadline, work->called_back[0].sendings.first + CALLED_BACK_TIME);
   return deadline;
 }
 
@@ -400,7 +401,7 @@ work_is_done (const SsPeerWork *work)
 {
   return work->is_ready == 0 && work->n_acks == 0 && !work->want_confirm
          && !work->handshake && work->unacked.length == 0
-         && work->called_back[0].sent == 0
+         && work->called_back[0].sendings.n == 0
          && work->queues[SS_CLASS_CONTROL].length == 0
          && work->queues[SS_CLASS_MEDIA].length == 0
          && work->queues[SS_CLASS_REPAIR].length == 0
@@ -487,40 +488,4 @@ ss_link_sweep (SsLink *link)
   if (link->n_peers > 0)
     ss_timers_arm (&link->env->timers, &link->sweep_timer,
                    now + (any_released ? RELEASED_LIFETIME : SWEEP_PERIOD));
-}
-
-/* RFC 6298, section 2, with microseconds for a clock's granularity. */
-void
-ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample)
-{
-  int64_t sample_us = CLAMP (sample / SS_USEC, 1, 60 * SS_SEC / SS_USEC);
-  int64_t srtt = peer->srtt_us, rttvar = (int64_t) peer->rttvar_16us * 16;
-  if (srtt == 0) {
-    srtt = sample_us;
-    rttvar = sample_us / 2;
-  } else {
-    rttvar = (3 * rttvar + ABS (srtt - sample_us)) / 4;
-    srtt = (7 * srtt + sample_us) / 8;
-  }
-  peer->srtt_us = (uint32_t) MAX (srtt, 1);
-  peer->rttvar_16us = (uint16_t) MIN ((rttvar + 8) / 16, UINT16_MAX);
-}
-
-/* Which of two sendings was answered? The first, if that was just after the
- * second; and where nothing is known, too long is better than too short. */
-void
-ss_link_rtt_sample_again (SsLinkPeer *peer, SsTime first, SsTime last)
-{
-  if (peer->srtt_us == 0 || last < peer->srtt_us * SS_USEC / 2)
-    ss_link_rtt_sample (peer, first);
-}
-
-SsTime
-ss_link_peer_rto (const SsLinkPeer *peer)
-{
-  if (peer->srtt_us == 0)
-    return RTO_INITIAL;
-  SsTime rto =
-      ((SsTime) peer->srtt_us + 4 * 16 * (SsTime) peer->rttvar_16us) * SS_USEC;
-  return CLAMP (rto, RTO_FLOOR, RTO_CEILING);
 }

@@ -29,7 +29,7 @@ typedef enum {
 #define SEQUENCE_WINDOW    64 /* span of unacknowledged sequences */
 #define CONFIRMED_TRIES    5  /* initiations to an address that worked */
 #define EARLIER_TRIES      3  /* of a handshake, that may be answered yet */
-#define CALLED_BACK_MAX    2  /* messages whose acks tell the time yet */
+#define CALLED_BACK_MAX    4  /* messages whose acks tell the time yet */
 #define UNCONFIRMED_TRIES  3
 #define LIMITED_ADDRS_MAX  1024
 #define ASKING_ADDRS_MAX   256
@@ -52,6 +52,7 @@ typedef enum {
 #define RTO_INITIAL        (250 * SS_MSEC)
 #define RTO_BACKOFF_MAX    (500 * SS_MSEC)
 #define RTO_CEILING        (3 * SS_SEC)
+#define CALLED_BACK_TIME   (2 * RTO_CEILING)
 #define HANDSHAKE_WAIT_MAX (1 * SS_SEC)    /* between two initiations */
 #define HANDSHAKE_TIME_MAX (10 * SS_SEC)   /* waits for its turn included */
 #define HALF_OPEN_LIFETIME (15 * SS_SEC)   /* a responder's wait for data */
@@ -106,17 +107,31 @@ _Static_assert(HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX + SS_SEALER_TAG_LEN
 #define INDEX_NUMBER_ONE  (INDEX_PEER_MASK + 1)
 _Static_assert(PEERS_MAX <= 1 << INDEX_SLOT_BITS, "a slot for each peer");
 
+/* On the wire a reliable message's number is a sequence and which sending it
+ * is; its acknowledgement repeats both, and so tells the time. */
+#define SENDING_BITS  3
+#define SENDINGS      (1 << SENDING_BITS)
+#define SEQUENCE_MASK (UINT16_MAX >> SENDING_BITS)
+_Static_assert(SEQUENCE_WINDOW < SEQUENCE_MASK / 2, "sequences wrap around");
+
+/* When a message was sent, each time. */
+typedef struct {
+  SsTime first;
+  uint16_t after[SENDINGS]; /* since then, of the latest (rtt.c) */
+  uint8_t n;                /* how often it was */
+} SsLinkSendings;
+
 /* A message waiting or unacknowledged: it is in one of its peer's queues. */
 typedef struct {
   GList node;
   GBytes *body;
   uint64_t token;
-  SsTime expires; /* SS_NEVER: no limit */
-  SsTime first_sent, sent;
-  SsTime deadline;   /* for the ack */
+  SsTime expires;  /* SS_NEVER: no limit */
+  SsTime deadline; /* for the ack */
+  SsLinkSendings sendings;
   uint16_t sequence; /* reliable, once sent */
   uint16_t head_len, body_len;
-  uint8_t protocol, class, tries, tries_max;
+  uint8_t protocol, class, tries_max;
   bool reliable;
   bool early; /* sent in an initiation, and not acknowledged yet */
   uint8_t head[];
@@ -128,11 +143,11 @@ typedef struct {
   uint32_t remote_index; /* we name the peer so */
 } SsLinkSession;
 
-/* A message that was late, and went another way: its acknowledgement may only
- * have been slow. Were that not noticed, a peer farther than the wait would
- * be late with everything, for ever. */
+/* A message that was late, and went another way or was given up: its
+ * acknowledgement may only have been slow. Were that not noticed, a peer
+ * farther than the wait would be late with everything, for ever. */
 typedef struct {
-  SsTime sent; /* once; 0: none */
+  SsLinkSendings sendings; /* n = 0: none */
   uint16_t sequence;
 } SsLinkCalledBack;
 
@@ -333,10 +348,21 @@ void ss_link_reclaim (SsLink *link, SsLinkPeer *peer);
 /* The session is not sent in any more; what is on its way is still heard. */
 void ss_link_put_aside (SsLink *link, SsLinkPeer *peer);
 void ss_link_sweep (SsLink *link);
+
+/* rtt.c */
 void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
-/* Of what was sent more than once: since the first and the last time. */
-void ss_link_rtt_sample_again (SsLinkPeer *peer, SsTime first, SsTime last);
 SsTime ss_link_peer_rto (const SsLinkPeer *peer);
+void ss_link_note_sending (SsLinkSendings *sendings, SsTime now);
+SsTime ss_link_last_sending (const SsLinkSendings *sendings);
+/* An acknowledgement names one of them. */
+void ss_link_rtt_sample_sending (SsLinkPeer *peer,
+                                 const SsLinkSendings *sendings,
+                                 unsigned sending, SsTime now);
+/* An item goes that was sent, and is not acknowledged. */
+void ss_link_call_back (SsPeerWork *work, const SsLinkItem *item);
+/* Of what was called back or given up: NULL if it is none. */
+SsLinkCalledBack *ss_link_find_called_back (SsPeerWork *work,
+                                            uint16_t sequence);
 
 /* queue.c */
 void ss_link_item_free (SsLinkItem *item);
@@ -408,6 +434,8 @@ void ss_link_early_trim (SsLink *link);
 void ss_link_early_clear (SsLink *link);
 
 /* window.c */
+/* How far sequence a is ahead of b; negative: behind. */
+int ss_link_sequence_ahead (uint16_t a, uint16_t b);
 /* Marks a sequence as received; false if it was before. */
 bool ss_link_window_accept (SsReceiveWindow *window, uint32_t owner,
                             uint16_t sequence, SsTime now);

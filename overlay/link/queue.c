@@ -28,7 +28,7 @@ ss_link_item_len (const SsLinkItem *item)
 static bool
 precedes (uint16_t a, uint16_t b)
 {
-  return (int16_t) (uint16_t) (a - b) < 0;
+  return ss_link_sequence_ahead (a, b) < 0;
 }
 
 /* Before the first item of the list that `item` precedes. Items that have
@@ -39,7 +39,7 @@ insert_by_sequence (GQueue *queue, SsLinkItem *item)
   GList *node = queue->head;
   for (; node; node = node->next) {
     const SsLinkItem *other = node->data;
-    if (other->tries == 0 || precedes (item->sequence, other->sequence))
+    if (other->sendings.n == 0 || precedes (item->sequence, other->sequence))
       break;
   }
   if (node)
@@ -113,7 +113,7 @@ ss_link_unlink_sequence (SsLink *link, SsPeerWork *work, uint16_t sequence)
   for (unsigned i = 0; i < SS_N_CLASSES; i++)
     for (GList *node = work->queues[i].head; node; node = node->next) {
       SsLinkItem *item = node->data;
-      if (item->tries == 0)
+      if (item->sendings.n == 0)
         break;
       if (item->sequence == sequence) {
         ss_link_dequeue (link, work, item);
@@ -152,11 +152,13 @@ ss_link_sequence_is_free (const SsPeerWork *work, uint16_t sequence)
   const SsLinkItem *first =
       work->unacked.head ? work->unacked.head->data : NULL;
   bool is_free =
-      !first || (uint16_t) (sequence - first->sequence) < SEQUENCE_WINDOW;
+      !first
+      || ss_link_sequence_ahead (sequence, first->sequence) < SEQUENCE_WINDOW;
   for (unsigned i = 0; i < SS_N_CLASSES; i++) {
     first = work->queues[i].head ? work->queues[i].head->data : NULL;
-    if (first && first->tries > 0)
-      is_free &= (uint16_t) (sequence - first->sequence) < SEQUENCE_WINDOW;
+    if (first && first->sendings.n > 0)
+      is_free &=
+          ss_link_sequence_ahead (sequence, first->sequence) < SEQUENCE_WINDOW;
   }
   return is_free;
 }
@@ -278,11 +280,17 @@ ss_link_requeue_early (SsLink *link, SsPeerWork *work)
   }
 }
 
+/* The way may have been found longer since it was sent. */
 static SsLinkItem *
-first_late (const SsPeerWork *work, SsTime now)
+first_late (const SsLinkPeer *peer, SsTime now)
 {
-  for (const GList *node = work->unacked.head; node; node = node->next) {
+  SsTime rto = ss_link_peer_rto (peer);
+  for (const GList *node = peer->work->unacked.head; node; node = node->next) {
     SsLinkItem *item = node->data;
+    if (item->deadline > now)
+      continue;
+    item->deadline =
+        MAX (item->deadline, ss_link_last_sending (&item->sendings) + rto);
     if (item->deadline <= now)
       return item;
   }
@@ -296,13 +304,15 @@ ss_link_retransmit (SsLink *link, SsLinkPeer *peer)
   SsTime now = link->env->now;
   SsLinkItem *item;
   bool is_silent = false;
-  while (!ss_link_is_dead (peer) && (item = first_late (work, now)) != NULL) {
+  while (!ss_link_is_dead (peer) && (item = first_late (peer, now)) != NULL) {
     g_queue_unlink (&work->unacked, &item->node);
     item->early = false;
     /* Twice unanswered, and nothing else came: the peer may have lost the
      * session. */
-    is_silent |= item->tries >= 2 && peer->last_heard < item->first_sent;
-    if (item->tries >= item->tries_max || item->expires < now) {
+    is_silent |=
+        item->sendings.n >= 2 && peer->last_heard < item->sendings.first;
+    if (item->sendings.n >= item->tries_max || item->expires < now) {
+      ss_link_call_back (work, item);
       ss_link_fail (link, peer, item);
       continue;
     }
@@ -311,7 +321,7 @@ ss_link_retransmit (SsLink *link, SsLinkPeer *peer)
     ss_count (link->env, LINK_MESSAGES_RESENT);
     if (item->token != 0 && link->upcalls->late)
       link->upcalls->late (link->user, &peer->contact, item->protocol,
-                           item->token, item->tries);
+                           item->token, item->sendings.n);
   }
   if (ss_link_is_dead (peer))
     return;

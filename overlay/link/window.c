@@ -3,6 +3,13 @@
  * message under way is gone with its acknowledgement. */
 #include "overlay/link/private.h"
 
+/* As serial numbers (RFC 1982) of that many bits. */
+int
+ss_link_sequence_ahead (uint16_t a, uint16_t b)
+{
+  return (int16_t) (uint16_t) ((a - b) << SENDING_BITS) / SENDINGS;
+}
+
 static uint16_t
 seconds (SsTime now)
 {
@@ -32,7 +39,7 @@ ss_link_window_accept (SsReceiveWindow *window, uint32_t owner,
   if (!is_open (window, now))
     *window = (SsReceiveWindow){ .owner = owner, .highest = sequence };
   window->used = seconds (now);
-  int ahead = (int16_t) (uint16_t) (sequence - window->highest);
+  int ahead = ss_link_sequence_ahead (sequence, window->highest);
   if (ahead <= -SEQUENCE_WINDOW)
     return false;
   if (ahead > 0) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "overlay/link/link.h"
+#include "overlay/link/messages.h"
 #include "tests/unit/link_net.h"
 
 #define SEEDS      40
@@ -136,12 +137,68 @@ test_deterministic (void)
   g_assert_cmpuint (hashes[0], ==, hashes[1]);
 }
 
+static void
+send_media (LinkNet *net, unsigned from, size_t len)
+{
+  static const SsLinkSend how = { .protocol = 4, .class = SS_CLASS_MEDIA };
+  g_autofree char *text = g_strnfill (len, 'm');
+  net_send (net, from, 1 - from, &how, text);
+}
+
+/* A burst of what must not be late stands before a narrow line all at once,
+ * and hardly drains. That is learned from the first acknowledgement: nothing
+ * that is sent later is sent twice, and nobody is called silent. */
+static void
+check_queue (uint64_t seed)
+{
+  LinkNet *net = net_connected (seed);
+  NetEndpoint *a = &net->endpoints[0];
+  net->delay = (SsTime) (1 + ss_rng_below (&net->rng, 50)) * SS_MSEC;
+  a->byte_time = (SsTime) (8 + ss_rng_below (&net->rng, 72)) * SS_USEC;
+  SsTime queue = (SsTime) (500 + ss_rng_below (&net->rng, 1500)) * SS_MSEC;
+  SsTime step = 100 * SS_MSEC;
+  for (SsTime t = 0; t < queue; t += 1000 * a->byte_time)
+    send_media (net, 0, 1000 - SS_LINK_OVERHEAD - 1);
+  unsigned n_initiations = net_n_sent (net, 0, SS_MSG_LINK_INITIATION);
+  uint64_t resent = 0;
+  unsigned n_sent = 0, n_failed = 0;
+  SsTime start = net->now, until = start + 4 * queue;
+  while (net->now < until) {
+    bool is_learned = net->now > start + queue + 2 * net->delay + 3 * step;
+    if (!is_learned) {
+      resent = net_counter (net, 0, SS_COUNT_LINK_MESSAGES_RESENT);
+      n_failed = a->failed->len;
+    }
+    SsLinkSend how = net_reliable (3, ++n_sent);
+    net_send (net, 0, 1, &how, "control");
+    send_media (net, 0, (size_t) (step * 7 / 10 / a->byte_time) % 1000);
+    send_media (net, 1, 500);
+    net_run (net, net->now + step);
+  }
+  net_run (net, net->now + 5 * SS_SEC);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_MESSAGES_RESENT), ==,
+                    resent);
+  g_assert_cmpuint (a->failed->len, ==, n_failed);
+  g_assert_cmpuint (a->acked->len, ==, n_sent - n_failed);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==,
+                    n_initiations);
+  net_free (net);
+}
+
+static void
+test_queue (void)
+{
+  for (uint64_t seed = 0; seed < SEEDS; seed++)
+    check_queue (seed);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/link/prop/bad-network", test_bad_network);
   g_test_add_func ("/link/prop/good-network", test_good_network);
+  g_test_add_func ("/link/prop/queue", test_queue);
   g_test_add_func ("/link/prop/deterministic", test_deterministic);
   return g_test_run ();
 }

@@ -222,11 +222,13 @@ net_contact (const LinkNet *net, unsigned i)
 }
 
 static void
-fly (LinkNet *net, const NetDatagram *datagram)
+fly (LinkNet *net, NetEndpoint *endpoint, const NetDatagram *datagram)
 {
   NetDatagram *copy = g_memdup2 (datagram, sizeof *datagram);
   copy->order = net->next_order++;
-  copy->at = net->now + net->delay;
+  endpoint->line_free = MAX (endpoint->line_free, net->now)
+                        + (SsTime) datagram->len * endpoint->byte_time;
+  copy->at = endpoint->line_free + net->delay;
   if (net->jitter > 0)
     copy->at += (SsTime) ss_rng_below (&net->rng, (uint64_t) net->jitter);
   g_ptr_array_add (net->flying, copy);
@@ -255,9 +257,9 @@ net_drain (LinkNet *net, unsigned i)
       continue;
     if (net->loss > 0 && ss_rng_unit (&net->rng) < net->loss)
       continue;
-    fly (net, &datagram);
+    fly (net, endpoint, &datagram);
     if (net->duplication > 0 && ss_rng_unit (&net->rng) < net->duplication)
-      fly (net, &datagram);
+      fly (net, endpoint, &datagram);
   }
 }
 

@@ -38,6 +38,8 @@ typedef struct {
   SsTime pinged, met; /* the last round-trip times */
   SsId met_id;
   uint64_t cancel_when_late; /* token */
+  SsTime byte_time;          /* of its line; 0: it has no bound */
+  SsTime line_free;          /* what waits before the line is through then */
   bool echo; /* answers each message of protocol 1 with one of protocol 2 */
 } NetEndpoint;
 
