@@ -16,7 +16,8 @@
  *   want.c     overdue packets: asking and answering
  *   service.c  what a parent sends of what it should
  *   ordered.c  ordered mode: sources, the root, its replicas
- *   log.c      ordered mode: logs in order, gaps, agreement with others
+ *   log.c      ordered mode: logs in order
+ *   sync.c     ordered mode: agreement with others, what is missing
  *   credential.c  who may publish; signatures of ordered messages
  *   budget.c   how many packets are sent again
  *   anycast.c  searches for members that accept
@@ -271,10 +272,11 @@ SsSourceLog *ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch,
                          uint32_t next);
 void ss_log_free (gpointer log);
 GBytes *ss_log_entry (const SsSourceLog *log, uint32_t sequence);
+/* The first that it has; if it has none, the next. */
+uint32_t ss_log_first (const SsSourceLog *log);
 /* Takes a message in; hands on what is in order. */
 void ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence,
                  GBytes *data);
-void ss_log_sync (SsGroup *group, const SsContact *to, uint8_t flags);
 void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
 /* To an application that joins a group which this node has carried. */
 void ss_log_replay (SsGroup *group);
@@ -282,19 +284,24 @@ void ss_log_replay (SsGroup *group);
 void ss_log_drop_strangers (SsGroup *group);
 /* At the root: does it lack what the source has been told is stored? */
 bool ss_log_is_lacking (const SsSourceLog *log);
+/* What is before `next` is not to be had. */
+void ss_log_pass_to (SsGroup *group, SsSourceLog *log, uint32_t next);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
 void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */
-void ss_log_due (SsGroup *group);
-SsTime ss_log_deadline (const SsGroup *group);
-void ss_log_handle_message (SsScribe *scribe, const SsContact *from,
-                            const SsMsgScribeMessage *message);
-void ss_log_handle_sync (SsScribe *scribe, const SsContact *from,
-                         const SsMsgScribeSync *message);
-void ss_log_handle_fetch (SsScribe *scribe, const SsContact *from,
-                          const SsMsgScribeFetch *message);
-void ss_log_handle_gone (SsScribe *scribe, const SsContact *from,
-                         const SsMsgScribeGone *message);
+
+/* sync.c. To `to`: how far the logs are here. */
+void ss_sync_send (SsGroup *group, const SsContact *to, uint8_t flags);
+void ss_sync_due (SsGroup *group);
+SsTime ss_sync_deadline (const SsGroup *group);
+void ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
+                             const SsMsgScribeMessage *message);
+void ss_sync_handle (SsScribe *scribe, const SsContact *from,
+                     const SsMsgScribeSync *message);
+void ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
+                           const SsMsgScribeFetch *message);
+void ss_sync_handle_gone (SsScribe *scribe, const SsContact *from,
+                          const SsMsgScribeGone *message);
 
 /* credential.c */
 bool ss_signed_may_publish (const SsGroup *group);

@@ -425,7 +425,7 @@ ss_ordered_handle_replica_ack (SsScribe *scribe, const SsContact *from,
   SsUnstored *unstored = unstored_at (group, index);
   if (message->flags & SS_REPLICA_UNKNOWN) {
     /* Makes it open the group; the message follows at the retry. */
-    ss_log_sync (group, from, SS_SYNC_ASK);
+    ss_sync_send (group, from, SS_SYNC_ASK);
     unstored->retry = scribe->env->now + SS_ORDERED_GAP;
   } else if (!has_acked (unstored, &from->id)
              && unstored->n_acked < SS_ORDERED_REPLICAS - 1) {
@@ -454,7 +454,7 @@ sync_replicas (SsGroup *group)
   for (unsigned i = 0; i < n; i++) {
     if (!ss_scribe_usable (scribe, &near[i]))
       continue;
-    ss_log_sync (group, &near[i], SS_SYNC_ASK);
+    ss_sync_send (group, &near[i], SS_SYNC_ASK);
     asked++;
   }
   return asked;
@@ -494,7 +494,7 @@ ss_ordered_reparented (SsGroup *group)
   SsOrdered *ordered = ss_ordered_get (group);
   ordered->is_asking = true;
   ordered->sync_at = group->scribe->env->now + SS_ORDERED_RETRY;
-  ss_log_sync (group, &group->parent, SS_SYNC_ASK);
+  ss_sync_send (group, &group->parent, SS_SYNC_ASK);
 }
 
 void
@@ -562,7 +562,7 @@ ss_ordered_due (SsGroup *group)
   if (is_late)
     ss_ordered_flush (group);
   if (!group->is_dead)
-    ss_log_due (group);
+    ss_sync_due (group);
 }
 
 SsTime
@@ -571,7 +571,7 @@ ss_ordered_deadline (const SsGroup *group)
   const SsOrdered *ordered = group->ordered;
   if (!ordered)
     return SS_NEVER;
-  SsTime at = MIN (ordered->sync_at, ss_log_deadline (group));
+  SsTime at = MIN (ordered->sync_at, ss_sync_deadline (group));
   for (unsigned i = 0; i < ordered->unstored->len; i++)
     at = MIN (at, unstored_at (group, i)->retry);
   for (unsigned i = 0; i < ordered->submissions->len; i++)

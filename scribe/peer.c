@@ -337,7 +337,7 @@ hear_child (SsGroup *group, SsChild *child)
     return;
   child->told = child->heard;
   SsContact to = child->contact;
-  ss_log_sync (group, &to, 0);
+  ss_sync_send (group, &to, 0);
 }
 
 void

@@ -379,16 +379,16 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_SUBMIT, scribe_submit, SsMsgScribeSubmit, \
        ss_ordered_handle_submit) \
   ROW (SCRIBE_MESSAGE, scribe_message, SsMsgScribeMessage, \
-       ss_log_handle_message) \
+       ss_sync_handle_message) \
   ROW (SCRIBE_REPLICATE, scribe_replicate, SsMsgScribeReplicate, \
        ss_ordered_handle_replicate) \
   ROW (SCRIBE_REPLICA_ACK, scribe_replica_ack, SsMsgScribeReplicaAck, \
        ss_ordered_handle_replica_ack) \
   ROW (SCRIBE_STORED, scribe_stored, SsMsgScribeStored, \
        ss_ordered_handle_stored) \
-  ROW (SCRIBE_SYNC, scribe_sync, SsMsgScribeSync, ss_log_handle_sync) \
-  ROW (SCRIBE_FETCH, scribe_fetch, SsMsgScribeFetch, ss_log_handle_fetch) \
-  ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_log_handle_gone) \
+  ROW (SCRIBE_SYNC, scribe_sync, SsMsgScribeSync, ss_sync_handle) \
+  ROW (SCRIBE_FETCH, scribe_fetch, SsMsgScribeFetch, ss_sync_handle_fetch) \
+  ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_sync_handle_gone) \
   ROW (SCRIBE_ANYCAST_ANSWER, scribe_anycast_answer, SsMsgScribeAnycastAnswer, \
        ss_anycast_handle_answer) \
   ROW (SCRIBE_ANYCAST_END, scribe_anycast_end, SsMsgScribeAnycastEnd, \

@@ -1,17 +1,11 @@
-/* The receiver's window: what is here, what is missing and what is done
- * about it. See the header; playout.c is the other half. */
+/* The receiver's window: what is here, and what is missing. See the header. */
 #include "splitstream/reorder_private.h"
 
 #include <string.h>
 
-#include "splitstream/parity.h"
-
-enum { CAPACITY_MIN = 64, ROW_RETRY_DIVISOR = 25 };
+enum { CAPACITY_MIN = 64 };
 /* A gap in a tune-in burst, or before it, is asked for after this. */
 #define BURST_MARGIN (20 * SS_MSEC)
-/* A burst that brings nothing for so long is not waited for: whoever sends it
- * may be dead. */
-#define BURST_STALL (100 * SS_MSEC)
 
 SsReorder *
 ss_reorder_new (SsMediaClock *clock, unsigned n_parity, SsTime latency,
@@ -42,23 +36,13 @@ forget_slot (SsReorderSlot *slot)
   memset (slot, 0, sizeof *slot);
 }
 
-static void
-forget_row (SsReorder *reorder, unsigned i)
-{
-  SsReorderRow *row = &g_array_index (reorder->rows, SsReorderRow, i);
-  for (unsigned j = 0; j < SS_PARITY_MAX; j++)
-    if (row->shards[j] != NULL)
-      g_bytes_unref (row->shards[j]);
-  g_array_remove_index (reorder->rows, i);
-}
-
 void
 ss_reorder_free (SsReorder *reorder)
 {
   for (uint64_t n = reorder->first; n < reorder->end; n++)
     forget_slot (ss_reorder_slot (reorder, n));
   while (reorder->rows->len > 0)
-    forget_row (reorder, reorder->rows->len - 1);
+    ss_reorder_forget_row (reorder, reorder->rows->len - 1);
   if (reorder->partial != NULL)
     g_byte_array_unref (reorder->partial);
   g_array_unref (reorder->missing);
@@ -164,7 +148,7 @@ ss_reorder_advance (SsReorder *reorder, uint64_t next)
     if (row->first + row->n_data > reorder->next
         && reorder->rows->len <= SS_REORDER_ROWS_MAX)
       break;
-    forget_row (reorder, 0);
+    ss_reorder_forget_row (reorder, 0);
   }
 }
 
@@ -180,7 +164,7 @@ restart (SsReorder *reorder, uint64_t number)
     forget_slot (ss_reorder_slot (reorder, n));
   reorder->first = reorder->next = reorder->end = number;
   while (reorder->rows->len > 0)
-    forget_row (reorder, 0);
+    ss_reorder_forget_row (reorder, 0);
 }
 
 /* Makes the window reach down to `number`, before the start. */
@@ -298,14 +282,6 @@ set_end (SsReorder *reorder, uint64_t end_number)
   }
 }
 
-/* The row with these low bits that is nearest to the last known. */
-static uint32_t
-full_row (const SsReorder *reorder, uint16_t row_low)
-{
-  uint32_t difference = ((uint32_t) row_low - reorder->last_row) << 20;
-  return reorder->last_row + (uint32_t) ((int32_t) difference >> 20);
-}
-
 void
 ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
                    const SsPacket *packet, GBytes *bytes, SsReorderVia via)
@@ -341,77 +317,8 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
     expect_before (reorder, number, slot->departure);
   if (reorder->has_row)
     ss_parity_watch_data (&reorder->parity_watch, reorder->clock,
-                          full_row (reorder, slot->row_low), slot->departure);
-}
-
-static SsReorderRow *
-find_row (const SsReorder *reorder, uint64_t number)
-{
-  for (unsigned i = 0; i < reorder->rows->len; i++) {
-    SsReorderRow *row = &g_array_index (reorder->rows, SsReorderRow, i);
-    if (number >= row->first && number < row->first + row->n_data)
-      return row;
-  }
-  return NULL;
-}
-
-/* Takes a row's missing packets from its parity, if there is enough of it. */
-static void
-rebuild (SsReorder *reorder, SsTime now, SsReorderRow *row)
-{
-  GBytes *data[SS_ROW_MAX];
-  bool is_here[SS_ROW_MAX];
-  if (row->is_bad)
-    return;
-  uint64_t first = row->first;
-  unsigned n_data = row->n_data;
-  if (first < reorder->first || first + n_data > reorder->end)
-    return;
-  for (unsigned i = 0; i < n_data; i++) {
-    data[i] = ss_reorder_slot (reorder, first + i)->packet;
-    is_here[i] = data[i] != NULL;
-  }
-  if (!ss_parity_rebuild (data, n_data, row->shards, reorder->n_parity))
-    return;
-  for (unsigned i = 0; i < n_data; i++) {
-    if (is_here[i])
-      continue;
-    size_t len;
-    const uint8_t *bytes = g_bytes_get_data (data[i], &len);
-    SsPacket packet;
-    if (ss_packet_parse (bytes, len, &packet) && !packet.is_parity
-        && reorder->calls.verify (reorder->user, first + i, &packet, data[i]))
-      ss_reorder_insert (reorder, now, first + i, &packet, data[i],
-                         SS_REORDER_PARITY);
-    else
-      row->is_bad = true;
-    g_bytes_unref (data[i]);
-  }
-}
-
-/* The row's place in the list, made if need be; NULL: no room, or it
- * contradicts what is known. */
-static SsReorderRow *
-note_row (SsReorder *reorder, uint32_t row_number, const SsPacket *packet)
-{
-  unsigned i = reorder->rows->len;
-  while (i > 0
-         && g_array_index (reorder->rows, SsReorderRow, i - 1).row
-                >= row_number)
-    i--;
-  if (i < reorder->rows->len
-      && g_array_index (reorder->rows, SsReorderRow, i).row == row_number) {
-    SsReorderRow *row = &g_array_index (reorder->rows, SsReorderRow, i);
-    return row->first == packet->first && row->n_data == packet->n_data ? row
-                                                                        : NULL;
-  }
-  if (reorder->rows->len >= SS_REORDER_ROWS_MAX)
-    return NULL;
-  SsReorderRow row = { .row = row_number,
-                       .first = packet->first,
-                       .n_data = packet->n_data };
-  g_array_insert_val (reorder->rows, i, row);
-  return &g_array_index (reorder->rows, SsReorderRow, i);
+                          ss_reorder_full_row (reorder, slot->row_low),
+                          slot->departure);
 }
 
 void
@@ -434,7 +341,7 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
   if (!reach (reorder, now, end - 1))
     return;
   expect_before (reorder, end, departure);
-  SsReorderRow *row = note_row (reorder, row_number, packet);
+  SsReorderRow *row = ss_reorder_note_row (reorder, row_number, packet);
   if (row == NULL || row->shards[index] != NULL)
     return;
   row->shards[index] = g_bytes_new_from_bytes (
@@ -445,7 +352,7 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
   for (uint64_t n = MAX (row->first, reorder->next); n < end; n++) {
     const SsReorderSlot *slot = ss_reorder_slot (reorder, n);
     if (slot->packet == NULL && slot->want_at <= now) {
-      rebuild (reorder, now, row);
+      ss_reorder_rebuild (reorder, now, row);
       return;
     }
   }
@@ -486,162 +393,6 @@ ss_reorder_reach_down (SsReorder *reorder, SsTime now, uint64_t number)
     extend_down (reorder, now, number);
 }
 
-/* The nearest packet after number that is here; the end if none. */
-static uint64_t
-next_here (const SsReorder *reorder, uint64_t number)
-{
-  while (number < reorder->end
-         && ss_reorder_slot (reorder, number)->packet == NULL)
-    number++;
-  return number;
-}
-
-/* Which row does the missing packet belong to, and is that closed? Judged by
- * its neighbours. */
-static bool
-guess_row (const SsReorder *reorder, uint64_t number, uint32_t *ret_row)
-{
-  const SsReorderRow *known = find_row (reorder, number);
-  if (known != NULL) {
-    *ret_row = known->row;
-    return true;
-  }
-  uint64_t later = next_here (reorder, number);
-  if (!reorder->has_row || later == reorder->end)
-    return false;
-  const SsReorderSlot *slot = ss_reorder_slot (reorder, later);
-  uint32_t row = full_row (reorder, slot->row_low);
-  if (number + slot->index < later) {
-    *ret_row = row - 1;
-    return true;
-  }
-  const SsReorderSlot *newest = ss_reorder_slot (reorder, reorder->end - 1);
-  if (newest->packet == NULL || newest->row_low == slot->row_low)
-    return false;
-  *ret_row = row;
-  return true;
-}
-
-/* False: not now. */
-static bool
-want_parity (SsReorder *reorder, uint64_t number, SsTime deadline)
-{
-  uint32_t row_number;
-  if (!guess_row (reorder, number, &row_number))
-    return false;
-  const SsReorderRow *row = find_row (reorder, number);
-  bool are_wanted = true;
-  for (unsigned j = 0; j < reorder->n_parity; j++)
-    if (row == NULL || row->shards[j] == NULL)
-      are_wanted &= reorder->calls.want (reorder->user, reorder->n_columns + j,
-                                         row_number, deadline);
-  return are_wanted;
-}
-
-/* When a wanted packet is of no more use; `later` is the nearest after it
- * that is here, or the end. */
-static SsTime
-give_up_at (const SsReorder *reorder, SsTime now, uint64_t later)
-{
-  SsTime grace = reorder->latency / SS_REORDER_GRACE_DIVISOR;
-  SsTime at = now + reorder->latency;
-  if (later < reorder->end)
-    at = ss_reorder_due (reorder, ss_reorder_slot (reorder, later));
-  return MAX (at, now + grace) - SS_REORDER_SAFETY;
-}
-
-/* After a silence there may be far more missing than could be played. Frames
- * go out late rather than never, but what should have been heard a whole
- * latency ago is not asked for: all the audience would do so at once. */
-static bool
-is_hopeless (const SsReorder *reorder, SsTime now, const SsReorderSlot *slot)
-{
-  return slot->has_guess
-         && slot->departure + reorder->clock->base + 2 * reorder->latency < now;
-}
-
-/* What one overdue packet needs. */
-static void
-chase_one (SsReorder *reorder, SsTime now, uint64_t number, uint64_t later)
-{
-  SsReorderSlot *slot = ss_reorder_slot (reorder, number);
-  if (is_hopeless (reorder, now, slot))
-    return;
-  if (!slot->is_asked)
-    slot->is_asked = reorder->calls.want (
-        reorder->user, (unsigned) (number % reorder->n_columns),
-        (uint32_t) (number / reorder->n_columns),
-        give_up_at (reorder, now, later));
-  if (!slot->is_asked) {
-    slot->is_in_burst = false;
-    slot->want_at = now + SS_REORDER_WANT_PAUSE;
-    ss_reorder_at (reorder, slot->want_at);
-    return;
-  }
-  if (slot->is_parity_asked || reorder->n_parity == 0)
-    return;
-  SsTime give_up = give_up_at (reorder, now, later);
-  SsTime half = slot->want_at + (give_up - slot->want_at) / 2;
-  if (now < half)
-    ss_reorder_at (reorder, half);
-  else if (want_parity (reorder, number, give_up))
-    slot->is_parity_asked = true;
-  else
-    ss_reorder_at (reorder, now + reorder->latency / ROW_RETRY_DIVISOR);
-}
-
-/* When the missing packet is to be asked for. */
-static SsTime
-want_at (const SsReorder *reorder, uint64_t number)
-{
-  const SsReorderSlot *slot = ss_reorder_slot (reorder, number);
-  return slot->is_in_burst
-             ? MIN (slot->want_at, reorder->burst_heard + BURST_STALL)
-             : slot->want_at;
-}
-
-static void
-chase (SsReorder *reorder, SsTime now)
-{
-  /* Those missing next to each other have one packet after them: a burst may
-   * be thousands. */
-  uint64_t later = 0;
-  for (unsigned i = 0; i < reorder->missing->len;) {
-    uint64_t number = g_array_index (reorder->missing, uint64_t, i);
-    if (want_at (reorder, number) > now) {
-      ss_reorder_at (reorder, want_at (reorder, number));
-      i++;
-      continue;
-    }
-    SsReorderSlot *slot = ss_reorder_slot (reorder, number);
-    if (!slot->is_told && !slot->is_in_burst)
-      reorder->calls.overdue (reorder->user,
-                              (unsigned) (number % reorder->n_columns));
-    slot->is_told = true;
-    SsReorderRow *row = find_row (reorder, number);
-    if (row != NULL) {
-      rebuild (reorder, now, row);
-      later = 0;
-    }
-    if (ss_reorder_slot (reorder, number)->packet != NULL)
-      continue; /* and no longer in the list */
-    if (later <= number)
-      later = next_here (reorder, number);
-    chase_one (reorder, now, number, later);
-    i++;
-  }
-}
-
-static void
-watch_parity (SsReorder *reorder, SsTime now)
-{
-  SsParityWatch *watch = &reorder->parity_watch;
-  for (unsigned i;
-       (i = ss_parity_watch_overdue (watch, now)) < watch->n_parity;)
-    reorder->calls.overdue (reorder->user, reorder->n_columns + i);
-  ss_reorder_at (reorder, ss_parity_watch_deadline (watch));
-}
-
 void
 ss_reorder_run (SsReorder *reorder, SsTime now)
 {
@@ -653,8 +404,8 @@ ss_reorder_run (SsReorder *reorder, SsTime now)
     ss_reorder_start (reorder, now);
   if (reorder->is_started)
     ss_reorder_play (reorder, now);
-  chase (reorder, now);
-  watch_parity (reorder, now);
+  ss_reorder_chase (reorder, now);
+  ss_reorder_watch_parity (reorder, now);
 }
 
 bool

@@ -1,4 +1,5 @@
-/* The window's inside, shared by reorder.c (what is here, what is missing)
+/* The window's inside, shared by reorder.c (what is here, what is missing),
+ * rebuild.c (rows and their parity), chase.c (what is done about the missing)
  * and playout.c (when it starts, what comes out). */
 #pragma once
 
@@ -98,6 +99,18 @@ ss_reorder_at (SsReorder *reorder, SsTime deadline)
 /* reorder.c */
 void ss_reorder_advance (SsReorder *reorder, uint64_t next);
 void ss_reorder_hurry_burst (SsReorder *reorder, SsTime now);
+
+/* rebuild.c */
+uint32_t ss_reorder_full_row (const SsReorder *reorder, uint16_t row_low);
+SsReorderRow *ss_reorder_find_row (const SsReorder *reorder, uint64_t number);
+SsReorderRow *ss_reorder_note_row (SsReorder *reorder, uint32_t row_number,
+                                   const SsPacket *packet);
+void ss_reorder_forget_row (SsReorder *reorder, unsigned i);
+void ss_reorder_rebuild (SsReorder *reorder, SsTime now, SsReorderRow *row);
+
+/* chase.c. What is overdue is asked for; parity that is, is told of. */
+void ss_reorder_chase (SsReorder *reorder, SsTime now);
+void ss_reorder_watch_parity (SsReorder *reorder, SsTime now);
 
 /* playout.c */
 void ss_reorder_start (SsReorder *reorder, SsTime now);
