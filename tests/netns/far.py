@@ -75,7 +75,7 @@ class FarAir(Air):
                     for word in ("--bootstrap", node.host)]
         started = self.stage.start(program, *contacts, *args,
                                    env=self.stage.apart(address), **options)
-        started.host = address
+        started.namespace, started.host = namespace, address
         return started
 
     def start_all(self, odd=None):
