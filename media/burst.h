@@ -9,11 +9,11 @@
 #include "base/time.h"
 
 /* Parts of the latency: so much goes at a time. A slow stream's bursts are
- * longer, while they hold no more than SS_BURST_LONG_BYTES_MAX: as much as
- * two signatures cover. */
-#define SS_BURST_DIVISOR        12
-#define SS_BURST_LONG_DIVISOR   6
-#define SS_BURST_LONG_BYTES_MAX (24 * 1024)
+ * longer, while they hold no more than SS_BURST_LONG_BYTES_MAX: as much as one
+ * signature covers. */
+#define SS_BURST_DIVISOR        24
+#define SS_BURST_LONG_DIVISOR   4
+#define SS_BURST_LONG_BYTES_MAX (12 * 1024)
 
 typedef struct {
   SsTime start;

@@ -10,7 +10,7 @@
 /* While datagrams stream in they are taken at most so often: a burst on its
  * way down sixteen trees arrives in many small pieces, and waking up costs
  * more than a datagram does. One that comes alone is taken at once. */
-#define HOLD_OFF (2 * SS_MSEC)
+#define HOLD_OFF (6 * SS_MSEC)
 /* The next datagram so soon after the last makes a stream. */
 #define STREAM_GAP (8 * SS_MSEC)
 

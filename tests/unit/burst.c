@@ -22,14 +22,14 @@ n_at_once (SsTime frame, size_t len)
 static void
 test_lengths (void)
 {
-  /* Slow: a sixth of the latency. */
-  g_assert_cmpuint (n_at_once (20 * SS_MSEC, 320), ==, 10);
-  /* Fast: a twelfth, whatever that is. */
-  g_assert_cmpuint (n_at_once (20 * SS_MSEC, 30000), ==, 5);
+  /* Slow: a quarter of the latency. */
+  g_assert_cmpuint (n_at_once (20 * SS_MSEC, 320), ==, 15);
+  /* Fast: a twenty-fourth, whatever that is. */
+  g_assert_cmpuint (n_at_once (20 * SS_MSEC, 30000), ==, 3);
   g_assert_cmpuint (n_at_once (150 * SS_MSEC, 30000), ==, 1);
   /* Between them: as far as the bytes go. */
-  g_assert_cmpuint (n_at_once (90 * SS_MSEC, 12000), ==, 2);
-  g_assert_cmpuint (n_at_once (90 * SS_MSEC, 8000), ==, 3);
+  g_assert_cmpuint (n_at_once (90 * SS_MSEC, 12000), ==, 1);
+  g_assert_cmpuint (n_at_once (90 * SS_MSEC, 4000), ==, 3);
 }
 
 /* What is due leaves, and begins another burst. */
@@ -42,16 +42,16 @@ test_due (void)
   for (unsigned i = 0; i < 4; i++) {
     SsTime due = now + i * 50 * SS_MSEC;
 
-    g_assert_true (ss_burst_out_take (&burst, now, due, 8000, LATENCY)
+    g_assert_true (ss_burst_out_take (&burst, now, due, 4000, LATENCY)
                    == (i < 3));
   }
   now += 150 * SS_MSEC;
-  g_assert_true (ss_burst_out_take (&burst, now, now - 1, 8000, LATENCY));
-  g_assert_cmpuint (burst.n_bytes, ==, 8000);
+  g_assert_true (ss_burst_out_take (&burst, now, now - 1, 4000, LATENCY));
+  g_assert_cmpuint (burst.n_bytes, ==, 4000);
   g_assert_true (
-      ss_burst_out_take (&burst, now, now + 90 * SS_MSEC, 30000, LATENCY));
+      ss_burst_out_take (&burst, now, now + 40 * SS_MSEC, 30000, LATENCY));
   g_assert_false (
-      ss_burst_out_take (&burst, now, now + 110 * SS_MSEC, 1, LATENCY));
+      ss_burst_out_take (&burst, now, now + 60 * SS_MSEC, 1, LATENCY));
 }
 
 int
