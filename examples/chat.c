@@ -71,6 +71,10 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
   if (!room)
     return NULL;
   room->group = ss_group_open (room->family, &id, room);
+  if (!room->group) { /* too many: it is a new one */
+    room_free (room);
+    return NULL;
+  }
   room->is_entered = true;
   if (credential)
     ss_group_set_credential (room->group, credential);

@@ -47,16 +47,17 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
     unsigned index = child_lower_bound (group, &contact->id);
     g_array_insert_val (group->children, index, (SsChild){ 0 });
     child = ss_group_child_at (group, index);
-    ss_family_count_child (group->family);
+    ss_family_count_child (group);
+    ss_neighbour_serve (group->scribe, contact);
   } else if (child->shed_until != 0) {
-    ss_family_count_child (group->family);
+    ss_family_count_child (group);
     group->family->n_shed--;
   }
+  ss_neighbour_get (group->scribe, contact);
   SsTime now = group->scribe->env->now;
   g_free (child->below);
   *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
   group->idle_since = -1;
-  ss_neighbour_get (group->scribe, contact);
   return child;
 }
 
@@ -76,9 +77,10 @@ ss_group_child_remove (SsGroup *group, const SsId *id)
   if (!child)
     return;
   if (child->shed_until == 0)
-    group->family->n_children--;
+    ss_family_uncount_child (group);
   else
     group->family->n_shed--;
+  ss_neighbour_unserve (group->scribe, id);
   g_free (child->below);
   g_array_remove_index (group->children, child_lower_bound (group, id));
   if (group->children->len == 0)
@@ -89,7 +91,7 @@ void
 ss_group_child_shed (SsGroup *group, SsChild *child)
 {
   if (child->shed_until == 0) {
-    group->family->n_children--;
+    ss_family_uncount_child (group);
     group->family->n_shed++;
   }
   child->shed_until = group->scribe->env->now + SS_SHED_TIME;

@@ -64,8 +64,17 @@ ss_family_free (SsFamily *family)
 void
 ss_family_set_source (SsFamily *family, const SsContact *source)
 {
+  if (family->has_source && ss_contact_equal (&family->source, source)) {
+    family->source = *source;
+    return;
+  }
   family->source = *source;
   family->has_source = true;
+  for (unsigned i = 0; i < family->scribe->groups->len; i++) {
+    SsGroup *group = g_ptr_array_index (family->scribe->groups, i);
+    if (group->family == family)
+      ss_place_settle (group);
+  }
 }
 
 unsigned
@@ -117,8 +126,17 @@ ss_family_has_room (const SsFamily *family)
 }
 
 void
-ss_family_count_child (SsFamily *family)
+ss_family_count_child (SsGroup *group)
 {
+  SsFamily *family = group->family;
   if (family->n_children++ == family->config.children_max)
     family->over_since = family->scribe->env->now;
+  family->n_settled += group->is_settled;
+}
+
+void
+ss_family_uncount_child (SsGroup *group)
+{
+  group->family->n_children--;
+  group->family->n_settled -= group->is_settled;
 }

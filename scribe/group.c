@@ -113,6 +113,7 @@ ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
   group->find_next = group->root_check = SS_NEVER;
   ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
   g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);
+  ss_place_settle (group);
   ss_group_arm (group);
   return group;
 }
@@ -126,6 +127,8 @@ ss_group_drop (SsGroup *group)
   group->is_dead = true;
   ss_timers_disarm (&scribe->env->timers, &group->timer);
   ss_publish_clear (group);
+  if (group->has_parent)
+    ss_neighbour_untake (group);
   while (ss_group_child_count (group) > 0)
     ss_group_child_remove (group, &ss_group_child_at (group, 0)->contact.id);
   g_ptr_array_remove_index (scribe->groups, lower_bound (scribe, &group->id));
@@ -174,6 +177,8 @@ ss_group_open (SsFamily *family, const SsId *id, void *user)
 {
   SsScribe *scribe = family->scribe;
   SsGroup *group = ss_scribe_find (scribe, id);
+  if (!group && scribe->groups->len >= SS_SCRIBE_OPEN_MAX)
+    return NULL;
   if (!group)
     group = ss_group_new (scribe, family, id);
   ss_group_set_user (group, family, user);
@@ -188,6 +193,7 @@ ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
     unsigned n = ss_group_n_children (group);
     unsigned n_shed = ss_group_child_count (group) - n;
     group->family->n_children -= n;
+    group->family->n_settled -= group->is_settled ? n : 0;
     group->family->n_shed -= n_shed;
     if (group->family->has_source && !family->has_source)
       ss_family_set_source (family, &group->family->source);
@@ -195,7 +201,9 @@ ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
     if (family->config.is_owned)
       ss_log_drop_strangers (group);
     family->n_children += n;
+    family->n_settled += group->is_settled ? n : 0;
     family->n_shed += n_shed;
+    ss_place_settle (group);
   }
   group->user = user;
 }
@@ -220,8 +228,12 @@ ss_group_carry (SsFamily *family, const SsId *id, void *user)
   SsScribe *scribe = family->scribe;
   ss_scribe_enter (scribe);
   SsGroup *group = ss_scribe_find (scribe, id);
-  if (!group)
+  if (!group && scribe->groups->len < SS_SCRIBE_GROUPS_MAX)
     group = ss_group_new (scribe, family, id);
+  if (!group) {
+    ss_scribe_exit (scribe);
+    return NULL;
+  }
   ss_group_set_user (group, family, user);
   if (!group->is_dead && !ss_group_in_tree (group) && !scribe->is_leaving)
     ss_join_start (group, NULL);

@@ -102,7 +102,9 @@ SsFamily *ss_family_make (SsScribe *scribe, const SsFamilyConfig *config);
 SsFamily *ss_family_adopted (SsScribe *scribe, bool is_ordered);
 uint16_t ss_family_load (const SsFamily *family);
 uint16_t ss_family_load_max (const SsFamily *family);
-void ss_family_count_child (SsFamily *family); /* one more */
+/* One more in the group, or one less. */
+void ss_family_count_child (SsGroup *group);
+void ss_family_uncount_child (SsGroup *group);
 
 /* budget.c */
 void ss_budget_init (SsBudget *budget, SsTime now);
@@ -123,6 +125,13 @@ uint32_t ss_history_mask (const SsGroup *group);
 SsNeighbour *ss_neighbour_find (const SsScribe *scribe, const SsId *id);
 SsNeighbour *ss_neighbour_get (SsScribe *scribe, const SsContact *contact);
 void ss_neighbour_forget (SsScribe *scribe, const SsId *id);
+void ss_neighbour_free (SsNeighbour *neighbour);
+/* The group's parent is its parent from now on; or no longer, and none is. */
+void ss_neighbour_take (SsGroup *group);
+void ss_neighbour_untake (SsGroup *group);
+/* It is a child in one group more, or less. */
+void ss_neighbour_serve (SsScribe *scribe, const SsContact *child);
+void ss_neighbour_unserve (SsScribe *scribe, const SsId *child);
 void ss_neighbour_data (SsGroup *group, const SsContact *from);
 void ss_neighbour_sweep (SsScribe *scribe);
 void ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
@@ -147,7 +156,9 @@ void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
 void ss_join_start (SsGroup *group, const SsContact *lost);
 void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
                          unsigned n);
-/* Looks for a parent whose own stripe it is, if it has another. */
+/* Looks for a parent whose own stripe it is; may: it has another, and did not
+ * look lately. */
+bool ss_join_may_improve (const SsGroup *group);
 void ss_join_improve (SsGroup *group);
 /* When that is done next. */
 void ss_join_set_better (SsGroup *group);
@@ -201,6 +212,8 @@ void ss_parent_due (SsGroup *group);
 bool ss_place_is_own (const SsGroup *group, const SsId *node);
 /* For children, here and below, of those whose own stripe it is. */
 uint16_t ss_place_room (const SsGroup *group);
+/* The group may have a place of another kind in its tree from now on. */
+void ss_place_settle (SsGroup *group);
 /* It may have changed: the parent hears of it, soon if it matters. */
 void ss_place_note_room (SsGroup *group);
 

@@ -102,20 +102,25 @@ is_top (const SsGroup *group, const SsContact *parent)
          && ss_contact_equal (&group->root, &group->family->source);
 }
 
+bool
+ss_join_may_improve (const SsGroup *group)
+{
+  const SsScribe *scribe = group->scribe;
+  return group->has_parent && !group->join && !scribe->is_leaving
+         && !group->family->config.is_light && !ss_group_is_ordered (group)
+         && !ss_place_is_own (group, &group->parent.id)
+         && !is_top (group, &group->parent)
+         && scribe->env->now >= group->better_at;
+}
+
 void
 ss_join_improve (SsGroup *group)
 {
-  SsScribe *scribe = group->scribe;
-  if (!group->has_parent || group->join || scribe->is_leaving
-      || group->family->config.is_light || ss_group_is_ordered (group)
-      || ss_place_is_own (group, &group->parent.id)
-      || is_top (group, &group->parent) || scribe->env->now < group->better_at)
-    return;
   if (group->n_better < UINT8_MAX)
     group->n_better++;
   ss_join_set_better (group);
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
-  join->nonce = ss_scribe_nonce (scribe);
+  join->nonce = ss_scribe_nonce (group->scribe);
   join->is_better = true;
   send_join (group);
 }

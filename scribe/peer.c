@@ -33,33 +33,57 @@ ss_neighbour_find (const SsScribe *scribe, const SsId *id)
   return ss_id_equal (&at->contact.id, id) ? at : NULL;
 }
 
+static bool
+is_parent (const SsNeighbour *neighbour)
+{
+  return neighbour->taken && neighbour->taken->len > 0;
+}
+
+void
+ss_neighbour_free (SsNeighbour *neighbour)
+{
+  if (neighbour->taken)
+    g_ptr_array_free (neighbour->taken, TRUE);
+  g_free (neighbour);
+}
+
 static void
 forget_at (SsScribe *scribe, unsigned index)
 {
   SsNeighbour *neighbour = g_ptr_array_index (scribe->neighbours, index);
   g_ptr_array_remove_index (scribe->neighbours, index);
-  g_free (neighbour);
+  ss_neighbour_free (neighbour);
   scribe->n_forgotten++;
+}
+
+static bool
+is_related (const SsNeighbour *neighbour)
+{
+  return is_parent (neighbour) || neighbour->n_served > 0;
 }
 
 void
 ss_neighbour_forget (SsScribe *scribe, const SsId *id)
 {
-  if (ss_neighbour_find (scribe, id))
+  const SsNeighbour *neighbour = ss_neighbour_find (scribe, id);
+  if (neighbour && !is_related (neighbour))
     forget_at (scribe, lower_bound (scribe, id));
 }
 
+/* Parents and children stay: groups, and families' bounds, bound them. */
 static void
 make_room (SsScribe *scribe)
 {
   if (scribe->neighbours->len < SS_SCRIBE_NEIGHBOURS_MAX)
     return;
-  const SsNeighbour *oldest = g_ptr_array_index (scribe->neighbours, 0);
-  for (unsigned i = 1; i < scribe->neighbours->len; i++) {
+  const SsNeighbour *oldest = NULL;
+  for (unsigned i = 0; i < scribe->neighbours->len; i++) {
     const SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
-    if (at->used < oldest->used)
+    if (!is_related (at) && (!oldest || at->used < oldest->used))
       oldest = at;
   }
+  if (!oldest)
+    return;
   SsId id = oldest->contact.id;
   ss_neighbour_forget (scribe, &id);
 }
@@ -81,6 +105,53 @@ ss_neighbour_get (SsScribe *scribe, const SsContact *contact)
   neighbour->contact = *contact;
   neighbour->used = scribe->env->now;
   return neighbour;
+}
+
+void
+ss_neighbour_take (SsGroup *group)
+{
+  SsNeighbour *parent = ss_neighbour_get (group->scribe, &group->parent);
+  if (!parent->taken)
+    parent->taken = g_ptr_array_new ();
+  g_ptr_array_add (parent->taken, group);
+  group->has_parent = true;
+}
+
+/* It may be of no use from now on. */
+static void
+note_end (SsScribe *scribe, SsNeighbour *neighbour)
+{
+  neighbour->used = scribe->env->now;
+  ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
+                          neighbour->used + SS_PEER_FORGET);
+}
+
+void
+ss_neighbour_untake (SsGroup *group)
+{
+  SsNeighbour *parent = ss_neighbour_find (group->scribe, &group->parent.id);
+  g_assert (parent);
+  bool was_taken = g_ptr_array_remove_fast (parent->taken, group);
+  g_assert (was_taken);
+  group->has_parent = false;
+  ss_place_settle (group);
+  note_end (group->scribe, parent);
+}
+
+void
+ss_neighbour_serve (SsScribe *scribe, const SsContact *child)
+{
+  ss_neighbour_get (scribe, child)->n_served++;
+}
+
+void
+ss_neighbour_unserve (SsScribe *scribe, const SsId *child)
+{
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, child);
+  g_assert (neighbour);
+  g_assert (neighbour->n_served > 0);
+  neighbour->n_served--;
+  note_end (scribe, neighbour);
 }
 
 void
@@ -117,7 +188,7 @@ ss_neighbour_data (SsGroup *group, const SsContact *from)
     neighbour = ss_neighbour_find (scribe, &from->id);
   group->upstream = neighbour;
   group->n_forgotten = scribe->n_forgotten;
-  if (!neighbour || !neighbour->is_parent)
+  if (!neighbour || !is_parent (neighbour))
     return;
   SsTime now = scribe->env->now;
   if (neighbour->data >= 0 && now - neighbour->data >= SS_BURST_TIME) {
@@ -167,11 +238,9 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
 {
   SsMsgScribeKeepalive message = { .flags = 0 };
   const SsFamily *family = NULL;
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id)) {
-    if (!group->has_parent
-        || !ss_contact_equal (&group->parent, &neighbour->contact))
-      continue;
+  for (unsigned i = 0; is_parent (neighbour) && i < neighbour->taken->len;
+       i++) {
+    SsGroup *group = g_ptr_array_index (neighbour->taken, i);
     if (message.n_tags == G_N_ELEMENTS (message.tags)) {
       message.flags |= SS_KEEPALIVE_MORE;
       send_tags (scribe, neighbour, &message, family);
@@ -265,53 +334,64 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
   }
 }
 
-/* Which neighbours matter still. */
-static void
-mark_relations (SsScribe *scribe)
+static SsTime
+keepalive_deadline (const SsNeighbour *parent)
 {
+  return parent->keepalive
+         + (parent->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL);
+}
+
+/* Better ones than the parents whose turn it is. */
+static void
+improve (SsScribe *scribe)
+{
+  GPtrArray *due = NULL;
   for (unsigned i = 0; i < scribe->neighbours->len; i++) {
-    SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
-    at->is_parent = false;
+    const SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
+    if (!is_parent (at) || scribe->env->now < keepalive_deadline (at))
+      continue;
+    for (unsigned j = 0; j < at->taken->len; j++) {
+      SsGroup *group = g_ptr_array_index (at->taken, j);
+      if (!ss_join_may_improve (group))
+        continue;
+      if (!due)
+        due = g_ptr_array_new ();
+      g_ptr_array_add (due, group);
+    }
   }
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id)) {
-    for (unsigned i = 0; i < ss_group_child_count (group); i++)
-      ss_neighbour_get (scribe, &ss_group_child_at (group, i)->contact);
-    if (group->has_parent)
-      ss_neighbour_get (scribe, &group->parent)->is_parent = true;
+  /* Groups are not freed yet, whatever comes of a JOIN. */
+  for (unsigned i = 0; due && i < due->len; i++) {
+    SsGroup *group = g_ptr_array_index (due, i);
+    if (!group->is_dead && ss_join_may_improve (group))
+      ss_join_improve (group);
   }
+  if (due)
+    g_ptr_array_free (due, TRUE);
 }
 
 void
 ss_neighbour_sweep (SsScribe *scribe)
 {
   SsTime now = scribe->env->now, next = SS_NEVER;
-  mark_relations (scribe);
-  SsGroup *group = NULL;
-  for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
-    at = group->id;
-    ss_join_improve (group);
-  }
+  improve (scribe);
   for (unsigned i = 0; i < scribe->neighbours->len; i++) {
     SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
-    if (!at->is_parent) {
-      if (at->used + SS_PEER_FORGET <= now) {
+    if (!is_parent (at)) {
+      if (is_related (at))
+        continue;
+      if (at->used + SS_PEER_FORGET <= now)
         forget_at (scribe, i--);
-      } else {
+      else
         next = MIN (next, at->used + SS_PEER_FORGET);
-      }
       continue;
     }
     if (at->data >= 0 && !at->is_silent && now >= at->data + silence_of (at)) {
       at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
-    if (now >= at->keepalive
-                   + (at->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL))
+    if (now >= keepalive_deadline (at))
       send_keepalive (scribe, at, false);
-    next = MIN (
-        next, at->keepalive
-                  + (at->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL));
+    next = MIN (next, keepalive_deadline (at));
     if (at->data >= 0 && !at->is_silent)
       next = MIN (next, at->data + silence_of (at));
   }
@@ -348,6 +428,7 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
   if (message->load_max > 0)
     ss_neighbour_load (scribe, from, message->load, message->load_max);
   SsMsgScribeNotServed answer = { .n_tags = 0 };
+  unsigned n_listed = 0;
   for (unsigned i = 0; i < message->n_tags; i++) {
     SsGroup *group = ss_group_by_tag_number (scribe, message->tags[i]);
     SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
@@ -355,6 +436,7 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
       child->room = i < message->n_rooms ? message->rooms[i] : 0;
       hear_child (group, child);
       ss_place_note_room (group);
+      n_listed++;
     } else
       answer.tags[answer.n_tags++] = message->tags[i];
   }
@@ -363,11 +445,19 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
     size_t len = ss_msg_scribe_not_served_encode (&answer, data, sizeof data);
     ss_scribe_send (scribe, from, data, len);
   }
+  SsNeighbour *neighbour = ss_neighbour_find (scribe, &from->id);
+  if (!neighbour || neighbour->n_served == 0)
+    return;
+  neighbour->n_listed += n_listed;
   if (message->flags & SS_KEEPALIVE_MORE)
     return;
+  bool is_all = neighbour->n_listed == neighbour->n_served;
+  neighbour->n_listed = 0;
+  if (is_all)
+    return;
   /* What it does not list it has left; but its JOIN may be younger. */
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id)) {
+  for (unsigned i = 0; i < scribe->groups->len; i++) {
+    SsGroup *group = g_ptr_array_index (scribe->groups, i);
     const SsChild *child = ss_group_child_find (group, &from->id);
     if (child && child->shed_until == 0
         && child->heard + SS_KEEPALIVE_INTERVAL / 2 < now

@@ -35,20 +35,20 @@ ss_place_is_top (const SsGroup *group)
              && ss_contact_equal (&group->parent, &group->family->source));
 }
 
-/* Those of a family that stay whoever comes: in its own stripe, or where this
- * node is the root. */
-static unsigned
-count_settled (const SsFamily *family)
+/* Children stay whoever comes in its own stripe, or where this node is the
+ * root. */
+void
+ss_place_settle (SsGroup *group)
 {
-  const SsScribe *scribe = family->scribe;
-  unsigned n = 0;
-  for (const SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id))
-    if (group->family == family
-        && (ss_place_is_top (group)
-            || ss_place_is_own (group, ss_scribe_self (scribe))))
-      n += ss_group_n_children (group);
-  return n;
+  bool is_settled = ss_place_is_top (group)
+                    || ss_place_is_own (group, ss_scribe_self (group->scribe));
+  if (is_settled == group->is_settled)
+    return;
+  group->is_settled = is_settled;
+  if (is_settled)
+    group->family->n_settled += ss_group_n_children (group);
+  else
+    group->family->n_settled -= ss_group_n_children (group);
 }
 
 uint16_t
@@ -59,9 +59,8 @@ ss_place_room (const SsGroup *group)
   unsigned room = 0;
   if (ss_place_is_own (group, ss_scribe_self (scribe)) && !scribe->is_leaving
       && !ss_place_is_leaf (ss_kbr_self (scribe->kbr))) {
-    unsigned n_settled = count_settled (family);
     room = family->config.children_max;
-    room -= MIN (n_settled, room);
+    room -= MIN (family->n_settled, room);
   }
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);

@@ -48,7 +48,7 @@ ss_scribe_free (SsScribe *scribe)
   g_free (scribe->adopted);
   g_free (scribe->adopted_ordered);
   for (unsigned i = 0; i < scribe->neighbours->len; i++)
-    g_free (g_ptr_array_index (scribe->neighbours, i));
+    ss_neighbour_free (g_ptr_array_index (scribe->neighbours, i));
   g_ptr_array_free (scribe->groups, TRUE);
   g_ptr_array_free (scribe->families, TRUE);
   g_ptr_array_free (scribe->neighbours, TRUE);

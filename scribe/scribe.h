@@ -56,12 +56,13 @@
 #define SS_MANYCAST_MAX       16 /* members that one search may ask for */
 #define SS_ANYCASTS_MAX       64 /* searches, and others' that are passed on */
 
-/* What one node keeps at most. An application's own groups are always opened;
- * others' are carried as long as there are fewer than this in all. A group
- * takes 1,030 bytes with a child, each more child 220 to 340, and a neighbour
- * 180. */
+/* What one node keeps at most. Others' groups are carried as long as there are
+ * fewer than GROUPS_MAX in all, so that an application can always open as many
+ * of its own. A group takes 1,070 bytes with a child, each more child 220 to
+ * 340, and a neighbour 215. */
 #define SS_SCRIBE_GROUPS_MAX     8192
-#define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* peers remembered */
+#define SS_SCRIBE_OPEN_MAX       (2 * SS_SCRIBE_GROUPS_MAX)
+#define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* remembered, but for relatives */
 
 /* Ordered groups. */
 #define SS_ORDERED_SOURCES_MAX 256 /* in one group */
@@ -203,7 +204,8 @@ unsigned ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
 /* Fetches per second, retransmissions sent and the like are in counters. */
 
 /* The group of this id in the family; made on first call (a local reference
- * to it, no traffic). user goes to the upcalls. */
+ * to it, no traffic). user goes to the upcalls. NULL: there are
+ * SS_SCRIBE_OPEN_MAX already; leave some. */
 SsGroup *ss_group_open (SsFamily *family, const SsId *id, void *user);
 SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
 /* All groups of this node in the order of their ids: the first whose id is
@@ -212,7 +214,8 @@ SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
 void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
 void ss_group_join (SsGroup *group); /* become a member: join the tree */
 /* A forwarder of the group, no member: made at the first call, it joins the
- * tree, and leaves when it has had no child for a while. */
+ * tree, and leaves when it has had no child for a while. NULL: there are
+ * SS_SCRIBE_GROUPS_MAX groups already. */
 SsGroup *ss_group_carry (SsFamily *family, const SsId *id, void *user);
 void ss_group_leave (SsGroup *group); /* stay forwarder while needed */
 /* After `homeless`: this one is said to have room. NULL: nobody has; whoever

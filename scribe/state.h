@@ -35,7 +35,6 @@ enum { SS_NOT_ROOT_LOST = 1 };
 typedef struct {
   SsContact contact;
   uint16_t load, load_max; /* its children and bound, as last told */
-  bool is_parent;          /* in some group; refreshed by the sweep */
   bool probing;            /* a KEEPALIVE is unanswered */
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
@@ -43,6 +42,9 @@ typedef struct {
   uint8_t late;            /* missing acks of it */
   uint8_t n_unanswered;    /* requests since it was heard last */
   uint8_t rejected;        /* packets of it in a row that did not verify */
+  GPtrArray *taken;        /* SsGroup: whose parent it is; NULL: none so far */
+  unsigned n_served;       /* groups whose child it is */
+  unsigned n_listed;       /* of these, in KEEPALIVEs that were to go on */
   SsTime used;             /* last time it mattered */
   SsTime data;             /* last tree packet from it; -1 none */
   SsTime pause;            /* longest of late between them; 0 unknown */
@@ -208,7 +210,8 @@ struct SsFamily {
   SsFamilyConfig config;
   SsContact source; /* valid if has_source */
   bool has_source;
-  unsigned n_children; /* in all its groups */
+  unsigned n_children; /* in all its groups, */
+  unsigned n_settled;  /* and in those whose children stay whoever comes */
   unsigned n_shed;     /* and those that are being handed on */
   unsigned n_in_round; /* new packets, in all its groups */
   SsTime over_since;   /* more than children_max, or one was handed on then */
@@ -223,6 +226,7 @@ struct SsGroup {
   bool is_open; /* the application holds it */
   bool is_member;
   bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
+  bool is_settled;        /* counted in the family's n_settled */
   bool is_hearsay;        /* newest is a child's word */
   uint32_t newest, first; /* sequences: greatest seen; of interest from */
   uint32_t seen;          /* bit i: newest - 1 - i has been here */

@@ -28,14 +28,20 @@ send_leave_to_parent (SsGroup *group)
                           group->parent_nonce);
 }
 
+static void
+leave_old_parent (SsGroup *group)
+{
+  if (!group->has_parent)
+    return;
+  send_leave_to_parent (group);
+  ss_neighbour_untake (group);
+}
+
 void
 ss_upstream_leave (SsGroup *group)
 {
   ss_join_cancel (group);
-  if (!group->has_parent)
-    return;
-  group->has_parent = false;
-  send_leave_to_parent (group);
+  leave_old_parent (group);
 }
 
 static void
@@ -63,6 +69,7 @@ ss_upstream_become_root (SsGroup *group)
     ss_upstream_leave (group);
   group->is_root = true;
   group->has_root = false;
+  ss_place_settle (group);
   ss_debug (group->scribe->env, "group %08x: is its root",
             ss_prefix_of (&group->id));
   /* The overlay says so because another node suspects a closer one. If that
@@ -89,7 +96,7 @@ ss_upstream_lose (SsGroup *group)
   if (!group->has_parent)
     return;
   SsContact lost = group->parent;
-  group->has_parent = false;
+  ss_neighbour_untake (group);
   ss_debug (group->scribe->env, "group %08x: parent %08x is lost",
             ss_prefix_of (&group->id), ss_prefix_of (&lost.id));
   tell_parent (group);
@@ -114,6 +121,7 @@ ss_upstream_check_root (SsGroup *group)
     return; /* the closer one is leaving */
   } else if (group->family->config.is_source) {
     group->is_root = false;
+    ss_place_settle (group);
     ss_shed_all (group, NULL);
     ss_publish_root_lost (group);
   } else {
@@ -201,26 +209,26 @@ set_parent (SsGroup *group, const SsContact *parent)
   ss_join_found (group);
   bool is_new =
       !group->has_parent || !ss_contact_equal (&group->parent, parent);
-  if (is_new && group->has_parent)
-    send_leave_to_parent (group);
+  if (is_new)
+    leave_old_parent (group);
   if (is_new && group->n_path > 0) {
     group->n_reparented++;
     ss_count (scribe->env, SCRIBE_REPARENTED);
   }
   group->parent = *parent;
-  group->has_parent = true;
+  if (is_new)
+    ss_neighbour_take (group);
   if (ss_id_digit (&parent->id, 0) == ss_id_digit (&group->id, 0))
     group->n_better = 0;
   else if (is_new)
     ss_join_set_better (group);
   group->is_root = false;
+  ss_place_settle (group);
   group->root_until = -1;
   /* No loop of two: the new parent does not take from this node. */
   ss_group_child_remove (group, &parent->id);
-  SsNeighbour *neighbour = ss_neighbour_get (scribe, parent);
-  neighbour->is_parent = true;
   ss_service_begin (group, is_new);
-  neighbour->keepalive = MAX (neighbour->keepalive, scribe->env->now);
+  ss_neighbour_get (scribe, parent)->keepalive = scribe->env->now;
 }
 
 void

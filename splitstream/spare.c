@@ -93,7 +93,8 @@ ss_spare_run (SsStation *station)
   SsId id = ss_spare_id (&station->group_id, station->params.salt);
   if (may_be) {
     spare->group = ss_group_open (station->spare_family, &id, spare);
-    ss_group_join (spare->group);
+    if (spare->group != NULL)
+      ss_group_join (spare->group);
   } else {
     ss_group_leave (spare->group);
     /* It stays if it has children there. */
@@ -139,7 +140,7 @@ ss_spare_asked (SsStation *station, const SsContact *origin,
   SsId id = ss_station_stripe_id (&station->group_id, station->params.salt,
                                   stripe->index);
   stripe->group = ss_group_carry (station->family, &id, stripe);
-  return true;
+  return stripe->group != NULL;
 }
 
 void

@@ -71,6 +71,7 @@ ss_station_open_stripes (SsStation *station)
     SsId id =
         ss_station_stripe_id (&station->group_id, station->params.salt, i);
     stripe->group = ss_group_open (station->family, &id, stripe);
+    g_assert (stripe->group != NULL); /* a node hears one station at a time */
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tests/harness/scribe_counts.h"
 #include "tests/harness/scribe_world_private.h"
 
 #define APP_TICK (10 * SS_MSEC)
@@ -235,6 +236,9 @@ world_run (World *world, SsTime duration)
     at = is_event ? event->at : at;
     if (at > end) {
       world->now = end;
+      for (unsigned i = 0; i < world->options.n; i++)
+        if (world->nodes[i]->is_alive)
+          scribe_counts_assert (world->nodes[i]->scribe);
       return;
     }
     world->now = MAX (world->now, at);

@@ -2,11 +2,14 @@
 #include <glib.h>
 #include <malloc.h>
 #include <string.h>
+#include <time.h>
 
 #include "scribe/internal.h"
+#include "tests/harness/scribe_counts.h"
 
-#define PEERS    600 /* whose children all are */
-#define CHILDREN 8   /* of a group: members, and as many that are none */
+#define PEERS    600  /* whose children all are, or whose child this one is */
+#define GROUPS   5000 /* of which this one has both a parent and a child */
+#define CHILDREN 8    /* of a group: members, and as many that are none */
 /* At most, allocator's overhead and arrays' room to grow included. */
 #define PEER_BYTES  400  /* a neighbour, and it as a child */
 #define GROUP_BYTES 1100 /* a group with one child */
@@ -19,7 +22,10 @@ typedef struct {
   SsContact self;
   const SsKbrApp *app;
   void *app_user;
-  unsigned n_sent;
+  unsigned n_sent, n_keepalives, n_tags;
+  uint64_t tags[GROUPS];
+  bool is_leaf;   /* root of nothing */
+  uint32_t nonce; /* of its last JOIN */
 } Hub;
 
 static void
@@ -35,7 +41,26 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
           const SsKbrSend *how, const uint8_t *head, size_t head_len,
           GBytes *body)
 {
-  ((Hub *) kbr)->n_sent++;
+  Hub *hub = (Hub *) kbr;
+  SsMsgScribeKeepalive keepalive;
+  hub->n_sent++;
+  if (head[0] == SS_MSG_SCRIBE_KEEPALIVE
+      && ss_msg_scribe_keepalive_decode (head, head_len, &keepalive)) {
+    hub->n_keepalives++;
+    hub->n_tags += keepalive.n_tags;
+  }
+  return true;
+}
+
+static bool
+hub_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+           const SsContact *hint, unsigned flags, const uint8_t *data,
+           size_t len)
+{
+  SsMsgScribeJoin message;
+  bool is_join = ss_msg_scribe_join_decode (data, len, &message);
+  g_assert_true (is_join);
+  ((Hub *) kbr)->nonce = message.nonce;
   return true;
 }
 
@@ -49,7 +74,7 @@ hub_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret, unsigned max)
 static bool
 hub_is_root (SsKbr *kbr, const SsId *key, bool provisional)
 {
-  return true;
+  return !((Hub *) kbr)->is_leaf;
 }
 
 static bool
@@ -72,6 +97,7 @@ hub_self (SsKbr *kbr)
 
 static const SsKbrClass hub_class = {
   .register_app = hub_register,
+  .route = hub_route,
   .send = hub_send,
   .replica_set = hub_replica_set,
   .is_root = hub_is_root,
@@ -103,13 +129,19 @@ make_contact (unsigned number)
   return contact;
 }
 
+static SsId
+group_id (unsigned number)
+{
+  SsKey key = { { 0 } };
+  memcpy (key.b + 8, &number, sizeof number);
+  return ss_id_of_key (&key);
+}
+
 static void
 join (Hub *hub, unsigned group, unsigned peer, bool is_member)
 {
-  SsKey key = { { 0 } };
-  memcpy (key.b + 8, &group, sizeof group);
   SsMsgScribeJoin message = {
-    .group = ss_id_of_key (&key),
+    .group = group_id (group),
     .nonce = 1,
     .flags = is_member ? SS_JOIN_MEMBER : 0,
     .n_below = !is_member,
@@ -190,10 +222,104 @@ test_many (void)
   ss_env_clear (&hub.env);
 }
 
+/* A node with many groups, each of which has a parent and a child somewhere:
+ * at rest it sends a keepalive to each parent and gets one from each child,
+ * which together name each group once. */
+static void
+join_as_child (Hub *hub, SsFamily *family, unsigned number)
+{
+  SsId id = group_id (number);
+  SsGroup *group = ss_group_open (family, &id, NULL);
+  g_assert_nonnull (group);
+  ss_group_join (group);
+  SsContact parent = make_contact (1 + number % PEERS);
+  SsMsgScribeJoinAck ack = { .nonce = hub->nonce, .n_path = 1 };
+  memcpy (ack.tag, id.b, SS_TAG_LEN);
+  ack.path[0] = ss_prefix_of (&parent.id);
+  uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
+  size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
+  hub->app->direct (hub->app_user, &parent, data, len);
+  g_assert_true (ss_group_in_tree (group));
+}
+
+static void
+run (Hub *hub, SsTime until)
+{
+  SsTimers *timers = &hub->env.timers;
+  while (ss_timers_deadline (timers) <= until) {
+    hub->env.now = MAX (hub->env.now, ss_timers_deadline (timers));
+    ss_scribe_timer (ss_timers_pop (timers, hub->env.now));
+  }
+  hub->env.now = until;
+}
+
+static void
+hear_child (Hub *hub, unsigned peer)
+{
+  SsContact child = make_contact (1 + peer);
+  SsMsgScribeKeepalive message = { .load = 1, .load_max = 10 };
+  for (unsigned i = (peer + PEERS - 1) % PEERS; i < GROUPS; i += PEERS)
+    message.tags[message.n_tags++] = hub->tags[i];
+  message.n_rooms = message.n_tags;
+  uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
+  size_t len = ss_msg_scribe_keepalive_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &child, data, len);
+}
+
+static void
+test_at_rest (void)
+{
+  const unsigned n_intervals = 12;
+  Hub hub = { .kbr.class = &hub_class, .kbr.env = &hub.env, .is_leaf = true };
+  SsFamily *family = NULL;
+  const uint8_t seed[32] = { 2 };
+  const SsFamilyConfig config = { .children_max = 2 * GROUPS };
+  ss_env_init (&hub.env, seed, SS_SEC, 0);
+  hub.self = make_contact (0);
+  SsScribe *scribe =
+      ss_scribe_new (&hub.env, &hub.kbr, SS_PROTOCOL_SCRIBE, &app, &family);
+  family = ss_family_new (scribe, &config);
+  for (unsigned i = 0; i < GROUPS; i++) {
+    join_as_child (&hub, family, i);
+    join (&hub, i, i + 1, true);
+    SsId id = group_id (i);
+    hub.tags[i] = ss_tag_number (&id);
+  }
+  scribe_counts_assert (scribe);
+  hub.n_keepalives = hub.n_tags = 0;
+  clock_t cpu = 0;
+  for (unsigned i = 0; i < n_intervals; i++) {
+    clock_t start = clock ();
+    run (&hub, hub.env.now + SS_KEEPALIVE_INTERVAL);
+    for (unsigned peer = 0; peer < PEERS; peer++)
+      hear_child (&hub, peer);
+    cpu += clock () - start;
+  }
+  double seconds = (double) n_intervals * SS_KEEPALIVE_INTERVAL / SS_SEC;
+  g_test_message ("%d groups, %d parents, %d children: %.3f ms of CPU a second "
+                  "at rest",
+                  GROUPS, PEERS, PEERS,
+                  1000. * (double) cpu / CLOCKS_PER_SEC / seconds);
+  g_assert_cmpuint (ss_family_n_children (family), ==, GROUPS);
+  g_assert_cmpuint (hub.n_keepalives, ==, n_intervals * PEERS);
+  g_assert_cmpuint (hub.n_tags, ==, n_intervals * GROUPS);
+  /* So many, and no more. */
+  for (unsigned i = GROUPS; i < SS_SCRIBE_OPEN_MAX; i++)
+    join_as_child (&hub, family, i);
+  SsId id = { { 1 } };
+  g_assert_null (ss_group_open (family, &id, NULL));
+  g_assert_null (ss_group_carry (family, &id, NULL));
+  id = *ss_group_id (ss_group_after (scribe, NULL));
+  g_assert_nonnull (ss_group_open (family, &id, NULL));
+  ss_scribe_free (scribe);
+  ss_env_clear (&hub.env);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/many-groups", test_many);
+  g_test_add_func ("/scribe/many-at-rest", test_at_rest);
   return g_test_run ();
 }
