@@ -17,6 +17,7 @@ struct ChatRoom {
 struct Chat {
   const SsSigner *self;
   ChatHeard heard;
+  ChatCut cut;
   void *user;
   SsScribe *scribe;
   GPtrArray *rooms; /* ChatRoom */
@@ -149,6 +150,14 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
 }
 
 static void
+on_orphan (void *user, SsGroup *group, bool is_orphan)
+{
+  ChatRoom *room = user;
+  if (room->is_entered)
+    room->chat->cut (room->chat->user, room, is_orphan);
+}
+
+static void
 on_abandoned (void *user, SsGroup *group)
 {
   room_free (user);
@@ -158,16 +167,17 @@ static const SsScribeApp chat_app = {
   .message = on_message,
   .adopt = on_adopt,
   .abandoned = on_abandoned,
+  .orphan = on_orphan,
 };
 
 /* The object. */
 
 Chat *
 chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
-          void *user)
+          ChatCut cut, void *user)
 {
   Chat *chat = g_new0 (Chat, 1);
-  *chat = (Chat){ .self = self, .heard = heard, .user = user };
+  *chat = (Chat){ .self = self, .heard = heard, .cut = cut, .user = user };
   chat->scribe = ss_scribe_new (env, kbr, CHAT_PROTOCOL, &chat_app, chat);
   chat->rooms = g_ptr_array_new ();
   return chat;

@@ -22,11 +22,16 @@ typedef struct ChatRoom ChatRoom;
 typedef void (*ChatHeard) (void *user, ChatRoom *room, const SsId *speaker,
                            const char *text);
 
+/* For a room that this node has entered. is_cut: it has found no place in the
+ * room for some seconds, goes on looking, and hears nobody meanwhile; what it
+ * misses comes later. */
+typedef void (*ChatCut) (void *user, ChatRoom *room, bool is_cut);
+
 /* Registers itself with the overlay; to be freed before it. The signer is
  * the node's identity, and has to last. Its timers are Scribe's: whoever
  * drives the node hands those that are due to ss_scribe_timer. */
 Chat *chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
-                void *user);
+                ChatCut cut, void *user);
 void chat_free (Chat *chat);
 
 /* What the room's owner gives to who may speak. */

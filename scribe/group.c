@@ -110,7 +110,7 @@ ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
   group->id = *id;
   group->idle_since = scribe->env->now;
   group->root_until = group->left = -1;
-  group->find_next = group->root_check = SS_NEVER;
+  group->find_next = group->root_check = group->orphan_since = SS_NEVER;
   ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
   g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);
   ss_place_settle (group);
@@ -341,6 +341,7 @@ ss_group_arm (SsGroup *group)
   at = MIN (at, MIN (group->find_next, group->root_check));
   if (group->join)
     at = MIN (at, group->join->answer_by);
+  at = MIN (at, ss_upstream_orphan_deadline (group));
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);
     at = MIN (at, child->shed_until ? child->shed_until
@@ -377,6 +378,8 @@ ss_group_timer (SsGroup *group)
   }
   if (group->join && now >= group->join->answer_by)
     ss_join_due (group);
+  if (!group->is_dead)
+    ss_upstream_orphan_due (group);
   if (!group->is_dead)
     ss_parent_due (group);
   if (!group->is_dead)
@@ -451,6 +454,12 @@ bool
 ss_group_in_tree (const SsGroup *group)
 {
   return group->is_root || group->has_parent;
+}
+
+bool
+ss_group_is_orphan (const SsGroup *group)
+{
+  return group->is_orphan;
 }
 
 const SsContact *

@@ -174,6 +174,9 @@ void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
 
 /* upstream.c */
 void ss_upstream_become_root (SsGroup *group);
+/* Reports that there has been no place for long. */
+SsTime ss_upstream_orphan_deadline (const SsGroup *group);
+void ss_upstream_orphan_due (SsGroup *group);
 void ss_upstream_lose (SsGroup *group);  /* dead or gone: join again */
 void ss_upstream_leave (SsGroup *group); /* tells it */
 /* Takes the JOIN of that number back, as far as `to` is concerned, or any if

@@ -77,6 +77,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->lost = prefix;
+  if (!ss_group_in_tree (group) && group->orphan_since == SS_NEVER)
+    group->orphan_since = group->scribe->env->now;
   begin (group);
 }
 

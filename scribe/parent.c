@@ -155,10 +155,14 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   return true;
 }
 
+/* Whoever tries again does not wait, for two might wait for each other; but
+ * who was sent here may: this node joins for its sake. */
 static bool
-hold_back (SsGroup *group, const SsPendingJoin *join)
+hold_back (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
 {
-  if (join->flags & (SS_JOIN_RETRY | SS_JOIN_MUST))
+  bool is_host = way == SS_JOIN_DIRECT && group->n_path == 0;
+  if ((join->flags & SS_JOIN_MUST)
+      || ((join->flags & SS_JOIN_RETRY) && !is_host))
     return false;
   if (!group->pending)
     group->pending = g_array_new (FALSE, FALSE, sizeof (SsPendingJoin));
@@ -273,7 +277,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (is_source && !group->is_root)
     return refuse (scribe, joiner, message, way);
   if (!ss_group_in_tree (group)) {
-    bool is_held = hold_back (group, &join);
+    bool is_held = hold_back (group, &join, way);
     ss_join_start (group, NULL); /* a relay, adopting: in the joiner's name */
     if (is_held)
       return true;

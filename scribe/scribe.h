@@ -64,6 +64,9 @@
 #define SS_SCRIBE_OPEN_MAX       (2 * SS_SCRIBE_GROUPS_MAX)
 #define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* remembered, but for relatives */
 
+/* Without a place in a tree for so long: reported. */
+#define SS_ORPHAN_TIME (5 * SS_SEC)
+
 /* Ordered groups. */
 #define SS_ORDERED_SOURCES_MAX 256 /* in one group */
 #define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
@@ -122,6 +125,10 @@ typedef struct {
    * application looks for a place elsewhere, and says what comes of it by
    * ss_group_try. */
   bool (*homeless) (void *group_user, SsGroup *group);
+  /* This node has looked for a place in the group's tree for SS_ORPHAN_TIME,
+   * and goes on; told once, and again (is_orphan false) when it has one or is
+   * the root. Until then nothing comes down the tree. */
+  void (*orphan) (void *group_user, SsGroup *group, bool is_orphan);
   /* live, at a wanted sequence's deadline: not found. */
   void (*missed) (void *group_user, SsGroup *group, uint32_t sequence);
   /* An anycast has come to this member. True: it accepts; what it puts into
@@ -274,7 +281,8 @@ const SsId *ss_group_id (const SsGroup *group);
 void *ss_group_user (const SsGroup *group);
 bool ss_group_is_root (const SsGroup *group);
 bool ss_group_is_member (const SsGroup *group);
-bool ss_group_in_tree (const SsGroup *group); /* root, or has a parent */
+bool ss_group_in_tree (const SsGroup *group);   /* root, or has a parent */
+bool ss_group_is_orphan (const SsGroup *group); /* as reported */
 /* NULL: none. */
 const SsContact *ss_group_parent (const SsGroup *group);
 const SsContact *ss_group_root (const SsGroup *group); /* last known */

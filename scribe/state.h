@@ -227,6 +227,8 @@ struct SsGroup {
   bool is_member;
   bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
   bool is_settled;        /* counted in the family's n_settled */
+  bool is_orphan;         /* reported as such */
+  SsTime orphan_since;    /* seeks a place while it has none; SS_NEVER: no */
   bool is_hearsay;        /* newest is a child's word */
   uint32_t newest, first; /* sequences: greatest seen; of interest from */
   uint32_t seen;          /* bit i: newest - 1 - i has been here */

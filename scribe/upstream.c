@@ -53,6 +53,43 @@ tell_parent (SsGroup *group)
                         group->has_parent ? &group->parent : NULL);
 }
 
+/* Orphans. */
+
+SsTime
+ss_upstream_orphan_deadline (const SsGroup *group)
+{
+  return group->orphan_since == SS_NEVER || group->is_orphan
+             ? SS_NEVER
+             : group->orphan_since + SS_ORPHAN_TIME;
+}
+
+static void
+tell_orphan (SsGroup *group, bool is_orphan)
+{
+  const SsScribeApp *app = &group->scribe->app;
+  group->is_orphan = is_orphan;
+  if (is_orphan)
+    ss_count (group->scribe->env, SCRIBE_ORPHANS);
+  if (app->orphan && group->user)
+    app->orphan (group->user, group, is_orphan);
+}
+
+void
+ss_upstream_orphan_due (SsGroup *group)
+{
+  if (group->scribe->env->now >= ss_upstream_orphan_deadline (group))
+    tell_orphan (group, true);
+}
+
+/* It is in the tree. */
+static void
+end_orphan (SsGroup *group)
+{
+  group->orphan_since = SS_NEVER;
+  if (group->is_orphan)
+    tell_orphan (group, false);
+}
+
 void
 ss_upstream_become_root (SsGroup *group)
 {
@@ -82,6 +119,8 @@ ss_upstream_become_root (SsGroup *group)
   ss_parent_send_path (group);
   if (had_parent)
     tell_parent (group);
+  if (!group->is_dead)
+    end_orphan (group);
   if (group->is_dead)
     return;
   if (ss_group_is_ordered (group))
@@ -275,6 +314,8 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   ss_parent_send_path (group);
   if (is_awaited) {
     tell_parent (group);
+    if (!group->is_dead)
+      end_orphan (group);
     if (group->is_dead)
       return;
     /* The one that it was has been asked already. */

@@ -65,10 +65,10 @@ typedef enum {
 
 typedef struct {
   SsStation *station;
-  SsGroup *group;   /* NULL: none */
-  uint8_t index;    /* SS_STRIPES: the spare capacity group, which has none */
-  bool is_homeless; /* the last search found nobody */
-  uint32_t search;  /* for somebody with room; 0: none */
+  SsGroup *group;  /* NULL: none */
+  uint8_t index;   /* SS_STRIPES: the spare capacity group, which has none */
+  bool is_full_up; /* the last search for room found none */
+  uint32_t search; /* for somebody with room; 0: none */
   /* Sequences verified in this session, up to the top: each has the bit of its
    * number modulo theirs. */
   bool has_top;

@@ -83,7 +83,7 @@ ss_spare_run (SsStation *station)
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     SsStripe *stripe = &station->stripes[i];
     if (stripe->group != NULL && ss_group_in_tree (stripe->group))
-      stripe->is_homeless = false;
+      stripe->is_full_up = false;
   }
   SsStripe *spare = &station->spare;
   bool is_member = spare->group != NULL && ss_group_is_member (spare->group);
@@ -121,7 +121,7 @@ bool
 ss_spare_homeless (SsStripe *stripe)
 {
   return stripe->search != 0
-         || ask (stripe, stripe->is_homeless ? WANTED_ANY : WANTED_WITH_STRIPE);
+         || ask (stripe, stripe->is_full_up ? WANTED_ANY : WANTED_WITH_STRIPE);
 }
 
 bool
@@ -154,12 +154,7 @@ ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
       if (stripe->search != search)
         continue;
       stripe->search = 0;
-      if (member == NULL && !stripe->is_homeless)
-        ss_env_log (splitstream->env, SS_LOG_INFO,
-                    "%s: nobody has room for one more in stripe %u; its "
-                    "packets are fetched meanwhile",
-                    station->params.name, j);
-      stripe->is_homeless = member == NULL;
+      stripe->is_full_up = member == NULL;
       if (stripe->group != NULL)
         ss_group_try (stripe->group, member);
       return;

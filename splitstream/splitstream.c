@@ -106,7 +106,7 @@ on_parent (void *group_user, SsGroup *group, const SsContact *parent)
   SsStripe *stripe = group_user;
   SsStation *station = stripe->station;
   if (parent != NULL)
-    stripe->is_homeless = false;
+    stripe->is_full_up = false;
   /* There is somebody to ask now. */
   if (parent != NULL && station->role == SS_ROLE_LISTENER
       && !station->tune.is_done && !station->tune.is_asked)
@@ -118,6 +118,20 @@ static bool
 on_homeless (void *group_user, SsGroup *group)
 {
   return ss_spare_homeless (group_user);
+}
+
+static void
+on_orphan (void *group_user, SsGroup *group, bool is_orphan)
+{
+  const SsStripe *stripe = group_user;
+  const SsStation *station = stripe->station;
+  if (stripe->index == SS_STRIPES)
+    return; /* the spare capacity group: only a search will tell */
+  ss_env_log (station->owner->env, SS_LOG_INFO,
+              is_orphan ? "%s: no place in the tree of stripe %u; its packets "
+                          "are fetched meanwhile"
+                        : "%s: there is a place in the tree of stripe %u again",
+              station->params.name, stripe->index);
 }
 
 static bool
@@ -150,6 +164,7 @@ static const SsScribeApp scribe_app = {
   .abandoned = on_abandoned,
   .parent = on_parent,
   .homeless = on_homeless,
+  .orphan = on_orphan,
   .anycast = on_anycast,
   .anycast_answer = on_anycast_answer,
   .anycast_end = on_anycast_end,

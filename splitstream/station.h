@@ -160,7 +160,7 @@ typedef struct {
   SsContact parent; /* key all zero: none */
   SsContact root;
   bool in_tree, is_root;
-  bool homeless; /* nobody had room; tried again, and fetched meanwhile */
+  bool homeless; /* no place for long; tried again, and fetched meanwhile */
   unsigned children;
   SsTime lag; /* smoothed delay behind the quickest stripe */
   uint64_t received, lost, reparented;

@@ -30,7 +30,7 @@ describe_stripe (const SsStation *station, const SsStripe *stripe,
     ret_stats->root = *root;
   ret_stats->in_tree = ss_group_in_tree (group);
   ret_stats->is_root = ss_group_is_root (group);
-  ret_stats->homeless = stripe->is_homeless && !ret_stats->in_tree;
+  ret_stats->homeless = ss_group_is_orphan (stripe->group);
   ret_stats->children = ss_group_n_children (group);
   ret_stats->reparented = ss_group_n_reparented (group);
 }

@@ -239,6 +239,12 @@ ss_group_is_root (const SsGroup *group)
 }
 
 bool
+ss_group_is_orphan (const SsGroup *group)
+{
+  return false;
+}
+
+bool
 ss_group_in_tree (const SsGroup *group)
 {
   return group->is_member;

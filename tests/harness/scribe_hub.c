@@ -1,0 +1,196 @@
+/* A Scribe without a network; see scribe_hub.h. */
+#include "tests/harness/scribe_hub.h"
+
+#include <string.h>
+
+static void
+hub_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
+{
+  Hub *hub = (Hub *) kbr;
+  hub->app = app;
+  hub->app_user = user;
+}
+
+static bool
+hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
+          const SsKbrSend *how, const uint8_t *head, size_t head_len,
+          GBytes *body)
+{
+  Hub *hub = (Hub *) kbr;
+  SsMsgScribeKeepalive keepalive;
+  hub->n_sent++;
+  hub->n_acks += head[0] == SS_MSG_SCRIBE_JOIN_ACK;
+  hub->n_redirects += head[0] == SS_MSG_SCRIBE_REDIRECT;
+  if (head[0] == SS_MSG_SCRIBE_KEEPALIVE
+      && ss_msg_scribe_keepalive_decode (head, head_len, &keepalive)) {
+    hub->n_keepalives++;
+    hub->n_tags += keepalive.n_tags;
+  }
+  return true;
+}
+
+static bool
+hub_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+           const SsContact *hint, unsigned flags, const uint8_t *data,
+           size_t len)
+{
+  SsMsgScribeJoin message;
+  bool is_join = ss_msg_scribe_join_decode (data, len, &message);
+  g_assert_true (is_join);
+  ((Hub *) kbr)->nonce = message.nonce;
+  return true;
+}
+
+static unsigned
+hub_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret, unsigned max)
+{
+  ret[0] = ((Hub *) kbr)->self;
+  return 1;
+}
+
+static bool
+hub_is_root (SsKbr *kbr, const SsId *key, bool provisional)
+{
+  return !((Hub *) kbr)->is_leaf;
+}
+
+static bool
+hub_is_suspected (SsKbr *kbr, const SsId *peer)
+{
+  return false;
+}
+
+static SsTime
+hub_time (SsKbr *kbr, const SsId *peer)
+{
+  return 50 * SS_MSEC;
+}
+
+static const SsContact *
+hub_self (SsKbr *kbr)
+{
+  return &((Hub *) kbr)->self;
+}
+
+static const SsKbrClass hub_class = {
+  .register_app = hub_register,
+  .route = hub_route,
+  .send = hub_send,
+  .replica_set = hub_replica_set,
+  .is_root = hub_is_root,
+  .is_suspected = hub_is_suspected,
+  .rtt = hub_time,
+  .rto = hub_time,
+  .last_heard = hub_time,
+  .self = hub_self,
+};
+
+static bool
+on_adopt (void *app, const SsId *id, const uint8_t *info, size_t info_len,
+          bool is_root, SsGroup *group, void **ret_user)
+{
+  ss_group_set_user (group, ((Hub *) app)->family, app);
+  return true;
+}
+
+static void
+on_orphan (void *user, SsGroup *group, bool is_orphan)
+{
+  Hub *hub = user;
+  g_assert_cmpint (ss_group_is_orphan (group), ==, is_orphan);
+  hub->n_orphan += is_orphan;
+  hub->n_housed += !is_orphan;
+}
+
+static const SsScribeApp app = { .adopt = on_adopt, .orphan = on_orphan };
+
+SsContact
+hub_contact (unsigned number)
+{
+  SsContact contact = { .flags = SS_PEER_REACHABLE };
+  memset (&contact.key, 0, sizeof contact.key);
+  memcpy (contact.key.b, &number, sizeof number);
+  contact.id = ss_id_of_key (&contact.key);
+  contact.addr = ss_addr_v4 (0x0a000001 + number, 16160);
+  return contact;
+}
+
+SsId
+hub_group_id (unsigned number)
+{
+  SsKey key = { { 0 } };
+  memcpy (key.b + 8, &number, sizeof number);
+  return ss_id_of_key (&key);
+}
+
+void
+hub_init (Hub *hub, const SsFamilyConfig *config, bool is_leaf)
+{
+  const uint8_t seed[32] = { 1 };
+  *hub = (Hub){ .kbr.class = &hub_class, .is_leaf = is_leaf };
+  hub->kbr.env = &hub->env;
+  ss_env_init (&hub->env, seed, SS_SEC, 0);
+  hub->self = hub_contact (0);
+  hub->scribe =
+      ss_scribe_new (&hub->env, &hub->kbr, SS_PROTOCOL_SCRIBE, &app, hub);
+  hub->family = ss_family_new (hub->scribe, config);
+}
+
+void
+hub_clear (Hub *hub)
+{
+  ss_scribe_free (hub->scribe);
+  ss_env_clear (&hub->env);
+}
+
+void
+hub_take_join (Hub *hub, unsigned group, unsigned from, uint16_t flags,
+               bool is_direct)
+{
+  SsMsgScribeJoin message = {
+    .group = hub_group_id (group),
+    .nonce = 1,
+    .flags = flags,
+    .n_below = (flags & SS_JOIN_MEMBER) == 0,
+  };
+  SsContact source = hub_contact (from), below = hub_contact (from + 1);
+  message.below[0] = ss_contact_to_record (&below);
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  SsKbrMessage routed = {
+    .key = message.group,
+    .source = source,
+    .previous = source,
+    .hops = 1,
+    .data = data,
+    .len = ss_msg_scribe_join_encode (&message, data, sizeof data),
+  };
+  if (is_direct)
+    hub->app->direct (hub->app_user, &source, routed.data, routed.len);
+  else
+    hub->app->deliver (hub->app_user, &routed);
+}
+
+void
+hub_accept (Hub *hub, unsigned group, unsigned from)
+{
+  SsId id = hub_group_id (group);
+  SsContact parent = hub_contact (from);
+  SsMsgScribeJoinAck ack = { .nonce = hub->nonce, .n_path = 1 };
+  memcpy (ack.tag, id.b, SS_TAG_LEN);
+  ack.path[0] = ss_prefix_of (&parent.id);
+  uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
+  size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
+  hub->app->direct (hub->app_user, &parent, data, len);
+}
+
+void
+hub_run (Hub *hub, SsTime duration)
+{
+  SsTimers *timers = &hub->env.timers;
+  SsTime end = hub->env.now + duration;
+  while (ss_timers_deadline (timers) <= end) {
+    hub->env.now = MAX (hub->env.now, ss_timers_deadline (timers));
+    ss_scribe_timer (ss_timers_pop (timers, hub->env.now));
+  }
+  hub->env.now = end;
+}

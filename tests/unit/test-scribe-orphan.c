@@ -1,0 +1,112 @@
+/* A node that finds no place in a group's tree, and one that finds it for
+ * others' sake. */
+#include <glib.h>
+#include <string.h>
+
+#include "tests/harness/scribe_hub.h"
+
+enum { GROUP = 1, PARENT = 2, CHILD = 3 };
+
+static SsGroup *
+seek (Hub *hub)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  hub_init (hub, &config, true);
+  SsId id = hub_group_id (GROUP);
+  SsGroup *group = ss_group_open (hub->family, &id, hub);
+  ss_group_join (group);
+  return group;
+}
+
+static void
+lose_parent (Hub *hub)
+{
+  SsId id = hub_group_id (GROUP);
+  SsContact parent = hub_contact (PARENT);
+  SsMsgScribeNotServed message = { .n_tags = 1 };
+  message.tags[0] = ss_tag_number (&id);
+  uint8_t data[SS_MSG_SCRIBE_NOT_SERVED_MAX];
+  size_t len = ss_msg_scribe_not_served_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &parent, data, len);
+}
+
+/* Told once when it has lasted, and once when it is over. */
+static void
+test_orphan (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_run (&hub, SS_ORPHAN_TIME - SS_MSEC);
+  g_assert_cmpuint (hub.n_orphan, ==, 0);
+  hub_run (&hub, 10 * SS_ORPHAN_TIME);
+  g_assert_cmpuint (hub.n_orphan, ==, 1);
+  g_assert_true (ss_group_is_orphan (group));
+  g_assert_cmpuint (hub.env.counters.value[SS_COUNT_SCRIBE_ORPHANS], ==, 1);
+  hub_accept (&hub, GROUP, PARENT);
+  g_assert_cmpuint (hub.n_housed, ==, 1);
+  g_assert_false (ss_group_is_orphan (group));
+  hub_run (&hub, 2 * SS_ORPHAN_TIME);
+  /* One that finds a place in time is nothing to speak of. */
+  lose_parent (&hub);
+  g_assert_false (ss_group_in_tree (group));
+  hub_run (&hub, SS_ORPHAN_TIME / 2);
+  hub_accept (&hub, GROUP, PARENT);
+  hub_run (&hub, 2 * SS_ORPHAN_TIME);
+  g_assert_cmpuint (hub.n_orphan, ==, 1);
+  g_assert_cmpuint (hub.n_housed, ==, 1);
+  lose_parent (&hub);
+  hub_run (&hub, 2 * SS_ORPHAN_TIME);
+  g_assert_cmpuint (hub.n_orphan, ==, 2);
+  hub_clear (&hub);
+}
+
+/* Being the root is a place. */
+static void
+test_root (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_run (&hub, 2 * SS_ORPHAN_TIME);
+  g_assert_cmpuint (hub.n_orphan, ==, 1);
+  hub.is_leaf = false;
+  hub_take_join (&hub, GROUP, CHILD, SS_JOIN_MEMBER, false);
+  g_assert_true (ss_group_is_root (group));
+  g_assert_cmpuint (hub.n_housed, ==, 1);
+  hub_run (&hub, 2 * SS_ORPHAN_TIME);
+  g_assert_cmpuint (hub.n_orphan, ==, 1);
+  hub_clear (&hub);
+}
+
+/* A relay that has agreed to carry a group joins it. Who comes meanwhile,
+ * because it was sent there, waits, though it has tried elsewhere before. */
+static void
+test_host (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsId id = hub_group_id (GROUP);
+  SsGroup *group = ss_group_carry (hub.family, &id, &hub);
+  hub_take_join (&hub, GROUP, CHILD, SS_JOIN_MEMBER | SS_JOIN_RETRY, true);
+  g_assert_cmpuint (hub.n_redirects, ==, 0);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 0);
+  hub_run (&hub, 300 * SS_MSEC);
+  hub_accept (&hub, GROUP, PARENT);
+  g_assert_cmpuint (hub.n_acks, ==, 1);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  /* Who has lost its place in a tree keeps nobody waiting. */
+  lose_parent (&hub);
+  hub_take_join (&hub, GROUP, CHILD + 1, SS_JOIN_MEMBER | SS_JOIN_RETRY, true);
+  g_assert_cmpuint (hub.n_redirects, ==, 1);
+  hub_clear (&hub);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/orphan", test_orphan);
+  g_test_add_func ("/scribe/orphan/root", test_root);
+  g_test_add_func ("/scribe/host", test_host);
+  return g_test_run ();
+}
