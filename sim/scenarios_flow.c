@@ -10,6 +10,8 @@
 #define NARROW_SHARE   5            /* 1 in so many has a narrow uplink */
 #define NARROW_QUEUE   (16 * 1024)  /* bytes before it */
 #define STILL_BELOW    20           /* 1 in so many places, at the most */
+#define STILL_DEAF     3            /* 1 in so many, at the most */
+#define DOWNLINK       1.6          /* times what the broadcaster uploads */
 
 /* Nodes by lot that listen, and root no stripe. */
 static GArray *
@@ -158,9 +160,51 @@ n_deaf (SsWorld *world, const GArray *chosen, bool is_chosen, SsTime since)
   return n;
 }
 
+/* Some tune in whose downlink carries little more than what a listener takes,
+ * and a burst less well: nobody else loses anything. */
+void
+ss_scenario_narrow_downlinks (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes, n_narrow = n / NARROW_SHARE;
+  GArray *narrow = g_array_new (FALSE, FALSE, sizeof (unsigned));
+
+  if (!ss_sim_start_station (world, n - n_narrow, 5 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  ss_world_mark (world);
+  ss_world_run (world, CALM_TIME);
+  SsTime began = ss_world_now (world);
+  const SsAccess access = {
+    .down_kbps = (uint32_t) (stream_kbps (world) * DOWNLINK),
+  };
+
+  for (unsigned i = 0; i < n_narrow; i++) {
+    unsigned index = ss_world_add (world, false, true);
+
+    ss_topology_set_access (world->topology, index, &access);
+    g_array_append_val (narrow, index);
+    ss_world_run (world, run->options->duration / n_narrow);
+  }
+  ss_world_run (world, CALM_TIME);
+  ss_world_row (world, "narrow downlinks", "%u of %u kbit/s", n_narrow,
+                access.down_kbps);
+  ss_world_row (world, "of whom lost frames", "%u",
+                n_deaf (world, narrow, true, began));
+  unsigned n_others = n_deaf (world, narrow, false, began);
+
+  ss_world_row (world, "others that lost frames", "%u", n_others);
+  if (n_others > 0)
+    ss_world_fail (world, "%u with a wide downlink lose frames", n_others);
+  ss_sim_report_listeners (world);
+out:
+  g_array_unref (narrow);
+  ss_sim_end (run, world);
+}
+
 /* Uplinks become narrow, and nobody tells their nodes: half of them carry half
  * of the stream, the others all of it once. Those below them find others before
- * they lose anything. */
+ * they lose anything, and most of them come to themselves. */
 void
 ss_scenario_narrow_uplinks (SsSimRun *run)
 {
@@ -196,8 +240,12 @@ ss_scenario_narrow_uplinks (SsSimRun *run)
   SsTime settled = ss_world_now (world);
 
   ss_world_run (world, run->options->duration / 2);
-  ss_world_row (world, "and still do", "%u",
-                n_deaf (world, narrow, true, settled));
+  unsigned n_still = n_deaf (world, narrow, true, settled);
+
+  ss_world_row (world, "and still do", "%u", n_still);
+  if (n_still > narrow->len / STILL_DEAF)
+    ss_world_fail (world, "%u with a narrow uplink go on losing frames",
+                   n_still);
   unsigned n_others = n_deaf (world, narrow, false, began);
 
   ss_world_row (world, "others that lost frames", "%u", n_others);
