@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define NAME         "radio1"
-#define CLOCK_RATE   48000
 #define FIND_AGAIN   (250 * SS_MSEC)
 #define FRAME_MIN    200 /* bytes; the mean is SS_WORLD_FRAME_BYTES */
 #define FRAME_SPREAD 81
@@ -96,55 +95,33 @@ frame_time (const SsWorld *world)
   return world->options.kbits == 0 ? SS_WORLD_FRAME_TIME : VIDEO_FRAME_TIME;
 }
 
-static void
-push_headers (SsWorld *world, SsNode *node)
+static GBytes *
+make (void *user, uint64_t number)
 {
-  uint8_t tags[32] = "OpusTags";
-  SsCodecHeaders headers = {
-    .version = 1,
-    .codec = SS_CODEC_OPUS,
-    .clock_rate = CLOCK_RATE,
-    .n_packets = 2,
-    .packets[0] = g_bytes_new_static ("OpusHead\x01\x02\x38\x01\x80\xbb\0\0"
-                                      "\0\0\0",
-                                      19),
-  };
+  const SsEpoch *epoch = user;
 
-  tags[8] = (uint8_t) world->epoch;
-  headers.packets[1] = g_bytes_new (tags, sizeof tags);
-  ss_node_push_headers (node, ss_world_now (world), &headers);
-  g_bytes_unref (headers.packets[0]);
-  g_bytes_unref (headers.packets[1]);
+  if (!epoch->is_on)
+    return NULL;
+  const Made *made = make_frame (
+      epoch->world, (unsigned) (epoch - epoch->world->epochs), number);
+
+  return g_bytes_new (made->data, made->len);
 }
 
 static void
-push_frame (void *user, uint64_t epoch_number)
+start_epoch (SsWorld *world, unsigned publisher)
 {
-  SsWorld *world = user;
-  SsEpoch *epoch = &world->epochs[epoch_number];
+  g_assert (world->epoch + 1 < SS_WORLD_EPOCHS_MAX);
+  SsEpoch *epoch = &world->epochs[++world->epoch];
 
-  if (!epoch->is_on)
-    return;
-  unsigned publisher = (unsigned) world->publisher;
-  SsNode *node = ss_world_node (world, publisher);
-  SsTime now = ss_world_now (world);
-  const Made *made =
-      make_frame (world, (unsigned) epoch_number, epoch->n_frames);
-  SsFrame frame = {
-    .data = g_bytes_new (made->data, made->len),
-    .timestamp = (SsTime) epoch->n_frames * frame_time (world),
-    .duration = (uint32_t) (frame_time (world) * CLOCK_RATE / SS_SEC),
-  };
-
-  if (epoch->n_frames == 0)
-    epoch->start = now;
-  epoch->n_frames++;
-  epoch->n_bytes += made->len;
-  ss_node_push_frame (node, now, &frame);
-  g_bytes_unref (frame.data);
-  ss_network_touch (world->network, publisher);
-  ss_network_at (world->network, now + frame_time (world), push_frame, world,
-                 epoch_number);
+  world->publisher = (int) publisher;
+  *epoch = (SsEpoch){ .world = world };
+  epoch->pump = (SsPump){ .network = world->network,
+                          .node = publisher,
+                          .frame_time = frame_time (world),
+                          .make = make,
+                          .user = epoch,
+                          .start = -1 };
 }
 
 static void
@@ -171,12 +148,9 @@ unsigned
 ss_world_publish (SsWorld *world)
 {
   g_assert (world->publisher < 0);
-  g_assert (world->epoch + 1 < SS_WORLD_EPOCHS_MAX);
   unsigned index = ss_world_add (world, false, false);
 
-  world->publisher = (int) index;
-  world->epoch++;
-  world->epochs[world->epoch] = (SsEpoch){ .start = -1 };
+  start_epoch (world, index);
   publish (world, index, false);
   return index;
 }
@@ -216,11 +190,8 @@ take_over (SsWorld *world, SsMember *member)
   if (world->publisher >= 0)
     ss_world_fail (world, "node %u takes the air from node %d, which lives",
                    member->index, world->publisher);
-  g_assert (world->epoch + 1 < SS_WORLD_EPOCHS_MAX);
   member->is_standby = false;
-  world->publisher = (int) member->index;
-  world->epoch++;
-  world->epochs[world->epoch] = (SsEpoch){ .start = -1 };
+  start_epoch (world, member->index);
 }
 
 static void
@@ -284,16 +255,18 @@ on_headers (SsWorld *world, SsMember *member, const SsCodecHeaders *headers)
                             ? g_bytes_get_data (headers->packets[1], &len)
                             : NULL;
 
-  if (len != 32 || tags[8] > world->epoch || headers->codec != SS_CODEC_OPUS) {
+  if (len != SS_PUMP_TAGS_LEN || tags[SS_PUMP_TAG_AT] > world->epoch
+      || headers->codec != SS_CODEC_OPUS) {
     ss_world_fail (world, "node %u got other codec headers", member->index);
     return;
   }
-  if (tags[8] == hearing->epoch)
+  if (tags[SS_PUMP_TAG_AT] == hearing->epoch)
     return;
   if (hearing->epoch >= 0 && hearing->n_frames > 0)
-    hearing->tail = MAX (hearing->tail, world->epochs[hearing->epoch].n_frames
-                                            - hearing->next);
-  hearing->epoch = tags[8];
+    hearing->tail =
+        MAX (hearing->tail,
+             world->epochs[hearing->epoch].pump.n_frames - hearing->next);
+  hearing->epoch = tags[SS_PUMP_TAG_AT];
   hearing->n_frames = 0;
 }
 
@@ -302,7 +275,7 @@ check_time (SsWorld *world, const SsMember *member, const SsFrame *frame)
 {
   SsHearing *hearing = member->hearing;
   const SsEpoch *epoch = &world->epochs[hearing->epoch];
-  SsTime latency = ss_world_now (world) - epoch->start - frame->timestamp;
+  SsTime latency = ss_world_now (world) - epoch->pump.start - frame->timestamp;
 
   hearing->latency_min = MIN (hearing->latency_min, latency);
   hearing->latency_max = MAX (hearing->latency_max, latency);
@@ -396,9 +369,7 @@ ss_air_event (SsWorld *world, SsMember *member, SsEvent *event)
     if (member->is_standby)
       take_over (world, member);
     world->epochs[world->epoch].is_on = true;
-    push_headers (world, ss_world_node (world, member->index));
-    ss_network_at (world->network, ss_world_now (world), push_frame, world,
-                   (uint64_t) world->epoch);
+    ss_pump_start (&world->epochs[world->epoch].pump, (uint8_t) world->epoch);
     break;
   case SS_EVENT_TAKEN:
     ss_world_fail (world, "the station's key is said to be live at %s",

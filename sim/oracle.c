@@ -382,14 +382,15 @@ ss_oracle_hearing (SsWorld *world, SsTime since, bool whole, bool report)
             hearing->n_lost, (double) hearing->lost_at / (double) SS_SEC);
     } else if (whole
                && (hearing->epoch != world->epoch || !hearing->ended
-                   || hearing->next != world->epochs[world->epoch].n_frames)) {
+                   || hearing->next
+                          != world->epochs[world->epoch].pump.n_frames)) {
       n_wrong++;
       if (report)
         ss_world_fail (world,
                        "node %u heard up to frame %" G_GUINT64_FORMAT
                        " of %" G_GUINT64_FORMAT "%s",
                        i, hearing->epoch == world->epoch ? hearing->next : 0,
-                       world->epochs[world->epoch].n_frames,
+                       world->epochs[world->epoch].pump.n_frames,
                        hearing->ended ? "" : " and not the end");
     }
   }

@@ -38,7 +38,7 @@ heard_at (GArray *list, unsigned index)
 static void
 begin_watch (const SsWorld *world, Watch *watch)
 {
-  watch->n_broadcast = world->epochs[world->epoch].n_frames;
+  watch->n_broadcast = world->epochs[world->epoch].pump.n_frames;
   for (unsigned i = 0; i < world->members->len; i++) {
     const SsHearing *hearing = ss_world_member (world, i)->hearing;
 
@@ -80,7 +80,7 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
 static void
 look (const SsWorld *world, Watch *watch)
 {
-  uint64_t n_broadcast = world->epochs[world->epoch].n_frames;
+  uint64_t n_broadcast = world->epochs[world->epoch].pump.n_frames;
 
   for (unsigned i = 0; i < world->members->len; i++)
     look_at (world, watch, i, n_broadcast - watch->n_broadcast);

@@ -363,7 +363,8 @@ ss_scenario_freeze (SsSimRun *run)
     ss_world_run (world, THAW_TIME);
     /* What the sleeper missed is forgiven. */
     if (hearing != NULL) {
-      if (hearing->next + THAW_FRAMES < world->epochs[world->epoch].n_frames)
+      if (hearing->next + THAW_FRAMES
+          < world->epochs[world->epoch].pump.n_frames)
         ss_world_fail (world, "node %u does not hear again", index);
       hearing->n_lost = 0;
       hearing->lost_at = -1;

@@ -416,7 +416,7 @@ ss_world_mark (SsWorld *world)
 {
   world->mark = ss_world_now (world);
   world->mark_media =
-      world->epoch >= 0 ? world->epochs[world->epoch].n_bytes : 0;
+      world->epoch >= 0 ? world->epochs[world->epoch].pump.n_bytes : 0;
   for (unsigned i = 0; i < world->members->len; i++) {
     SsMember *member = ss_world_member (world, i);
 
@@ -445,7 +445,7 @@ sent_since_mark (const SsWorld *world, unsigned index, SsCounterName counter)
 double
 ss_world_upload_ratio (const SsWorld *world, unsigned index)
 {
-  uint64_t media = world->epochs[world->epoch].n_bytes - world->mark_media;
+  uint64_t media = world->epochs[world->epoch].pump.n_bytes - world->mark_media;
 
   return media == 0 ? NAN
                     : sent_since_mark (world, index, SS_COUNT_BYTES_OUT)

@@ -11,6 +11,7 @@
 
 #include "sim/churn.h"
 #include "sim/network.h"
+#include "sim/pump.h"
 #include "sim/topology.h"
 #include "sim/traffic.h"
 
@@ -75,9 +76,8 @@ typedef struct {
 } SsMember;
 
 typedef struct {
-  SsTime start;      /* when frame 0 was pushed; -1: not on the air yet */
-  uint64_t n_frames; /* pushed */
-  uint64_t n_bytes;
+  SsWorld *world;
+  SsPump pump;
   bool is_on, is_over; /* over: ended in an orderly way */
 } SsEpoch;
 

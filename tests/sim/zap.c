@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "node/private.h"
-#include "sim/network.h"
+#include "sim/pump.h"
 #include "splitstream/private.h"
 
 #define FRAME_TIME  (20 * SS_MSEC)
@@ -28,7 +28,8 @@ typedef struct {
   int wanted[NODES];                   /* the station to listen to; -1: none */
   uint64_t next[NODES], n_lost[NODES]; /* frames of it */
   SsTime first_at[NODES];
-  uint64_t n_pushed[STATIONS];
+  SsPump pumps[STATIONS];
+  unsigned numbers[STATIONS];
   bool is_on[STATIONS];
 } Zap;
 
@@ -45,41 +46,26 @@ name_of (unsigned station)
   return station == 0 ? "one" : "two";
 }
 
-static void
-push (void *user, uint64_t station)
+static GBytes *
+make_frame (void *user, uint64_t number)
 {
-  Zap *zap = user;
-  unsigned node = broadcaster ((unsigned) station);
-  SsTime now = ss_network_now (zap->network);
   uint8_t data[FRAME_BYTES];
 
-  memset (data, (int) station, sizeof data);
-  SsFrame frame = { .data = g_bytes_new (data, sizeof data),
-                    .timestamp = (SsTime) zap->n_pushed[station]++ * FRAME_TIME,
-                    .duration = 960 };
-
-  ss_node_push_frame (ss_network_node (zap->network, node), now, &frame);
-  g_bytes_unref (frame.data);
-  ss_network_touch (zap->network, node);
-  ss_network_at (zap->network, now + FRAME_TIME, push, zap, station);
+  memset (data, (int) *(const unsigned *) user, sizeof data);
+  return g_bytes_new (data, sizeof data);
 }
 
 static void
 on_air (Zap *zap, unsigned station)
 {
-  SsCodecHeaders headers = {
-    .version = 1,
-    .codec = SS_CODEC_OPUS,
-    .clock_rate = 48000,
-    .n_packets = 1,
-    .packets[0] = g_bytes_new_static ("OpusHead", 8),
-  };
-
   zap->is_on[station] = true;
-  ss_node_push_headers (ss_network_node (zap->network, broadcaster (station)),
-                        ss_network_now (zap->network), &headers);
-  g_bytes_unref (headers.packets[0]);
-  push (zap, station);
+  zap->numbers[station] = station;
+  zap->pumps[station] = (SsPump){ .network = zap->network,
+                                  .node = broadcaster (station),
+                                  .frame_time = FRAME_TIME,
+                                  .make = make_frame,
+                                  .user = &zap->numbers[station] };
+  ss_pump_start (&zap->pumps[station], (uint8_t) station);
 }
 
 static void

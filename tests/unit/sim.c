@@ -333,7 +333,7 @@ test_oracles_object (void)
   ss_world_run (world, 5 * SS_SEC);
   g_assert_cmpuint (
       ss_oracle_hearing (world, ss_world_now (world), true, false), ==, 0);
-  world->epochs[world->epoch].n_frames++;
+  world->epochs[world->epoch].pump.n_frames++;
   g_assert_cmpuint (
       ss_oracle_hearing (world, ss_world_now (world), true, false), ==, 6);
   /* A death nobody knows of yet. */
