@@ -19,12 +19,14 @@
  * again, or is never heard of again. */
 typedef struct {
   uint64_t heard, lost, missed;
+  uint64_t reparented; /* of its node's counters */
 } Heard;
 
 typedef struct {
   GArray *first, *last; /* Heard, by member: at the start, and so far */
   uint64_t n_broadcast;
   uint64_t n_steps, n_fair;
+  uint64_t n_reparented; /* places in trees that were changed */
 } Watch;
 
 static Heard *
@@ -35,6 +37,13 @@ heard_at (GArray *list, unsigned index)
   return &g_array_index (list, Heard, index);
 }
 
+static uint64_t
+reparented (const SsWorld *world, unsigned index)
+{
+  return ss_node_env (ss_world_node (world, index))
+      ->counters.value[SS_COUNT_SCRIBE_REPARENTED];
+}
+
 static void
 begin_watch (const SsWorld *world, Watch *watch)
 {
@@ -42,9 +51,11 @@ begin_watch (const SsWorld *world, Watch *watch)
   for (unsigned i = 0; i < world->members->len; i++) {
     const SsHearing *hearing = ss_world_member (world, i)->hearing;
 
-    if (hearing != NULL)
+    if (hearing != NULL && ss_world_member (world, i)->is_up)
       *heard_at (watch->first, i) = *heard_at (watch->last, i) =
-          (Heard){ .heard = hearing->n_frames, .lost = hearing->n_lost };
+          (Heard){ .heard = hearing->n_frames,
+                   .lost = hearing->n_lost,
+                   .reparented = reparented (world, i) };
   }
 }
 
@@ -66,6 +77,8 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
   last->lost = hearing->n_lost;
   if (!member->is_up)
     return;
+  watch->n_reparented += reparented (world, index) - last->reparented;
+  last->reparented = reparented (world, index);
   if (is_silent
       && ss_world_now (world)
              < hearing->started + TUNE_IN_MOST + world->options.latency)
@@ -164,6 +177,10 @@ ss_scenario_station_churn (SsSimRun *run)
   }
   ss_churn_stop (world, &came, &went);
   ss_world_row (world, "came, went", "%u  %u", came, went);
+  /* Each takes a step each second, and has a parent in each stripe. */
+  ss_world_row (world, "parents changed, a listener and minute", "%.2f",
+                60. * (double) watch.n_reparented
+                    / (double) MAX (watch.n_steps, 1));
   report (world, &watch);
   ss_sim_report_listeners (world);
 out:
