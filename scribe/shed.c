@@ -41,19 +41,29 @@ ss_shed_child (SsGroup *group, SsChild *child)
   ss_group_arm (group);
 }
 
-/* Of a group's children the one that shares the least with the group's id,
- * if that is less than `shares`. */
+/* How good a reason it has to be a child: the more it shares with the group's
+ * id, the better; who does not serve its own children is the first to go. */
+static unsigned
+claim_of (const SsGroup *group, const SsId *id)
+{
+  return ss_service_shirks (group->scribe, id)
+             ? 0
+             : 1 + ss_id_shared_digits (id, &group->id);
+}
+
+/* Of a group's children the one with the least claim, if that is less than
+ * this. */
 static SsChild *
-find_distant (SsGroup *group, unsigned shares)
+find_distant (SsGroup *group, unsigned claim)
 {
   SsChild *victim = NULL;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    unsigned its = ss_id_shared_digits (&child->contact.id, &group->id);
-    if (child->shed_until || its >= shares)
+    unsigned its = claim_of (group, &child->contact.id);
+    if (child->shed_until || its >= claim)
       continue;
     victim = child;
-    shares = its;
+    claim = its;
   }
   return victim;
 }
@@ -68,20 +78,20 @@ ss_shed_for (SsGroup *group, const SsId *joiner)
     return false;
   SsGroup *from = NULL;
   SsChild *victim = NULL;
-  unsigned shares = SS_ID_DIGITS + 1;
+  unsigned claim = UINT_MAX;
   for (SsGroup *other = ss_group_after (scribe, NULL); other;
        other = ss_group_after (scribe, &other->id)) {
     SsChild *child =
-        may_shed (group, other) ? find_distant (other, shares) : NULL;
+        may_shed (group, other) ? find_distant (other, claim) : NULL;
     if (!child)
       continue;
     from = other;
     victim = child;
-    shares = ss_id_shared_digits (&child->contact.id, &other->id);
+    claim = claim_of (other, &child->contact.id);
   }
   if (!victim) {
     from = group;
-    victim = find_distant (group, ss_id_shared_digits (joiner, &group->id));
+    victim = find_distant (group, claim_of (group, joiner));
   }
   if (victim)
     ss_shed_child (from, victim);
