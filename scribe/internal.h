@@ -169,6 +169,8 @@ void ss_join_due (SsGroup *group); /* answer_by has come */
 /* It is answered: somebody has taken this node, or cannot be taken. */
 void ss_join_found (SsGroup *group);
 void ss_join_failed (SsGroup *group);
+void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
+                            const SsMsgScribeAdvice *message);
 void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeRedirect *message);
 

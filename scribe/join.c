@@ -115,16 +115,26 @@ ss_join_may_improve (const SsGroup *group)
          && scribe->env->now >= group->better_at;
 }
 
+/* Where it does not find one it stays where it is. */
+static void
+seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+{
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->is_better = true;
+  for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
+    join->candidates[join->n_candidates++] =
+        ss_contact_from_record (&candidates[i]);
+  send_join (group);
+}
+
 void
 ss_join_improve (SsGroup *group)
 {
   if (group->n_better < UINT8_MAX)
     group->n_better++;
   ss_join_set_better (group);
-  SsJoin *join = group->join = g_new0 (SsJoin, 1);
-  join->nonce = ss_scribe_nonce (group->scribe);
-  join->is_better = true;
-  send_join (group);
+  seek_better (group, NULL, 0);
 }
 
 void
@@ -412,6 +422,16 @@ void
 ss_join_failed (SsGroup *group)
 {
   failed_once (group->join);
+}
+
+void
+ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
+                       const SsMsgScribeAdvice *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (group && group->has_parent && ss_contact_equal (&group->parent, from)
+      && !group->join && !scribe->is_leaving && message->n_better > 0)
+    seek_better (group, message->better, message->n_better);
 }
 
 void

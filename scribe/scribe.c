@@ -361,6 +361,7 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
        ss_upstream_handle_join_ack) \
   ROW (SCRIBE_REDIRECT, scribe_redirect, SsMsgScribeRedirect, \
        ss_join_handle_redirect) \
+  ROW (SCRIBE_ADVICE, scribe_advice, SsMsgScribeAdvice, ss_join_handle_advice) \
   ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_upstream_handle_path) \
   ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, ss_parent_handle_leave) \
   ROW (SCRIBE_KEEPALIVE, scribe_keepalive, SsMsgScribeKeepalive, \

@@ -266,6 +266,24 @@ leave_chain (SsGroup *group)
     ss_shed_child (group, child);
 }
 
+void
+ss_group_advise (SsGroup *group, const SsContact *better)
+{
+  SsScribe *scribe = group->scribe;
+  ss_scribe_enter (scribe);
+  SsMsgScribeAdvice advice = { .n_better = 0 };
+  memcpy (advice.tag, group->id.b, SS_TAG_LEN);
+  advice.n_better = ss_peers_put (advice.better, 0, 1, better);
+  uint8_t data[SS_MSG_SCRIBE_ADVICE_MAX];
+  size_t len = ss_msg_scribe_advice_encode (&advice, data, sizeof data);
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!child->shed_until && !ss_contact_equal (&child->contact, better))
+      ss_scribe_send (scribe, &child->contact, data, len);
+  }
+  ss_scribe_exit (scribe);
+}
+
 SsTime
 ss_shed_deadline (const SsGroup *group)
 {

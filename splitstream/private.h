@@ -56,6 +56,8 @@
 #define SS_PUBLISH_SLACK            (1 * SS_SEC)
 #define SS_SPARE_FIRST              (2 * SS_SEC) /* own stripe's come first */
 #define SS_SPARE_INTERVAL           (1 * SS_SEC) /* is there room? */
+#define SS_GATHER_WAIT_MIN          (1 * SS_SEC) /* doubled when in vain */
+#define SS_GATHER_WAIT_MAX          (120 * SS_SEC)
 
 typedef enum {
   SS_SPLITSTREAM_TIMER_STATION,
@@ -139,6 +141,13 @@ typedef struct {
   double control_rate;    /* a second, of the whole node */
 } SsCapacity;
 
+/* Children of several stripes, which others had better have. */
+typedef struct {
+  uint32_t search; /* for such a one; 0: none */
+  uint8_t stripe;  /* that it is for, or the last was for */
+  SsTime wait, next;
+} SsGathering;
+
 struct SsStation {
   SsSplitStream *owner;
   SsStationRole role;
@@ -153,6 +162,7 @@ struct SsStation {
   SsFamily *spare_family;
   SsStripe spare; /* the group of those that have room */
   SsTime spare_next;
+  SsGathering gathering;
   SsPacketTops *tops; /* NULL: no packet has come yet */
   SsTimer timer;
   bool is_silent, is_ended;

@@ -5,17 +5,27 @@
  * that has room comes to carry the stripe.
  *
  * A node enters when it has been in the trees for a while, so that those of
- * its own stripe have come first, and leaves when it is full. */
+ * its own stripe have come first, and leaves when it is full.
+ *
+ * Where hardly more room is there than is needed, who comes first takes places
+ * that those of a stripe then lack, and many nodes end up with children in
+ * two or three stripes. SplitStream's rule, to drop a foreign child for one in
+ * the own stripe, does not end that where a stripe has too few nodes of its
+ * own. So who has children in several asks the group for somebody who has
+ * children in one of these only, or more than itself, and advises its own in
+ * that stripe to go there: they are gathered at few nodes. */
 #include "splitstream/private.h"
 
 static const char label[] = "spare";
 
-/* What is asked for: the stripe, and who will do. */
-#define QUESTION_LEN 2
+/* What is asked for: the stripe, who will do, and the asker's children in the
+ * stripe. */
+#define QUESTION_LEN 3
 
 typedef enum {
   WANTED_WITH_STRIPE, /* who receives it */
   WANTED_ANY,         /* also a relay that would have to join its tree */
+  WANTED_MORE,        /* who has more children in it than the asker */
 } Wanted;
 
 SsId
@@ -48,6 +58,10 @@ ss_spare_clear (SsStation *station)
       ss_scribe_anycast_cancel (station->owner->scribe, stripe->search);
     stripe->search = 0;
   }
+  if (station->gathering.search != 0)
+    ss_scribe_anycast_cancel (station->owner->scribe,
+                              station->gathering.search);
+  station->gathering.search = 0;
   ss_family_free (station->spare_family);
   station->spare_family = NULL;
   station->spare.group = NULL;
@@ -70,6 +84,113 @@ has_room (const SsStation *station)
   return false;
 }
 
+static unsigned
+n_children (const SsStripe *stripe)
+{
+  return stripe->group != NULL ? ss_group_n_children (stripe->group) : 0;
+}
+
+/* The search; 0: too many are under way. */
+static uint32_t
+ask (const SsStripe *stripe, Wanted wanted)
+{
+  SsStation *station = stripe->station;
+  const uint8_t question[QUESTION_LEN] = {
+    stripe->index,
+    (uint8_t) wanted,
+    (uint8_t) MIN (n_children (stripe), UINT8_MAX),
+  };
+  SsId id = ss_spare_id (&station->group_id, station->params.salt);
+  return ss_scribe_anycast (station->owner->scribe, &id, 1, question,
+                            sizeof question);
+}
+
+bool
+ss_spare_homeless (SsStripe *stripe)
+{
+  if (stripe->search == 0)
+    stripe->search =
+        ask (stripe, stripe->is_full_up ? WANTED_ANY : WANTED_WITH_STRIPE);
+  return stripe->search != 0;
+}
+
+/* Is it a stripe in which this node has children by chance, and not because it
+ * is the root? */
+static bool
+is_part (const SsStripe *stripe)
+{
+  return n_children (stripe) > 0 && !ss_group_is_root (stripe->group);
+}
+
+static unsigned
+count_parts (const SsStation *station)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    n += is_part (&station->stripes[i]);
+  return n;
+}
+
+static const SsStripe *
+largest_part (const SsStation *station)
+{
+  const SsStripe *largest = NULL;
+  for (unsigned i = 0; i < SS_STRIPES; i++) {
+    const SsStripe *stripe = &station->stripes[i];
+    if (is_part (stripe)
+        && (largest == NULL || n_children (stripe) > n_children (largest)))
+      largest = stripe;
+  }
+  return largest;
+}
+
+/* Of several parts the one after the last that was asked for; the largest only
+ * when nobody was found for another. */
+static const SsStripe *
+next_part (const SsStation *station)
+{
+  const SsGathering *gathering = &station->gathering;
+  bool was_vain = gathering->wait > SS_GATHER_WAIT_MIN;
+  const SsStripe *largest = largest_part (station);
+  for (unsigned i = 1; i <= SS_STRIPES; i++) {
+    const SsStripe *stripe =
+        &station->stripes[(gathering->stripe + i) % SS_STRIPES];
+    if (is_part (stripe) && (stripe != largest || was_vain))
+      return stripe;
+  }
+  return NULL;
+}
+
+static void
+gather (SsStation *station)
+{
+  SsGathering *gathering = &station->gathering;
+  SsTime now = station->owner->env->now;
+  if (station->role != SS_ROLE_LISTENER || gathering->search != 0
+      || now < gathering->next)
+    return;
+  if (count_parts (station) < 2)
+    return;
+  const SsStripe *stripe = next_part (station);
+  gathering->stripe = stripe->index;
+  gathering->search = ask (stripe, WANTED_MORE);
+}
+
+static void
+gathered (SsStation *station, const SsContact *member)
+{
+  SsGathering *gathering = &station->gathering;
+  SsGroup *group = station->stripes[gathering->stripe].group;
+  gathering->search = 0;
+  gathering->wait =
+      member != NULL
+          ? SS_GATHER_WAIT_MIN
+          : CLAMP (2 * gathering->wait, SS_GATHER_WAIT_MIN, SS_GATHER_WAIT_MAX);
+  gathering->next = station->owner->env->now + gathering->wait;
+  if (member != NULL && group != NULL)
+    ss_group_advise (group, member);
+}
+
 SsTime
 ss_spare_run (SsStation *station)
 {
@@ -85,6 +206,7 @@ ss_spare_run (SsStation *station)
     if (stripe->group != NULL && ss_group_in_tree (stripe->group))
       stripe->is_full_up = false;
   }
+  gather (station);
   SsStripe *spare = &station->spare;
   bool is_member = spare->group != NULL && ss_group_is_member (spare->group);
   bool may_be = has_room (station);
@@ -106,33 +228,28 @@ ss_spare_run (SsStation *station)
   return station->spare_next;
 }
 
+/* Whoever has children in no other stripe; or else more in this one, and of two
+ * with the same number one only, or they would change places. */
 static bool
-ask (SsStripe *stripe, Wanted wanted)
+may_gather (const SsStripe *stripe, const SsContact *origin, unsigned n)
 {
-  SsStation *station = stripe->station;
-  const uint8_t question[QUESTION_LEN] = { stripe->index, (uint8_t) wanted };
-  SsId id = ss_spare_id (&station->group_id, station->params.salt);
-  stripe->search = ss_scribe_anycast (station->owner->scribe, &id, 1, question,
-                                      sizeof question);
-  return stripe->search != 0;
-}
-
-bool
-ss_spare_homeless (SsStripe *stripe)
-{
-  return stripe->search != 0
-         || ask (stripe, stripe->is_full_up ? WANTED_ANY : WANTED_WITH_STRIPE);
+  const SsStation *station = stripe->station;
+  const SsContact *self = ss_kbr_self (station->owner->kbr);
+  return count_parts (station) == is_part (stripe) || n_children (stripe) > n
+         || (n_children (stripe) == n
+             && ss_id_compare (&self->id, &origin->id) < 0);
 }
 
 bool
 ss_spare_asked (SsStation *station, const SsContact *origin,
                 const uint8_t *data, size_t len)
 {
-  if (len != QUESTION_LEN || data[0] >= SS_STRIPES || data[1] > WANTED_ANY)
+  if (len != QUESTION_LEN || data[0] >= SS_STRIPES || data[1] > WANTED_MORE)
     return false;
   SsStripe *stripe = &station->stripes[data[0]];
   if (stripe->group != NULL)
-    return ss_group_has_room_for (stripe->group, origin);
+    return ss_group_has_room_for (stripe->group, origin)
+           && (data[1] != WANTED_MORE || may_gather (stripe, origin, data[2]));
   if (data[1] != WANTED_ANY || station->role != SS_ROLE_RELAY
       || !has_room (station)
       || !ss_splitstream_may_relay (station->owner, &station->params))
@@ -149,6 +266,10 @@ ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
 {
   for (unsigned i = 0; i < splitstream->stations->len; i++) {
     SsStation *station = g_ptr_array_index (splitstream->stations, i);
+    if (station->gathering.search == search) {
+      gathered (station, member);
+      return;
+    }
     for (unsigned j = 0; j < SS_STRIPES; j++) {
       SsStripe *stripe = &station->stripes[j];
       if (stripe->search != search)

@@ -293,6 +293,11 @@ ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
   return false;
 }
 
+void
+ss_group_advise (SsGroup *group, const SsContact *better)
+{
+}
+
 bool
 ss_group_is_member (const SsGroup *group)
 {
