@@ -4,8 +4,6 @@
 
 #include "scribe/internal.h"
 
-#define MET_MAX 16 /* first digits */
-
 /* Groups in the table. */
 
 uint32_t
@@ -51,7 +49,7 @@ ss_scribe_find (const SsScribe *scribe, const SsId *id)
 static SsGroup **
 place_of_met (const SsScribe *scribe, const uint8_t tag[SS_TAG_LEN])
 {
-  return &scribe->met[tag[0] >> 4];
+  return &scribe->hints->met[tag[0] >> 4];
 }
 
 SsGroup *
@@ -83,18 +81,28 @@ ss_group_by_tag_number (const SsScribe *scribe, uint64_t number)
   return ss_group_by_tag (scribe, tag);
 }
 
+static bool
+has_at (const SsScribe *scribe, unsigned index, const SsId *id)
+{
+  if (index >= scribe->groups->len)
+    return false;
+  const SsGroup *group = g_ptr_array_index (scribe->groups, index);
+  return ss_id_equal (&group->id, id);
+}
+
 SsGroup *
 ss_group_after (const SsScribe *scribe, const SsId *id)
 {
   unsigned index = 0;
-  if (id) {
-    index = lower_bound (scribe, id);
-    if (index < scribe->groups->len) {
-      const SsGroup *group = g_ptr_array_index (scribe->groups, index);
-      if (ss_id_equal (&group->id, id))
-        index++;
-    }
+  if (scribe->groups->len == 0)
+    return NULL;
+  if (id) { /* mostly that of the last that was given, in a loop */
+    index = scribe->hints->walked;
+    if (!has_at (scribe, index, id))
+      index = lower_bound (scribe, id);
+    index += has_at (scribe, index, id);
   }
+  scribe->hints->walked = index;
   return index < scribe->groups->len ? g_ptr_array_index (scribe->groups, index)
                                      : NULL;
 }
@@ -102,8 +110,8 @@ ss_group_after (const SsScribe *scribe, const SsId *id)
 SsGroup *
 ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
 {
-  if (!scribe->met)
-    scribe->met = g_new0 (SsGroup *, MET_MAX);
+  if (!scribe->hints)
+    scribe->hints = g_new0 (SsGroupHints, 1);
   SsGroup *group = g_new0 (SsGroup, 1);
   group->scribe = scribe;
   group->family = family;

@@ -31,6 +31,7 @@
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
+#define SS_KEEPALIVE_EARLY      (1 * SS_SEC)    /* where another is sent */
 #define SS_ROOM_INTERVAL        (300 * SS_MSEC) /* a KEEPALIVE because of it */
 #define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
 #define SS_PEER_FORGET          (60 * SS_SEC)

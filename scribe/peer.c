@@ -341,6 +341,15 @@ keepalive_deadline (const SsNeighbour *parent)
          + (parent->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL);
 }
 
+/* What falls due soon goes with what is due: they keep the same time from then
+ * on, and the node wakes up less. */
+static bool
+is_turn (const SsScribe *scribe, const SsNeighbour *parent)
+{
+  SsTime early = parent->is_behind ? 0 : SS_KEEPALIVE_EARLY;
+  return scribe->env->now >= keepalive_deadline (parent) - early;
+}
+
 /* Better ones than the parents whose turn it is. */
 static void
 improve (SsScribe *scribe)
@@ -348,7 +357,7 @@ improve (SsScribe *scribe)
   GPtrArray *due = NULL;
   for (unsigned i = 0; i < scribe->neighbours->len; i++) {
     const SsNeighbour *at = g_ptr_array_index (scribe->neighbours, i);
-    if (!is_parent (at) || scribe->env->now < keepalive_deadline (at))
+    if (!is_parent (at) || !is_turn (scribe, at))
       continue;
     for (unsigned j = 0; j < at->taken->len; j++) {
       SsGroup *group = g_ptr_array_index (at->taken, j);
@@ -389,7 +398,7 @@ ss_neighbour_sweep (SsScribe *scribe)
       at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
-    if (now >= keepalive_deadline (at))
+    if (is_turn (scribe, at))
       send_keepalive (scribe, at, false);
     next = MIN (next, keepalive_deadline (at));
     if (at->data >= 0 && !at->is_silent)

@@ -44,7 +44,7 @@ ss_scribe_free (SsScribe *scribe)
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
   ss_budget_clear (&scribe->budget);
-  g_free (scribe->met);
+  g_free (scribe->hints);
   g_free (scribe->adopted);
   g_free (scribe->adopted_ordered);
   for (unsigned i = 0; i < scribe->neighbours->len; i++)

@@ -145,16 +145,20 @@ find_owed (SsGroup *group, uint32_t sequence)
   return NULL;
 }
 
-/* As many packets have come as there are groups. */
+/* As many packets have come as there were groups in trees when the round
+ * began. */
 static void
 end_round (SsFamily *family)
 {
   SsScribe *scribe = family->scribe;
-  family->n_in_round = 0;
+  family->n_in_round = family->n_round = 0;
   SsGroup *group = NULL;
   for (SsId at; (group = ss_group_after (scribe, group ? &at : NULL));) {
     at = group->id;
-    if (group->family != family || !group->has_parent)
+    if (group->family != family)
+      continue;
+    family->n_round += ss_group_in_tree (group);
+    if (!group->has_parent)
       continue;
     SsService *service = get (group);
     service->n_idle =
@@ -165,16 +169,6 @@ end_round (SsFamily *family)
   }
 }
 
-static unsigned
-n_in_tree (const SsFamily *family)
-{
-  unsigned n = 0;
-  for (const SsGroup *group = ss_group_after (family->scribe, NULL); group;
-       group = ss_group_after (family->scribe, &group->id))
-    n += group->family == family && ss_group_in_tree (group);
-  return n;
-}
-
 static void
 count_new (SsGroup *group)
 {
@@ -183,8 +177,7 @@ count_new (SsGroup *group)
     return;
   get (group)->is_fed = true;
   family->n_in_round++;
-  if (family->n_in_round >= SS_SERVICE_ROUND_MIN
-      && family->n_in_round >= n_in_tree (family))
+  if (family->n_in_round >= MAX (family->n_round, SS_SERVICE_ROUND_MIN))
     end_round (family);
 }
 

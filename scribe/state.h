@@ -214,6 +214,7 @@ struct SsFamily {
   unsigned n_settled;  /* and in those whose children stay whoever comes */
   unsigned n_shed;     /* and those that are being handed on */
   unsigned n_in_round; /* new packets, in all its groups */
+  unsigned n_round;    /* of them make one: its groups in trees, at its start */
   SsTime over_since;   /* more than children_max, or one was handed on then */
 };
 
@@ -273,14 +274,20 @@ typedef struct {
   double rate; /* of them, a second */
 } SsBudget;
 
+/* Where groups were found. */
+typedef struct {
+  SsGroup *met[16]; /* by tag lately, by their first digit; or NULL */
+  unsigned walked;  /* index of the last that ss_group_after gave */
+} SsGroupHints;
+
 struct SsScribe {
   SsEnv *env;
   SsKbr *kbr;
   SsProtocol protocol; /* the application's, in the overlay */
   SsScribeApp app;
   void *app_user;
-  GPtrArray *groups; /* SsGroup, by id */
-  SsGroup **met;     /* found by tag lately, by their first digit */
+  GPtrArray *groups;   /* SsGroup, by id */
+  SsGroupHints *hints; /* NULL: no group so far */
   GPtrArray *families;
   GPtrArray *neighbours;     /* SsNeighbour, by id */
   uint32_t n_forgotten;      /* of them, so far */
