@@ -2,6 +2,8 @@
  * straight from it. */
 #include "tests/harness/station_world_private.h"
 
+#include <string.h>
+
 SsScribe *
 ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
                const SsScribeApp *app, void *app_user)
@@ -235,7 +237,7 @@ ss_group_n_unacknowledged (const SsGroup *group)
 bool
 ss_group_is_root (const SsGroup *group)
 {
-  return false;
+  return group->scribe->node->roots >> ss_id_digit (&group->id, 0) & 1;
 }
 
 bool
@@ -274,11 +276,12 @@ ss_family_children_max (const SsFamily *family)
   return family->config.children_max;
 }
 
-/* Everybody gets packets from the source, and has no room for others. */
+/* Everybody gets packets from the source, and has what children the test
+ * says. */
 bool
 ss_family_has_room (const SsFamily *family)
 {
-  return false;
+  return family->scribe->node->has_room;
 }
 
 SsGroup *
@@ -290,12 +293,15 @@ ss_group_carry (SsFamily *family, const SsId *id, void *user)
 bool
 ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
 {
-  return false;
+  return group->scribe->node->has_room;
 }
 
 void
 ss_group_advise (SsGroup *group, const SsContact *better)
 {
+  StationNode *node = group->scribe->node;
+  node->advised_stripe = ss_id_digit (&group->id, 0);
+  node->n_advised += node->n_children[node->advised_stripe];
 }
 
 bool
@@ -319,7 +325,9 @@ uint32_t
 ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
                    const uint8_t *data, size_t len)
 {
-  return 0;
+  g_assert_cmpuint (len, <=, sizeof scribe->node->question);
+  memcpy (scribe->node->question, data, len);
+  return ++scribe->node->n_searches;
 }
 
 void
@@ -330,7 +338,7 @@ ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast)
 unsigned
 ss_group_n_children (const SsGroup *group)
 {
-  return 0;
+  return group->scribe->node->n_children[ss_id_digit (&group->id, 0)];
 }
 
 unsigned

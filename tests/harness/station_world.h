@@ -50,6 +50,14 @@ struct StationNode {
   unsigned n_silent, n_speaks, n_ended, n_need, n_descriptor;
   SsTime silent_at;
   SsDescriptor descriptor; /* publisher: the newest */
+  /* What its Scribe says, and was asked to do. */
+  unsigned n_children[SS_STRIPES];
+  unsigned roots; /* bits: stripes of which it is the root */
+  bool has_room;
+  uint32_t n_searches;                   /* each has its number */
+  uint8_t question[SS_ANYCAST_DATA_MAX]; /* the last one's */
+  unsigned n_advised;                    /* children of the stripe */
+  unsigned advised_stripe;
   unsigned n_wants, n_rejected, n_tune_ins, n_given;
   /* The stripes whose packets it does not get, until. */
   uint32_t stalled;

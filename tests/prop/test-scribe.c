@@ -187,6 +187,32 @@ test_kill_rebuilt (void)
     }
 }
 
+/* Keepalives to many parents go out together: a node that is at rest wakes up a
+ * few times in their interval, not once for each parent. */
+static void
+test_keepalives (void)
+{
+  const SsTime step = 100 * SS_MSEC;
+  const unsigned n = 40, n_steps = 100;
+  for (uint64_t seed = 1; seed <= 3; seed++) {
+    World *world = start (n, seed, 0, 10 * SS_MSEC);
+    world_publish (world, false);
+    world_run (world, 30 * SS_SEC);
+    unsigned n_awake = 0;
+    for (unsigned i = 0; i < n_steps; i++) {
+      world_reset_counts (world);
+      world_run (world, step);
+      for (unsigned j = 1; j < n; j++)
+        n_awake += world_control_bytes (world, j) > 0;
+    }
+    double each = (double) n_awake / (n - 1);
+    g_test_message ("seed %" G_GUINT64_FORMAT ": awake in %.1f of %u steps",
+                    seed, each, n_steps);
+    g_assert_cmpfloat (each, <=, 3);
+    world_free (world);
+  }
+}
+
 /* No death: loss alone. The source's upload stays about one copy, control
  * traffic small. */
 static void
@@ -410,6 +436,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/keepalives", test_keepalives);
   g_test_add_func ("/scribe/trees", test_trees);
   g_test_add_func ("/scribe/steady", test_steady);
   g_test_add_func ("/scribe/steady-lossy", test_steady_lossy);

@@ -57,11 +57,43 @@ test_leave_of_an_earlier_join (void)
   world_free (world);
 }
 
+/* A child goes to whom its parent names if that has room, and stays if not. */
+static void
+advise (bool has_room)
+{
+  WorldOptions options = { .seed = 7, .n = 12, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  unsigned root = world_true_root (world, 0);
+  SsContact children[2];
+  SsGroup *group = world_group (world, root, 0);
+  g_assert_cmpuint (ss_group_children (group, children, 2), ==, 2);
+  unsigned better = world_node_of (world, &children[0].id);
+  ss_family_set_bound (world_family (world, better), has_room ? 1000 : 0);
+  ss_group_advise (group, &children[0]);
+  world_run (world, SS_SEC);
+  const SsContact *parent = ss_group_parent (
+      world_group (world, world_node_of (world, &children[1].id), 0));
+  g_assert_true (ss_id_equal (&parent->id,
+                              world_node_id (world, has_room ? better : root)));
+  world_free (world);
+}
+
+static void
+test_advice (void)
+{
+  advise (true);
+  advise (false);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe-joins/leave-of-an-earlier-join",
                    test_leave_of_an_earlier_join);
+  g_test_add_func ("/scribe-joins/advice", test_advice);
   return g_test_run ();
 }

@@ -1,0 +1,134 @@
+/* The spare capacity group of a station: what is asked of it, who answers yes,
+ * and whose children are advised to go elsewhere. */
+#include "tests/harness/show.h"
+
+/* What a question says; splitstream/spare.c. */
+enum { WITH_STRIPE, ANY, MORE };
+
+static Show *
+start (StationNode **ret_node)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  show_go_on_air (show, 100);
+  *ret_node = show_tune_in (show, 0);
+  show_play (show, 5 * SS_SEC);
+  return show;
+}
+
+static void
+answer (StationNode *node, const SsContact *member)
+{
+  station_node_wake (node);
+  ss_spare_answered (node->splitstream, node->n_searches, member);
+}
+
+static void
+assert_asked (const StationNode *node, unsigned stripe, unsigned n)
+{
+  g_assert_cmpuint (node->question[0], ==, stripe);
+  g_assert_cmpuint (node->question[1], ==, MORE);
+  g_assert_cmpuint (node->question[2], ==, n);
+}
+
+/* Of several stripes all but the largest are given away, by turns. */
+static void
+test_gather (void)
+{
+  StationNode *node;
+  Show *show = start (&node);
+  node->n_children[2] = 9;
+  show_play (show, 5 * SS_SEC);
+  g_assert_cmpuint (node->n_searches, ==, 0); /* it has one */
+  node->n_children[5] = 12;
+  node->roots = 1 << 5;
+  show_play (show, 5 * SS_SEC);
+  g_assert_cmpuint (node->n_searches, ==, 0); /* and one as its root */
+  node->n_children[7] = 3;
+  show_play (show, 2 * SS_SEC);
+  g_assert_cmpuint (node->n_searches, ==, 1);
+  assert_asked (node, 7, 3);
+  show_play (show, 5 * SS_SEC); /* one search at a time */
+  g_assert_cmpuint (node->n_searches, ==, 1);
+  answer (node, &show->publisher->self);
+  g_assert_cmpuint (node->n_advised, ==, 3);
+  g_assert_cmpuint (node->advised_stripe, ==, 7);
+  show_play (show, 3 * SS_SEC); /* they have not gone yet */
+  assert_asked (node, 7, 3);
+  show_free (show);
+}
+
+/* Where nobody is found the largest is offered, too, and patience grows. */
+static void
+test_gather_in_vain (void)
+{
+  StationNode *node;
+  Show *show = start (&node);
+  node->n_children[2] = 9;
+  node->n_children[7] = 3;
+  unsigned n_of[SS_STRIPES] = { 0 };
+  for (unsigned i = 0; i < 120; i++) {
+    uint32_t before = node->n_searches;
+    show_play (show, SS_SEC);
+    if (node->n_searches == before)
+      continue;
+    n_of[node->question[0]]++;
+    answer (node, NULL);
+  }
+  g_assert_cmpuint (n_of[2], >=, 2);
+  g_assert_cmpuint (n_of[7], >=, 2);
+  g_assert_cmpuint (node->n_searches, ==, n_of[2] + n_of[7]);
+  g_assert_cmpuint (node->n_searches, <=, 8);
+  g_assert_cmpuint (node->n_advised, ==, 0);
+  show_free (show);
+}
+
+static bool
+accepts (StationNode *node, unsigned wanted, unsigned n)
+{
+  const uint8_t question[] = { 7, (uint8_t) wanted, (uint8_t) n };
+  SsContact origin = node->self;
+  origin.id.b[0] ^= 0x80;
+  bool is_before = ss_id_compare (&node->self.id, &origin.id) < 0;
+  bool is_accepted =
+      ss_spare_asked (node->station, &origin, question, sizeof question);
+  /* Of two with as many one only, whoever asks. */
+  if (wanted == MORE && n > 0 && node->n_children[7] == n
+      && node->n_children[2] > 0)
+    g_assert_cmpint (is_accepted, ==, is_before);
+  return is_accepted;
+}
+
+/* Who has none, or children in this stripe only, or more than the asker. */
+static void
+test_asked (void)
+{
+  StationNode *node;
+  Show *show = start (&node);
+  g_assert_false (accepts (node, WITH_STRIPE, 0)); /* no room */
+  g_assert_false (accepts (node, MORE, 1));
+  node->has_room = true;
+  g_assert_true (accepts (node, WITH_STRIPE, 0));
+  g_assert_true (accepts (node, MORE, 5));
+  node->n_children[7] = 2;
+  g_assert_true (accepts (node, MORE, 5));
+  node->n_children[2] = 4;
+  g_assert_true (accepts (node, WITH_STRIPE, 0));
+  g_assert_false (accepts (node, MORE, 5));
+  accepts (node, MORE, 2);
+  g_assert_true (accepts (node, MORE, 1));
+  node->roots = 1 << 2; /* that one counts for nothing */
+  g_assert_true (accepts (node, MORE, 5));
+  g_assert_false (accepts (node, MORE + 1, 0)); /* no such question */
+  show_free (show);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/splitstream/spare/gather", test_gather);
+  g_test_add_func ("/splitstream/spare/gather-in-vain", test_gather_in_vain);
+  g_test_add_func ("/splitstream/spare/asked", test_asked);
+  return g_test_run ();
+}
