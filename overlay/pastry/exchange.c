@@ -29,6 +29,8 @@ static unsigned reach_next (const SsPastry *pastry, const SsContact *from,
                             const SsMsgLeafProbe *message);
 static bool knows_more (const SsPastry *pastry, const SsMsgLeafProbe *message);
 static bool side_has_room (const SsPastry *pastry, unsigned reach);
+static bool is_round (const SsPastry *pastry, const SsMsgLeafSet *message,
+                      const SsContact *from);
 static void answered (SsPastry *pastry, SsAsk *ask, const SsLeafsetArc *arc);
 
 void
@@ -95,6 +97,7 @@ ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
     return;
   }
   bool active = (message->flags & SS_LEAF_SET_ACTIVE) != 0;
+  arc.circle |= is_round (pastry, message, from);
   admit (pastry, from, reach | ask->reach, &arc);
   ss_pastry_note_newcomer (pastry, &from->id, !active);
   if (active)
@@ -320,6 +323,28 @@ reach_across (const SsPastry *pastry, const SsMsgLeafSet *message,
       && ss_id_equal (&message->left_end, &from->id))
     reach |= SS_LEAFSET_REACH_RIGHT;
   return reach;
+}
+
+/* Of a ring that has shrunk nobody may know that there is nobody between its
+ * ends, for who was there has died. When a side that is empty has been sought
+ * for long, and the end of the other lacks the other side as well, these two
+ * are neighbours: the leaf set is the ring. Should it not be, whoever is heard
+ * of later opens it again. */
+static bool
+is_round (const SsPastry *pastry, const SsMsgLeafSet *message,
+          const SsContact *from)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  if (leafset->whole || pastry->state != SS_PASTRY_ACTIVE
+      || pastry->repair_tries < SS_PASTRY_FORCE_TRIES
+      || (message->flags & SS_LEAF_SET_ACTIVE) == 0)
+    return false;
+  unsigned reach = reach_across (pastry, message, from);
+  SsId left = ss_leafset_end_id (leafset, SS_LEAFSET_LEFT);
+  SsId right = ss_leafset_end_id (leafset, SS_LEAFSET_RIGHT);
+  return ((reach & SS_LEAFSET_REACH_RIGHT) && ss_id_equal (&left, &from->id))
+         || ((reach & SS_LEAFSET_REACH_LEFT)
+             && ss_id_equal (&right, &from->id));
 }
 
 /* One who has joined and wants this node for a leaf, and knows the end of a

@@ -76,15 +76,17 @@ typedef enum {
 #define SS_PASTRY_ENTER_WAIT     (100 * SS_MSEC) /* for the other side */
 #define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
 #define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
-#define SS_PASTRY_REPAIR_WAIT    (500 * SS_MSEC)
-#define SS_PASTRY_MUTUAL_MIN     (3 * SS_SEC)
-#define SS_PASTRY_FIRST_TICK     (1 * SS_SEC)
-#define SS_PASTRY_JOIN_MIN       (50 * SS_MSEC)
-#define SS_PASTRY_JOIN_WAIT      (1 * SS_SEC)
-#define SS_PASTRY_JOIN_MAX       (5 * SS_SEC)
-#define SS_PASTRY_JOIN_HASTY     5 /* retries before it slows down */
-#define SS_PASTRY_NEAR_ENOUGH    (300 * SS_USEC) /* none nearer is sought */
-#define SS_PASTRY_NEWCOMER_TIME  (10 * SS_SEC)   /* a joiner asks more often */
+/* Repairs in vain, then an empty side takes whoever is nearest. */
+#define SS_PASTRY_FORCE_TRIES   4
+#define SS_PASTRY_REPAIR_WAIT   (500 * SS_MSEC)
+#define SS_PASTRY_MUTUAL_MIN    (3 * SS_SEC)
+#define SS_PASTRY_FIRST_TICK    (1 * SS_SEC)
+#define SS_PASTRY_JOIN_MIN      (50 * SS_MSEC)
+#define SS_PASTRY_JOIN_WAIT     (1 * SS_SEC)
+#define SS_PASTRY_JOIN_MAX      (5 * SS_SEC)
+#define SS_PASTRY_JOIN_HASTY    5 /* retries before it slows down */
+#define SS_PASTRY_NEAR_ENOUGH   (300 * SS_USEC) /* none nearer is sought */
+#define SS_PASTRY_NEWCOMER_TIME (10 * SS_SEC)   /* a joiner asks more often */
 
 #define SS_PASTRY_ASKS_MAX       128
 #define SS_PASTRY_SUSPECTS_MAX   128

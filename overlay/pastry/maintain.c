@@ -9,7 +9,6 @@
 #include "overlay/pastry/internal.h"
 
 #define REPAIR_SHIFT_MAX   9
-#define REPAIR_FORCE_TRIES 4  /* then an empty side takes whoever is nearest */
 #define REPAIR_ALONE_TRIES 10 /* then who knows nobody is a ring of one */
 
 static void tell_dead_to_all (SsPastry *pastry, const SsId *id);
@@ -330,7 +329,7 @@ repair (SsPastry *pastry)
       continue;
     any = true;
     bool force = ss_leafset_count (leafset, side) == 0
-                 && pastry->repair_tries >= REPAIR_FORCE_TRIES
+                 && pastry->repair_tries >= SS_PASTRY_FORCE_TRIES
                  && pastry->state == SS_PASTRY_ACTIVE;
     ss_pastry_ask (pastry, &target, force ? 1u << side : 0,
                    force ? SS_LEAF_PROBE_MUTUAL : 0);

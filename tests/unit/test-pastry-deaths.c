@@ -219,6 +219,30 @@ test_beyond_the_leaf_set (void)
   }
 }
 
+/* The dead are those who knew both ends of what is left. */
+static void
+test_few_are_left (void)
+{
+  for (uint64_t seed = 1; seed <= 200; seed++) {
+    RingOptions options = { .delay_min = SS_MSEC,
+                            .delay_max = SS_MSEC,
+                            .leaf_set = 4 };
+    Ring *ring = ring_new (seed, &options);
+    unsigned n = 5 + (unsigned) (seed % 5);
+    ring_grow (ring, n);
+    require_correct (ring, CONVERGE);
+    RingNode *nodes[9];
+    ring_sorted (ring, nodes);
+    unsigned n_dead = 2 + (unsigned) ss_rng_below (&ring->rng, n - 3);
+    unsigned first = (unsigned) ss_rng_below (&ring->rng, n);
+    for (unsigned i = 0; i < n_dead; i++)
+      ring_kill (nodes[(first + i) % n]);
+    require_correct (ring, CONVERGE);
+    ring_check_lookups (ring, 10);
+    ring_free (ring);
+  }
+}
+
 /* Down to the last: it is a ring of one, and ready. */
 static void
 test_last (void)
@@ -462,6 +486,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/deaths/many", test_many);
   g_test_add_func ("/pastry/deaths/beyond-the-leaf-set",
                    test_beyond_the_leaf_set);
+  g_test_add_func ("/pastry/deaths/few-are-left", test_few_are_left);
   g_test_add_func ("/pastry/deaths/last", test_last);
   g_test_add_func ("/pastry/deaths/leave", test_leave);
   g_test_add_func ("/pastry/deaths/loss", test_loss);
