@@ -146,6 +146,8 @@ int ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a,
 void ss_neighbour_judge (SsScribe *scribe, SsNeighbour *neighbour);
 /* Asks whether it lives, if it has not been heard just now. */
 void ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour);
+/* A parent's packet came another way first: its own should be on its way. */
+void ss_neighbour_doubt (SsScribe *scribe, SsNeighbour *neighbour);
 /* A joiner says that this one has no room. */
 void ss_neighbour_mark_full (SsScribe *scribe, uint32_t prefix);
 void ss_neighbour_hint (SsScribe *scribe, uint32_t prefix);
@@ -359,6 +361,9 @@ void ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet);
 /* Somebody who was asked has not got it, or has sent something else. */
 void ss_want_refused (SsGroup *group, uint32_t sequence);
 void ss_want_reparented (SsGroup *group);
+/* A parent has been silent for a timeout: so has it been about the requests
+ * that were sent to it by `since`. */
+void ss_want_judge (SsScribe *scribe, const SsContact *parent, SsTime since);
 void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);
 void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,

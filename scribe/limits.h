@@ -37,7 +37,7 @@
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
 #define SS_JOIN_SLACK           (100 * SS_MSEC)
-#define SS_JOIN_HEARD           (10 * SS_SEC) /* by then it is no first hop */
+#define SS_JOIN_HEARD           (3 * SS_SEC) /* by then it is no first hop */
 #define SS_JOIN_WAIT_MAX        (5 * SS_SEC)
 #define SS_JOIN_WAIT_LIVE       (1 * SS_SEC) /* while a stream is missed */
 #define SS_JOIN_FAILURES_MUST   6            /* then it must be taken */

@@ -93,6 +93,13 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
   ss_group_arm (group);
 }
 
+/* Is whom it has lost dead, or only to be left? */
+static bool
+is_orphan (uint32_t lost, uint16_t flags)
+{
+  return lost && !(flags & (SS_JOIN_SHED | SS_JOIN_BETTER | SS_JOIN_UNSERVED));
+}
+
 /* In the tree: takes the joiner or names others. False: neither. */
 static bool
 take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
@@ -106,8 +113,11 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
     take (group, joiner, join);
     return true;
   }
-  SsSeeker seeker = { joiner->id, join->lost, join->flags & SS_JOIN_MUST,
-                      join->flags & SS_JOIN_BETTER };
+  SsSeeker seeker = { .id = joiner->id,
+                      .lost = join->lost,
+                      .must = join->flags & SS_JOIN_MUST,
+                      .better = join->flags & SS_JOIN_BETTER,
+                      .orphan = is_orphan (join->lost, join->flags) };
   SsContact candidates[SS_REDIRECT_MAX];
   unsigned n = ss_place_choose (group, &seeker, candidates);
   SsChild *first =
@@ -287,6 +297,11 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (ss_group_on_path (group, &joiner->id)
       || (group->has_parent && ss_contact_equal (&group->parent, joiner)))
     return refuse (scribe, joiner, message, way);
+  /* Another orphan of the same parent: two such would take each other. Who may
+   * be the root takes it. */
+  if (way != SS_JOIN_DELIVERED && is_orphan (message->lost, message->flags)
+      && group->join && group->join->lost == message->lost)
+    return refuse (scribe, joiner, message, way);
   return take_or_redirect (group, &join, way)
          || refuse (scribe, joiner, message, way);
 }
@@ -296,6 +311,7 @@ ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
 {
   const SsScribe *scribe = group->scribe;
   return !scribe->is_leaving && !group->is_dead && ss_group_in_tree (group)
+         && (group->is_root || ss_scribe_usable (scribe, &group->parent))
          && !ss_place_is_leaf (ss_kbr_self (scribe->kbr))
          && ss_family_has_room (group->family)
          && !ss_group_on_path (group, &joiner->id);

@@ -17,6 +17,7 @@ typedef struct {
   uint32_t lost; /* the first bytes of the id of who shall not be named */
   bool must;     /* it has been turned away often */
   bool better;   /* it has a place, in a foreign tree */
+  bool orphan;   /* its parent is dead: it misses the stream */
 } SsSeeker;
 
 /* Nobody can be sent to it. */
@@ -28,7 +29,8 @@ bool ss_place_is_top (const SsGroup *group);
 /* Is there a child that might take it, if it had room? */
 bool ss_place_any (const SsGroup *group, const SsSeeker *seeker);
 /* The children that it may be sent to, best first: those whose own stripe this
- * is; of a root that has none of them, or if it must be, any. */
+ * is; of a root that has none of them, or none with room for an orphan, others
+ * with room; any if it must be. */
 unsigned ss_place_choose (SsGroup *group, const SsSeeker *seeker,
                           SsContact ret[SS_REDIRECT_MAX]);
 

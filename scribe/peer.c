@@ -280,6 +280,17 @@ ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour)
   send_keepalive (scribe, neighbour, true);
 }
 
+void
+ss_neighbour_doubt (SsScribe *scribe, SsNeighbour *neighbour)
+{
+  if (neighbour->doubted_until > 0)
+    return;
+  neighbour->doubted_until =
+      scribe->env->now + ss_scribe_rto (scribe, &neighbour->contact.id);
+  ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
+                          neighbour->doubted_until);
+}
+
 /* Somebody has lost a node of this prefix. */
 void
 ss_neighbour_hint (SsScribe *scribe, uint32_t prefix)
@@ -325,6 +336,7 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
     break;
   case SS_KBR_LATE:
     neighbour->late++;
+    ss_want_judge (scribe, &neighbour->contact, neighbour->keepalive);
     ss_neighbour_judge (scribe, neighbour);
     break;
   case SS_KBR_FAILED:
@@ -398,9 +410,15 @@ ss_neighbour_sweep (SsScribe *scribe)
       at->is_silent = true; /* once, until it speaks again */
       ss_neighbour_probe (scribe, at);
     }
+    if (at->doubted_until > 0 && now >= at->doubted_until) {
+      at->doubted_until = 0;
+      ss_neighbour_probe (scribe, at);
+    }
     if (is_turn (scribe, at))
       send_keepalive (scribe, at, false);
     next = MIN (next, keepalive_deadline (at));
+    if (at->doubted_until > 0)
+      next = MIN (next, at->doubted_until);
     if (at->data >= 0 && !at->is_silent)
       next = MIN (next, at->data + silence_of (at));
   }

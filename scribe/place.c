@@ -126,7 +126,8 @@ may_name (const SsGroup *group, const SsSeeker *seeker, const SsChild *child)
     return child->room > 0 || seeker->must
            || ss_place_is_own (group, &seeker->id);
   return (ss_place_is_top (group) && !seeker->better)
-         || (seeker->must && !ss_place_is_full (group, &child->contact.id));
+         || ((seeker->must || seeker->orphan)
+             && !ss_place_is_full (group, &child->contact.id));
 }
 
 /* Whoever might be in the way of its being taken here. */
@@ -147,6 +148,17 @@ ss_place_any (const SsGroup *group, const SsSeeker *seeker)
     if (is_candidate (group, seeker, ss_group_child_at (group, i)))
       return true;
   return false;
+}
+
+/* May a foreign one be named beside, or instead of, the stripe's own? An orphan
+ * has no time to search for spare capacity elsewhere; it looks for a better
+ * place later. */
+static bool
+may_name_foreign (const SsGroup *group, const SsSeeker *seeker,
+                  const SsChild *child)
+{
+  return seeker->must
+         || (seeker->orphan && !ss_place_is_full (group, &child->contact.id));
 }
 
 unsigned
@@ -173,8 +185,8 @@ ss_place_choose (SsGroup *group, const SsSeeker *seeker,
     if (at < SS_REDIRECT_MAX)
       best[at] = child;
   }
-  while (n > 0 && has_own && !seeker->must
-         && !ss_place_is_own (group, &best[n - 1]->contact.id))
+  while (n > 0 && has_own && !ss_place_is_own (group, &best[n - 1]->contact.id)
+         && !may_name_foreign (group, seeker, best[n - 1]))
     n--;
   for (unsigned i = 0; i < n; i++)
     ret[i] = best[i]->contact;

@@ -205,6 +205,9 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   /* What left before it was the parent is not its debt. */
   if (!is_new || sequence < service->from)
     return;
+  if (!is_parent)
+    ss_neighbour_doubt (group->scribe,
+                        ss_neighbour_get (group->scribe, &group->parent));
   unsigned by = is_parent ? SS_SERVICE_REQUESTED : SS_SERVICE_MISSED;
   service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX] =
       (SsOwed){ .since = now, .sequence = sequence, .by = (uint8_t) by };

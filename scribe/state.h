@@ -49,6 +49,7 @@ typedef struct {
   SsTime data;             /* last tree packet from it; -1 none */
   SsTime pause;            /* longest of late between them; 0 unknown */
   SsTime keepalive;        /* last KEEPALIVE to it */
+  SsTime doubted_until;    /* then it is asked, unless heard; 0: no */
   SsTime unanswered;       /* when the last of the unanswered was sent */
   SsTime left;             /* last LEAVE to it for a group unknown here */
   SsTime shirks_until;     /* it does not serve: seen, or twice said */

@@ -283,6 +283,25 @@ judge_parent (SsGroup *group, SsWant *want)
   want->asked = -1;
 }
 
+void
+ss_want_judge (SsScribe *scribe, const SsContact *parent, SsTime since)
+{
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id)) {
+    if (!group->has_parent || !ss_contact_equal (&group->parent, parent))
+      continue;
+    for (unsigned i = 0; group->wants && i < group->wants->len; i++) {
+      SsWant *want = &g_array_index (group->wants, SsWant, i);
+      if (want->asked > since)
+        continue;
+      judge_parent (group, want);
+      if (want->is_silent && want->stage == SS_ASK_OTHERS)
+        want->next = scribe->env->now;
+    }
+    ss_group_arm (group);
+  }
+}
+
 static void
 ask_parent (SsGroup *group, Requests *requests, SsWant *want)
 {

@@ -20,7 +20,7 @@ ss_reorder_new (SsMediaClock *clock, unsigned n_parity, SsTime latency,
   reorder->n_columns = SS_STRIPES - n_parity;
   reorder->latency = latency;
   reorder->deadline = SS_NEVER;
-  ss_parity_watch_init (&reorder->parity_watch, n_parity);
+  ss_parity_watch_init (&reorder->parity_watch, n_parity, latency);
   reorder->capacity = CAPACITY_MIN;
   reorder->slots = g_new0 (SsReorderSlot, CAPACITY_MIN);
   reorder->missing = g_array_new (FALSE, FALSE, sizeof (uint64_t));
@@ -330,16 +330,16 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
     reorder->has_row = true;
     reorder->last_row = row_number;
   }
-  ss_parity_watch_parity (&reorder->parity_watch, index, row_number);
+  SsTime departure =
+      ss_packet_departure (packet->departure, reorder->clock->last_departure);
+  ss_parity_watch_parity (&reorder->parity_watch, index, row_number, departure);
   uint64_t end = (uint64_t) packet->first + packet->n_data;
   if (!reorder->has_any || end <= reorder->next
       || packet->n_data > reorder->n_columns)
     return;
-  /* A row's parity tells of its last packets, too. */
-  SsTime departure =
-      ss_packet_departure (packet->departure, reorder->clock->last_departure);
   if (!reach (reorder, now, end - 1))
     return;
+  /* A row's parity tells of its last packets, too. */
   expect_before (reorder, end, departure);
   SsReorderRow *row = ss_reorder_note_row (reorder, row_number, packet);
   if (row == NULL || row->shards[index] != NULL)

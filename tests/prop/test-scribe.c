@@ -177,7 +177,7 @@ test_kill_rebuilt (void)
       world_publish (world, true);
       world_run (world, 5 * SS_SEC + (SsTime) (seed * 37) * SS_MSEC);
       world_kill (world, victim);
-      world_run (world, 3 * SS_SEC);
+      world_run (world, 2 * SS_SEC);
       char *text = world_check_trees (world);
       if (text)
         g_test_message ("seed %" G_GUINT64_FORMAT ", victim %u: %s", seed,

@@ -1,23 +1,31 @@
-/* JOINs, answers and LEAVEs that meet on the way: what is taken back is the
- * JOIN that was meant, and no later one. */
+/* JOINs: answers and LEAVEs that meet on the way, where what is taken back is
+ * the JOIN that was meant, and no later one; and who finds a place where when
+ * it has lost its parent. */
 #include <glib.h>
 #include <string.h>
 
-#include "scribe/internal.h"
+#include "scribe/parent.h"
 #include "tests/harness/scribe_world.h"
 
 enum { N = 4, STRANGER = N - 1, FIRST = 5, SECOND = 6, ANY = 0 };
 
 static void
-inject_join (World *world, unsigned to, uint32_t nonce)
+inject_orphan (World *world, unsigned to, uint32_t nonce, uint32_t lost)
 {
   SsMsgScribeJoin join = { .group = *world_group_id (world, 0),
                            .nonce = nonce,
+                           .lost = lost,
                            .load_max = 8 };
   uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
   size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
   world_inject (world, STRANGER, to, NULL, data, len);
   world_run (world, 10 * SS_MSEC);
+}
+
+static void
+inject_join (World *world, unsigned to, uint32_t nonce)
+{
+  inject_orphan (world, to, nonce, 0);
 }
 
 static void
@@ -88,6 +96,81 @@ test_advice (void)
   advise (false);
 }
 
+/* Below another orphan of the same parent there is no place: both would be
+ * taken, each by the other. Nor is there any to be offered to who seeks spare
+ * capacity. */
+static void
+test_fellow_orphan (void)
+{
+  WorldOptions options = { .seed = 7, .n = N, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < STRANGER; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  unsigned at = ss_group_is_root (world_group (world, 1, 0)) ? 2 : 1;
+  SsGroup *group = world_group (world, at, 0);
+  SsContact parent = *ss_group_parent (group);
+  SsContact stranger = { .id = *world_node_id (world, STRANGER) };
+  inject_orphan (world, at, FIRST, ss_prefix_of (&stranger.id));
+  g_assert_nonnull (ss_group_child_find (group, &stranger.id));
+  inject_leave (world, at, FIRST);
+  g_assert_true (ss_group_has_room_for (group, &stranger));
+  world_kill (world, world_node_of (world, &parent.id));
+  ss_kbr_suspect (group->scribe->kbr, &parent);
+  ss_join_start (group, &parent);
+  g_assert_true (ss_group_in_tree (group));
+  g_assert_false (ss_group_has_room_for (group, &stranger));
+  inject_orphan (world, at, SECOND, ss_prefix_of (&parent.id));
+  g_assert_null (ss_group_child_find (group, &stranger.id));
+  world_free (world);
+}
+
+/* A child of the root of stripe 0; its own stripe's, or another's. */
+static SsChild *
+find_child (World *world, SsGroup *root, bool is_own)
+{
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    SsChild *child = ss_group_child_at (root, i);
+    if (ss_place_is_own (root, &child->contact.id) == is_own
+        && ss_id_compare (&child->contact.id, world_node_id (world, 0)) != 0)
+      return child;
+  }
+  return NULL;
+}
+
+/* The stripe's own nodes are full. An orphan is sent to who has room, whosever
+ * stripe it is; who has a place, or comes anew, is not. */
+static void
+test_own_are_full (void)
+{
+  WorldOptions options = { .seed = 1, .n = 60, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsChild *own = find_child (world, root, true);
+  SsChild *foreign = find_child (world, root, false);
+  g_assert_nonnull (own);
+  g_assert_nonnull (foreign);
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    SsChild *child = ss_group_child_at (root, i);
+    child->room = 0;
+    ss_neighbour_load (root->scribe, &child->contact, 8, 8);
+  }
+  ss_neighbour_load (root->scribe, &foreign->contact, 7, 8);
+  SsContact named[SS_REDIRECT_MAX];
+  SsSeeker seeker = { .id = { { 0xff } } };
+  g_assert_cmpuint (ss_place_choose (root, &seeker, named), ==, 0);
+  seeker.orphan = true;
+  g_assert_cmpuint (ss_place_choose (root, &seeker, named), ==, 1);
+  g_assert_true (ss_contact_equal (&named[0], &foreign->contact));
+  own->room = 3;
+  g_assert_cmpuint (ss_place_choose (root, &seeker, named), ==, 2);
+  g_assert_true (ss_contact_equal (&named[0], &own->contact));
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -95,5 +178,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/leave-of-an-earlier-join",
                    test_leave_of_an_earlier_join);
   g_test_add_func ("/scribe-joins/advice", test_advice);
+  g_test_add_func ("/scribe-joins/fellow-orphan", test_fellow_orphan);
+  g_test_add_func ("/scribe-joins/own-are-full", test_own_are_full);
   return g_test_run ();
 }
