@@ -23,14 +23,25 @@ typedef struct {
 } Look;
 
 static uint32_t
-index_of (const Look *look, const SsId *id)
+index_of (const SsTruth *truth, const SsId *id)
 {
-  unsigned place = ss_truth_place (look->truth, id);
+  unsigned place = ss_truth_place (truth, id);
 
-  if (place == look->truth->entries->len
-      || !ss_id_equal (&ss_truth_at (look->truth, place)->id, id))
+  if (place == truth->entries->len
+      || !ss_id_equal (&ss_truth_at (truth, place)->id, id))
     return NOBODY;
-  return ss_truth_at (look->truth, place)->index;
+  return ss_truth_at (truth, place)->index;
+}
+
+/* The living node that should be the root of a stripe. */
+static unsigned
+root_of (const SsWorld *world, const SsTruth *truth, unsigned stripe)
+{
+  const SsStationParams *params = &world->descriptor.params;
+  SsId group_id = ss_station_group_id (&params->key, params->name);
+  SsId id = ss_station_stripe_id (&group_id, params->salt, stripe);
+
+  return ss_truth_at (truth, ss_truth_closest (truth, &id))->index;
 }
 
 static Place *
@@ -39,10 +50,22 @@ place_of (const Look *look, unsigned index, unsigned stripe)
   return &look->places[index * SS_STRIPES + stripe];
 }
 
+static Place
+read_place (const SsTruth *truth, const SsStripeStats *stripe)
+{
+  static const SsKey none;
+  bool has_parent = !ss_key_equal (&stripe->parent.key, &none);
+
+  return (Place){
+    .parent = has_parent ? index_of (truth, &stripe->parent.id) : NOBODY,
+    .children = (uint16_t) stripe->children,
+    .is_root = stripe->is_root,
+  };
+}
+
 static void
 read_places (Look *look)
 {
-  static const SsKey none;
   SsNodeStats *stats = g_new (SsNodeStats, 1);
 
   for (unsigned i = 0; i < look->n; i++) {
@@ -51,15 +74,10 @@ read_places (Look *look)
     if (is_up)
       ss_node_stats (ss_world_node (look->world, i), stats);
     for (unsigned j = 0; j < SS_STRIPES; j++) {
-      const SsStripeStats *stripe = &stats->station.stripes[j];
-
       *place_of (look, i, j) = (Place){ .parent = NOBODY };
-      if (!is_up || !stats->has_station)
-        continue;
-      place_of (look, i, j)->children = (uint16_t) stripe->children;
-      place_of (look, i, j)->is_root = stripe->is_root;
-      if (!ss_key_equal (&stripe->parent.key, &none))
-        place_of (look, i, j)->parent = index_of (look, &stripe->parent.id);
+      if (is_up && stats->has_station)
+        *place_of (look, i, j) =
+            read_place (look->truth, &stats->station.stripes[j]);
     }
   }
   g_free (stats);
@@ -95,9 +113,9 @@ depth_of (const Look *look, unsigned index, unsigned stripe)
 }
 
 static bool
-listens (const Look *look, unsigned index)
+listens (const SsWorld *world, unsigned index)
 {
-  const SsMember *member = ss_world_member (look->world, index);
+  const SsMember *member = ss_world_member (world, index);
 
   return member->is_up && member->hearing != NULL;
 }
@@ -135,15 +153,11 @@ compare_times (gconstpointer a, gconstpointer b)
 static void
 look_at_depths (Look *look, SsForest *forest)
 {
-  const SsStationParams *params = &look->world->descriptor.params;
-  SsId group_id = ss_station_group_id (&params->key, params->name);
   GArray *delays = g_array_new (FALSE, FALSE, sizeof (SsTime));
   double sum = 0;
 
   for (unsigned j = 0; j < SS_STRIPES; j++) {
-    SsId id = ss_station_stripe_id (&group_id, params->salt, j);
-    unsigned root =
-        ss_truth_at (look->truth, ss_truth_closest (look->truth, &id))->index;
+    unsigned root = root_of (look->world, look->truth, j);
 
     for (unsigned i = 0; i < look->n; i++)
       look->depths[i] = UNKNOWN;
@@ -154,12 +168,14 @@ look_at_depths (Look *look, SsForest *forest)
             : ss_world_delay (look->world, (unsigned) look->world->publisher,
                               root);
     for (unsigned i = 0; i < look->n; i++) {
-      int32_t depth = listens (look, i) ? depth_of (look, i, j) : 0;
+      int32_t depth = listens (look->world, i) ? depth_of (look, i, j) : 0;
 
-      if (!listens (look, i))
+      if (!listens (look->world, i))
         continue;
       if (depth == LOST) {
         forest->n_missing++;
+        forest->missing = i;
+        forest->missing_stripe = j;
         continue;
       }
       g_array_append_val (delays, look->delays[i]);
@@ -231,7 +247,7 @@ look_at_shares (Look *look, SsForest *forest)
     unsigned n = 0;
 
     for (unsigned i = 0; i < look->n; i++) {
-      if (!listens (look, i))
+      if (!listens (look->world, i))
         continue;
       all[n] += place_of (look, i, j)->children;
       one[n++] = place_of (look, i, j)->children;
@@ -260,7 +276,7 @@ ss_forest_look (SsWorld *world, SsForest *ret_forest)
 
   read_places (&look);
   for (unsigned i = 0; i < n; i++) {
-    forest.n_listeners += listens (&look, i);
+    forest.n_listeners += listens (world, i);
     if (ss_world_member (world, i)->is_up)
       look_at_node (&look, i, &forest);
   }
@@ -273,4 +289,28 @@ ss_forest_look (SsWorld *world, SsForest *ret_forest)
   g_free (look.delays);
   g_free (look.way);
   *ret_forest = forest;
+}
+
+bool
+ss_forest_is_placed (SsWorld *world, unsigned index, unsigned stripe)
+{
+  SsTruth *truth = ss_truth_new (world, false);
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned root = root_of (world, truth, stripe);
+  Place place = { .parent = listens (world, index) ? index : NOBODY };
+
+  for (unsigned i = 0; i < world->members->len && place.parent != NOBODY; i++) {
+    uint32_t at = place.parent;
+
+    ss_node_stats (ss_world_node (world, at), stats);
+    place = (Place){ .parent = NOBODY };
+    if (stats->has_station)
+      place = read_place (truth, &stats->station.stripes[stripe]);
+    if (at == root)
+      break;
+    place.is_root = false;
+  }
+  g_free (stats);
+  ss_truth_free (truth);
+  return place.is_root;
 }

@@ -7,8 +7,9 @@
 
 typedef struct {
   unsigned n_listeners;
-  unsigned n_missing; /* (listener, stripe) whose way up misses the root */
-  double depth_mean;  /* of those that do not */
+  unsigned n_missing; /* (listener, stripe) whose way up misses the root, */
+  unsigned missing, missing_stripe; /* and one of them, if there is any */
+  double depth_mean;                /* of those that do not */
   unsigned depth_max;
   /* From the publisher down the trees, without what queues and losses add:
    * of (listener, stripe). */
@@ -25,3 +26,5 @@ typedef struct {
 } SsForest;
 
 void ss_forest_look (SsWorld *world, SsForest *ret_forest);
+/* Does this one's way up end at the root? Far less work. */
+bool ss_forest_is_placed (SsWorld *world, unsigned index, unsigned stripe);

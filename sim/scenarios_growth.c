@@ -27,12 +27,17 @@ static SsTime
 wait_whole (SsWorld *world)
 {
   SsTime start = ss_world_now (world);
-  SsForest forest;
+  SsForest forest = { .n_missing = 0 };
 
   for (;;) {
     SsTime passed = ss_world_now (world) - start;
+    /* As long as one is missing the others need not be looked at. */
+    bool is_missing =
+        forest.n_missing > 0
+        && !ss_forest_is_placed (world, forest.missing, forest.missing_stripe);
 
-    ss_forest_look (world, &forest);
+    if (!is_missing)
+      ss_forest_look (world, &forest);
     if (forest.n_missing == 0)
       return passed;
     if (passed >= REPAIR_TIME)
