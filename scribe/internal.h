@@ -361,9 +361,9 @@ void ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet);
 /* Somebody who was asked has not got it, or has sent something else. */
 void ss_want_refused (SsGroup *group, uint32_t sequence);
 void ss_want_reparented (SsGroup *group);
-/* A parent has been silent for a timeout: so has it been about the requests
- * that were sent to it by `since`. */
-void ss_want_judge (SsScribe *scribe, const SsContact *parent, SsTime since);
+/* A parent's KEEPALIVE is late: so is its answer to the requests that were sent
+ * to it by then. */
+void ss_want_judge (SsScribe *scribe, const SsNeighbour *parent);
 void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);
 void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,

@@ -336,7 +336,7 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
     break;
   case SS_KBR_LATE:
     neighbour->late++;
-    ss_want_judge (scribe, &neighbour->contact, neighbour->keepalive);
+    ss_want_judge (scribe, neighbour);
     ss_neighbour_judge (scribe, neighbour);
     break;
   case SS_KBR_FAILED:

@@ -284,15 +284,13 @@ judge_parent (SsGroup *group, SsWant *want)
 }
 
 void
-ss_want_judge (SsScribe *scribe, const SsContact *parent, SsTime since)
+ss_want_judge (SsScribe *scribe, const SsNeighbour *parent)
 {
-  for (SsGroup *group = ss_group_after (scribe, NULL); group;
-       group = ss_group_after (scribe, &group->id)) {
-    if (!group->has_parent || !ss_contact_equal (&group->parent, parent))
-      continue;
+  for (unsigned k = 0; parent->taken && k < parent->taken->len; k++) {
+    SsGroup *group = g_ptr_array_index (parent->taken, k);
     for (unsigned i = 0; group->wants && i < group->wants->len; i++) {
       SsWant *want = &g_array_index (group->wants, SsWant, i);
-      if (want->asked > since)
+      if (want->asked > parent->keepalive)
         continue;
       judge_parent (group, want);
       if (want->is_silent && want->stage == SS_ASK_OTHERS)
