@@ -12,7 +12,6 @@ struct SsControl {
   GSource *source;
   char bytes[SS_CONTROL_LINE_MAX + 1];
   size_t n;
-  bool is_too_long; /* the rest of this line is passed over */
 };
 
 static void
@@ -20,22 +19,19 @@ end_line (SsControl *control)
 {
   control->bytes[control->n] = '\0';
   control->n = 0;
-  bool is_good = !control->is_too_long && strlen (control->bytes) > 0;
-
-  control->is_too_long = false;
-  if (is_good && *g_strstrip (control->bytes) != '\0')
+  if (*g_strstrip (control->bytes) != '\0')
     control->line (control->user, control->bytes);
 }
 
 static void
 take (SsControl *control, char byte)
 {
+  /* The rest of a line that is too long is passed over: what is left is too
+   * long for a name, too. Nor does a name hold what stands for a NUL. */
   if (byte == '\n')
     end_line (control);
-  else if (control->n == SS_CONTROL_LINE_MAX)
-    control->is_too_long = true;
-  else
-    control->bytes[control->n++] = byte;
+  else if (control->n < SS_CONTROL_LINE_MAX)
+    control->bytes[control->n++] = byte != '\0' ? byte : '\x7f';
 }
 
 /* Once for each time that poll says there is something: that does not wait. */

@@ -42,6 +42,7 @@ typedef struct {
   bool is_silent;
   bool has_left, has_output; /* node gone; output in its final state */
   bool has_dropped, is_mute; /* the output: both are said once */
+  bool is_given_up;          /* the station: it awaits a line, or a search */
   SsAlarm *deadline;         /* of the state: --duration, --rejoin, quitting */
   SsTime silence_until;
   SsTime end_at; /* --duration */
@@ -110,6 +111,7 @@ on_found (void *user, const SsDescriptor *station)
   listener->name = g_strdup (name);
   memcpy (listener->key, key, sizeof key);
   listener->state = TUNED;
+  listener->is_given_up = false;
   listener->is_silent = false;
   listener->silence_until = SS_NEVER;
   SsTime patience =
@@ -128,10 +130,13 @@ on_trouble (void *user, int status, const char *message)
   Listener *listener = user;
 
   if (listener->name != NULL
-      && (listener->has_control || listener->state == PLAYING))
+      && (listener->has_control || listener->state == PLAYING)) {
     ss_program_say (listener->program, SS_LOG_ERROR, "%s", message);
-  else
+    if (listener->state == TUNED && listener->is_given_up)
+      ss_alarm_set (listener->deadline, listener->end_at);
+  } else {
     fail (listener, status, message);
+  }
 }
 
 static const SsFinderUpcalls finder_upcalls = { .found = on_found,
@@ -148,9 +153,10 @@ on_line (void *user, const char *line)
     return;
   if (line == NULL) {
     listener->has_control = false;
-    /* Nobody will help it on. */
-    if (listener->state == TUNED)
-      ss_alarm_set (listener->deadline, ss_clock_now () + FIRST_FRAME_TIME);
+    /* Nobody will help it on, but for what may come yet. */
+    if (listener->is_given_up && ss_finder_station (listener->finder) == NULL)
+      ss_alarm_set (listener->deadline,
+                    MIN (ss_clock_now () + FIRST_FRAME_TIME, listener->end_at));
     return;
   }
   if (!ss_station_spec_parse (line, &station, &error)) {
@@ -172,7 +178,21 @@ give_up (Listener *listener)
       "running?",
       listener->name);
 
+  listener->is_given_up = true;
   on_trouble (listener, SS_NET_ERROR_NO_STATION, message);
+}
+
+/* What is heard has ended: is another sought? Then that is awaited. */
+static bool
+await_search (Listener *listener)
+{
+  if (ss_finder_station (listener->finder) == NULL)
+    return false;
+  ss_node_unlisten (ss_host_node (listener->host), ss_clock_now ());
+  listener->state = TUNED;
+  listener->is_given_up = true;
+  ss_alarm_set (listener->deadline, listener->end_at);
+  return true;
 }
 
 /* Playing. */
@@ -248,7 +268,10 @@ on_deadline (void *user)
           "the broadcaster of %s did not return within %g s; try again later",
           listener->name, (double) listener->options->rejoin / (double) SS_SEC);
 
-      fail (listener, SS_NET_ERROR_FAILED, message);
+      if (await_search (listener))
+        ss_program_say (listener->program, SS_LOG_ERROR, "%s", message);
+      else
+        fail (listener, SS_NET_ERROR_FAILED, message);
     }
     break;
   case CLOSING:
@@ -280,7 +303,8 @@ on_event (void *user, const SsEvent *event)
   case SS_EVENT_ENDED:
     ss_program_say (listener->program, SS_LOG_INFO, "%s has ended",
                     listener->name);
-    close_down (listener);
+    if (!await_search (listener))
+      close_down (listener);
     break;
   case SS_EVENT_LEFT:
     listener->has_left = true;

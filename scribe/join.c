@@ -66,19 +66,20 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   if (group->scribe->is_leaving || group->family->config.is_source)
     return;
   uint32_t prefix = lost ? ss_prefix_of (&lost->id) : 0;
+  if (!ss_group_in_tree (group) && group->orphan_since == SS_NEVER)
+    group->orphan_since = group->scribe->env->now;
   if (group->join) {
     if (prefix)
       group->join->lost = prefix;
     group->join->is_better = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
+    ss_group_arm (group);
     return;
   }
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->lost = prefix;
-  if (!ss_group_in_tree (group) && group->orphan_since == SS_NEVER)
-    group->orphan_since = group->scribe->env->now;
   begin (group);
 }
 
@@ -429,9 +430,16 @@ ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
                        const SsMsgScribeAdvice *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (group && group->has_parent && ss_contact_equal (&group->parent, from)
-      && !group->join && !scribe->is_leaving && message->n_better > 0)
-    seek_better (group, message->better, message->n_better);
+  if (!group || !group->has_parent || !ss_contact_equal (&group->parent, from)
+      || group->join || scribe->is_leaving || group->family->config.is_light
+      || message->n_better == 0)
+    return;
+  SsContact better = ss_contact_from_record (&message->better[0]);
+  if (!ss_scribe_usable (scribe, &better)
+      || ss_group_child_find (group, &better.id)
+      || ss_service_shirks (scribe, &better.id))
+    return;
+  seek_better (group, message->better, 1);
 }
 
 void

@@ -133,6 +133,8 @@ ss_neighbour_untake (SsGroup *group)
   g_assert (parent);
   bool was_taken = g_ptr_array_remove_fast (parent->taken, group);
   g_assert (was_taken);
+  if (parent->taken->len == 0)
+    parent->doubted_until = 0;
   group->has_parent = false;
   ss_place_settle (group);
   note_end (group->scribe, parent);

@@ -143,7 +143,7 @@ static const SsScenario scenarios[] = {
   { "deliveries",
     "a station of video with many listeners: what a packet costs",
     { .delay = 20 * SS_MSEC,
-      .hold_off = 2 * SS_MSEC,
+      .hold_off = 6 * SS_MSEC,
       .latency = SS_LATENCY_DEFAULT,
       .parity = 1,
       .runs = 1,

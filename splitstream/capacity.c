@@ -94,6 +94,11 @@ ss_capacity_run (SsStation *station)
   SsTime interval = MAX (INTERVAL, station->params.latency);
   if (passed < interval)
     return capacity->since + interval;
+  if (capacity->bytes == 0) { /* a pause says nothing of the rate */
+    capacity->since = now;
+    capacity->control_bytes = control_bytes (station->owner);
+    return now + interval;
+  }
   /* A relay may have few of the stripes. */
   double seconds = (double) passed / (double) SS_SEC;
   double rate = (double) capacity->bytes

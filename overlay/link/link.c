@@ -386,8 +386,7 @@ peer_timer (SsLink *link, SsPeerWork *work)
       return;
     }
   }
-  if (work->called_back[0].sendings.first + CALLED_BACK_TIME <= now)
-    work->called_back[0].sendings.n = 0;
+  ss_link_forget_called_back (work, now);
   /* What is late goes with the next initiation, if there is one. */
   ss_link_retransmit (link, peer);
   if (!ss_link_is_dead (peer) && work->handshake

@@ -390,10 +390,7 @@ earliest_deadline (const SsPeerWork *work)
     deadline = MIN (deadline, work->previous_until);
   for (const GList *node = work->unacked.head; node; node = node->next)
     deadline = MIN (deadline, ((const SsLinkItem *) node->data)->deadline);
-  if (work->called_back[0].sendings.n > 0)
-    deadline =
-        MIN (deadline, work->called_back[0].sendings.first + CALLED_BACK_TIME);
-  return deadline;
+  return MIN (deadline, ss_link_called_back_until (work));
 }
 
 static bool
@@ -401,7 +398,7 @@ work_is_done (const SsPeerWork *work)
 {
   return work->is_ready == 0 && work->n_acks == 0 && !work->want_confirm
          && !work->handshake && work->unacked.length == 0
-         && work->called_back[0].sendings.n == 0
+         && ss_link_called_back_until (work) == SS_NEVER
          && work->queues[SS_CLASS_CONTROL].length == 0
          && work->queues[SS_CLASS_MEDIA].length == 0
          && work->queues[SS_CLASS_REPAIR].length == 0

@@ -360,6 +360,9 @@ void ss_link_rtt_sample_sending (SsLinkPeer *peer,
                                  unsigned sending, SsTime now);
 /* An item goes that was sent, and is not acknowledged. */
 void ss_link_call_back (SsPeerWork *work, const SsLinkItem *item);
+/* Until the first of them is forgotten; SS_NEVER: there is none. */
+SsTime ss_link_called_back_until (const SsPeerWork *work);
+void ss_link_forget_called_back (SsPeerWork *work, SsTime now);
 /* Of what was called back or given up: NULL if it is none. */
 SsLinkCalledBack *ss_link_find_called_back (SsPeerWork *work,
                                             uint16_t sequence);

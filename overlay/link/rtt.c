@@ -91,3 +91,22 @@ ss_link_find_called_back (SsPeerWork *work, uint16_t sequence)
   }
   return NULL;
 }
+
+SsTime
+ss_link_called_back_until (const SsPeerWork *work)
+{
+  SsTime until = SS_NEVER;
+  for (unsigned i = 0; i < CALLED_BACK_MAX; i++)
+    if (work->called_back[i].sendings.n > 0)
+      until =
+          MIN (until, work->called_back[i].sendings.first + CALLED_BACK_TIME);
+  return until;
+}
+
+void
+ss_link_forget_called_back (SsPeerWork *work, SsTime now)
+{
+  for (unsigned i = 0; i < CALLED_BACK_MAX; i++)
+    if (work->called_back[i].sendings.first + CALLED_BACK_TIME <= now)
+      work->called_back[i].sendings.n = 0;
+}

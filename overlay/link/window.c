@@ -7,7 +7,8 @@
 int
 ss_link_sequence_ahead (uint16_t a, uint16_t b)
 {
-  return (int16_t) (uint16_t) ((a - b) << SENDING_BITS) / SENDINGS;
+  unsigned difference = (uint16_t) (a - b);
+  return (int16_t) (uint16_t) (difference << SENDING_BITS) / SENDINGS;
 }
 
 static uint16_t

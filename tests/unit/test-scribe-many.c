@@ -13,8 +13,8 @@
 #define CHILDREN 8    /* of a group: members, and as many that are none */
 /* At most, allocator's overhead and arrays' room to grow included. */
 #define PEER_BYTES  400  /* a neighbour, and it as a child */
-#define GROUP_BYTES 1300 /* with a child */
-#define CHILD_BYTES 400
+#define GROUP_BYTES 1100 /* with a child */
+#define CHILD_BYTES 360
 
 static void
 join (Hub *hub, unsigned group, unsigned peer, bool is_member)

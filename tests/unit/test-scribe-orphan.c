@@ -60,6 +60,26 @@ test_orphan (void)
   hub_clear (&hub);
 }
 
+/* The search has begun while it was only suspected. */
+static void
+test_death (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_accept (&hub, GROUP, PARENT);
+  SsContact parent = hub_contact (PARENT);
+  hub.app->update (hub.app_user, &parent, SS_KBR_SUSPECTED);
+  g_assert_nonnull (group->join);
+  hub_run (&hub, SS_SEC / 2);
+  hub.app->update (hub.app_user, &parent, SS_KBR_LEFT);
+  g_assert_false (ss_group_in_tree (group));
+  hub_run (&hub, SS_ORPHAN_TIME - SS_MSEC);
+  g_assert_cmpuint (hub.n_orphan, ==, 0);
+  hub_run (&hub, SS_SEC);
+  g_assert_cmpuint (hub.n_orphan, ==, 1);
+  hub_clear (&hub);
+}
+
 /* Being the root is a place. */
 static void
 test_root (void)
@@ -106,6 +126,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/orphan", test_orphan);
+  g_test_add_func ("/scribe/death", test_death);
   g_test_add_func ("/scribe/orphan/root", test_root);
   g_test_add_func ("/scribe/host", test_host);
   return g_test_run ();
