@@ -20,7 +20,7 @@ NO_STATION = 4
 class Switched:
     """A listener that is told what to listen to, beside two stations."""
 
-    def __init__(self, stage, build):
+    def __init__(self, stage, build, *words, wait=WAIT_SECONDS):
         self.stage = stage
         self.sources, self.broadcasters = {}, []
         for seed, name in enumerate(STATIONS, 1):
@@ -30,8 +30,8 @@ class Switched:
                                       source, name=name)
             broadcaster.wait_error("on the air", ON_AIR_SECONDS)
             self.broadcasters.append(broadcaster)
-        self.listener = stage.start("listen", *WHERE, "--wait", WAIT_SECONDS,
-                                    "--control", STATIONS[0],
+        self.listener = stage.start("listen", *WHERE, "--wait", wait,
+                                    "--control", *words, STATIONS[0],
                                     stdin=subprocess.PIPE)
         self.hear(STATIONS[0])
         self.node = self.listener.stats["node"]
@@ -109,5 +109,44 @@ def silent_station(build):
         expect(listener.wait(15) == NO_STATION, listener.describe())
 
 
+def duration_holds(build):
+    """Also where nothing has come from the last station for long."""
+    with Stage(build) as stage:
+        switched = Switched(stage, build, "--duration", "14")
+        listener = switched.listener
+        switched.broadcasters[1].stop(9)
+        switched.ask(STATIONS[1])
+        listener.wait_error("nothing comes from it", 15)
+        expect(listener.wait(15) == 0, listener.describe())
+
+
+def input_ends_early(build):
+    """Before the first frame, which the buffer delays."""
+    with Stage(build) as stage:
+        source = make_source(build, "opus", SECONDS)
+        broadcaster = stage.start("broadcast", *WHERE, "--group", STATIONS[0],
+                                  source)
+        broadcaster.wait_error("on the air", ON_AIR_SECONDS)
+        listener = stage.start("listen", *WHERE, "--control", "--buffer",
+                               "7s", "--duration", "2", STATIONS[0],
+                               stdin=subprocess.DEVNULL)
+        expect(listener.wait(25) == 0, listener.describe())
+
+
+def search_outlasts_the_end(build):
+    """What is heard ends while another station is sought."""
+    with Stage(build) as stage:
+        switched = Switched(stage, build, wait=8)
+        listener = switched.listener
+        switched.ask("radio3")
+        switched.broadcasters[0].stop()
+        listener.wait_error("radio1 has ended", 8)
+        listener.wait_error("nobody broadcasts radio3", 12)
+        switched.ask(STATIONS[1])
+        switched.hear(STATIONS[1])
+
+
 if __name__ == "__main__":
-    sys.exit(run_tests([stations_switched, silent_station], at_once=2))
+    sys.exit(run_tests([stations_switched, silent_station, duration_holds,
+                        input_ends_early, search_outlasts_the_end],
+                       at_once=2))
