@@ -160,6 +160,18 @@ n_deaf (SsWorld *world, const GArray *chosen, bool is_chosen, SsTime since)
   return n;
 }
 
+/* Nobody but those behind the narrow links is to lose anything. */
+static void
+judge_others (SsWorld *world, const GArray *narrow, SsTime since,
+              const char *link)
+{
+  unsigned n = n_deaf (world, narrow, false, since);
+
+  ss_world_row (world, "others that lost frames", "%u", n);
+  if (n > 0)
+    ss_world_fail (world, "%u with a wide %s lose frames", n, link);
+}
+
 /* Some tune in whose downlink carries little more than what a listener takes,
  * and a burst less well: nobody else loses anything. */
 void
@@ -191,11 +203,7 @@ ss_scenario_narrow_downlinks (SsSimRun *run)
                 access.down_kbps);
   ss_world_row (world, "of whom lost frames", "%u",
                 n_deaf (world, narrow, true, began));
-  unsigned n_others = n_deaf (world, narrow, false, began);
-
-  ss_world_row (world, "others that lost frames", "%u", n_others);
-  if (n_others > 0)
-    ss_world_fail (world, "%u with a wide downlink lose frames", n_others);
+  judge_others (world, narrow, began, "downlink");
   ss_sim_report_listeners (world);
 out:
   g_array_unref (narrow);
@@ -246,11 +254,7 @@ ss_scenario_narrow_uplinks (SsSimRun *run)
   if (n_still > narrow->len / STILL_DEAF)
     ss_world_fail (world, "%u with a narrow uplink go on losing frames",
                    n_still);
-  unsigned n_others = n_deaf (world, narrow, false, began);
-
-  ss_world_row (world, "others that lost frames", "%u", n_others);
-  if (n_others > 0)
-    ss_world_fail (world, "%u with a wide uplink lose frames", n_others);
+  judge_others (world, narrow, began, "uplink");
   ss_sim_report_listeners (world);
 out:
   if (narrow != NULL)

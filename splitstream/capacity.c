@@ -10,7 +10,7 @@
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
 #define INTERVAL      (1 * SS_SEC) /* at least */
 /* Intervals that the rate is a mean of: when it rises, and when it falls, as it
- * does while the source pauses. */
+ * does while the source has little to say. */
 #define SMOOTHING      8
 #define SMOOTHING_FALL 64
 #define SLACK_PERCENT  10 /* how far it rises before children are fewer */

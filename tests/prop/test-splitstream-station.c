@@ -310,6 +310,27 @@ test_drift (void)
   }
 }
 
+/* One listens from the start, one from `before` on, for so long; how late their
+ * frames may be, and the second one's first. */
+static void
+hear_early_and_late (Show *show, SsTime before, SsTime after,
+                     SsTime early_slack, SsTime late_slack, SsTime tune_in_max)
+{
+  show_go_on_air (show, 300);
+  StationNode *early = show_tune_in (show, 0);
+  show_play (show, before);
+  StationNode *late = show_tune_in (show, 0);
+  show_play (show, after);
+  show_end (show);
+  show_check_frames (show, early, 0, early_slack);
+  show_check_whole (show, early);
+  show_check_frames (show, late, 0, late_slack);
+  show_check_whole (show, late);
+  SsStationStats stats;
+  ss_station_stats (late->station, &stats);
+  g_assert_cmpint (stats.tune_in, <, tune_in_max);
+}
+
 /* Frames much longer than packets. */
 static void
 test_long_frames (void)
@@ -323,19 +344,8 @@ test_long_frames (void)
     show->frame_time = 93 * SS_MSEC;
     show->len_min = seed == 5 ? 0 : 2000;
     show->len_max = 20000;
-    show_go_on_air (show, 300);
-    StationNode *early = show_tune_in (show, 0);
-    show_play (show, 5 * SS_SEC);
-    StationNode *late = show_tune_in (show, 0);
-    show_play (show, 5 * SS_SEC);
-    show_end (show);
-    show_check_frames (show, early, 0, 40 * SS_MSEC);
-    show_check_whole (show, early);
-    show_check_frames (show, late, 0, 60 * SS_MSEC);
-    show_check_whole (show, late);
-    SsStationStats stats;
-    ss_station_stats (late->station, &stats);
-    g_assert_cmpint (stats.tune_in, <, 500 * SS_MSEC);
+    hear_early_and_late (show, 5 * SS_SEC, 5 * SS_SEC, 40 * SS_MSEC,
+                         60 * SS_MSEC, 500 * SS_MSEC);
     show_free (show);
   }
 }
@@ -399,19 +409,8 @@ test_latencies (void)
                                     .jitter = 2 * SS_MSEC,
                                     .loss = 0.02 };
     Show *show = show_new (i + 1, &options, 1, latencies[i]);
-    show_go_on_air (show, 300);
-    StationNode *early = show_tune_in (show, 0);
-    show_play (show, 4 * SS_SEC + latencies[i]);
-    StationNode *late = show_tune_in (show, 0);
-    show_play (show, 4 * SS_SEC);
-    show_end (show);
-    show_check_frames (show, early, 0, 50 * SS_MSEC);
-    show_check_whole (show, early);
-    show_check_frames (show, late, 0, 50 * SS_MSEC);
-    show_check_whole (show, late);
-    SsStationStats stats;
-    ss_station_stats (late->station, &stats);
-    g_assert_cmpint (stats.tune_in, <, SS_SEC);
+    hear_early_and_late (show, 4 * SS_SEC + latencies[i], 4 * SS_SEC,
+                         50 * SS_MSEC, 50 * SS_MSEC, SS_SEC);
     show_free (show);
   }
 }

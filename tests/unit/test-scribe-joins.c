@@ -39,16 +39,24 @@ inject_leave (World *world, unsigned to, uint32_t nonce)
   world_run (world, 10 * SS_MSEC);
 }
 
+/* Of n nodes the first so many are in all trees. */
+static World *
+start (unsigned n, unsigned n_joined)
+{
+  WorldOptions options = { .seed = 7, .n = n, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < n_joined; i++)
+    world_join (world, i);
+  world_run (world, 3 * SS_SEC);
+  return world;
+}
+
 /* An earlier search's answer comes late and is refused, while a later search
  * has found the same parent. */
 static void
 test_leave_of_an_earlier_join (void)
 {
-  WorldOptions options = { .seed = 7, .n = N, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < STRANGER; i++)
-    world_join (world, i);
-  world_run (world, 3 * SS_SEC);
+  World *world = start (N, STRANGER);
   const SsId *child = world_node_id (world, STRANGER);
   SsGroup *group = world_group (world, 1, 0);
   inject_join (world, 1, FIRST);
@@ -69,11 +77,7 @@ test_leave_of_an_earlier_join (void)
 static void
 advise (bool has_room)
 {
-  WorldOptions options = { .seed = 7, .n = 12, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < options.n; i++)
-    world_join (world, i);
-  world_run (world, 3 * SS_SEC);
+  World *world = start (12, 12);
   unsigned root = world_true_root (world, 0);
   SsContact children[2];
   SsGroup *group = world_group (world, root, 0);
@@ -102,11 +106,7 @@ test_advice (void)
 static void
 test_fellow_orphan (void)
 {
-  WorldOptions options = { .seed = 7, .n = N, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < STRANGER; i++)
-    world_join (world, i);
-  world_run (world, 3 * SS_SEC);
+  World *world = start (N, STRANGER);
   unsigned at = ss_group_is_root (world_group (world, 1, 0)) ? 2 : 1;
   SsGroup *group = world_group (world, at, 0);
   SsContact parent = *ss_group_parent (group);
