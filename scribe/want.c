@@ -2,7 +2,8 @@
  *
  *   parent -> two other members -> the source, through the root -> again
  *
- * Each step waits somewhat longer than an answer takes; an answer that says
+ * Each step waits somewhat longer than an answer takes, but where another may
+ * answer sooner only for a share of the time that is left; an answer that says
  * no ends the wait. A parent that stays silent twice is reported to the
  * overlay. Other members are taken in an order that depends on the sequence,
  * so that one death does not send everybody to one node. The source is asked
@@ -15,6 +16,7 @@
 #define REQUESTS  12   /* different peers asked in one go */
 #define AHEAD_MAX 1024 /* how far from the newest a stranger may ask */
 #define URGENT    (400 * SS_MSEC) /* then the source is asked directly */
+#define STEPS     6 /* at least so many fit into the time that is left */
 
 typedef struct {
   SsContact to;
@@ -24,6 +26,7 @@ typedef struct {
 typedef struct {
   unsigned n;
   Request requests[REQUESTS];
+  SsTime quickest; /* answer of another neighbour; 0: not looked for */
 } Requests;
 
 static unsigned
@@ -190,6 +193,35 @@ send_request (SsGroup *group, Request *request)
   request->message.n_sequences = 0;
 }
 
+/* What the fastest neighbour but the parent takes to answer. */
+static SsTime
+find_quickest (const SsGroup *group)
+{
+  SsContact list[SS_FAMILY_ASK_MAX];
+  unsigned n = ss_family_neighbours (group->family, list, SS_FAMILY_ASK_MAX);
+  SsTime least = SS_SEC;
+  for (unsigned i = 0; i < n; i++)
+    if (!group->has_parent || !ss_contact_equal (&list[i], &group->parent))
+      least = MIN (least, ss_scribe_rto (group->scribe, &list[i].id));
+  return least * 3 / 2;
+}
+
+/* No longer than a share of the time that is left, if another neighbour may
+ * answer sooner. If everybody is slow, it is this node's own line that is full,
+ * and to ask more would fill it more. */
+static SsTime
+shorten (const SsGroup *group, Requests *requests, const SsWant *want,
+         SsTime wait)
+{
+  SsTime share = (want->deadline - group->scribe->env->now) / STEPS;
+  share = MAX (share, SS_WANT_WAIT_MIN);
+  if (wait <= share)
+    return wait;
+  if (requests->quickest == 0)
+    requests->quickest = find_quickest (group);
+  return MIN (wait, MAX (share, requests->quickest));
+}
+
 static void
 ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
      bool fetch)
@@ -211,7 +243,8 @@ ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
   request->message.sequences[request->message.n_sequences++] = want->sequence;
   want->n_asked++;
   SsTime rto = ss_scribe_rto (group->scribe, &to->id);
-  SsTime wait = MAX (rto, SS_WANT_WAIT_MIN) * 3 / 2 * (1 + want->rounds);
+  SsTime wait = MAX (rto, SS_WANT_WAIT_MIN) * 3 / 2;
+  wait = shorten (group, requests, want, wait) * (1 + want->rounds);
   wait = MIN (wait, MAX (rto, SS_WANT_WAIT_MAX));
   want->next = MAX (want->next, group->scribe->env->now + wait);
   if (request->message.n_sequences == SS_SCRIBE_WANT_MAX)

@@ -1,5 +1,5 @@
-/* A node that loses its parent: how soon it notices, where its first JOIN goes,
- * and how long that one is waited for. */
+/* A node whose parent is lost or late: how soon it notices, where its first
+ * JOIN goes, how long that one is waited for, and how long the parent is. */
 #include <glib.h>
 
 #include "scribe/internal.h"
@@ -205,6 +205,56 @@ test_wait (void)
   world_free (world);
 }
 
+/* An overlay where answers of one node take long, or of all. */
+typedef struct {
+  SsKbrClass class;
+  SsId slow;
+  bool are_all;
+} Slow;
+
+static SsTime
+tell_rto (SsKbr *kbr, const SsId *peer)
+{
+  const Slow *slow = SS_CONTAINER_OF (kbr->class, Slow, class);
+  bool is_slow = slow->are_all || ss_id_equal (&slow->slow, peer);
+  return is_slow ? SS_SEC : 20 * SS_MSEC;
+}
+
+/* How long a parent that is late is waited for in that round of asking, of the
+ * time that is left. */
+static SsTime
+wait_for_late (bool are_all, uint8_t rounds, SsTime left)
+{
+  World *world = begin (SS_MSEC);
+  SsGroup *group = find_group (world);
+  SsKbr *kbr = group->scribe->kbr;
+  const SsKbrClass *class = kbr->class;
+  Slow slow = { *class, group->parent.id, are_all };
+  slow.class.rto = tell_rto;
+  kbr->class = &slow.class;
+  SsTime start = world_now (world);
+  ss_group_want (group, 1, start + left);
+  SsWant *want = &g_array_index (group->wants, SsWant, 0);
+  want->rounds = rounds;
+  ss_want_due (group);
+  kbr->class = class;
+  g_assert_cmpint (want->stage, ==, SS_ASK_OTHERS);
+  SsTime wait = want->next - start;
+  world_free (world);
+  return wait;
+}
+
+/* It is not waited for until the packet is of no use, if others are faster; if
+ * nobody is, this node's own line is full. Later rounds wait longer. */
+static void
+test_late (void)
+{
+  const SsTime left = 1200 * SS_MSEC;
+  g_assert_cmpint (wait_for_late (false, 0, left), ==, left / 6);
+  g_assert_cmpint (wait_for_late (false, 1, left), ==, left / 3);
+  g_assert_cmpint (wait_for_late (true, 0, left), ==, SS_SEC);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -213,5 +263,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/lost-parent/rebuilt", test_rebuilt);
   g_test_add_func ("/scribe/lost-parent/first-hop", test_first_hop);
   g_test_add_func ("/scribe/lost-parent/wait", test_wait);
+  g_test_add_func ("/scribe/lost-parent/late", test_late);
   return g_test_run ();
 }
