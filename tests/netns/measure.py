@@ -6,6 +6,8 @@ import argparse
 import json
 import math
 import os
+import re
+import subprocess
 import sys
 import time
 
@@ -16,6 +18,7 @@ from lib import Failure, Skip, Stage, handle_signals
 from namespaces import Namespace
 from packets import OPUS_RATE, make_source
 
+FLOOR_SECONDS = 20
 SETTLE_SECONDS = 2  # after the last tune-in, before anything is measured
 KINDS = ("sigkill", "sigstop", "drop")
 VICTIMS = ("listener", "node", "interior")
@@ -55,6 +58,9 @@ def parse_arguments():
     parser.add_argument("--opus-kbits", type=int, default=96)
     parser.add_argument("--netns", action="store_true",
                         help="in a namespace of its own, whatever is asked")
+    parser.add_argument("--floor", action="store_true",
+                        help="measure afterwards what no design can do "
+                        "without (tests/bench/floor.c)")
     parser.add_argument("--json", metavar="FILE", help="the figures as JSON")
     parser.add_argument("--keep", metavar="DIR",
                         help="leave what was received and said there")
@@ -160,6 +166,17 @@ def figures_of(air, options, start, end, victims):
     figures["packets_retransmitted"] = total(survivors,
                                              "packets_retransmitted")
     return figures
+
+
+def measure_floor(options):
+    """CPU seconds per MB of media of as many processes that only open, verify
+    and forward."""
+    said = subprocess.run(
+        [os.path.join(options.build, "tests/bench/floor"),
+         str(options.listeners), str(FLOOR_SECONDS),
+         "flac" if options.flac else "opus"],
+        check=True, capture_output=True, text=True).stdout
+    return float(re.search(r"CPU per MB of media: mean ([\d.]+)", said)[1])
 
 
 def limits_of(figures, options):
@@ -281,6 +298,9 @@ def print_report(figures, limits):
               f"{figures['victims_interior_stripes']} stripes")
     print_most("CPU per MB of media", figures["rows"], "cpu_s_per_mb",
                "{:.4f} s")
+    if "floor_cpu_s_per_mb" in figures:
+        print(f"the floor, CPU per MB of media: "
+              f"{figures['floor_cpu_s_per_mb']:.4f} s")
     print_most("CPU per MB received", figures["rows"],
                "cpu_s_per_mb_received", "{:.4f} s")
     print_most("longest pause of a stripe, first half", figures["rows"],
@@ -328,6 +348,8 @@ def measure(options):
             said = sum(p.stats["upload_bytes"] for p in stage.programs)
             figures["counted_by_kernel"] = namespace.counted() / said
         limits = limits_of(figures, options)
+    if options.floor:
+        figures["floor_cpu_s_per_mb"] = measure_floor(options)
     figures["limits"] = [{"what": what, "value": value, "limit": most,
                           "met": met} for what, value, most, met in limits]
     return figures, limits
