@@ -40,6 +40,41 @@ plot scribe("groups", "mean delay over IP.s\"") using 4:6:7:8 with yerrorlines t
      "< echo 100000,1.7" using 1:2 with points pt 7 title "paper, delay", \
      "< echo 100000,2.4" using 1:2 with points pt 9 title "paper, link stress"
 
+# ss-sim run growth --nodes 100000 --duration 5 --csv docs/experiments/growth.csv
+set output "docs/experiments/growth.svg"
+set title "One station as its audience grows (plane, 20 ms, Opus, 96 kbit/s)"
+set key top left
+set xlabel "listeners"
+set xrange [70:150000]
+set ylabel "ms; hops"
+set yrange [0:*]
+set y2label "times the media"
+set y2range [0:4]
+set ytics nomirror
+set y2tics
+growth = "< grep '^growth' docs/experiments/growth.csv"
+plot growth using 3:6 with linespoints title "delay down the trees, median (ms)", \
+     growth using 3:7 with linespoints title "the same, p99 (ms)", \
+     growth using 3:4 with linespoints title "depth, mean (hops)", \
+     growth using 3:10 axes x1y2 with linespoints title "upload of the broadcaster", \
+     growth using 3:8 axes x1y2 with linespoints title "upload of a listener, mean"
+unset y2tics
+unset y2label
+set ytics mirror
+
+# ss-sim run one-death --nodes 1000 --csv docs/experiments/one-death.csv
+set output "docs/experiments/one-death.svg"
+set title "Each of 1,000 listeners dies, one after the other (100 ms round trips)"
+unset logscale x
+set key bottom right
+set xlabel "s until every listener has a living way to all 16 roots"
+set ylabel "share of the deaths"
+set xrange [0:2.5]
+set yrange [0:1.05]
+plot "< grep '^repair' docs/experiments/one-death.csv" using 4:5 with steps title "measured", \
+     "< printf '2,0\\n2,1.05\\n'" using 1:2 with lines dashtype 2 title "aim for 99 of 100"
+set logscale x
+
 # tests/netns/icecast.py
 set output "docs/experiments/icecast.svg"
 set title "What leaves the source's side (Opus, 128 kbit/s)"

@@ -1,7 +1,7 @@
 /* ss-sim: runs scenarios in the simulator.
  *
  *   ss-sim list
- *   ss-sim run SCENARIO [--nodes N] [--seed S] ...
+ *   ss-sim run SCENARIO [--nodes N] [--seed S] [--csv FILE] ...
  *   ss-sim swarm [--runs N] [--seed S]
  *   ss-sim paper [PAPER [TABLE]] [--csv FILE] [--runs SEEDS] */
 #include <glib.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/csv.h"
 #include "sim/options.h"
 #include "sim/paper.h"
 #include "sim/scenario.h"
@@ -75,7 +76,22 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
     fprintf (stderr, "ss-sim: %s; see ss-sim --help\n", wrong);
     return EXIT_USAGE;
   }
-  return ss_scenario_run (scenario, options) ? EXIT_SUCCESS : EXIT_FAILED;
+  const char *path = ss_given_csv (given);
+
+  if (path != NULL && !ss_scenario_has_points (scenario)) {
+    fprintf (stderr,
+             "ss-sim: %s has no figures for plots: --csv is not for it\n",
+             scenario->name);
+    return EXIT_USAGE;
+  }
+  FILE *csv = path != NULL ? ss_csv_open (path) : NULL;
+
+  if (path != NULL && csv == NULL)
+    return EXIT_FAILED;
+  bool is_right = ss_scenario_run (scenario, options, csv);
+
+  is_right &= ss_csv_close (csv, path);
+  return is_right ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
 /* Nodes lie all over memory: with pages of 2 MiB the processor finds them

@@ -174,7 +174,8 @@ ss_given_parse (const char *summary, int *argc, char ***argv, GError **error)
   GOptionEntry entries[G_N_ELEMENTS (table) + 1] = { 0 };
   const GOptionEntry csv[] = {
     { "csv", 0, 0, G_OPTION_ARG_FILENAME, &given->csv,
-      "of paper: the table goes there, too", "FILE" },
+      "figures for plots go there: of paper, and of growth and one-death",
+      "FILE" },
     { NULL, 0, 0, 0, NULL, NULL, NULL },
   };
 

@@ -9,11 +9,11 @@
  * anycast: the same, NGC 2003. */
 #include "sim/paper.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/csv.h"
 #include "sim/scenario.h"
 #include "sim/study.h"
 #include "sim/study_groups.h"
@@ -523,10 +523,8 @@ ss_paper_run (const char *paper, const char *table, const SsGiven *given,
   SsCost cost;
 
   ss_cost_begin (&cost);
-  if (csv != NULL && (file = fopen (csv, "w")) == NULL) {
-    fprintf (stderr, "ss-sim: cannot write %s: %s\n", csv, g_strerror (errno));
+  if (csv != NULL && (file = ss_csv_open (csv)) == NULL)
     return false;
-  }
   if (file != NULL)
     fprintf (file,
              "paper,table,row,nodes,published,mean,least,most,oracle,seeds\n");
@@ -539,10 +537,7 @@ ss_paper_run (const char *paper, const char *table, const SsGiven *given,
     n_run++;
     is_right &= run_experiment (experiment, given, file, &cost);
   }
-  if (file != NULL && fclose (file) != 0) {
-    fprintf (stderr, "ss-sim: cannot write %s: %s\n", csv, g_strerror (errno));
-    is_right = false;
-  }
+  is_right &= ss_csv_close (file, csv);
   if (n_run == 0) {
     fprintf (stderr, "ss-sim: there is no such table; see ss-sim paper\n");
     return false;

@@ -283,12 +283,14 @@ print_hash (const SsSimRun *run)
 }
 
 bool
-ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
+ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options,
+                 FILE *csv)
 {
   SsSimRun run = {
     .options = options,
     .defaults = &scenario->defaults,
     .name = scenario->name,
+    .csv = csv,
     .hashes = g_string_new (NULL),
   };
   char *text = ss_options_format (options, &scenario->defaults);
@@ -303,6 +305,29 @@ ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options)
   print_hash (&run);
   g_string_free (run.hashes, TRUE);
   return run.n_failures == 0;
+}
+
+bool
+ss_scenario_has_points (const SsScenario *scenario)
+{
+  return scenario->run == ss_scenario_growth
+         || scenario->run == ss_scenario_one_death;
+}
+
+void
+ss_sim_point (const SsSimRun *run, const SsWorld *world, const char *series,
+              const char *format, ...)
+{
+  va_list arguments;
+
+  if (run->csv == NULL)
+    return;
+  fprintf (run->csv, "%s,%" G_GUINT64_FORMAT ",%u,", series,
+           world->options.seed, world->options.nodes);
+  va_start (arguments, format);
+  vfprintf (run->csv, format, arguments);
+  va_end (arguments);
+  fputc ('\n', run->csv);
 }
 
 bool

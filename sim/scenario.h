@@ -2,6 +2,8 @@
  * the oracles. */
 #pragma once
 
+#include <stdio.h>
+
 #include "sim/cost.h"
 #include "sim/forest.h"
 
@@ -10,6 +12,7 @@ typedef struct {
   const SsSimOptions *options; /* as given, defaults filled in */
   const SsSimOptions *defaults;
   const char *name;
+  FILE *csv; /* NULL: no figures for plots are wanted */
   unsigned n_worlds, n_failures;
   SsCost cost;
   GString *hashes;
@@ -22,11 +25,19 @@ typedef struct {
 } SsScenario;
 
 const SsScenario *ss_scenario_find (const char *name);
-const SsScenario *ss_scenario_at (unsigned index); /* NULL: no more */
+const SsScenario *ss_scenario_at (unsigned index);        /* NULL: no more */
+bool ss_scenario_has_points (const SsScenario *scenario); /* for plots */
 
 /* True if no oracle objected. Prints the table, objections and, last, the
- * trace hash. */
-bool ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options);
+ * trace hash; figures for plots go to csv unless that is NULL. */
+bool ss_scenario_run (const SsScenario *scenario, const SsSimOptions *options,
+                      FILE *csv);
+
+/* For the scenarios: a line of figures for plots, if they are wanted, after
+ * the series' name, the seed and the number of nodes. */
+void ss_sim_point (const SsSimRun *run, const SsWorld *world,
+                   const char *series, const char *format, ...)
+    G_GNUC_PRINTF (4, 5);
 
 /* For the scenarios: a world to be given back with end, which says how to
  * replay it where something was wrong. options NULL: the run's own. */

@@ -126,13 +126,17 @@ watch_repair (SsWorld *world, unsigned victim, Repairs *repairs)
 }
 
 static void
-report_repairs (SsWorld *world, const Repairs *repairs)
+report_repairs (const SsSimRun *run, SsWorld *world, const Repairs *repairs)
 {
   GArray *times = repairs->times;
 
   if (times->len == 0)
     return;
   g_array_sort (times, compare_times);
+  for (unsigned i = 0; i < times->len; i++)
+    ss_sim_point (run, world, "repair", "%.2f,%.5f",
+                  seconds (g_array_index (times, SsTime, i)),
+                  (i + 1.0) / times->len);
   SsTime p99 = g_array_index (times, SsTime, times->len * 99 / 100);
   double messages =
       (double) repairs->n_messages / (double) MAX (repairs->n_orphans, 1);
@@ -176,7 +180,7 @@ ss_scenario_one_death (SsSimRun *run)
     ss_world_wait (world, ss_world_all_hear, NEWCOMER);
     wait_whole (world);
   }
-  report_repairs (world, &repairs);
+  report_repairs (run, world, &repairs);
   ss_sim_finish_station (world);
   ss_sim_report_listeners (world);
 out:
@@ -220,6 +224,25 @@ out:
   ss_sim_end (run, world);
 }
 
+/* Depth, mean and most; delay in ms, median and p99; uploads over the media,
+ * mean, most and the broadcaster's; its upload for control in bytes a second.
+ */
+static void
+point_growth (const SsSimRun *run, SsWorld *world, const SsForest *forest)
+{
+  unsigned publisher = (unsigned) world->publisher;
+  double mean, most;
+
+  if (!ss_sim_uploads (world, &mean, &most))
+    return;
+  ss_sim_point (run, world, "growth", "%.2f,%u,%.0f,%.0f,%.2f,%.2f,%.2f,%.0f",
+                forest->depth_mean, forest->depth_max,
+                (double) forest->delay_median / (double) SS_MSEC,
+                (double) forest->delay_p99 / (double) SS_MSEC, mean, most,
+                ss_world_upload_ratio (world, publisher),
+                ss_world_control_rate (world, publisher));
+}
+
 static void
 one_audience (SsSimRun *run, unsigned n)
 {
@@ -241,6 +264,7 @@ one_audience (SsSimRun *run, unsigned n)
     ss_sim_report_uploads (world);
     ss_forest_look (world, &forest);
     ss_sim_report_forest (world, &forest);
+    point_growth (run, world, &forest);
     if (forest.n_missing > 0)
       ss_world_fail (world, "%u places in trees are missing", forest.n_missing);
     ss_oracle_hearing (world, calm, false, true);
