@@ -96,6 +96,9 @@ typedef struct {
   bool has_rebuilt_headers; /* a part of some: look whether they are whole */
 } SsReception;
 
+/* The status of a TUNE_IN_ANSWER. */
+enum { SS_TUNE_IN_PACKETS = 0, SS_TUNE_IN_NOTHING = 1, SS_TUNE_IN_BUSY = 2 };
+
 typedef struct {
   bool is_done;
   SsTime started, deadline; /* deadline: of the answer, or to try again */
@@ -281,17 +284,19 @@ bool ss_spare_asked (SsStation *station, const SsContact *origin,
 void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
                         const SsContact *member);
 
+/* burst.c */
+void ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
+                       const uint8_t *data, size_t len);
+void ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
+void ss_burst_cancel (SsStation *station);
+
 /* tunein.c */
 void ss_tune_in_start (SsStation *station);
 SsTime ss_tune_in_run (SsStation *station);
-void ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
-                       const uint8_t *data, size_t len);
 void ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
                           const uint8_t *data, size_t len);
 void ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
                         const uint8_t *data, size_t len);
-void ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
-void ss_burst_cancel (SsStation *station);
 /* Whom to ask, best first: neighbours in the trees, and at last, if
  * with_publisher, who broadcasts. Without those in tried. */
 unsigned ss_station_peers (const SsStation *station, const SsId *tried,
