@@ -1,11 +1,18 @@
 /* Tuning in, the giver's side: what a newcomer who asks is answered, and the
- * burst of packets that it is sent (tunein.c has the newcomer's side). */
+ * burst of packets that it is sent (tunein.c has the newcomer's side).
+ *
+ * A burst has a window, as TCP has, of steps that are not acknowledged yet. It
+ * opens with each acknowledgement, and closes while these come later than the
+ * quickest by SS_BURST_BEHIND: then more is sent than the way carries, and what
+ * comes down the trees would stand behind it. */
 #include "splitstream/private.h"
 
 #include <string.h>
 
 /* So many packets in a row that are not here end the search backwards. */
 enum { GAP_MAX = 64 };
+/* A step's token: when it was sent, in us, and of which burst. */
+enum { TOKEN_BITS = 16 };
 
 /* A packet of this station that is here, in the window or in Scribe's
  * history. Borrowed. */
@@ -161,6 +168,26 @@ find_burst (SsSplitStream *splitstream, const SsStation *station,
   return splitstream->bursts[unused];
 }
 
+static void
+stop_burst (SsSplitStream *splitstream, SsBurst *burst)
+{
+  burst->station = NULL;
+  ss_timers_disarm (&splitstream->env->timers, &burst->timer);
+}
+
+/* It is more than the one who asked for it can take. */
+static void
+stop_burst_to (SsSplitStream *splitstream, const SsStation *station,
+               const SsContact *to)
+{
+  for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
+    SsBurst *burst = splitstream->bursts[i];
+    if (burst != NULL && burst->station == station
+        && ss_contact_equal (&burst->to, to))
+      stop_burst (splitstream, burst);
+  }
+}
+
 void
 ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
                   const uint8_t *data, size_t len)
@@ -171,6 +198,11 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
     return;
   }
   SsStation *station = ss_splitstream_find (splitstream, &question.station);
+  if (question.reach == 0) {
+    if (station != NULL)
+      stop_burst_to (splitstream, station, from);
+    return;
+  }
   SsMsgTuneInAnswer message;
   memset (&message, 0, sizeof message);
   message.station = question.station;
@@ -202,17 +234,24 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
   burst->next = oldest;
   burst->end = end;
   burst->n_steps = (unsigned) MAX (reach / (SS_BURST_SPEED * SS_BURST_STEP), 1);
+  if (++splitstream->last_burst == 0)
+    splitstream->last_burst = 1;
+  burst->serial = splitstream->last_burst;
+  burst->window = SS_BURST_WINDOW;
+  burst->n_out = 0;
+  burst->trip_least = SS_NEVER;
   ss_burst_step (splitstream, burst);
 }
 
-static void
+/* With a token it is acknowledged. */
+static bool
 send_packet (SsSplitStream *splitstream, const SsBurst *burst, uint64_t number,
-             SsTime media_time, GBytes *bytes)
+             SsTime media_time, GBytes *bytes, uint64_t token)
 {
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   if (len == 0 || data[0] != SS_MSG_MEDIA_DATA)
-    return;
+    return false;
   SsMsgTuneInPacket message = {
     .station = burst->station->group_id,
     .number = (uint32_t) number,
@@ -222,40 +261,83 @@ send_packet (SsSplitStream *splitstream, const SsBurst *burst, uint64_t number,
   uint8_t buf[SS_MSG_TUNE_IN_PACKET_MAX];
   G_STATIC_ASSERT (SS_MSG_TUNE_IN_PACKET_MAX <= SS_KBR_DIRECT_MAX);
   len = ss_msg_tune_in_packet_encode (&message, buf, sizeof buf);
-  ss_splitstream_send (splitstream, &burst->to, buf, len, false);
+  SsKbrSend how = {
+    .class = SS_CLASS_KBR_REPAIR,
+    .reliable = token != 0,
+    .token = token,
+  };
+  return ss_kbr_send (splitstream->kbr, SS_PROTOCOL_SPLITSTREAM, &burst->to,
+                      &how, buf, len, NULL);
 }
 
 /* The next packets; the burst follows the stream's end until it is there, in
- * so many steps, for how fast the stream grows is not known at its start. */
+ * so many steps, for how fast the stream grows is not known at its start. The
+ * first packet of each step is acknowledged. */
+static void
+send_step (SsSplitStream *splitstream, SsBurst *burst, SsTime media_time)
+{
+  uint64_t n_left = burst->end - MIN (burst->next, burst->end);
+  uint64_t n_now = (n_left + burst->n_steps - 1) / burst->n_steps, n_sent = 0;
+  uint64_t token = (uint64_t) (splitstream->env->now / SS_USEC) << TOKEN_BITS
+                   | burst->serial;
+  burst->n_steps = MAX (burst->n_steps - 1, 1);
+  for (; n_sent < n_now && burst->next < burst->end; burst->next++) {
+    GBytes *bytes = find_packet (burst->station, burst->next);
+    if (bytes == NULL)
+      continue;
+    if (send_packet (splitstream, burst, burst->next, media_time, bytes, token)
+        && token != 0) {
+      burst->n_out++;
+      token = 0;
+    }
+    n_sent++;
+  }
+}
+
 void
 ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
 {
-  SsStation *station = burst->station;
   SsTime media_time;
-  uint64_t end;
-  if (station == NULL)
+  if (burst->station == NULL)
     return;
-  if (!where_we_are (station, &media_time, &end))
-    end = 0; /* no longer */
-  burst->end = end;
-  uint64_t n_left = end - MIN (burst->next, end);
-  uint64_t n_now = (n_left + burst->n_steps - 1) / burst->n_steps, n_sent = 0;
-  burst->n_steps = MAX (burst->n_steps - 1, 1);
-  while (n_sent < n_now && burst->next < burst->end) {
-    GBytes *bytes = find_packet (station, burst->next);
-    if (bytes != NULL) {
-      send_packet (splitstream, burst, burst->next, media_time, bytes);
-      n_sent++;
-    }
-    burst->next++;
-  }
+  if (!where_we_are (burst->station, &media_time, &burst->end))
+    burst->end = 0; /* no longer */
+  if (burst->n_out < burst->window)
+    send_step (splitstream, burst, media_time);
   if (burst->next >= burst->end) {
-    burst->station = NULL;
-    ss_timers_disarm (&splitstream->env->timers, &burst->timer);
+    stop_burst (splitstream, burst);
     return;
   }
   ss_timers_arm (&splitstream->env->timers, &burst->timer,
                  splitstream->env->now + SS_BURST_STEP);
+}
+
+void
+ss_burst_outcome (SsSplitStream *splitstream, uint64_t token,
+                  SsKbrOutcome outcome)
+{
+  uint64_t serial = token & ((1u << TOKEN_BITS) - 1);
+  SsBurst *burst = NULL;
+  for (unsigned i = 0; i < SS_BURSTS_MAX && burst == NULL; i++)
+    if (splitstream->bursts[i] != NULL
+        && splitstream->bursts[i]->station != NULL
+        && splitstream->bursts[i]->serial == serial)
+      burst = splitstream->bursts[i];
+  if (burst == NULL || outcome == SS_KBR_LATE)
+    return;
+  if (outcome == SS_KBR_FAILED) {
+    stop_burst (splitstream, burst);
+    return;
+  }
+  SsTime trip =
+      splitstream->env->now - (SsTime) (token >> TOKEN_BITS) * SS_USEC;
+  g_assert (burst->n_out > 0);
+  burst->n_out--;
+  burst->trip_least = MIN (burst->trip_least, trip);
+  if (trip - burst->trip_least < SS_BURST_BEHIND)
+    burst->window++;
+  else
+    burst->window = MAX (burst->window - 1, 1);
 }
 
 void
@@ -264,9 +346,7 @@ ss_burst_cancel (SsStation *station)
   SsSplitStream *splitstream = station->owner;
   for (unsigned i = 0; i < SS_BURSTS_MAX; i++) {
     SsBurst *burst = splitstream->bursts[i];
-    if (burst == NULL || burst->station != station)
-      continue;
-    burst->station = NULL;
-    ss_timers_disarm (&splitstream->env->timers, &burst->timer);
+    if (burst != NULL && burst->station == station)
+      stop_burst (splitstream, burst);
   }
 }

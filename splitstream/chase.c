@@ -2,8 +2,8 @@
 #include "splitstream/reorder_private.h"
 
 enum { ROW_RETRY_DIVISOR = 25 };
-/* A burst that brings nothing for so long is not waited for: whoever sends it
- * may be dead. */
+/* Once it plays, a burst that brings nothing for so long is not waited for:
+ * whoever sends it may be dead. */
 #define BURST_STALL (100 * SS_MSEC)
 
 /* The nearest packet after number that is here; the end if none. */
@@ -115,6 +115,8 @@ static SsTime
 want_at (const SsReorder *reorder, uint64_t number)
 {
   const SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+  if (!reorder->is_started)
+    return MAX (slot->want_at, reorder->hold_until);
   return slot->is_in_burst
              ? MIN (slot->want_at, reorder->burst_heard + BURST_STALL)
              : slot->want_at;
@@ -150,6 +152,29 @@ ss_reorder_chase (SsReorder *reorder, SsTime now)
     chase_one (reorder, now, number, later);
     i++;
   }
+}
+
+void
+ss_reorder_hold (SsReorder *reorder, SsTime until)
+{
+  if (!reorder->is_started)
+    reorder->hold_until = until;
+}
+
+bool
+ss_reorder_forgo_burst (SsReorder *reorder)
+{
+  uint64_t next = reorder->next;
+  if (reorder->is_started)
+    return false;
+  reorder->is_expecting = false;
+  for (unsigned i = 0; i < reorder->missing->len; i++) {
+    uint64_t number = g_array_index (reorder->missing, uint64_t, i);
+    if (ss_reorder_slot (reorder, number)->is_in_burst)
+      next = number + 1;
+  }
+  ss_reorder_advance (reorder, next);
+  return true;
 }
 
 void

@@ -41,7 +41,11 @@
 
 /* Times. */
 #define SS_BURST_STEP               (20 * SS_MSEC)
-#define SS_BURST_SPEED              4 /* times the stream's own */
+#define SS_BURST_SPEED              4               /* times the stream's own */
+#define SS_BURST_WINDOW             4               /* steps, at first */
+#define SS_BURST_BEHIND             (60 * SS_MSEC)  /* a queue grows, if so */
+#define SS_BURST_TOO_FAR_BEHIND     (120 * SS_MSEC) /* it is to stop, if so */
+#define SS_BURST_BEHIND_MAX         4               /* many packets are */
 #define SS_TUNE_IN_WAIT_MIN         (150 * SS_MSEC)
 #define SS_TUNE_IN_PATIENCE         (150 * SS_MSEC) /* then the publisher too */
 #define SS_TUNE_IN_PAUSE            (10 * SS_MSEC)  /* between the first */
@@ -107,6 +111,8 @@ typedef struct {
   bool is_referred; /* by one that is busy, to `others` */
   SsContact peer;
   SsTime asked;
+  SsTime way_least; /* by the peer's word on the time: of its quickest packet */
+  unsigned n_behind; /* packets in a row, by SS_BURST_TOO_FAR_BEHIND */
   unsigned n_tried, n_others;
   unsigned n_asked; /* in all */
   SsId tried[SS_TUNE_IN_TRIED_MAX];
@@ -201,7 +207,10 @@ typedef struct {
   SsContact to;
   uint32_t session;
   uint64_t next, end;
-  unsigned n_steps; /* until it has caught up */
+  unsigned n_steps;       /* until it has caught up */
+  uint16_t serial;        /* never 0 */
+  unsigned window, n_out; /* steps that may be, and are, unacknowledged */
+  SsTime trip_least;      /* until a step was acknowledged */
   SsTimer timer;
 } SsBurst;
 
@@ -214,6 +223,7 @@ struct SsSplitStream {
   SsScribe *scribe;
   GPtrArray *stations;            /* in the order of making */
   SsBurst *bursts[SS_BURSTS_MAX]; /* NULL: never used */
+  uint16_t last_burst;            /* its serial */
   SsQuota questions;
   SsTimer reap_timer;
 };
@@ -288,6 +298,8 @@ void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
 void ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
                        const uint8_t *data, size_t len);
 void ss_burst_step (SsSplitStream *splitstream, SsBurst *burst);
+void ss_burst_outcome (SsSplitStream *splitstream, uint64_t token,
+                       SsKbrOutcome outcome);
 void ss_burst_cancel (SsStation *station);
 
 /* tunein.c */

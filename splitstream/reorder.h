@@ -91,6 +91,12 @@ void ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
 void ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row,
                                unsigned index, const SsPacket *packet,
                                GBytes *bytes);
+/* A neighbour was asked for what it has: gaps are not asked for before
+ * `until`. Only before the start. */
+void ss_reorder_hold (SsReorder *reorder, SsTime until);
+/* No more of it is sent, and what is missing of it is not to be asked for: the
+ * start will be behind that. False: it has started. */
+bool ss_reorder_forgo_burst (SsReorder *reorder);
 /* A neighbour says that it sends first to newest: not overdue before `until`,
  * as long as some of it keeps coming. Only before the start. */
 void ss_reorder_expect (SsReorder *reorder, SsTime now, uint64_t first,

@@ -58,6 +58,7 @@ struct SsReorder {
   bool is_expecting; /* [expect_first, expect_newest] until expect_until */
   uint64_t expect_first, expect_newest;
   SsTime expect_until;
+  SsTime hold_until;  /* no gap is asked for before */
   SsTime burst_heard; /* when it was promised, or brought something last */
   bool has_end;
   uint64_t end_number; /* of the first end mark */

@@ -208,7 +208,15 @@ on_direct (void *app, const SsContact *from, const uint8_t *data, size_t len)
   }
 }
 
-static const SsKbrApp kbr_app = { .direct = on_direct };
+/* Of what this protocol sends only a burst's steps have tokens. */
+static void
+on_outcome (void *app, const SsContact *to, uint64_t token,
+            SsKbrOutcome outcome)
+{
+  ss_burst_outcome (app, token, outcome);
+}
+
+static const SsKbrApp kbr_app = { .direct = on_direct, .outcome = on_outcome };
 
 SsSplitStream *
 ss_splitstream_new (SsEnv *env, SsKbr *kbr, const SsSplitStreamConfig *config,

@@ -102,6 +102,19 @@ wait_for (const SsStation *station, const SsContact *peer)
   return MAX (SS_TUNE_IN_WAIT_MIN, 3 * rto);
 }
 
+static void
+send_question (SsStation *station, SsTime reach)
+{
+  SsMsgTuneIn message = {
+    .station = station->group_id,
+    .session = station->session,
+    .reach = (uint32_t) (reach / SS_MSEC),
+  };
+  uint8_t buf[SS_MSG_TUNE_IN_MAX];
+  size_t len = ss_msg_tune_in_encode (&message, buf, sizeof buf);
+  ss_splitstream_send (station->owner, &station->tune.peer, buf, len, true);
+}
+
 static SsTime
 ask (SsStation *station, bool with_publisher)
 {
@@ -121,15 +134,22 @@ ask (SsStation *station, bool with_publisher)
   tune->n_asked++;
   tune->is_asked = true;
   tune->asked = now;
-  SsMsgTuneIn message = {
-    .station = station->group_id,
-    .session = station->session,
-    .reach = (uint32_t) (station->current->latency / SS_MSEC),
-  };
-  uint8_t buf[SS_MSG_TUNE_IN_MAX];
-  size_t len = ss_msg_tune_in_encode (&message, buf, sizeof buf);
-  ss_splitstream_send (station->owner, &tune->peer, buf, len, true);
-  return tune->deadline = now + wait_for (station, &tune->peer);
+  send_question (station, station->current->latency);
+  tune->deadline = now + wait_for (station, &tune->peer);
+  ss_reorder_hold (station->current->reorder, tune->deadline);
+  return tune->deadline;
+}
+
+/* The burst is more than the way carries. Nobody else is asked, for he would
+ * send as much. */
+static void
+forgo (SsStation *station)
+{
+  if (!ss_reorder_forgo_burst (station->current->reorder))
+    return;
+  send_question (station, 0);
+  station->tune.is_done = true;
+  ss_count (station->owner->env, SPLITSTREAM_BURSTS_STOPPED);
 }
 
 SsTime
@@ -163,17 +183,28 @@ find_asker (SsSplitStream *splitstream, const SsContact *from, const SsId *id)
   return station;
 }
 
+static SsTime
+media_time_of (uint64_t media_time_us)
+{
+  return (SsTime) MIN (media_time_us, (uint64_t) (MEDIA_TIME_MAX / SS_USEC))
+         * SS_USEC;
+}
+
 /* The peer's word on the media time, as if that came by way of it: late
  * rather than early, and corrected by what comes down the trees. If it was
  * held up, the next one says better. */
 static void
 set_clock (SsStation *station, uint64_t media_time_us)
 {
-  SsTime media_time =
-      (SsTime) MIN (media_time_us, (uint64_t) (MEDIA_TIME_MAX / SS_USEC))
-      * SS_USEC;
   ss_media_clock_hint (&station->current->clock, station->owner->env->now,
-                       media_time);
+                       media_time_of (media_time_us));
+}
+
+/* How long what was sent at that time took, but for a constant. */
+static SsTime
+way_of (const SsStation *station, uint64_t media_time_us)
+{
+  return station->owner->env->now - media_time_of (media_time_us);
 }
 
 void
@@ -190,6 +221,7 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
     return;
   SsTuneIn *tune = &station->tune;
   SsTime now = splitstream->env->now;
+  ss_reorder_hold (station->current->reorder, now);
   if (message.status != SS_TUNE_IN_PACKETS
       || message.session != station->session) {
     if (message.status == SS_TUNE_IN_BUSY) {
@@ -220,9 +252,26 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
   tune->is_answered = true;
   SsTime paced = station->current->latency / SS_BURST_SPEED;
   tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
+  tune->way_least = way_of (station, message.media_time);
+  tune->n_behind = 0;
   set_clock (station, message.media_time);
   ss_reorder_expect (station->current->reorder, now, message.first,
                      message.newest, tune->deadline);
+}
+
+/* A packet that the peer sent at that media time: does the way get longer? */
+static void
+watch_way (SsStation *station, uint64_t media_time_us)
+{
+  SsTuneIn *tune = &station->tune;
+  SsTime way = way_of (station, media_time_us);
+  if (tune->is_done || !tune->is_answered)
+    return;
+  tune->way_least = MIN (tune->way_least, way);
+  bool is_behind = way - tune->way_least > SS_BURST_TOO_FAR_BEHIND;
+  tune->n_behind = is_behind ? tune->n_behind + 1 : 0;
+  if (tune->n_behind >= SS_BURST_BEHIND_MAX)
+    forgo (station);
 }
 
 void
@@ -241,6 +290,7 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
   SsStripe *stripe = &station->stripes[message.number % n_columns];
   uint32_t sequence = message.number / n_columns;
   set_clock (station, message.media_time);
+  watch_way (station, message.media_time);
   GBytes *bytes = g_bytes_new (message.packet.data, message.packet.len);
   if (ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
           == SS_PACKET_NEW

@@ -23,11 +23,26 @@ free_event (gpointer data)
   g_free (event);
 }
 
+/* When what comes to the node at that time has passed its line. */
+static SsTime
+pass_line (StationNode *node, SsTime at, size_t len)
+{
+  if (node->downlink == 0)
+    return at;
+  node->line_free = MAX (node->line_free, at);
+  node->queue_max = MAX (node->queue_max, node->line_free - at);
+  node->line_free += (SsTime) len * SS_SEC / node->downlink;
+  return node->line_free;
+}
+
 void
 station_world_schedule (StationWorld *world, const Event *event, SsTime delay)
 {
   Event *copy = g_memdup2 (event, sizeof *event);
   copy->at = world->now + delay;
+  if (copy->bytes != NULL)
+    copy->at = pass_line (world->nodes[event->to], copy->at,
+                          g_bytes_get_size (copy->bytes));
   copy->order = world->order++;
   if (copy->bytes != NULL)
     g_bytes_ref (copy->bytes);
@@ -94,7 +109,8 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
                               &(Event){ .kind = EVENT_DIRECT,
                                         .from = node->index,
                                         .to = i,
-                                        .bytes = bytes },
+                                        .bytes = bytes,
+                                        .token = how->token },
                               station_world_travel (world));
   g_bytes_unref (bytes);
   return true;
@@ -386,6 +402,17 @@ handle (StationWorld *world, const Event *event)
     size_t len;
     const uint8_t *data = g_bytes_get_data (event->bytes, &len);
     node->app->direct (node->app_user, from, data, len);
+    if (event->token != 0)
+      station_world_schedule (world,
+                              &(Event){ .kind = EVENT_ACKED,
+                                        .from = event->to,
+                                        .to = event->from,
+                                        .token = event->token },
+                              station_world_travel (world));
+    return;
+  }
+  if (event->kind == EVENT_ACKED) {
+    node->app->outcome (node->app_user, from, event->token, SS_KBR_ACKED);
     return;
   }
   SsGroup *group = ss_scribe_find (node->splitstream->scribe, &event->group);

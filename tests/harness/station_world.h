@@ -62,6 +62,9 @@ struct StationNode {
   /* The stripes whose packets it does not get, until. */
   uint32_t stalled;
   SsTime stalled_until;
+  /* Its line: what comes waits there for what came before. */
+  unsigned downlink; /* bytes a second; 0: endless */
+  SsTime line_free, queue_max;
 };
 
 struct StationWorld {

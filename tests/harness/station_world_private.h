@@ -4,7 +4,12 @@
 
 #include "tests/harness/station_world.h"
 
-typedef enum { EVENT_PACKET, EVENT_WANT, EVENT_DIRECT } EventKind;
+typedef enum {
+  EVENT_PACKET,
+  EVENT_WANT,
+  EVENT_DIRECT,
+  EVENT_ACKED,
+} EventKind;
 
 typedef struct {
   SsTime at;
@@ -16,6 +21,7 @@ typedef struct {
   SsPacketVia via;
   SsTime deadline; /* of a want, in the node's time */
   GBytes *bytes;
+  uint64_t token; /* of a direct message that is to be acknowledged, or 0 */
 } Event;
 
 struct SsScribe {
