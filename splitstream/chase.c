@@ -164,16 +164,17 @@ ss_reorder_hold (SsReorder *reorder, SsTime until)
 bool
 ss_reorder_forgo_burst (SsReorder *reorder)
 {
-  uint64_t next = reorder->next;
   if (reorder->is_started)
     return false;
-  reorder->is_expecting = false;
   for (unsigned i = 0; i < reorder->missing->len; i++) {
     uint64_t number = g_array_index (reorder->missing, uint64_t, i);
     if (ss_reorder_slot (reorder, number)->is_in_burst)
-      next = number + 1;
+      reorder->floor = number + 1;
   }
-  ss_reorder_advance (reorder, next);
+  if (reorder->is_expecting && reorder->end <= reorder->expect_newest)
+    reorder->floor = reorder->expect_newest + 1;
+  reorder->is_expecting = false;
+  ss_reorder_keep_above (reorder);
   return true;
 }
 

@@ -152,6 +152,14 @@ ss_reorder_advance (SsReorder *reorder, uint64_t next)
   }
 }
 
+void
+ss_reorder_keep_above (SsReorder *reorder)
+{
+  uint64_t floor = MIN (reorder->floor, reorder->end);
+  if (floor > reorder->next)
+    ss_reorder_advance (reorder, floor);
+}
+
 /* Throws everything away: the stream has jumped further than the window
  * reaches. */
 static void
@@ -171,7 +179,8 @@ restart (SsReorder *reorder, uint64_t number)
 static bool
 extend_down (SsReorder *reorder, SsTime now, uint64_t number)
 {
-  if (reorder->is_started || reorder->end - number > SS_REORDER_MISSING_MAX)
+  if (reorder->is_started || number < reorder->floor
+      || reorder->end - number > SS_REORDER_MISSING_MAX)
     return false;
   grow (reorder, reorder->end - number);
   uint64_t first = reorder->first;
@@ -208,6 +217,7 @@ reach (SsReorder *reorder, SsTime now, uint64_t number)
   if (number < reorder->first && !extend_down (reorder, now, number))
     return false;
   extend_up (reorder, now, number + 1);
+  ss_reorder_keep_above (reorder);
   return true;
 }
 
@@ -286,6 +296,9 @@ void
 ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
                    const SsPacket *packet, GBytes *bytes, SsReorderVia via)
 {
+  /* A neighbour's word on its burst does not hide what the trees bring. */
+  if (via == SS_REORDER_TREE)
+    reorder->floor = MIN (reorder->floor, number);
   if (!reach (reorder, now, number))
     return;
   SsReorderSlot *slot = ss_reorder_slot (reorder, number);

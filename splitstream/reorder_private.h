@@ -59,6 +59,7 @@ struct SsReorder {
   uint64_t expect_first, expect_newest;
   SsTime expect_until;
   SsTime hold_until;  /* no gap is asked for before */
+  uint64_t floor;     /* what is below is not played */
   SsTime burst_heard; /* when it was promised, or brought something last */
   bool has_end;
   uint64_t end_number; /* of the first end mark */
@@ -99,6 +100,8 @@ ss_reorder_at (SsReorder *reorder, SsTime deadline)
 
 /* reorder.c */
 void ss_reorder_advance (SsReorder *reorder, uint64_t next);
+/* Nothing below the floor is missed. */
+void ss_reorder_keep_above (SsReorder *reorder);
 void ss_reorder_hurry_burst (SsReorder *reorder, SsTime now);
 
 /* rebuild.c */

@@ -3,6 +3,7 @@
 #include "tests/harness/show.h"
 
 enum { SEEDS = 10 };
+#define STALL (800 * SS_MSEC)
 
 static unsigned
 stream_rate (Show *show)
@@ -14,11 +15,18 @@ stream_rate (Show *show)
                      / (uint64_t) (show->world->now - show->started));
 }
 
-/* A newcomer whose line takes so many times the stream comes in. It loses
- * nothing, and its line's queue never stands for longer than queue_max. */
+/* A newcomer's line, and what is to become of its queue and its start. */
+typedef struct {
+  double times; /* the stream's rate */
+  SsTime stall; /* until the trees bring something */
+  SsTime queue_max;
+  SsTime tune_in_min, tune_in_max;
+  bool is_stopped;
+} Line;
+
+/* It loses nothing, whatever its line. */
 static void
-check_newcomers (double times, SsTime queue_max, SsTime tune_in_max,
-                 bool is_stopped)
+check_newcomers (const Line *line)
 {
   for (uint64_t seed = 1; seed <= SEEDS; seed++) {
     StationWorldOptions options = { .delay = 15 * SS_MSEC };
@@ -27,20 +35,22 @@ check_newcomers (double times, SsTime queue_max, SsTime tune_in_max,
     show_tune_in (show, 0);
     show_play (show, 5 * SS_SEC);
     StationNode *node = show_tune_in (show, 0);
-    node->downlink = (unsigned) (stream_rate (show) * times);
+    node->downlink = (unsigned) (stream_rate (show) * line->times);
+    node->stalled = line->stall > 0 ? UINT32_MAX : 0;
+    node->stalled_until = show->world->now + line->stall;
     show_play (show, 6 * SS_SEC);
     show_end (show);
     SsStationStats stats;
     ss_station_stats (node->station, &stats);
-    g_test_message ("%.1f x: tune-in %d ms, queue %d ms", times,
+    g_test_message ("%.1f x: tune-in %d ms, queue %d ms", line->times,
                     (int) (stats.tune_in / SS_MSEC),
                     (int) (node->queue_max / SS_MSEC));
     const uint64_t *counters = node->env.counters.value;
     g_assert_cmpuint (counters[SS_COUNT_SPLITSTREAM_BURSTS_STOPPED], ==,
-                      is_stopped);
-    g_assert_cmpint (stats.tune_in, >=, 0);
-    g_assert_cmpint (stats.tune_in, <, tune_in_max);
-    g_assert_cmpint (node->queue_max, <, queue_max);
+                      line->is_stopped);
+    g_assert_cmpint (stats.tune_in, >=, line->tune_in_min);
+    g_assert_cmpint (stats.tune_in, <, line->tune_in_max);
+    g_assert_cmpint (node->queue_max, <, line->queue_max);
     show_check_whole (show, node);
     show_free (show);
   }
@@ -51,8 +61,10 @@ check_newcomers (double times, SsTime queue_max, SsTime tune_in_max,
 static void
 test_waits (void)
 {
-  check_newcomers (3, 300 * SS_MSEC, 400 * SS_MSEC, false);
-  check_newcomers (4, 200 * SS_MSEC, 250 * SS_MSEC, false);
+  check_newcomers (&(Line){
+      .times = 3, .queue_max = 300 * SS_MSEC, .tune_in_max = 400 * SS_MSEC });
+  check_newcomers (&(Line){
+      .times = 4, .queue_max = 200 * SS_MSEC, .tune_in_max = 250 * SS_MSEC });
 }
 
 /* The rest of the line cannot keep ahead of what is played: the newcomer stops
@@ -60,8 +72,27 @@ test_waits (void)
 static void
 test_stops (void)
 {
-  check_newcomers (1.3, 600 * SS_MSEC, 2 * SS_SEC, true);
-  check_newcomers (2, 400 * SS_MSEC, 2 * SS_SEC, true);
+  check_newcomers (&(Line){ .times = 1.3,
+                            .queue_max = 600 * SS_MSEC,
+                            .tune_in_max = 2 * SS_SEC,
+                            .is_stopped = true });
+  check_newcomers (&(Line){ .times = 2,
+                            .queue_max = 400 * SS_MSEC,
+                            .tune_in_max = 2 * SS_SEC,
+                            .is_stopped = true });
+}
+
+/* So it does where the trees have brought nothing yet when it stops: it does
+ * not play the burst's first packets, whose rest it will not get. */
+static void
+test_stops_first (void)
+{
+  check_newcomers (&(Line){ .times = 1.3,
+                            .stall = STALL,
+                            .queue_max = 600 * SS_MSEC,
+                            .tune_in_min = SS_LATENCY_DEFAULT,
+                            .tune_in_max = 3 * SS_SEC,
+                            .is_stopped = true });
 }
 
 int
@@ -70,5 +101,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/burst/waits", test_waits);
   g_test_add_func ("/splitstream/burst/stops", test_stops);
+  g_test_add_func ("/splitstream/burst/stops-first", test_stops_first);
   return g_test_run ();
 }

@@ -315,6 +315,29 @@ break_promise (Siege *siege, unsigned to, unsigned protocol, uint8_t *data,
   return false;
 }
 
+/* Promises more than there will ever be, and sends it as if it were held up on
+ * the way, so that the newcomer stops it. */
+static bool
+promise_too_much (Siege *siege, unsigned to, unsigned protocol, uint8_t *data,
+                  size_t *len)
+{
+  uint8_t copy[SS_DATAGRAM_MAX];
+  SsMsgTuneInAnswer answer;
+  SsMsgTuneInPacket packet;
+  if (protocol != SS_PROTOCOL_SPLITSTREAM)
+    return true;
+  memcpy (copy, data, *len);
+  if (ss_msg_tune_in_answer_decode (copy, *len, &answer)) {
+    answer.newest = UINT32_MAX;
+    *len = ss_msg_tune_in_answer_encode (&answer, data, *len);
+  } else if (ss_msg_tune_in_packet_decode (copy, *len, &packet)) {
+    siege->n_tampered++;
+    packet.media_time -= MIN (packet.media_time, SS_SEC / SS_USEC);
+    *len = ss_msg_tune_in_packet_encode (&packet, data, *len);
+  }
+  return true;
+}
+
 static void
 test_path_loop (void)
 {
@@ -343,6 +366,13 @@ static void
 test_tune_in_broken (void)
 {
   newcomers ("tune-in broken", break_promise, -1);
+}
+
+static void
+test_tune_in_endless (void)
+{
+  newcomers ("tune-in endless", promise_too_much,
+             SS_COUNT_SPLITSTREAM_BURSTS_STOPPED);
 }
 
 /* Floods: one message of a kind to one node, again and again. */
@@ -678,6 +708,7 @@ main (int argc, char **argv)
   g_test_add_func ("/hostile/headers", test_headers);
   g_test_add_func ("/hostile/tune-in-refused", test_tune_in_refused);
   g_test_add_func ("/hostile/tune-in-broken", test_tune_in_broken);
+  g_test_add_func ("/hostile/tune-in-endless", test_tune_in_endless);
   g_test_add_func ("/hostile/joins", test_joins);
   g_test_add_func ("/hostile/stations", test_stations);
   g_test_add_func ("/hostile/children", test_children);
