@@ -117,7 +117,7 @@ ss_group_new (SsScribe *scribe, SsFamily *family, const SsId *id)
   group->family = family;
   group->id = *id;
   group->idle_since = scribe->env->now;
-  group->root_until = group->left = -1;
+  group->root_until = group->left = group->advised = -1;
   group->find_next = group->root_check = group->orphan_since = SS_NEVER;
   ss_timer_init (&group->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_GROUP);
   g_ptr_array_insert (scribe->groups, (int) lower_bound (scribe, id), group);

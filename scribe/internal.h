@@ -176,6 +176,18 @@ void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
 void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeRedirect *message);
 
+/* The parent on trial is good. */
+void ss_join_take_tried (SsGroup *group);
+
+/* trial.c. Of who has said yes to a search for a better parent. */
+void ss_trial_begin (SsGroup *group, const SsContact *peer);
+bool ss_trial_is_of (const SsGroup *group, const SsContact *peer);
+/* One has come. is_new: it was not here. */
+void ss_trial_packet (SsGroup *group, const SsContact *from, SsPacketVia via,
+                      bool is_new);
+void ss_trial_due (SsGroup *group); /* its time is over */
+void ss_trial_end (SsGroup *group); /* the search is: tells who is on trial */
+
 /* upstream.c */
 void ss_upstream_become_root (SsGroup *group);
 /* Reports that there has been no place for long. */
@@ -378,6 +390,8 @@ void ss_service_packet (SsGroup *group, const SsContact *from,
 /* Somebody says that the node of this prefix does not serve. */
 void ss_service_accused (SsScribe *scribe, const SsContact *by,
                          uint32_t prefix);
+/* It does not serve: seen here. */
+void ss_service_shun (SsScribe *scribe, const SsContact *peer);
 bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
 
 /* anycast.c */

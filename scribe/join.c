@@ -38,6 +38,8 @@ begin (SsGroup *group)
 static SsJoin *
 new_search (SsGroup *group)
 {
+  if (group->join && group->join->is_better)
+    ss_join_cancel (group); /* it is no longer a matter of choice */
   if (group->scribe->is_leaving || group->family->config.is_source
       || group->join)
     return NULL;
@@ -74,6 +76,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
     group->join->is_better = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
+    if (group->join->trial == SS_TRIAL_ON)
+      ss_join_take_tried (group); /* whoever says yes will do */
     ss_group_arm (group);
     return;
   }
@@ -149,8 +153,16 @@ ss_join_start_unserved (SsGroup *group)
 }
 
 void
+ss_join_take_tried (SsGroup *group)
+{
+  group->join->trial = SS_TRIAL_PASSED;
+  send_join (group);
+}
+
+void
 ss_join_cancel (SsGroup *group)
 {
+  ss_trial_end (group);
   g_free (group->join);
   group->join = NULL;
 }
@@ -393,6 +405,10 @@ void
 ss_join_due (SsGroup *group)
 {
   SsJoin *join = group->join;
+  if (join->trial == SS_TRIAL_ON) {
+    ss_trial_due (group);
+    return;
+  }
   if (join->is_better && !find_candidate (group)) {
     ss_join_cancel (group);
     return;
@@ -434,11 +450,15 @@ ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
       || group->join || scribe->is_leaving || group->family->config.is_light
       || message->n_better == 0)
     return;
+  SsTime now = scribe->env->now;
+  if (group->advised >= 0 && now < group->advised + SS_ADVICE_PAUSE)
+    return;
   SsContact better = ss_contact_from_record (&message->better[0]);
   if (!ss_scribe_usable (scribe, &better)
       || ss_group_child_find (group, &better.id)
       || ss_service_shirks (scribe, &better.id))
     return;
+  group->advised = now;
   seek_better (group, message->better, 1);
 }
 
@@ -462,6 +482,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       && !ss_id_equal (&join->asked, &from->id))
     return; /* to an earlier try */
   note_answer (scribe, join);
+  join->trial = SS_TRIAL_NONE;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
   if (ss_id_equal (&join->asked, &from->id)) {

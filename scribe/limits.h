@@ -39,11 +39,13 @@
 #define SS_JOIN_SLACK           (100 * SS_MSEC)
 #define SS_JOIN_HEARD           (3 * SS_SEC) /* by then it is no first hop */
 #define SS_JOIN_WAIT_MAX        (5 * SS_SEC)
-#define SS_JOIN_WAIT_LIVE       (1 * SS_SEC) /* while a stream is missed */
-#define SS_JOIN_FAILURES_MUST   6            /* then it must be taken */
-#define SS_JOIN_FAILURES_ORPHAN 3            /* if it has lost its parent */
-#define SS_JOIN_BETTER_FIRST    (5 * SS_SEC) /* doubled each time, */
-#define SS_JOIN_BETTER_DOUBLED  6            /* so often */
+#define SS_JOIN_WAIT_LIVE       (1 * SS_SEC)    /* while a stream is missed */
+#define SS_JOIN_FAILURES_MUST   6               /* then it must be taken */
+#define SS_JOIN_FAILURES_ORPHAN 3               /* if it has lost its parent */
+#define SS_JOIN_BETTER_FIRST    (5 * SS_SEC)    /* doubled each time, */
+#define SS_JOIN_BETTER_DOUBLED  6               /* so often */
+#define SS_ADVICE_PAUSE         (500 * SS_MSEC) /* between two heeded */
+#define SS_TRIAL_TIME           (10 * SS_SEC)   /* of a parent, at the most */
 #define SS_JOIN_FAILURES_FAST   8 /* then refusals are not answered at once */
 #define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
 #define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)

@@ -71,9 +71,11 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
   if (scribe->app.packet)
     verdict =
         scribe->app.packet (group->user, group, sequence, packet, from, via);
-  if (!group->is_dead
-      && (verdict == SS_PACKET_NEW || verdict == SS_PACKET_DUPLICATE))
+  bool is_good = verdict == SS_PACKET_NEW || verdict == SS_PACKET_DUPLICATE;
+  if (!group->is_dead && is_good) {
     ss_service_packet (group, from, sequence, via, verdict == SS_PACKET_NEW);
+    ss_trial_packet (group, from, via, verdict == SS_PACKET_NEW);
+  }
   if (!group->is_dead) {
     switch (verdict) {
     case SS_PACKET_NEW:
@@ -94,7 +96,7 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
     }
   }
   g_bytes_unref (packet);
-  return verdict == SS_PACKET_NEW || verdict == SS_PACKET_DUPLICATE;
+  return is_good;
 }
 
 static void

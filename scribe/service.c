@@ -110,8 +110,7 @@ leave (SsGroup *group)
   service->again = now + service->pause;
   if (is_own_trouble (group))
     return;
-  ss_neighbour_get (scribe, &group->parent)->shirks_until =
-      now + SS_SERVICE_MEMORY;
+  ss_service_shun (scribe, &group->parent);
   ss_count (scribe->env, SCRIBE_UNSERVED);
   ss_debug (scribe->env, "group %08x: parent %08x does not serve",
             ss_prefix_of (&group->id), ss_prefix_of (&group->parent.id));
@@ -212,6 +211,13 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX] =
       (SsOwed){ .since = now, .sequence = sequence, .by = (uint8_t) by };
   raise_level (group, by);
+}
+
+void
+ss_service_shun (SsScribe *scribe, const SsContact *peer)
+{
+  ss_neighbour_get (scribe, peer)->shirks_until =
+      scribe->env->now + SS_SERVICE_MEMORY;
 }
 
 void

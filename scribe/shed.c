@@ -270,6 +270,8 @@ void
 ss_group_advise (SsGroup *group, const SsContact *better)
 {
   SsScribe *scribe = group->scribe;
+  if (ss_service_shirks (scribe, &better->id))
+    return;
   ss_scribe_enter (scribe);
   SsMsgScribeAdvice advice = { .n_better = 0 };
   memcpy (advice.tag, group->id.b, SS_TAG_LEN);

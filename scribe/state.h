@@ -80,6 +80,12 @@ typedef struct {
   SsContact below; /* a member below the joiner, if it is none */
 } SsPendingJoin;
 
+typedef enum {
+  SS_TRIAL_NONE,
+  SS_TRIAL_ON,
+  SS_TRIAL_PASSED, /* its next word counts */
+} SsTrial;
+
 typedef struct {
   uint32_t nonce;
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
@@ -87,6 +93,8 @@ typedef struct {
   bool shed, is_sought; /* sought: the application looks for a place */
   bool is_better;       /* it has one, and looks for a better one */
   bool unserved;        /* since that does not serve */
+  SsTrial trial;        /* of the first candidate, if is_better */
+  uint8_t n_passed;     /* packets from others meanwhile */
   uint32_t lost;
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */
@@ -244,6 +252,7 @@ struct SsGroup {
   SsTime find_next;      /* FIND_ROOT again; SS_NEVER: not looking */
   SsTime found_since;    /* when the first of n_found was found */
   SsTime better_at;      /* then a parent whose own stripe it is, is sought */
+  SsTime advised;        /* last heeded; -1: never */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
   SsService *service;    /* the parent's, to this node; NULL: no packet yet */
   uint32_t find_nonce;

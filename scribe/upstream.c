@@ -285,6 +285,12 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
     ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
     return;
   }
+  /* Two may have said yes to one search: the first is on trial. */
+  if (is_awaited && group->join->trial == SS_TRIAL_ON) {
+    if (!is_parent && !ss_trial_is_of (group, from))
+      ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
+    return;
+  }
   if (is_awaited && !is_parent && group->join->is_better
       && ss_service_shirks (scribe, &from->id)) {
     ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
@@ -302,6 +308,13 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   }
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
+  /* A root may have sent its other children to this node already. */
+  bool is_root = message->n_path == 1;
+  if (is_awaited && !is_parent && !is_root && group->join->is_better
+      && group->join->trial == SS_TRIAL_NONE) {
+    ss_trial_begin (group, from);
+    return;
+  }
   if (is_awaited) {
     set_parent (group, from);
     ss_debug (scribe->env, "group %08x: parent %08x, depth %u",

@@ -61,6 +61,7 @@
 #define SS_SPARE_FIRST              (2 * SS_SEC) /* own stripe's come first */
 #define SS_SPARE_INTERVAL           (1 * SS_SEC) /* is there room? */
 #define SS_GATHER_WAIT_MIN          (1 * SS_SEC) /* doubled when in vain */
+#define SS_GATHER_UNHEEDED          8 /* then it is doubled as well */
 #define SS_GATHER_WAIT_MAX          (120 * SS_SEC)
 
 typedef enum {
@@ -152,8 +153,10 @@ typedef struct {
 
 /* Children of several stripes, which others had better have. */
 typedef struct {
-  uint32_t search; /* for such a one; 0: none */
-  uint8_t stripe;  /* that it is for, or the last was for */
+  uint32_t search;     /* for such a one; 0: none */
+  uint8_t stripe;      /* that it is for, or the last was for */
+  unsigned n_advised;  /* its children, when they were last advised to go */
+  unsigned n_unheeded; /* such advice in a row */
   SsTime wait, next;
 } SsGathering;
 

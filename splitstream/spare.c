@@ -161,6 +161,27 @@ next_part (const SsStation *station)
   return NULL;
 }
 
+/* Has anybody followed the last advice? Who was to take them may just have
+ * been full; if it happens again and again, patience grows. */
+static bool
+was_followed (SsStation *station)
+{
+  SsGathering *gathering = &station->gathering;
+  unsigned n_advised = gathering->n_advised;
+  gathering->n_advised = 0;
+  if (n_advised == 0)
+    return true;
+  bool was_followed =
+      n_children (&station->stripes[gathering->stripe]) < n_advised;
+  gathering->n_unheeded = was_followed ? 0 : gathering->n_unheeded + 1;
+  if (gathering->n_unheeded < SS_GATHER_UNHEEDED) {
+    gathering->wait = SS_GATHER_WAIT_MIN;
+    return true;
+  }
+  gathering->next = station->owner->env->now + gathering->wait;
+  return false;
+}
+
 static void
 gather (SsStation *station)
 {
@@ -169,7 +190,7 @@ gather (SsStation *station)
   if (station->role != SS_ROLE_LISTENER || gathering->search != 0
       || now < gathering->next)
     return;
-  if (count_parts (station) < 2)
+  if (!was_followed (station) || count_parts (station) < 2)
     return;
   const SsStripe *stripe = next_part (station);
   gathering->stripe = stripe->index;
@@ -183,12 +204,13 @@ gathered (SsStation *station, const SsContact *member)
   SsGroup *group = station->stripes[gathering->stripe].group;
   gathering->search = 0;
   gathering->wait =
-      member != NULL
-          ? SS_GATHER_WAIT_MIN
-          : CLAMP (2 * gathering->wait, SS_GATHER_WAIT_MIN, SS_GATHER_WAIT_MAX);
-  gathering->next = station->owner->env->now + gathering->wait;
-  if (member != NULL && group != NULL)
-    ss_group_advise (group, member);
+      CLAMP (2 * gathering->wait, SS_GATHER_WAIT_MIN, SS_GATHER_WAIT_MAX);
+  gathering->next = station->owner->env->now
+                    + (member != NULL ? SS_GATHER_WAIT_MIN : gathering->wait);
+  if (member == NULL || group == NULL)
+    return;
+  gathering->n_advised = ss_group_n_children (group);
+  ss_group_advise (group, member);
 }
 
 SsTime

@@ -84,8 +84,9 @@ advise (bool has_room)
   g_assert_cmpuint (ss_group_children (group, children, 2), ==, 2);
   unsigned better = world_node_of (world, &children[0].id);
   ss_family_set_bound (world_family (world, better), has_room ? 1000 : 0);
+  world_publish (world, true);
   ss_group_advise (group, &children[0]);
-  world_run (world, SS_SEC);
+  world_run (world, 3 * SS_SEC);
   const SsContact *parent = ss_group_parent (
       world_group (world, world_node_of (world, &children[1].id), 0));
   g_assert_true (ss_id_equal (&parent->id,

@@ -53,8 +53,28 @@ test_gather (void)
   answer (node, &show->publisher->self);
   g_assert_cmpuint (node->n_advised, ==, 3);
   g_assert_cmpuint (node->advised_stripe, ==, 7);
-  show_play (show, 3 * SS_SEC); /* they have not gone yet */
-  assert_asked (node, 7, 3);
+  node->n_children[7] = 2;
+  show_play (show, 3 * SS_SEC); /* one has gone: the others are asked about */
+  assert_asked (node, 7, 2);
+  show_free (show);
+}
+
+/* Somebody always says yes, and nobody goes there. */
+static void
+test_gather_unheeded (void)
+{
+  StationNode *node;
+  Show *show = start (&node);
+  node->n_children[2] = 9;
+  node->n_children[7] = 3;
+  for (unsigned i = 0; i < 120; i++) {
+    uint32_t before = node->n_searches;
+    show_play (show, SS_SEC);
+    if (node->n_searches != before)
+      answer (node, &show->publisher->self);
+  }
+  g_assert_cmpuint (node->n_searches, >=, 3);
+  g_assert_cmpuint (node->n_searches, <=, 16);
   show_free (show);
 }
 
@@ -129,6 +149,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/spare/gather", test_gather);
   g_test_add_func ("/splitstream/spare/gather-in-vain", test_gather_in_vain);
+  g_test_add_func ("/splitstream/spare/gather-unheeded", test_gather_unheeded);
   g_test_add_func ("/splitstream/spare/asked", test_asked);
   return g_test_run ();
 }

@@ -1,0 +1,80 @@
+/* A parent that a node need not have is tried first. Who looks for a better
+ * place, or is advised to go to one (scribe/shed.c), has a parent that serves;
+ * whoever says yes may forward nothing, and has room because of that. So the
+ * yes begins a trial: the old parent stays the parent until the new one has
+ * sent a packet down the tree. Then the same JOIN is sent to it once more, for
+ * the way from the root may be another by now, and its answer counts. Who lets
+ * SS_TRIAL_PACKETS pass that came from others does not serve (scribe/service.c)
+ * and is told that it has not become the parent.
+ *
+ *   asking --JOIN_ACK--> on trial --packet--> asking again --JOIN_ACK--> parent
+ *                           |
+ *                   others' packets, or time --> no join, parent as before */
+#include "scribe/internal.h"
+
+#define SS_TRIAL_PACKETS 3 /* at most one may have passed before it said yes */
+
+bool
+ss_trial_is_of (const SsGroup *group, const SsContact *peer)
+{
+  const SsJoin *join = group->join;
+  return join && join->trial == SS_TRIAL_ON
+         && ss_contact_equal (&join->candidates[0], peer);
+}
+
+void
+ss_trial_begin (SsGroup *group, const SsContact *peer)
+{
+  SsJoin *join = group->join;
+  join->trial = SS_TRIAL_ON;
+  join->candidates[0] = *peer;
+  join->n_candidates = 1;
+  join->next_candidate = 0;
+  join->n_passed = 0;
+  join->answer_by = group->scribe->env->now + SS_TRIAL_TIME;
+  ss_group_arm (group);
+}
+
+void
+ss_trial_end (SsGroup *group)
+{
+  const SsJoin *join = group->join;
+  if (join && join->trial == SS_TRIAL_ON)
+    ss_upstream_send_leave (group->scribe, &join->candidates[0], group->id.b,
+                            join->nonce);
+}
+
+static void
+fail (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  const SsContact *peer = &group->join->candidates[0];
+  ss_debug (scribe->env, "group %08x: %08x does not serve, and is no parent",
+            ss_prefix_of (&group->id), ss_prefix_of (&peer->id));
+  ss_count (scribe->env, SCRIBE_TRIALS_FAILED);
+  ss_service_shun (scribe, peer);
+  ss_join_cancel (group);
+}
+
+void
+ss_trial_packet (SsGroup *group, const SsContact *from, SsPacketVia via,
+                 bool is_new)
+{
+  SsJoin *join = group->join;
+  if (!join || join->trial != SS_TRIAL_ON)
+    return;
+  if (via == SS_VIA_TREE && ss_trial_is_of (group, from))
+    ss_join_take_tried (group);
+  else if (is_new && ++join->n_passed >= SS_TRIAL_PACKETS)
+    fail (group);
+}
+
+/* Where nobody sends anything, nobody can be told from another. */
+void
+ss_trial_due (SsGroup *group)
+{
+  if (group->join->n_passed == 0)
+    ss_join_take_tried (group);
+  else
+    ss_join_cancel (group);
+}

@@ -1,0 +1,157 @@
+/* Who is advised to go to another parent, and has one, tries it first. */
+#include <glib.h>
+
+#include "scribe/internal.h"
+#include "tests/harness/scribe_world.h"
+
+enum { NODES = 12 };
+
+typedef struct {
+  World *world;
+  SsGroup *group;    /* a child of the root, */
+  SsContact before;  /*   its parent, */
+  SsContact sibling; /* and who has said yes to being its next one */
+} Bench;
+
+static void
+advise (Bench *bench)
+{
+  SsGroup *root = world_group (
+      bench->world, world_node_of (bench->world, &bench->before.id), 0);
+  ss_group_advise (root, &bench->sibling);
+  world_run (bench->world, 50 * SS_MSEC);
+}
+
+/* Nothing is published by itself. */
+static void
+begin (Bench *bench)
+{
+  WorldOptions options = { .seed = 7, .n = NODES, .delay = SS_MSEC };
+  *bench = (Bench){ .world = world_new (&options) };
+  for (unsigned i = 1; i < NODES; i++)
+    world_join (bench->world, i);
+  world_run (bench->world, 3 * SS_SEC);
+  SsContact children[2];
+  unsigned root = world_true_root (bench->world, 0);
+  SsGroup *group = world_group (bench->world, root, 0);
+  g_assert_cmpuint (ss_group_children (group, children, 2), ==, 2);
+  bench->sibling = children[0];
+  bench->group = world_group (bench->world,
+                              world_node_of (bench->world, &children[1].id), 0);
+  bench->before = bench->group->parent;
+  world_publish (bench->world, false);
+  unsigned sibling = world_node_of (bench->world, &bench->sibling.id);
+  ss_family_set_bound (world_family (bench->world, sibling), 1000);
+  advise (bench);
+  g_assert_true (ss_trial_is_of (bench->group, &bench->sibling));
+}
+
+static bool
+has_parent (const Bench *bench, const SsContact *parent)
+{
+  return bench->group->has_parent
+         && ss_contact_equal (&bench->group->parent, parent);
+}
+
+/* Does the sibling take it for its child? */
+static bool
+is_taken (const Bench *bench)
+{
+  unsigned node = world_node_of (bench->world, &bench->sibling.id);
+  return ss_group_child_find (world_group (bench->world, node, 0),
+                              ss_scribe_self (bench->group->scribe))
+         != NULL;
+}
+
+static void
+test_serves (void)
+{
+  Bench bench;
+  begin (&bench);
+  g_assert_true (has_parent (&bench, &bench.before));
+  ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
+  ss_trial_packet (bench.group, &bench.sibling, SS_VIA_REPAIR, true);
+  g_assert_true (has_parent (&bench, &bench.before));
+  ss_trial_packet (bench.group, &bench.sibling, SS_VIA_TREE, false);
+  world_run (bench.world, 50 * SS_MSEC);
+  g_assert_true (has_parent (&bench, &bench.sibling));
+  g_assert_null (bench.group->join);
+  world_free (bench.world);
+}
+
+/* It stays where it was, and does not go there for a while. */
+static void
+test_does_not_serve (void)
+{
+  Bench bench;
+  begin (&bench);
+  g_assert_true (is_taken (&bench));
+  for (unsigned i = 0; i < 3; i++)
+    ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
+  g_assert_null (bench.group->join);
+  g_assert_true (ss_service_shirks (bench.group->scribe, &bench.sibling.id));
+  world_run (bench.world, 500 * SS_MSEC);
+  g_assert_true (has_parent (&bench, &bench.before));
+  g_assert_false (is_taken (&bench));
+  advise (&bench);
+  g_assert_null (bench.group->join);
+  world_free (bench.world);
+}
+
+/* While nothing is published nobody can be judged; while something was, by
+ * whoever it came, who sent nothing is none the better. */
+static void
+test_time (void)
+{
+  Bench bench;
+  begin (&bench);
+  world_run (bench.world, SS_TRIAL_TIME);
+  g_assert_true (has_parent (&bench, &bench.sibling));
+  world_free (bench.world);
+  begin (&bench);
+  ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
+  world_run (bench.world, SS_TRIAL_TIME + 500 * SS_MSEC);
+  g_assert_true (has_parent (&bench, &bench.before));
+  g_assert_false (is_taken (&bench));
+  world_free (bench.world);
+}
+
+/* If the old one dies meanwhile there is no choice. */
+static void
+test_no_choice (void)
+{
+  Bench bench;
+  begin (&bench);
+  ss_join_start (bench.group, &bench.before);
+  world_run (bench.world, 50 * SS_MSEC);
+  g_assert_true (has_parent (&bench, &bench.sibling));
+  world_free (bench.world);
+}
+
+/* A parent that advises without end does not send its children to others more
+ * often than this. */
+static void
+test_pause (void)
+{
+  Bench bench;
+  begin (&bench);
+  ss_join_cancel (bench.group);
+  advise (&bench);
+  g_assert_null (bench.group->join);
+  world_run (bench.world, SS_ADVICE_PAUSE);
+  advise (&bench);
+  g_assert_nonnull (bench.group->join);
+  world_free (bench.world);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/trial/serves", test_serves);
+  g_test_add_func ("/scribe/trial/does-not-serve", test_does_not_serve);
+  g_test_add_func ("/scribe/trial/time", test_time);
+  g_test_add_func ("/scribe/trial/no-choice", test_no_choice);
+  g_test_add_func ("/scribe/trial/pause", test_pause);
+  return g_test_run ();
+}
