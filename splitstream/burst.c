@@ -240,6 +240,7 @@ ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,
   burst->window = SS_BURST_WINDOW;
   burst->n_out = 0;
   burst->trip_least = SS_NEVER;
+  burst->until = splitstream->env->now + reach;
   ss_burst_step (splitstream, burst);
 }
 
@@ -304,7 +305,7 @@ ss_burst_step (SsSplitStream *splitstream, SsBurst *burst)
     burst->end = 0; /* no longer */
   if (burst->n_out < burst->window)
     send_step (splitstream, burst, media_time);
-  if (burst->next >= burst->end) {
+  if (burst->next >= burst->end || splitstream->env->now >= burst->until) {
     stop_burst (splitstream, burst);
     return;
   }

@@ -214,6 +214,7 @@ typedef struct {
   uint16_t serial;        /* never 0 */
   unsigned window, n_out; /* steps that may be, and are, unacknowledged */
   SsTime trip_least;      /* until a step was acknowledged */
+  SsTime until;           /* who has not caught up by then never will */
   SsTimer timer;
 } SsBurst;
 

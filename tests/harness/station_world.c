@@ -408,7 +408,7 @@ handle (StationWorld *world, const Event *event)
                                         .from = event->to,
                                         .to = event->from,
                                         .token = event->token },
-                              station_world_travel (world));
+                              station_world_travel (world) + node->ack_delay);
     return;
   }
   if (event->kind == EVENT_ACKED) {

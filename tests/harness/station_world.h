@@ -65,6 +65,7 @@ struct StationNode {
   /* Its line: what comes waits there for what came before. */
   unsigned downlink; /* bytes a second; 0: endless */
   SsTime line_free, queue_max;
+  SsTime ack_delay; /* it acknowledges so much later */
 };
 
 struct StationWorld {

@@ -95,6 +95,39 @@ test_stops_first (void)
                             .is_stopped = true });
 }
 
+static unsigned
+count_bursts (const Show *show)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < show->world->n_nodes; i++) {
+    const SsSplitStream *splitstream = show->world->nodes[i]->splitstream;
+    for (unsigned k = 0; k < SS_BURSTS_MAX; k++)
+      n += splitstream->bursts[k] != NULL
+           && splitstream->bursts[k]->station != NULL;
+  }
+  return n;
+}
+
+/* Who acknowledges ever later keeps a giver busy for no longer than what it
+ * asked for could be of use. */
+static void
+test_ends (void)
+{
+  StationWorldOptions options = { .delay = 15 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  show_go_on_air (show, 300);
+  show_tune_in (show, 0);
+  show_play (show, 5 * SS_SEC);
+  StationNode *node = show_tune_in (show, 0);
+  show_play (show, 100 * SS_MSEC);
+  node->ack_delay = 700 * SS_MSEC;
+  show_play (show, SS_LATENCY_DEFAULT / 2);
+  g_assert_cmpuint (count_bursts (show), ==, 1);
+  show_play (show, SS_LATENCY_DEFAULT / 2);
+  g_assert_cmpuint (count_bursts (show), ==, 0);
+  show_free (show);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -102,5 +135,6 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/burst/waits", test_waits);
   g_test_add_func ("/splitstream/burst/stops", test_stops);
   g_test_add_func ("/splitstream/burst/stops-first", test_stops_first);
+  g_test_add_func ("/splitstream/burst/ends", test_ends);
   return g_test_run ();
 }
