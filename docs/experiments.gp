@@ -47,7 +47,7 @@ set key top left
 set xlabel "listeners"
 set xrange [70:150000]
 set ylabel "ms; hops"
-set yrange [0:*]
+set yrange [0:200]
 set y2label "times the media"
 set y2range [0:4]
 set ytics nomirror
