@@ -95,6 +95,12 @@ ss_kbr_last_heard (SsKbr *kbr, const SsId *peer)
   return kbr->class->last_heard (kbr, peer);
 }
 
+uint64_t
+ss_kbr_uplink_bps (SsKbr *kbr)
+{
+  return kbr->class->uplink_bps ? kbr->class->uplink_bps (kbr) : 0;
+}
+
 bool
 ss_kbr_is_ready (SsKbr *kbr)
 {

@@ -114,6 +114,7 @@ typedef struct {
   SsTime (*rtt) (SsKbr *, const SsId *peer);
   SsTime (*rto) (SsKbr *, const SsId *peer);
   SsTime (*last_heard) (SsKbr *, const SsId *peer);
+  uint64_t (*uplink_bps) (SsKbr *); /* may be NULL */
   bool (*is_ready) (SsKbr *);
   const SsContact *(*self) (SsKbr *);
 } SsKbrClass;
@@ -163,6 +164,8 @@ bool ss_kbr_is_suspected (SsKbr *kbr, const SsId *peer); /* or dead */
 SsTime ss_kbr_rtt (SsKbr *kbr, const SsId *peer); /* SS_NEVER: not known */
 SsTime ss_kbr_rto (SsKbr *kbr, const SsId *peer);
 SsTime ss_kbr_last_heard (SsKbr *kbr, const SsId *peer); /* -1: never */
+/* What this node's line has been found to carry, bit/s; 0: nothing is known. */
+uint64_t ss_kbr_uplink_bps (SsKbr *kbr);
 /* Joined, with a complete and confirmed leaf set. */
 bool ss_kbr_is_ready (SsKbr *kbr);
 const SsContact *ss_kbr_self (SsKbr *kbr);

@@ -102,6 +102,13 @@ ss_family_set_bound (SsFamily *family, unsigned children_max)
       ss_group_arm (group);
 }
 
+void
+ss_family_clear_bound (SsFamily *family)
+{
+  ss_family_set_bound (family, SS_FAMILY_CHILDREN);
+  family->config.children_hard = SS_FAMILY_CHILDREN * SS_FAMILY_HARD_FACTOR;
+}
+
 /* As told to others. A bound of 0: there is none, or none of their business;
  * who can carry nobody is full with one. */
 uint16_t

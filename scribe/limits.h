@@ -71,6 +71,7 @@
 #define SS_FIND_WAIT            (100 * SS_MSEC)
 #define SS_FIND_WAIT_MAX        (1 * SS_SEC)
 #define SS_SILENCE_MIN          (250 * SS_MSEC)
+#define SS_PACKET_WAIT          (1 * SS_SEC) /* to be sent, at the most */
 #define SS_GAP_AGE              (3 * SS_SEC) /* older gaps are nobody's wish */
 #define SS_ORDERED_RETRY        (1 * SS_SEC) /* unstored, or not replicated */
 #define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */

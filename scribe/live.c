@@ -18,7 +18,9 @@ ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
       continue;
     SsContact to = child->contact;
     if (!is_source) {
-      SsKbrSend how = { .class = SS_CLASS_KBR_MEDIA, .hint = &child->hint };
+      SsKbrSend how = { .class = SS_CLASS_KBR_MEDIA,
+                        .expires = scribe->env->now + SS_PACKET_WAIT,
+                        .hint = &child->hint };
       ss_scribe_send_packet (scribe, &to, SS_MSG_SCRIBE_DATA, group, sequence,
                              packet, &how);
       ss_count (scribe->env, SCRIBE_FORWARDED);
@@ -159,7 +161,8 @@ ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
   if (!have || !group->has_newest || group->is_hearsay)
     return;
   SsScribe *scribe = group->scribe;
-  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR };
+  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR,
+                    .expires = scribe->env->now + SS_PACKET_WAIT };
   uint32_t from = newest > 32 ? newest - 32 : 0;
   if (group->newest >= SS_GROUP_CATCH_UP_MAX)
     from = MAX (from, group->newest - SS_GROUP_CATCH_UP_MAX);

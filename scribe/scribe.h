@@ -203,6 +203,8 @@ unsigned ss_family_n_children (const SsFamily *family);
 unsigned ss_family_children_max (const SsFamily *family);
 /* Never more children than so many from now on; who has more sheds them. */
 void ss_family_set_bound (SsFamily *family, unsigned children_max);
+/* The defaults again. */
+void ss_family_clear_bound (SsFamily *family);
 bool ss_family_has_room (const SsFamily *family);
 /* Tree neighbours (parents, children, roots) in any group of the family, no
  * suspects, nearest first, each once. For questions that any member answers. */

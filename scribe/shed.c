@@ -196,8 +196,9 @@ find_farthest (SsGroup *group)
 }
 
 /* The bottleneck remover (Scribe, JSAC 2002): who had to take more children
- * than its bound hands the farthest on to one of its siblings, one at a time;
- * in stripes that are foreign to it, if it can be done there. */
+ * than its bound hands the farthest on to one of its siblings, one at a time
+ * unless it must not have them; in stripes that are foreign to it, if it can be
+ * done there. */
 static void
 remove_bottleneck (SsFamily *family)
 {
@@ -206,7 +207,6 @@ remove_bottleneck (SsFamily *family)
   SsGroup *from = NULL;
   SsChild *victim = NULL;
   bool is_from_own = true;
-  family->over_since = scribe->env->now;
   for (SsGroup *group = ss_group_after (scribe, NULL);
        group && ss_shed_may_more (family);
        group = ss_group_after (scribe, &group->id)) {
@@ -226,6 +226,9 @@ remove_bottleneck (SsFamily *family)
   }
   if (victim)
     ss_shed_child (from, victim);
+  /* Who must not carry them gets rid of all that are too many, at once. */
+  if (!victim || family->n_children <= family->config.children_hard)
+    family->over_since = scribe->env->now;
 }
 
 /* A mere forwarder's only child, if neither the forwarder nor the way past it
@@ -302,7 +305,7 @@ ss_shed_due (SsGroup *group)
     shed_surplus (group);
   if (now >= lone_deadline (group))
     leave_chain (group);
-  if (now >= overload_deadline (group))
+  while (now >= overload_deadline (group))
     remove_bottleneck (group->family);
 }
 

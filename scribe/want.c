@@ -137,7 +137,8 @@ ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
     g_array_remove_index (group->wants, lower_bound (group, sequence));
     ss_group_arm (group);
   }
-  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR };
+  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR,
+                    .expires = scribe->env->now + SS_PACKET_WAIT };
   for (unsigned i = group->askers ? group->askers->len : 0; i-- > 0;) {
     SsAsker asker = g_array_index (group->askers, SsAsker, i);
     if (asker.sequence != sequence)
@@ -495,7 +496,8 @@ ss_want_handle (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
   SsMsgScribeNotHave answer = { .n_sequences = 0 };
   memcpy (answer.tag, message->tag, SS_TAG_LEN);
-  SsKbrSend repair = { .class = SS_CLASS_KBR_REPAIR };
+  SsKbrSend repair = { .class = SS_CLASS_KBR_REPAIR,
+                       .expires = scribe->env->now + SS_PACKET_WAIT };
   for (unsigned i = 0; i < message->n_sequences; i++) {
     uint32_t sequence = message->sequences[i];
     GBytes *packet = group ? ss_history_find (group, sequence) : NULL;

@@ -1,9 +1,9 @@
-/* How many children a node can carry: what it may upload (--upload), less what
- * is left for repairs, less what control takes, over what a stripe takes, both
- * as measured. Stations share it evenly; what the node broadcasts itself comes
- * first.
+/* How many children a node can carry: what it may upload (--upload, and what
+ * its line has been found to carry), less what is left for repairs, less what
+ * control takes, over what a stripe takes, both as measured. Stations share it
+ * evenly; what the node broadcasts itself comes first.
  *
- * A node without a cap is not bounded by this: it takes the default number,
+ * A node without a limit is not bounded by this: it takes the default number,
  * and more where somebody would be left out. */
 #include "splitstream/private.h"
 
@@ -35,16 +35,13 @@ control_bytes (const SsSplitStream *splitstream)
   return splitstream->env->counters.value[SS_COUNT_CONTROL_BYTES_OUT];
 }
 
-void
-ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
+/* Bits a second that this node may upload; 0: no limit is known. */
+static uint64_t
+limit_of (const SsSplitStream *splitstream)
 {
-  SsCapacity *capacity = &station->capacity;
-  if (capacity->since < 0) {
-    capacity->since = station->owner->env->now;
-    capacity->control_bytes = control_bytes (station->owner);
-  }
-  capacity->bytes += len + SS_STRIPE_WIRE_OVERHEAD;
-  capacity->stripes |= 1u << stripe;
+  uint64_t told = splitstream->config.upload_bps;
+  uint64_t measured = ss_kbr_uplink_bps (splitstream->kbr);
+  return told > 0 && measured > 0 ? MIN (told, measured) : MAX (told, measured);
 }
 
 /* Of one station, bytes a second: what is left for its children. */
@@ -52,8 +49,7 @@ static double
 share_of (const SsSplitStream *splitstream, double control_rate)
 {
   double left =
-      (double) splitstream->config.upload_bps / 8 * SHARE_PERCENT / 100
-      - control_rate;
+      (double) limit_of (splitstream) / 8 * SHARE_PERCENT / 100 - control_rate;
   unsigned n = 0;
   for (unsigned i = 0; i < splitstream->stations->len; i++) {
     const SsStation *station = g_ptr_array_index (splitstream->stations, i);
@@ -80,42 +76,75 @@ set_bound (SsStation *station)
     ss_family_set_bound (station->family, least);
 }
 
-SsTime
-ss_capacity_run (SsStation *station)
+/* A limit that has been met, changed, or is gone. */
+static void
+follow_limit (SsStation *station)
 {
   SsCapacity *capacity = &station->capacity;
   const SsSplitStreamConfig *config = &station->owner->config;
-  SsTime now = station->owner->env->now;
-  if (config->upload_bps == 0 || config->children_max > 0
-      || capacity->since < 0)
-    return SS_NEVER;
-  SsTime passed = now - capacity->since;
-  /* A slow stream has a row in a latency, with something for each stripe. */
-  SsTime interval = MAX (INTERVAL, station->params.latency);
-  if (passed < interval)
-    return capacity->since + interval;
-  if (capacity->bytes == 0) { /* a pause says nothing of the rate */
-    capacity->since = now;
-    capacity->control_bytes = control_bytes (station->owner);
-    return now + interval;
-  }
+  if (config->children_max > 0 || capacity->rate == 0
+      || station->role == SS_ROLE_PUBLISHER)
+    return;
+  bool is_limited = limit_of (station->owner) > 0;
+  if (is_limited)
+    set_bound (station);
+  else if (capacity->is_limited)
+    ss_family_clear_bound (station->family);
+  capacity->is_limited = is_limited;
+}
+
+static void
+begin_interval (SsStation *station)
+{
+  SsCapacity *capacity = &station->capacity;
+  capacity->since = station->owner->env->now;
+  capacity->control_bytes = control_bytes (station->owner);
+  capacity->bytes = 0;
+  capacity->stripes = 0;
+  capacity->is_disturbed = false;
+}
+
+static void
+end_interval (SsStation *station, SsTime passed)
+{
+  SsCapacity *capacity = &station->capacity;
   /* A relay may have few of the stripes. */
   double seconds = (double) passed / (double) SS_SEC;
   double rate = (double) capacity->bytes
                 / (seconds * MAX (__builtin_popcount (capacity->stripes), 1));
-  uint64_t control = control_bytes (station->owner);
-  double control_rate = (double) (control - capacity->control_bytes) / seconds;
+  double control_rate =
+      (double) (control_bytes (station->owner) - capacity->control_bytes)
+      / seconds;
+  if (capacity->is_disturbed)
+    control_rate = MIN (control_rate, capacity->control_rate);
   if (capacity->rate > 0) {
     double change = rate - capacity->rate;
     rate = capacity->rate + change / (change > 0 ? SMOOTHING : SMOOTHING_FALL);
     control_rate = capacity->control_rate
                    + (control_rate - capacity->control_rate) / SMOOTHING;
   }
-  *capacity = (SsCapacity){ .since = now,
-                            .control_bytes = control,
-                            .rate = rate,
-                            .control_rate = control_rate };
-  if (rate > 0 && station->role != SS_ROLE_PUBLISHER)
-    set_bound (station);
-  return now + interval;
+  capacity->rate = rate;
+  capacity->control_rate = control_rate;
+  begin_interval (station);
+}
+
+void
+ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
+{
+  SsCapacity *capacity = &station->capacity;
+  /* A slow stream has a row in a latency, with something for each stripe. */
+  SsTime interval = MAX (INTERVAL, station->params.latency);
+  SsTime passed = station->owner->env->now - capacity->since;
+  bool is_over = capacity->since >= 0 && passed >= interval;
+  if (is_over && passed < 2 * interval)
+    end_interval (station, passed);
+  else if (is_over || capacity->since < 0) /* a pause says nothing */
+    begin_interval (station);
+  capacity->bytes += len + SS_STRIPE_WIRE_OVERHEAD;
+  capacity->stripes |= 1u << stripe;
+  uint64_t measured = ss_kbr_uplink_bps (station->owner->kbr);
+  capacity->is_disturbed |= measured != capacity->measured;
+  if (is_over || measured != capacity->measured)
+    follow_limit (station);
+  capacity->measured = measured;
 }

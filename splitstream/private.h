@@ -149,6 +149,9 @@ typedef struct {
   uint64_t control_bytes; /* the node's counter then */
   double rate;            /* a second and stripe; 0: not known */
   double control_rate;    /* a second, of the whole node */
+  uint64_t measured;      /* what its line carries, as seen last */
+  bool is_disturbed;      /* that has changed meanwhile: so has control */
+  bool is_limited;        /* the bound follows from a limit */
 } SsCapacity;
 
 /* Children of several stripes, which others had better have. */
@@ -284,7 +287,6 @@ void ss_listener_need_descriptor (SsStation *station);
 void ss_capacity_init (SsStation *station, SsFamilyConfig *config);
 /* A packet of a stripe has come, or gone out. */
 void ss_capacity_count (SsStation *station, unsigned stripe, size_t len);
-SsTime ss_capacity_run (SsStation *station); /* its deadline */
 
 /* spare.c */
 SsId ss_spare_id (const SsId *group_id, uint64_t salt);

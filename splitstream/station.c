@@ -117,7 +117,6 @@ ss_station_run (SsStation *station)
   case SS_ROLE_RELAY:
     break;
   }
-  deadline = MIN (deadline, ss_capacity_run (station));
   deadline = MIN (deadline, ss_spare_run (station));
   ss_timers_arm_earliest (timers, &station->timer, deadline);
 }

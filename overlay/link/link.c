@@ -97,6 +97,7 @@ ss_link_free (SsLink *link)
   ss_timers_disarm (&link->env->timers, &link->pace_timer);
   ss_timers_disarm (&link->env->timers, &link->failures_timer);
   ss_timers_disarm (&link->env->timers, &link->sweep_timer);
+  ss_link_uplink_free (link);
   g_free (link->machine);
   g_free (link->cookies);
   g_free (link->peers);

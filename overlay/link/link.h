@@ -165,6 +165,9 @@ SsTime ss_link_rtt (const SsLink *link, const SsId *peer);
 void ss_link_prefetch (const SsLink *link, unsigned step,
                        const uint8_t *datagram, size_t len);
 SsTime ss_link_rto (const SsLink *link, const SsId *peer);
+/* What this node's line has been found to carry, bit/s of UDP payload; 0: no
+ * limit has been met (uplink.c). The link keeps below it by itself. */
+uint64_t ss_link_uplink_bps (const SsLink *link);
 /* When the peer was last heard (anything authentic), or -1. */
 SsTime ss_link_last_heard (const SsLink *link, const SsId *peer);
 /* When anything was last sent to it, or -1. */

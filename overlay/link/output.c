@@ -7,16 +7,34 @@
 /* Of the cap, what may leave at once: it must hold within 5% in any second. */
 #define BURST_TIME (40 * SS_MSEC)
 
+static void
+set_pace (SsLink *link, uint64_t bytes_per_second)
+{
+  link->upload_bytes_per_second = bytes_per_second;
+  if (bytes_per_second == 0)
+    return;
+  link->pace_datagram =
+      (SsTime) (SS_DATAGRAM_MAX * (uint64_t) SS_SEC / bytes_per_second);
+  link->pace_burst = MAX (BURST_TIME, link->pace_datagram);
+}
+
 void
 ss_link_pace_init (SsLink *link, uint64_t upload_bps)
 {
   if (upload_bps == 0)
     return;
-  link->upload_bytes_per_second = MAX (1, upload_bps / 8);
-  link->pace_datagram = (SsTime) (SS_DATAGRAM_MAX * (uint64_t) SS_SEC
-                                  / link->upload_bytes_per_second);
-  link->pace_burst = MAX (BURST_TIME, link->pace_datagram);
+  link->upload_told = MAX (1, upload_bps / 8);
+  set_pace (link, link->upload_told);
   link->pace_paid = link->env->now - link->pace_burst;
+}
+
+void
+ss_link_pace_measured (SsLink *link, uint64_t bytes_per_second)
+{
+  uint64_t told = link->upload_told;
+  bool is_told = told > 0 && (bytes_per_second == 0 || bytes_per_second > told);
+  set_pace (link, is_told ? told : bytes_per_second);
+  link->is_pace_measured = !is_told && bytes_per_second > 0;
 }
 
 /* When a datagram of any size may leave. */
@@ -34,6 +52,8 @@ pace_take (SsLink *link, size_t len)
   if (link->upload_bytes_per_second == 0)
     return;
   link->pace_paid = MAX (link->pace_paid, link->env->now - link->pace_burst);
+  if (link->is_pace_measured)
+    len += SS_LINK_IP_HEADER;
   link->pace_paid +=
       (SsTime) (len * (uint64_t) SS_SEC / link->upload_bytes_per_second);
 }
@@ -193,6 +213,8 @@ take (SsLink *link, SsLinkPeer *peer, SsLinkItem *item)
   for (unsigned i = 0; i < item->sendings.n && rto < most; i++)
     rto *= 2;
   ss_link_note_sending (&item->sendings, now);
+  if (item->sendings.n == 1)
+    ss_link_uplink_asking (link, peer);
   item->deadline = now + MIN (rto, most);
   ss_link_await_ack (peer->work, item);
   ss_timers_arm_earliest (&link->env->timers, &peer->work->timer,
@@ -423,6 +445,7 @@ ss_link_output (SsLink *link, SsAddr *ret_to, uint8_t *buf, size_t cap)
     pace_take (link, len);
     ss_count (link->env, DATAGRAMS_OUT);
     ss_count_add (link->env, BYTES_OUT, len);
+    ss_link_uplink_sent (link);
   }
   return len;
 }

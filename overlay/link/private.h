@@ -76,6 +76,9 @@ _Static_assert(RELEASED_LIFETIME - RELEASED_PATIENCE >= HANDSHAKE_WAIT_MAX,
 #define BINDING_SHORT (20 * SS_SEC)  /* what any remembers */
 #define EARLY_SKEW    (10 * SS_SEC)  /* of an initiation's clock */
 
+/* What IPv4 and UDP put before a datagram: a line carries them, too. */
+#define SS_LINK_IP_HEADER 28
+
 /* In a peer's flags, here only: its address is not its own, but a relay's. */
 #define PEER_VIA 0x80
 
@@ -262,6 +265,8 @@ typedef struct {
   uint32_t second;
 } SsLinkAsked;
 
+typedef struct SsLinkUplink SsLinkUplink;
+
 struct SsLink {
   SsEnv *env;
   const SsLinkUpcalls *upcalls;
@@ -295,7 +300,10 @@ struct SsLink {
 
   /* Upload cap, as a virtual clock of bytes sent: 0 is no cap. */
   uint64_t upload_bytes_per_second;
-  SsTime pace_paid; /* what was sent is paid for by then */
+  uint64_t upload_told;
+  bool is_pace_measured; /* and not told: headers of IP count */
+  SsLinkUplink *uplink;  /* NULL: nothing is forwarded */
+  SsTime pace_paid;      /* what was sent is paid for by then */
   SsTime pace_burst, pace_datagram;
 
   SsLimit initiations_addr, initiations_ip; /* sent */
@@ -354,10 +362,8 @@ void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
 SsTime ss_link_peer_rto (const SsLinkPeer *peer);
 void ss_link_note_sending (SsLinkSendings *sendings, SsTime now);
 SsTime ss_link_last_sending (const SsLinkSendings *sendings);
-/* An acknowledgement names one of them. */
-void ss_link_rtt_sample_sending (SsLinkPeer *peer,
-                                 const SsLinkSendings *sendings,
-                                 unsigned sending, SsTime now);
+/* When the one was that an acknowledgement names; -1: not known. */
+SsTime ss_link_sending_time (const SsLinkSendings *sendings, unsigned sending);
 /* An item goes that was sent, and is not acknowledged. */
 void ss_link_call_back (SsPeerWork *work, const SsLinkItem *item);
 /* Until the first of them is forgotten; SS_NEVER: there is none. */
@@ -366,6 +372,18 @@ void ss_link_forget_called_back (SsPeerWork *work, SsTime now);
 /* Of what was called back or given up: NULL if it is none. */
 SsLinkCalledBack *ss_link_find_called_back (SsPeerWork *work,
                                             uint16_t sequence);
+
+/* uplink.c */
+void ss_link_uplink_free (SsLink *link);
+/* Media is queued for this peer: is its answer wanted? */
+bool ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer);
+/* Something in the datagram that is being made will be acknowledged; it has
+ * left. */
+void ss_link_uplink_asking (SsLink *link, const SsLinkPeer *peer);
+void ss_link_uplink_sent (SsLink *link);
+/* What was sent to the peer then has just been acknowledged; to be told before
+ * ss_link_rtt_sample is. */
+void ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent);
 
 /* queue.c */
 void ss_link_item_free (SsLinkItem *item);
@@ -464,6 +482,9 @@ void ss_link_post (SsLink *link, const SsAddr *to, const uint8_t *data,
                    size_t len);
 void ss_link_post_close (SsLink *link, SsLinkPeer *peer);
 void ss_link_pace_init (SsLink *link, uint64_t upload_bps);
+/* Bytes a second with the headers of IP and UDP, beside what was told; 0: no
+ * bound is known. */
+void ss_link_pace_measured (SsLink *link, uint64_t bytes_per_second);
 
 /* ask.c */
 /* Messages of those who may know nothing of each other but the realm: ends

@@ -75,6 +75,12 @@ ss_link_enqueue (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how,
     .reliable = how->reliable,
     .tries_max = how->tries_max > 0 ? how->tries_max : SS_LINK_TRIES,
   };
+  if (item->class == SS_CLASS_MEDIA && !item->reliable
+      && ss_link_uplink_asks (link, peer)) {
+    item->reliable = true;
+    item->token = 0;
+    item->tries_max = 1;
+  }
   if (head_len > 0)
     memcpy (item->head, head, head_len);
   g_queue_push_tail_link (queue, &item->node);

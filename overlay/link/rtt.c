@@ -58,14 +58,14 @@ ss_link_last_sending (const SsLinkSendings *sendings)
 }
 
 /* One that has not been, or too long after the first, says nothing. */
-void
-ss_link_rtt_sample_sending (SsLinkPeer *peer, const SsLinkSendings *sendings,
-                            unsigned sending, SsTime now)
+SsTime
+ss_link_sending_time (const SsLinkSendings *sendings, unsigned sending)
 {
   g_assert (sending < SENDINGS);
   uint16_t after = sendings->after[sending];
-  if (sending < sendings->n && after < UINT16_MAX)
-    ss_link_rtt_sample (peer, now - sendings->first - after * AFTER_UNIT);
+  return sending < sendings->n && after < UINT16_MAX
+             ? sendings->first + after * AFTER_UNIT
+             : -1;
 }
 
 void

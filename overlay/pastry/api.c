@@ -120,6 +120,12 @@ kbr_last_heard (SsKbr *kbr, const SsId *peer)
   return ss_link_last_heard (from_kbr (kbr)->link, peer);
 }
 
+static uint64_t
+kbr_uplink_bps (SsKbr *kbr)
+{
+  return ss_link_uplink_bps (from_kbr (kbr)->link);
+}
+
 static bool
 kbr_is_ready (SsKbr *kbr)
 {
@@ -147,6 +153,7 @@ static const SsKbrClass kbr_class = {
   .rtt = kbr_rtt,
   .rto = kbr_rto,
   .last_heard = kbr_last_heard,
+  .uplink_bps = kbr_uplink_bps,
   .is_ready = kbr_is_ready,
   .self = kbr_self,
 };

@@ -319,6 +319,12 @@ ss_link_rto (const SsLink *link, const SsId *id)
   return peer_rto (find_peer (link, id));
 }
 
+uint64_t
+ss_link_uplink_bps (const SsLink *link)
+{
+  return 0;
+}
+
 SsTime
 ss_link_last_heard (const SsLink *link, const SsId *id)
 {

@@ -270,6 +270,12 @@ ss_family_set_bound (SsFamily *family, unsigned children_max)
   family->config.children_max = children_max;
 }
 
+void
+ss_family_clear_bound (SsFamily *family)
+{
+  family->config.children_max = SS_FAMILY_CHILDREN;
+}
+
 unsigned
 ss_family_children_max (const SsFamily *family)
 {

@@ -128,6 +128,12 @@ fake_rto (SsKbr *kbr, const SsId *peer)
   return MAX (50 * SS_MSEC, 2 * fake_rtt (kbr, peer));
 }
 
+static uint64_t
+fake_uplink_bps (SsKbr *kbr)
+{
+  return ((StationNode *) (void *) kbr)->uplink_bps;
+}
+
 static const SsContact *
 fake_self (SsKbr *kbr)
 {
@@ -139,6 +145,7 @@ static const SsKbrClass fake_class = {
   .send = fake_send,
   .rtt = fake_rtt,
   .rto = fake_rto,
+  .uplink_bps = fake_uplink_bps,
   .self = fake_self,
 };
 

@@ -38,6 +38,7 @@ struct StationNode {
   int64_t ppm;
   SsEnv env;
   SsContact self;
+  uint64_t uplink_bps; /* what its line is found to carry; 0: not known */
   const SsKbrApp *app;
   void *app_user;
   SsSplitStream *splitstream;

@@ -144,6 +144,32 @@ test_capacity (void)
   show_free (show);
 }
 
+/* So it does from what the line is found to carry, as long as that counts. */
+static void
+test_measured_capacity (void)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  show_go_on_air (show, 100);
+  StationNode *node =
+      station_world_add_as (show->world, &(SsSplitStreamConfig){ 0 });
+  station_node_wake (node);
+  node->station =
+      ss_station_listen (node->splitstream, &show->publisher->descriptor, 0);
+  show_play (show, 20 * SS_SEC);
+  const SsFamily *family = node->station->family;
+  node->uplink_bps = 128000;
+  show_play (show, SS_SEC);
+  g_assert_cmpuint (ss_family_children_max (family), <=,
+                    128000 / 8 * 85 / 100 / 930);
+  g_assert_cmpuint (ss_family_children_max (family), >=,
+                    128000 / 8 * 85 / 100 / 1250);
+  node->uplink_bps = 0;
+  show_play (show, SS_SEC);
+  g_assert_cmpuint (ss_family_children_max (family), ==, SS_FAMILY_CHILDREN);
+  show_free (show);
+}
+
 static bool
 would_relay (Show *show, const char *name, const SsId *fingerprint,
              bool is_root)
@@ -182,6 +208,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/carry/capacity", test_capacity);
+  g_test_add_func ("/splitstream/carry/capacity-measured",
+                   test_measured_capacity);
   g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
   g_test_add_func ("/splitstream/carry/adopt", test_adopt);
   g_test_add_func ("/splitstream/carry/relay-listens", test_relay_listens);

@@ -1,0 +1,108 @@
+/* What a node's line carries is found from what comes back late, and kept. */
+#include "tests/unit/link_net.h"
+
+#define PEERS     4
+#define PACKET    600
+#define LINE_RATE 20000 /* bytes a second */
+
+/* The first endpoint knows all others, and none of them waits for it. */
+static LinkNet *
+connect_all (uint64_t seed)
+{
+  LinkNet *net = net_new (seed, 1 + PEERS);
+  net->delay = 20 * SS_MSEC;
+  for (unsigned i = 1; i <= PEERS; i++) {
+    SsLinkSend how = net_reliable (3, i);
+    net_send (net, 0, i, &how, "hello");
+  }
+  net_run (net, net->now + 2 * SS_SEC);
+  return net;
+}
+
+/* So many media packets a second, to each of them by turns, and what is
+ * acknowledged now and then. */
+static void
+forward (LinkNet *net, unsigned rate, SsTime duration)
+{
+  static const SsLinkSend media = { .protocol = 4, .class = SS_CLASS_MEDIA };
+  g_autofree char *text = g_strnfill (PACKET, 'm');
+  SsTime until = net->now + duration;
+  for (unsigned n = 0; net->now < until; n++) {
+    SsLinkSend expiring = media;
+    expiring.expires = net->now + SS_SEC;
+    net_send (net, 0, 1 + n % PEERS, &expiring, text);
+    if (n % 8 == 0) {
+      SsLinkSend how = net_reliable (3, (uint64_t) net->now);
+      net_send (net, 0, 1 + n / 8 % PEERS, &how, "control");
+    }
+    net_run (net, net->now + SS_SEC / rate);
+  }
+}
+
+static double
+uplink (const LinkNet *net)
+{
+  return (double) ss_link_uplink_bps (net->endpoints[0].link) / 8;
+}
+
+/* How much waits before the line. */
+static SsTime
+queue (const LinkNet *net)
+{
+  return MAX (net->endpoints[0].line_free - net->now, 0);
+}
+
+static void
+test_narrow (void)
+{
+  LinkNet *net = connect_all (1);
+  forward (net, 60, 5 * SS_SEC);
+  g_assert_cmpfloat (uplink (net), ==, 0);
+  /* Half of what is sent gets through. */
+  net->endpoints[0].byte_time = SS_SEC / LINE_RATE;
+  forward (net, 60, 10 * SS_SEC);
+  g_assert_cmpfloat (uplink (net), >, LINE_RATE * 0.7);
+  g_assert_cmpfloat (uplink (net), <, LINE_RATE * 1.2);
+  /* What is too much waits in the link, not in the line. */
+  g_assert_cmpint (queue (net), <, 300 * SS_MSEC);
+  /* Less than it carries is not held back, and it is wide again one day. */
+  net->endpoints[0].byte_time = 0;
+  forward (net, 10, 300 * SS_SEC);
+  g_assert_cmpfloat (uplink (net), ==, 0);
+  net_free (net);
+}
+
+/* Ways that have become longer are no queue. */
+static void
+test_longer_way (void)
+{
+  LinkNet *net = connect_all (2);
+  forward (net, 60, 5 * SS_SEC);
+  net->delay = 400 * SS_MSEC;
+  forward (net, 60, 30 * SS_SEC);
+  g_assert_cmpfloat (uplink (net), ==, 0);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_UPLINK_FULL), ==, 1);
+  net_free (net);
+}
+
+/* One peer that answers late says nothing of this node's line. */
+static void
+test_slow_peer (void)
+{
+  LinkNet *net = connect_all (3);
+  forward (net, 60, 5 * SS_SEC);
+  net->endpoints[1].byte_time = SS_MSEC * 20;
+  forward (net, 60, 20 * SS_SEC);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_UPLINK_FULL), ==, 0);
+  net_free (net);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/link/uplink/narrow", test_narrow);
+  g_test_add_func ("/link/uplink/longer-way", test_longer_way);
+  g_test_add_func ("/link/uplink/slow-peer", test_slow_peer);
+  return g_test_run ();
+}
