@@ -180,11 +180,12 @@ void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
 void ss_join_take_tried (SsGroup *group);
 
 /* trial.c. Of who has said yes to a search for a better parent. */
-void ss_trial_begin (SsGroup *group, const SsContact *peer);
+/* newest: that the peer has, as it says. */
+void ss_trial_begin (SsGroup *group, const SsContact *peer, uint32_t newest);
 bool ss_trial_is_of (const SsGroup *group, const SsContact *peer);
 /* One has come. is_new: it was not here. */
-void ss_trial_packet (SsGroup *group, const SsContact *from, SsPacketVia via,
-                      bool is_new);
+void ss_trial_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
+                      SsPacketVia via, bool is_new);
 void ss_trial_due (SsGroup *group); /* its time is over */
 void ss_trial_end (SsGroup *group); /* the search is: tells who is on trial */
 

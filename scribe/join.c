@@ -482,6 +482,8 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       && !ss_id_equal (&join->asked, &from->id))
     return; /* to an earlier try */
   note_answer (scribe, join);
+  if (!ss_trial_is_of (group, from))
+    ss_trial_end (group);
   join->trial = SS_TRIAL_NONE;
   if (join->redirects < UINT8_MAX)
     join->redirects++;

@@ -76,7 +76,7 @@ ss_live_receive (SsGroup *group, const SsContact *from, uint32_t sequence,
   bool is_good = verdict == SS_PACKET_NEW || verdict == SS_PACKET_DUPLICATE;
   if (!group->is_dead && is_good) {
     ss_service_packet (group, from, sequence, via, verdict == SS_PACKET_NEW);
-    ss_trial_packet (group, from, via, verdict == SS_PACKET_NEW);
+    ss_trial_packet (group, from, sequence, via, verdict == SS_PACKET_NEW);
   }
   if (!group->is_dead) {
     switch (verdict) {

@@ -235,8 +235,9 @@ void ss_group_try (SsGroup *group, const SsContact *parent);
 bool ss_group_has_room_for (const SsGroup *group, const SsContact *joiner);
 
 /* Tells the group's children that they had better be those of another node;
- * they stay unless that one takes them. */
-void ss_group_advise (SsGroup *group, const SsContact *better);
+ * they stay unless that one takes them. False: nothing was said, since that one
+ * is known not to forward. */
+bool ss_group_advise (SsGroup *group, const SsContact *better);
 
 /* live, source: hands the packet to the group's root, which acknowledges once
  * it has sent it on; sent again, to the successor if need be, until

@@ -269,12 +269,12 @@ leave_chain (SsGroup *group)
     ss_shed_child (group, child);
 }
 
-void
+bool
 ss_group_advise (SsGroup *group, const SsContact *better)
 {
   SsScribe *scribe = group->scribe;
   if (ss_service_shirks (scribe, &better->id))
-    return;
+    return false;
   ss_scribe_enter (scribe);
   SsMsgScribeAdvice advice = { .n_better = 0 };
   memcpy (advice.tag, group->id.b, SS_TAG_LEN);
@@ -287,6 +287,7 @@ ss_group_advise (SsGroup *group, const SsContact *better)
       ss_scribe_send (scribe, &child->contact, data, len);
   }
   ss_scribe_exit (scribe);
+  return true;
 }
 
 SsTime

@@ -94,7 +94,9 @@ typedef struct {
   bool is_better;       /* it has one, and looks for a better one */
   bool unserved;        /* since that does not serve */
   SsTrial trial;        /* of the first candidate, if is_better */
-  uint8_t n_passed;     /* packets from others meanwhile */
+  uint8_t n_passed;     /* packets that only others have sent meanwhile */
+  uint32_t trial_from;  /* the newest that it had when it said yes */
+  SsTime trial_since;
   uint32_t lost;
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */

@@ -12,7 +12,7 @@
  *                   others' packets, or time --> no join, parent as before */
 #include "scribe/internal.h"
 
-#define SS_TRIAL_PACKETS 3 /* at most one may have passed before it said yes */
+#define SS_TRIAL_PACKETS 3
 
 bool
 ss_trial_is_of (const SsGroup *group, const SsContact *peer)
@@ -23,7 +23,7 @@ ss_trial_is_of (const SsGroup *group, const SsContact *peer)
 }
 
 void
-ss_trial_begin (SsGroup *group, const SsContact *peer)
+ss_trial_begin (SsGroup *group, const SsContact *peer, uint32_t newest)
 {
   SsJoin *join = group->join;
   join->trial = SS_TRIAL_ON;
@@ -31,6 +31,8 @@ ss_trial_begin (SsGroup *group, const SsContact *peer)
   join->n_candidates = 1;
   join->next_candidate = 0;
   join->n_passed = 0;
+  join->trial_from = newest;
+  join->trial_since = group->scribe->env->now;
   join->answer_by = group->scribe->env->now + SS_TRIAL_TIME;
   ss_group_arm (group);
 }
@@ -56,16 +58,38 @@ fail (SsGroup *group)
   ss_join_cancel (group);
 }
 
+static void
+take (SsGroup *group)
+{
+  const SsContact *peer = &group->join->candidates[0];
+  if (ss_scribe_usable (group->scribe, peer)
+      && !ss_group_child_find (group, &peer->id))
+    ss_join_take_tried (group);
+  else
+    ss_join_cancel (group);
+}
+
+/* What it had when it said yes it owes nobody down the tree; and what comes
+ * within a time-out of that may have passed it before it could send it on. */
 void
-ss_trial_packet (SsGroup *group, const SsContact *from, SsPacketVia via,
-                 bool is_new)
+ss_trial_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
+                 SsPacketVia via, bool is_new)
 {
   SsJoin *join = group->join;
   if (!join || join->trial != SS_TRIAL_ON)
     return;
-  if (via == SS_VIA_TREE && ss_trial_is_of (group, from))
-    ss_join_take_tried (group);
-  else if (is_new && ++join->n_passed >= SS_TRIAL_PACKETS)
+  if (ss_trial_is_of (group, from)) {
+    if (via == SS_VIA_TREE)
+      take (group);
+    return;
+  }
+  if (!is_new || sequence <= join->trial_from)
+    return;
+  join->n_passed = MIN (join->n_passed + 1, SS_TRIAL_PACKETS);
+  SsScribe *scribe = group->scribe;
+  SsTime patience = ss_scribe_rto (scribe, &join->candidates[0].id);
+  if (join->n_passed == SS_TRIAL_PACKETS
+      && scribe->env->now >= join->trial_since + patience)
     fail (group);
 }
 
@@ -74,7 +98,7 @@ void
 ss_trial_due (SsGroup *group)
 {
   if (group->join->n_passed == 0)
-    ss_join_take_tried (group);
+    take (group);
   else
     ss_join_cancel (group);
 }

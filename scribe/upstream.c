@@ -308,11 +308,13 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   }
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
-  /* A root may have sent its other children to this node already. */
-  bool is_root = message->n_path == 1;
+  /* The root may have sent its other children to this node already. Who merely
+   * says that it is the root is tried. */
+  bool is_root = message->n_path == 1
+                 && (!group->has_root || ss_contact_equal (&group->root, from));
   if (is_awaited && !is_parent && !is_root && group->join->is_better
       && group->join->trial == SS_TRIAL_NONE) {
-    ss_trial_begin (group, from);
+    ss_trial_begin (group, from, message->newest);
     return;
   }
   if (is_awaited) {

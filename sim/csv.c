@@ -19,10 +19,11 @@ ss_csv_close (FILE *file, const char *path)
 {
   if (file == NULL)
     return true;
-  bool is_whole = ferror (file) == 0;
+  bool was_written = ferror (file) == 0;
 
-  if (fclose (file) == 0 && is_whole)
+  if (fclose (file) == 0 && was_written)
     return true;
-  fprintf (stderr, "ss-sim: cannot write %s: %s\n", path, g_strerror (errno));
+  fprintf (stderr, "ss-sim: cannot write %s: %s\n", path,
+           was_written ? g_strerror (errno) : "not all of it was written");
   return false;
 }

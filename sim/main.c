@@ -20,6 +20,7 @@
 #define SWARM_RUNS 100
 #define TUNABLES   "GLIBC_TUNABLES"
 #define HUGE_PAGES "glibc.malloc.hugetlb=1"
+#define NO_FIGURES "ss-sim: %s has no figures for plots: --csv is not for it\n"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -50,6 +51,10 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
                : EXIT_FAILED;
   }
   if (argc == 2 && strcmp (argv[1], "swarm") == 0) {
+    if (ss_given_csv (given) != NULL) {
+      fprintf (stderr, NO_FIGURES, argv[1]);
+      return EXIT_USAGE;
+    }
     options->seed = 1;
     options->runs = SWARM_RUNS;
     ss_given_apply (given, options);
@@ -79,9 +84,7 @@ run (int argc, char **argv, const SsGiven *given, SsSimOptions *options)
   const char *path = ss_given_csv (given);
 
   if (path != NULL && !ss_scenario_has_points (scenario)) {
-    fprintf (stderr,
-             "ss-sim: %s has no figures for plots: --csv is not for it\n",
-             scenario->name);
+    fprintf (stderr, NO_FIGURES, scenario->name);
     return EXIT_USAGE;
   }
   FILE *csv = path != NULL ? ss_csv_open (path) : NULL;

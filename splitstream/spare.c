@@ -171,9 +171,8 @@ was_followed (SsStation *station)
   gathering->n_advised = 0;
   if (n_advised == 0)
     return true;
-  bool was_followed =
-      n_children (&station->stripes[gathering->stripe]) < n_advised;
-  gathering->n_unheeded = was_followed ? 0 : gathering->n_unheeded + 1;
+  bool is_fewer = n_children (&station->stripes[gathering->stripe]) < n_advised;
+  gathering->n_unheeded = is_fewer ? 0 : gathering->n_unheeded + 1;
   if (gathering->n_unheeded < SS_GATHER_UNHEEDED) {
     gathering->wait = SS_GATHER_WAIT_MIN;
     return true;
@@ -209,8 +208,8 @@ gathered (SsStation *station, const SsContact *member)
                     + (member != NULL ? SS_GATHER_WAIT_MIN : gathering->wait);
   if (member == NULL || group == NULL)
     return;
-  gathering->n_advised = ss_group_n_children (group);
-  ss_group_advise (group, member);
+  if (ss_group_advise (group, member))
+    gathering->n_advised = ss_group_n_children (group);
 }
 
 SsTime

@@ -393,8 +393,11 @@ main (int argc, char **argv)
     }
   }
   run_publisher (&bench);
-  while (wait (NULL) > 0)
-    continue;
+  unsigned n_failed = 0;
+  for (int status; wait (&status) > 0;)
+    n_failed += status != 0;
   print_results (&bench);
-  return 0;
+  if (n_failed > 0)
+    fprintf (stderr, "floor: %u listeners failed\n", n_failed);
+  return n_failed > 0;
 }

@@ -302,12 +302,13 @@ ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
   return group->scribe->node->has_room;
 }
 
-void
+bool
 ss_group_advise (SsGroup *group, const SsContact *better)
 {
   StationNode *node = group->scribe->node;
   node->advised_stripe = ss_id_digit (&group->id, 0);
   node->n_advised += node->n_children[node->advised_stripe];
+  return true;
 }
 
 bool

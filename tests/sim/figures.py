@@ -10,9 +10,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lint"))
 import tap  # noqa: E402
 
 
-def run(*args):
-    return subprocess.run([sys.argv[1], "run", *args], text=True,
+def ss_sim(*args):
+    return subprocess.run([sys.argv[1], *args], text=True,
                           capture_output=True, check=False)
+
+
+def run(*args):
+    return ss_sim("run", *args)
 
 
 class Checks(tap.Tap):
@@ -39,6 +43,10 @@ def main():
         path = os.path.join(folder, "none.csv")
         done = run("join", "--nodes", "4", "--csv", path)
         output.that("a scenario without figures says so",
+                    done.returncode == 2 and "no figures" in done.stderr
+                    and not os.path.exists(path), done.stderr)
+        done = ss_sim("swarm", "--runs", "1", "--csv", path)
+        output.that("nor has the swarm any",
                     done.returncode == 2 and "no figures" in done.stderr
                     and not os.path.exists(path), done.stderr)
     done = run("growth", "--nodes", "4", "--csv", "/nonexistent/figures.csv")

@@ -1,5 +1,6 @@
 /* Who is advised to go to another parent, and has one, tries it first. */
 #include <glib.h>
+#include <string.h>
 
 #include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
@@ -63,16 +64,30 @@ is_taken (const Bench *bench)
          != NULL;
 }
 
+/* One comes that the sibling did not have when it said yes, or one before. */
+static void
+pass (Bench *bench, const SsContact *from, SsPacketVia via, bool is_later)
+{
+  uint32_t known = bench->group->join->trial_from;
+  ss_trial_packet (bench->group, from, is_later ? known + 1 : known, via, true);
+}
+
+/* What it had is not owed down the tree: whoever sends that, the trial goes
+ * on. */
 static void
 test_serves (void)
 {
   Bench bench;
   begin (&bench);
+  world_run (bench.world, SS_SEC);
   g_assert_true (has_parent (&bench, &bench.before));
-  ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
-  ss_trial_packet (bench.group, &bench.sibling, SS_VIA_REPAIR, true);
+  pass (&bench, &bench.before, SS_VIA_TREE, true);
+  for (unsigned i = 0; i < 4; i++) {
+    pass (&bench, &bench.sibling, SS_VIA_REPAIR, i < 2);
+    pass (&bench, &bench.before, SS_VIA_TREE, false);
+  }
   g_assert_true (has_parent (&bench, &bench.before));
-  ss_trial_packet (bench.group, &bench.sibling, SS_VIA_TREE, false);
+  pass (&bench, &bench.sibling, SS_VIA_TREE, true);
   world_run (bench.world, 50 * SS_MSEC);
   g_assert_true (has_parent (&bench, &bench.sibling));
   g_assert_null (bench.group->join);
@@ -86,8 +101,11 @@ test_does_not_serve (void)
   Bench bench;
   begin (&bench);
   g_assert_true (is_taken (&bench));
-  for (unsigned i = 0; i < 3; i++)
-    ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
+  for (unsigned i = 0; i < 4; i++)
+    pass (&bench, &bench.before, SS_VIA_TREE, true);
+  g_assert_nonnull (bench.group->join); /* it had hardly any time */
+  world_run (bench.world, SS_SEC);
+  pass (&bench, &bench.before, SS_VIA_TREE, true);
   g_assert_null (bench.group->join);
   g_assert_true (ss_service_shirks (bench.group->scribe, &bench.sibling.id));
   world_run (bench.world, 500 * SS_MSEC);
@@ -109,7 +127,7 @@ test_time (void)
   g_assert_true (has_parent (&bench, &bench.sibling));
   world_free (bench.world);
   begin (&bench);
-  ss_trial_packet (bench.group, &bench.before, SS_VIA_TREE, true);
+  pass (&bench, &bench.before, SS_VIA_TREE, true);
   world_run (bench.world, SS_TRIAL_TIME + 500 * SS_MSEC);
   g_assert_true (has_parent (&bench, &bench.before));
   g_assert_false (is_taken (&bench));
@@ -125,6 +143,36 @@ test_no_choice (void)
   ss_join_start (bench.group, &bench.before);
   world_run (bench.world, 50 * SS_MSEC);
   g_assert_true (has_parent (&bench, &bench.sibling));
+  world_free (bench.world);
+}
+
+/* It is suspected: nobody else is taken in its place untried. */
+static void
+test_suspected (void)
+{
+  Bench bench;
+  begin (&bench);
+  ss_kbr_suspect (bench.group->scribe->kbr, &bench.sibling);
+  g_assert_null (bench.group->join);
+  g_assert_true (has_parent (&bench, &bench.before));
+  world_free (bench.world);
+}
+
+/* Who says that it is the root, and is not the one that is known, is tried. */
+static void
+test_false_root (void)
+{
+  Bench bench;
+  begin (&bench);
+  bench.group->join->trial = SS_TRIAL_NONE;
+  SsMsgScribeJoinAck ack = { .nonce = bench.group->join->nonce, .n_path = 1 };
+  memcpy (ack.tag, bench.group->id.b, SS_TAG_LEN);
+  ack.path[0] = ss_prefix_of (&bench.sibling.id);
+  g_assert_true (ss_contact_equal (&bench.group->root, &bench.before));
+  ss_upstream_handle_join_ack (bench.group->scribe, &bench.sibling, &ack);
+  g_assert_true (has_parent (&bench, &bench.before));
+  g_assert_true (ss_contact_equal (&bench.group->root, &bench.before));
+  g_assert_true (ss_trial_is_of (bench.group, &bench.sibling));
   world_free (bench.world);
 }
 
@@ -152,6 +200,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/trial/does-not-serve", test_does_not_serve);
   g_test_add_func ("/scribe/trial/time", test_time);
   g_test_add_func ("/scribe/trial/no-choice", test_no_choice);
+  g_test_add_func ("/scribe/trial/suspected", test_suspected);
+  g_test_add_func ("/scribe/trial/false-root", test_false_root);
   g_test_add_func ("/scribe/trial/pause", test_pause);
   return g_test_run ();
 }
