@@ -23,7 +23,7 @@ def run(build, **changes):
     options = argparse.Namespace(
         build=build, listeners=9, seconds=8, stagger=100, latency=1500,
         parity=1, loss=0, kill=None, victim="interior", victims=1,
-        flac=False, opus_kbits=96, netns=True, keep=None)
+        flac=False, opus_kbits=96, netns=True, keep=None, floor=False)
     vars(options).update(changes)
     figures, limits = measure(options)
     missed = [f"{what}: {value}, limit {most}"
