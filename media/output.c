@@ -1,7 +1,11 @@
 /* A queue, a thread behind it, and what the thread writes to; see output.h.
  *
  * Frames wait as frames and become Ogg when they are written: dropping some
- * needs no page to be renumbered, and muxing costs the caller nothing. */
+ * needs no page to be renumbered.
+ *
+ * The thread is for readers that let one wait. As long as nothing waits, and
+ * the descriptor takes what there is at once, the caller writes it himself:
+ * to wake up another thread costs more than to mux and write. */
 #include "media/output.h"
 
 #include <errno.h>
@@ -36,13 +40,18 @@ struct SsOutput {
   int event_fd, stop_fd;
   GThread *thread;
 
-  /* The thread's. */
-  SsPlayer *player;
+  SsPlayer *player; /* the thread's */
+
+  /* The thread's while `is_working`, else under the lock. */
   SsOggWriter *writer;
   bool waiting_for_page; /* the writer holds frames, */
   bool more;             /*   and others follow at once */
+  GByteArray *pages;     /* to be written, */
+  unsigned n_paged;      /*   with so many frames */
 
   /* Under the lock. */
+  bool is_working;
+  bool is_thread_only; /* the descriptor cannot be asked not to block */
   GMutex lock;
   GCond wake, settled;
   Item items[SS_OUTPUT_WAITING_FRAMES_MAX];
@@ -56,8 +65,9 @@ struct SsOutput {
 };
 
 static gpointer run (gpointer data);
-static void write_pages (const uint8_t *pages, size_t len, unsigned n_frames,
-                         gpointer user_data);
+static void take_pages (const uint8_t *pages, size_t len, unsigned n_frames,
+                        gpointer user_data);
+static bool write_directly (SsOutput *o);
 
 static SsOutput *
 output_new (int fd, const char *name, uint32_t serial, SsPlayer *player,
@@ -69,6 +79,8 @@ output_new (int fd, const char *name, uint32_t serial, SsPlayer *player,
   o->close_fd = close_fd;
   o->name = g_strdup (name);
   o->player = player;
+  o->is_thread_only = player != NULL;
+  o->pages = g_byte_array_new ();
   o->event_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   o->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   g_assert (o->event_fd >= 0);
@@ -78,7 +90,7 @@ output_new (int fd, const char *name, uint32_t serial, SsPlayer *player,
   g_cond_init (&o->settled);
   SsOggWriterOptions options = { .serial = serial,
                                  .fill_gaps = player != NULL,
-                                 .write = write_pages,
+                                 .write = take_pages,
                                  .user_data = o };
   o->writer = ss_ogg_writer_new (&options);
   o->thread = g_thread_new ("ss-output", run, o);
@@ -142,6 +154,7 @@ ss_output_free (SsOutput *o)
     item_clear (&o->items[(o->head + i) % SS_OUTPUT_WAITING_FRAMES_MAX]);
   ss_codec_headers_free (o->headers);
   ss_ogg_writer_free (o->writer);
+  g_byte_array_unref (o->pages);
   ss_player_free (o->player);
   if (o->close_fd)
     close (o->fd);
@@ -203,6 +216,7 @@ push (SsOutput *o, Item *item)
     o->items[at] = *item;
     o->n_items++;
     o->n_bytes += len;
+    wakes = wakes && !write_directly (o);
   } else
     item_clear (item);
   g_mutex_unlock (&o->lock);
@@ -272,6 +286,81 @@ ss_output_take_error (SsOutput *o)
   GError *error = g_steal_pointer (&o->error);
   g_mutex_unlock (&o->lock);
   return error;
+}
+
+/* Muxing and writing: of the thread, or of who has found it idle. */
+
+static void
+take_pages (const uint8_t *pages, size_t len, unsigned n_frames,
+            gpointer user_data)
+{
+  SsOutput *o = user_data;
+  o->waiting_for_page = false;
+  g_byte_array_append (o->pages, pages, (guint) len);
+  o->n_paged += n_frames;
+}
+
+/* Takes what the item holds. */
+static void
+mux (SsOutput *o, Item *item)
+{
+  if (item->headers != NULL) {
+    ss_ogg_writer_headers (o->writer, item->headers);
+  } else {
+    o->waiting_for_page = true;
+    o->more = item->more;
+    ss_ogg_writer_frame (o->writer, &item->frame);
+  }
+  item_clear (item);
+}
+
+static void
+flush (SsOutput *o)
+{
+  o->waiting_for_page = false;
+  ss_ogg_writer_flush (o->writer);
+}
+
+/* Is there something that waits for no other frames? */
+static bool
+is_whole (const SsOutput *o)
+{
+  return o->pages->len > 0 || (o->waiting_for_page && !o->more);
+}
+
+/* Frames count once all that was paged with them is out. */
+static void
+note_written (SsOutput *o, size_t len)
+{
+  o->status.bytes_written += len;
+  if (len < o->pages->len)
+    return;
+  o->status.frames_written += o->n_paged;
+  o->n_paged = 0;
+}
+
+/* Everything, if that takes no waiting. False: the thread shall go on. */
+static bool
+write_directly (SsOutput *o)
+{
+  if (o->is_thread_only || o->is_working || is_whole (o) || o->headers != NULL)
+    return false;
+  while (o->n_items > 0) {
+    Item item = pop (o);
+    mux (o, &item);
+  }
+  if (is_whole (o))
+    flush (o);
+  if (o->pages->len == 0)
+    return true;
+  size_t n = 0;
+  o->is_thread_only =
+      !ss_output_fd_write_some (o->fd, o->pages->data, o->pages->len, &n);
+  if (n > 0) {
+    note_written (o, n);
+    g_byte_array_remove_range (o->pages, 0, (guint) n);
+  }
+  return o->pages->len == 0;
 }
 
 /* The thread: from here on. */
@@ -357,21 +446,20 @@ write_fd (SsOutput *o, const uint8_t *pages, size_t len)
   return false;
 }
 
+/* What waits to be written, however long it takes. */
 static void
-write_pages (const uint8_t *pages, size_t len, unsigned n_frames,
-             gpointer user_data)
+drain (SsOutput *o)
 {
-  SsOutput *o = user_data;
-  o->waiting_for_page = false;
-  if (!is_open (o))
-    return;
-  if (!(o->player != NULL ? write_player (o, pages, len)
-                          : write_fd (o, pages, len)))
-    return;
-  g_mutex_lock (&o->lock);
-  o->status.frames_written += n_frames;
-  o->status.bytes_written += len;
-  g_mutex_unlock (&o->lock);
+  guint len = o->pages->len;
+  if (len > 0 && is_open (o)
+      && (o->player != NULL ? write_player (o, o->pages->data, len)
+                            : write_fd (o, o->pages->data, len))) {
+    g_mutex_lock (&o->lock);
+    note_written (o, len);
+    g_mutex_unlock (&o->lock);
+  }
+  g_byte_array_set_size (o->pages, 0);
+  o->n_paged = 0;
 }
 
 /* The player hears one link to its end before the next one begins. */
@@ -387,20 +475,6 @@ play_out (SsOutput *o)
       return;
 }
 
-static void
-write_item (SsOutput *o, Item *item)
-{
-  if (item->headers != NULL) {
-    ss_ogg_writer_headers (o->writer, item->headers);
-    play_out (o);
-  } else {
-    o->waiting_for_page = true;
-    o->more = item->more;
-    ss_ogg_writer_frame (o->writer, &item->frame);
-  }
-  item_clear (item);
-}
-
 typedef enum { NEXT_ITEM, NEXT_FLUSH, NEXT_FINISH, NEXT_STOP } Next;
 
 /* Waits for something to do. Frames that came together share pages, and wait
@@ -408,11 +482,12 @@ typedef enum { NEXT_ITEM, NEXT_FLUSH, NEXT_FINISH, NEXT_STOP } Next;
 static Next
 next (SsOutput *o, Item *ret_item)
 {
-  bool is_whole = o->waiting_for_page && !o->more;
   Next next = NEXT_FLUSH;
   g_mutex_lock (&o->lock);
-  while (!o->stopping && !o->finished && o->n_items == 0 && !is_whole)
+  o->is_working = false;
+  while (!o->stopping && !o->finished && o->n_items == 0 && !is_whole (o))
     g_cond_wait (&o->wake, &o->lock);
+  o->is_working = true;
   if (o->stopping || o->status.state != SS_OUTPUT_OPEN)
     next = NEXT_STOP;
   else if (o->headers != NULL) {
@@ -440,15 +515,22 @@ run (gpointer data)
   for (;;) {
     Item item;
     switch (next (o, &item)) {
-    case NEXT_ITEM:
-      write_item (o, &item);
+    case NEXT_ITEM: {
+      bool is_link = item.headers != NULL;
+      mux (o, &item);
+      if (is_link || o->pages->len >= PIPE_BUF)
+        drain (o);
+      if (is_link)
+        play_out (o);
       break;
+    }
     case NEXT_FLUSH:
-      o->waiting_for_page = false;
-      ss_ogg_writer_flush (o->writer);
+      flush (o);
+      drain (o);
       break;
     case NEXT_FINISH:
       ss_ogg_writer_finish (o->writer);
+      drain (o);
       play_out (o);
       if (is_open (o))
         settle (o, SS_OUTPUT_DONE, NULL);

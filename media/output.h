@@ -1,6 +1,7 @@
 /* The receive side: frames that are due go in, and out comes Ogg on a file
- * descriptor or sound from the loudspeaker. A thread does the writing, so
- * that no reader, however slow, holds up the caller.
+ * descriptor or sound from the loudspeaker. What a reader does not take at
+ * once a thread writes, so that no reader, however slow, holds up the caller.
+ * SIGPIPE must be ignored.
  *
  * What a slow reader leaves behind is kept up to a bound; beyond it the
  * oldest frames are dropped. That happens before they become pages: what is

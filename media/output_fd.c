@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 bool
@@ -53,4 +54,16 @@ ss_output_fd_write (int fd, int stop_fd, bool is_file, const uint8_t *data,
       return SS_OUTPUT_FD_ERROR;
   }
   return SS_OUTPUT_FD_DONE;
+}
+
+bool
+ss_output_fd_write_some (int fd, const uint8_t *data, size_t len,
+                         size_t *ret_written)
+{
+  struct iovec vector = { .iov_base = (void *) (uintptr_t) data,
+                          .iov_len = len };
+  /* At the descriptor's own place, as write does. */
+  ssize_t n = pwritev2 (fd, &vector, 1, -1, RWF_NOWAIT);
+  *ret_written = n > 0 ? (size_t) n : 0;
+  return n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL);
 }

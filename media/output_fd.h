@@ -20,3 +20,8 @@ bool ss_output_fd_is_file (int fd);
 SsOutputFdResult ss_output_fd_write (int fd, int stop_fd, bool is_file,
                                      const uint8_t *data, size_t len,
                                      size_t *ret_written);
+/* As much as goes without waiting, maybe nothing; failures show at the next
+ * ss_output_fd_write. SIGPIPE as there. False: this descriptor, or this
+ * kernel, cannot do that. */
+bool ss_output_fd_write_some (int fd, const uint8_t *data, size_t len,
+                              size_t *ret_written);

@@ -1,10 +1,11 @@
 /* Statistics as lines of JSON. Made by hand: the shape is fixed, and a tree
- * of objects each second would only be in the way. */
+ * of objects each second would only be in the way. A line has 300 numbers:
+ * printf would take longer for them than for a second of a slow stream. */
 #include "net/stats.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,10 +13,14 @@
 
 #include "net/error.h"
 
+#define LINE_LEN   8192 /* of most; a longer one only takes longer */
+#define STATUS_LEN 2048 /* of /proc/self/status: what is wanted comes early */
+#define DIGITS_MAX 20   /* of 64 bits */
 #define OPEN_FLAGS (O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 struct SsStats {
   int fd;
+  int status_fd; /* -1: there is none */
   char *path;
   GString *unwritten; /* of the line that did not go out whole */
   bool has_failed;
@@ -52,13 +57,26 @@ append_string (GString *json, const char *text)
   g_string_append_c (json, '"');
 }
 
+/* Names need no escaping: they are this file's. */
 static void
 append_name (GString *json, const char *name)
 {
-  if (json->str[json->len - 1] != '{')
-    g_string_append_c (json, ',');
-  append_string (json, name);
-  g_string_append_c (json, ':');
+  g_string_append (json, json->str[json->len - 1] != '{' ? ",\"" : "\"");
+  g_string_append (json, name);
+  g_string_append (json, "\":");
+}
+
+/* At least so many digits. */
+static void
+append_digits (GString *json, uint64_t value, unsigned n_least)
+{
+  char digits[DIGITS_MAX];
+  unsigned at = DIGITS_MAX;
+
+  g_assert (n_least <= DIGITS_MAX);
+  for (; value > 0 || DIGITS_MAX - at < n_least; value /= 10)
+    digits[--at] = (char) ('0' + value % 10);
+  g_string_append_len (json, digits + at, DIGITS_MAX - at);
 }
 
 static void
@@ -75,7 +93,7 @@ static void
 add_count (GString *json, const char *name, uint64_t value)
 {
   append_name (json, name);
-  g_string_append_printf (json, "%" G_GUINT64_FORMAT, value);
+  append_digits (json, value, 1);
 }
 
 static void
@@ -85,14 +103,24 @@ add_bool (GString *json, const char *name, bool value)
   g_string_append (json, value ? "true" : "false");
 }
 
-/* With so many decimals at most; the locale has no say in it. */
+/* Rounded to so many decimals. */
 static void
-add_number (GString *json, const char *name, double value, const char *format)
+add_number (GString *json, const char *name, double value, unsigned decimals)
 {
-  char text[G_ASCII_DTOSTR_BUF_SIZE];
+  int64_t scale = 1;
+
+  for (unsigned i = 0; i < decimals; i++)
+    scale *= 10;
+  int64_t scaled = llround (value * (double) scale);
 
   append_name (json, name);
-  g_string_append (json, g_ascii_formatd (text, sizeof text, format, value));
+  if (scaled < 0)
+    g_string_append_c (json, '-');
+  append_digits (json, (uint64_t) (ABS (scaled) / scale), 1);
+  if (decimals == 0)
+    return;
+  g_string_append_c (json, '.');
+  append_digits (json, (uint64_t) (ABS (scaled) % scale), decimals);
 }
 
 static void
@@ -101,7 +129,7 @@ add_ms (GString *json, const char *name, SsTime value)
   if (value < 0 || value == SS_NEVER)
     add_string (json, name, NULL);
   else
-    add_number (json, name, (double) value / (double) SS_MSEC, "%.1f");
+    add_number (json, name, (double) value / (double) SS_MSEC, 1);
 }
 
 /* A time by the node's clock, as UNIX time. */
@@ -112,7 +140,7 @@ add_time (GString *json, const char *name, SsTime value, SsTime wall_offset)
     add_string (json, name, NULL);
   else
     add_number (json, name, (double) (value + wall_offset) / (double) SS_SEC,
-                "%.6f");
+                6);
 }
 
 static void
@@ -142,9 +170,11 @@ add_arrivals (GString *json, const SsStationStats *station)
   g_string_append_c (json, '[');
   while (n > 0 && arrivals->counts[n - 1] == 0)
     n--;
-  for (unsigned i = 0; i < n; i++)
-    g_string_append_printf (json, "%s%u", i == 0 ? "" : ",",
-                            arrivals->counts[i]);
+  for (unsigned i = 0; i < n; i++) {
+    if (i > 0)
+      g_string_append_c (json, ',');
+    append_digits (json, arrivals->counts[i], 1);
+  }
   g_string_append_c (json, ']');
   add_count (json, "arrivals_beyond", arrivals->n_beyond);
 }
@@ -234,13 +264,13 @@ ss_stats_format (const SsStatsLine *line)
   const SsNodeStats *node = line->node;
   const SsAddr *addr = ss_addr_is_set (&node->self.addr) ? &node->self.addr
                                                          : &line->fallback_addr;
-  GString *json = g_string_sized_new (4096);
+  GString *json = g_string_sized_new (LINE_LEN);
   char id[SS_ID_STRLEN], addr_text[SS_ADDR_STRLEN];
 
   ss_id_format (&node->self.id, id);
   ss_addr_format (addr, addr_text);
   g_string_append_c (json, '{');
-  add_number (json, "time", (double) line->wall / (double) SS_SEC, "%.3f");
+  add_number (json, "time", (double) line->wall / (double) SS_SEC, 3);
   add_string (json, "node", id);
   add_string (json, "address", addr_text);
   add_string (json, "state", ss_state_name (node->state));
@@ -252,12 +282,12 @@ ss_stats_format (const SsStatsLine *line)
   add_ms (json, "routing_rtt_ms", node->routing_rtt);
   add_count (json, "suspects", node->suspects);
   add_count (json, "peers", node->peers);
-  add_number (json, "upload_bps", line->upload_bps, "%.0f");
-  add_number (json, "download_bps", line->download_bps, "%.0f");
-  add_number (json, "control_upload_bps", line->control_upload_bps, "%.0f");
+  add_number (json, "upload_bps", line->upload_bps, 0);
+  add_number (json, "download_bps", line->download_bps, 0);
+  add_number (json, "control_upload_bps", line->control_upload_bps, 0);
   add_count (json, "upload_bytes", node->counters.value[SS_COUNT_BYTES_OUT]);
   add_count (json, "download_bytes", node->counters.value[SS_COUNT_BYTES_IN]);
-  add_number (json, "cpu_s", line->cpu_s, "%.3f");
+  add_number (json, "cpu_s", line->cpu_s, 3);
   add_count (json, "memory_peak_bytes", line->memory_peak);
   add_count (json, "stations", node->n_stations);
   if (node->has_station)
@@ -315,6 +345,7 @@ ss_stats_open (const char *path, GError **error)
   SsStats *stats = g_new0 (SsStats, 1);
 
   stats->fd = fd;
+  stats->status_fd = open ("/proc/self/status", O_RDONLY | O_CLOEXEC);
   stats->path = g_strdup (path);
   stats->unwritten = g_string_new (NULL);
   return stats;
@@ -323,20 +354,20 @@ ss_stats_open (const char *path, GError **error)
 /* In bytes. Not getrusage's: a process starts with the peak of who forked
  * it. */
 static uint64_t
-memory_peak (void)
+memory_peak (const SsStats *stats)
 {
-  static const char label[] = "VmHWM:";
-  FILE *file = fopen ("/proc/self/status", "re");
-  uint64_t kib = 0;
-  char line[128];
+  static const char label[] = "\nVmHWM:";
+  char text[STATUS_LEN + 1];
+  ssize_t n = pread (stats->status_fd, text, STATUS_LEN, 0);
 
-  if (file == NULL)
+  if (n < 0)
     return 0;
-  while (kib == 0 && fgets (line, sizeof line, file) != NULL)
-    if (g_str_has_prefix (line, label))
-      kib = g_ascii_strtoull (line + strlen (label), NULL, 10);
-  fclose (file);
-  return kib * 1024;
+  text[n] = '\0';
+  const char *found = strstr (text, label);
+
+  return found == NULL
+             ? 0
+             : g_ascii_strtoull (found + strlen (label), NULL, 10) * 1024;
 }
 
 static void
@@ -365,7 +396,7 @@ fill_in (SsStats *stats, SsTime now, SsStatsLine *line)
   line->cpu_s =
       (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
       + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-  line->memory_peak = memory_peak ();
+  line->memory_peak = memory_peak (stats);
 }
 
 /* As much as goes without waiting; false with errno when it fails. */
@@ -415,6 +446,8 @@ ss_stats_close (SsStats *stats)
     return;
   if (stats->fd != STDERR_FILENO)
     close (stats->fd);
+  if (stats->status_fd >= 0)
+    close (stats->status_fd);
   g_string_free (stats->unwritten, TRUE);
   g_free (stats->path);
   g_free (stats);

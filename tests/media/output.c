@@ -333,11 +333,8 @@ test_flush (void)
   push_headers (output, opus->links->pdata[0], 1);
   for (unsigned i = 0; i < 3; i++)
     push_one (output, opus->links->pdata[0], i, 1, 0, i < 2);
-  gint64 end = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
-  while (status_of (output).frames_written < 3) {
-    g_assert_cmpint (g_get_monotonic_time (), <, end);
-    is_readable (fds[1], 10); /* never is: waits */
-  }
+  /* The pipe has room, so that nobody else was needed. */
+  g_assert_cmpuint (status_of (output).frames_written, ==, 3);
   char data[1 << 16];
   ssize_t len = read (fds[0], data, sizeof data);
   g_assert_cmpint (len, >, 0);
@@ -384,6 +381,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  signal (SIGPIPE, SIG_IGN);
   g_test_add_func ("/output/file", test_file);
   g_test_add_func ("/output/cannot-create", test_cannot_create);
   g_test_add_func ("/output/disk-full", test_disk_full);
