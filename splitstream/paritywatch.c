@@ -16,7 +16,7 @@ ss_parity_watch_init (SsParityWatch *watch, unsigned n_parity, SsTime latency)
   watch->n_parity = n_parity;
   for (unsigned i = 0; i < n_parity; i++) {
     watch->stripes[i].due = SS_NEVER;
-    watch->stripes[i].wait = latency / SS_PARITY_WAIT_DIVISOR;
+    watch->stripes[i].wait = latency * SS_PARITY_WAIT_PERCENT / 100;
   }
 }
 

@@ -1,7 +1,7 @@
 /* Is each row's parity on its way? Nobody misses a parity packet while no data
  * is missing, so that a parent that has died in a parity stripe would go
  * unnoticed. A packet of a later row says that a row is over; its parity left
- * at most SS_PARITY_WAIT_DIVISOR of the latency after that (rows.h), and as
+ * at most SS_PARITY_WAIT_PERCENT of the latency after that (rows.h), and as
  * a rule together with it: what the stripe's parity took of late is waited for.
  * It is overdue when the next packets' allowance has passed, too. Each silence
  * is told once, until the stripe brings something again. Pure. */
@@ -12,8 +12,11 @@
 #include "splitstream/mediaclock.h"
 #include "splitstream/packet.h"
 
-/* Part of the latency that the publisher may hold a row's parity back. */
-#define SS_PARITY_WAIT_DIVISOR 6
+/* Of the latency, that the publisher may hold a row's parity back: until the
+ * next burst of what it has already begins, which is a quarter and a frame
+ * later at the most (media/burst.h). Alone it would cost all listeners a
+ * signature and a wake-up. */
+#define SS_PARITY_WAIT_PERCENT 27
 
 typedef struct {
   bool has_seen, is_silent;

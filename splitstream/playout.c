@@ -9,6 +9,10 @@
  * than all else that is done for it. */
 #define TOGETHER_DIVISOR 12
 #define TOGETHER_MAX     (125 * SS_MSEC)
+/* Who is awake anyway, for a packet has come, gives out so much before it is
+ * due what would wake it up then. */
+#define AWAKE_DIVISOR 25
+#define AWAKE_MAX     (60 * SS_MSEC)
 
 /* The oldest packet from which on everything is here, or has time enough left
  * to be fetched, and whose frames are not past. The end if none. What is past
@@ -215,13 +219,14 @@ play_packet (SsReorder *reorder, SsTime now)
   uint32_t rate = reorder->calls.clock_rate (reorder->user, slot->version);
   while (reorder->part < reorder->current.n_frames) {
     SsTime due = reorder->part_time + reorder->clock->base + reorder->latency;
-    if (due > now && due >= reorder->together_until) {
-      ss_reorder_at (reorder, due);
-      return false;
-    }
-    if (due <= now)
+    if (due >= reorder->together_until) {
+      if (due > now + MIN (reorder->latency / AWAKE_DIVISOR, AWAKE_MAX)) {
+        ss_reorder_at (reorder, due);
+        return false;
+      }
       reorder->together_until =
           now + MIN (reorder->latency / TOGETHER_DIVISOR, TOGETHER_MAX);
+    }
     if (rate == 0) {
       if (now < due + SS_REORDER_HEADERS_WAIT) {
         ss_reorder_at (reorder, due + SS_REORDER_HEADERS_WAIT);

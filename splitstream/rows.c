@@ -74,7 +74,7 @@ ss_rows_new (const SsSigner *signer, uint32_t session, unsigned n_parity,
   rows->n_columns = SS_STRIPES - n_parity;
   rows->hold = latency / 25;
   rows->row_time = latency * 3 / 5;
-  rows->parity_wait = latency / SS_PARITY_WAIT_DIVISOR;
+  rows->parity_wait = latency * SS_PARITY_WAIT_PERCENT / 100;
   rows->last_departure = -1;
   rows->drafts = g_array_new (FALSE, FALSE, sizeof (SsPacketDraft));
   rows->ready = g_array_new (FALSE, FALSE, sizeof (SsRowsPacket));

@@ -12,7 +12,7 @@
  * A frame's time is when it came, or its timestamp if it came before that.
  * What is pushed between two calls of ss_rows_run is one burst and shares
  * signatures, for checking them is most of what a packet costs. A row's parity
- * leaves with the next burst, or latency / 6 after the row's end; a short
+ * leaves with the next burst, or 0.27 x latency after the row's end; a short
  * row's, at once. Pure: time is handed in. */
 #pragma once
 

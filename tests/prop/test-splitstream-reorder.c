@@ -5,6 +5,7 @@
  * for. Also the media clock. */
 #include <string.h>
 
+#include "splitstream/paritywatch.h"
 #include "splitstream/reorder.h"
 #include "splitstream/rows.h"
 
@@ -37,7 +38,8 @@ typedef struct {
   bool has_out;
   unsigned n_wants, n_out;
   SsTime last_out_at;
-  unsigned n_moments;   /* at which frames came out */
+  SsTime last_arrival;
+  unsigned n_moments;   /* at which frames came out and nothing came in */
   unsigned dead_stripe; /* brings nothing from dead_at on; */
   SsTime dead_at;       /* SS_NEVER: it does */
   unsigned n_told[SS_STRIPES];
@@ -145,7 +147,7 @@ on_frame (void *user, const SsFrame *frame)
   g_assert_cmpint (trial->now, >=,
                    frame->timestamp + trial->clock.base + trial->latency
                        - MIN (trial->latency / 12, 125 * SS_MSEC));
-  if (trial->now != trial->last_out_at)
+  if (trial->now != trial->last_out_at && trial->now != trial->last_arrival)
     trial->n_moments++;
   trial->last_out_at = trial->now;
 }
@@ -256,7 +258,7 @@ play_one (Trial *trial)
   if (next == NULL && deadline == SS_NEVER)
     return false;
   if (next != NULL && next->at <= deadline) {
-    trial->now = MAX (trial->now, next->at);
+    trial->now = trial->last_arrival = MAX (trial->now, next->at);
     take_arrival (trial, next);
     g_sequence_remove (iter);
   } else {
@@ -377,6 +379,32 @@ test_trials (void)
   g_free (trial);
 }
 
+/* Who is awake for a packet does not wake up once more for frames that are
+ * due soon. */
+static void
+test_awake (void)
+{
+  Trial *trial = g_new (Trial, 1);
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    begin (trial, seed);
+    trial->latency = SS_LATENCY_DEFAULT;
+    trial->loss = 0;
+    ss_media_clock_init (&trial->clock, trial->latency);
+    ss_reorder_free (trial->reorder);
+    trial->reorder =
+        ss_reorder_new (&trial->clock, trial->m, trial->latency, &calls, trial);
+    make_stream (trial, 400);
+    play (trial);
+    check (trial);
+    /* Until the last packet has come. */
+    g_assert_cmpuint (trial->n_moments, <=,
+                      N_FRAMES * FRAME_MS / 125 / 5
+                          + (unsigned) (trial->latency / (125 * SS_MSEC)));
+    finish (trial);
+  }
+  g_free (trial);
+}
+
 /* A stripe that brings nothing any more is told of once the first packet is
  * overdue, be that needed or not: rows are whole without the parity stripes,
  * and with them what is missing of others is rebuilt and never wanted. */
@@ -395,7 +423,8 @@ test_dead_stripe (void)
       while (trial->n_told[stripe] == 0 && play_one (trial))
         ;
       /* Each stripe has its turn in a row. */
-      SsTime row = trial->latency * 3 / 5 + trial->latency / 6;
+      SsTime row = trial->latency * 3 / 5
+                   + trial->latency * SS_PARITY_WAIT_PERCENT / 100;
       g_assert_cmpuint (trial->n_told[stripe], ==, 1);
       g_assert_cmpint (trial->told_at, >=, trial->dead_at);
       g_assert_cmpint (trial->told_at, <,
@@ -647,6 +676,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/reorder/trials", test_trials);
+  g_test_add_func ("/splitstream/reorder/awake", test_awake);
   g_test_add_func ("/splitstream/reorder/dead-stripe", test_dead_stripe);
   g_test_add_func ("/splitstream/reorder/refused", test_refused);
   g_test_add_func ("/splitstream/reorder/parity-alone", test_parity_alone);

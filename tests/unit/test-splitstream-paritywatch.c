@@ -86,7 +86,8 @@ test_late (void)
   begin (&bench);
   parity (&bench, 0, 0);
   data (&bench, 2);
-  g_assert_cmpint (patience (&bench, 1), ==, LATENCY / SS_PARITY_WAIT_DIVISOR);
+  g_assert_cmpint (patience (&bench, 1), ==,
+                   LATENCY * SS_PARITY_WAIT_PERCENT / 100);
 
   begin (&bench);
   data (&bench, 0);
