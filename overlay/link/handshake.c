@@ -553,7 +553,7 @@ ss_link_on_response (SsLink *link, const SsAddr *from, const uint8_t *datagram,
   if (ss_link_is_via (peer))
     ss_link_know_relay (link, &peer->contact.addr);
   else if (!ss_addr_is_set (&peer->work->relay))
-    ss_link_rtt_sample (peer, link->env->now - sent);
+    ss_link_rtt_sample (link, peer, link->env->now - sent);
   /* Who answers is no third party, there. */
   if (ss_link_is_half_open (peer))
     ss_limit_forget (&link->initiations_addr, &peer->contact.addr);
@@ -616,7 +616,7 @@ ss_link_use_next (SsLink *link, SsLinkPeer *peer, uint32_t local_index)
   SsTime trip = link->env->now - ss_seal_born (&next.seal);
   /* The ordinary first wait would be too short. */
   if (peer->srtt_us == 0 && trip > RTO_INITIAL)
-    ss_link_rtt_sample (peer, trip);
+    ss_link_rtt_sample (link, peer, trip);
   found->seal = (SsSeal){ 0 };
   ss_link_forget_next (work);
   work->next.local_index = 0;

@@ -104,7 +104,7 @@ read_ack (Frames *frames, uint16_t number)
   SsTime sent = ss_link_sending_time (sendings, number % SENDINGS);
   if (sent >= 0 && !frames->is_response) { /* a handshake has told the time */
     ss_link_uplink_sample (link, peer, sent);
-    ss_link_rtt_sample (peer, link->env->now - sent);
+    ss_link_rtt_sample (link, peer, link->env->now - sent);
   }
   if (called_back)
     called_back->sendings.n = 0;

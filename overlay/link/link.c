@@ -198,7 +198,7 @@ ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
   ss_link_enter (link);
   SsLinkPeer *peer = peer_for (link, to, how->hint);
   if (peer->srtt_us == 0 && how->rtt > 0 && how->rtt < SS_NEVER)
-    ss_link_rtt_sample (peer, how->rtt);
+    ss_link_rtt_sample (link, peer, how->rtt);
   ss_link_reclaim (link, peer);
   if (!peer->is_lasting && how->protocol != SS_LINK_PROTOCOL_UPKEEP)
     make_lasting (link, peer, how);

@@ -305,6 +305,9 @@ struct SsLink {
   SsLinkUplink *uplink;  /* NULL: nothing is forwarded */
   SsTime pace_paid;      /* what was sent is paid for by then */
   SsTime pace_burst, pace_datagram;
+  /* Of round trips from their peers' means: the mean, and of how many. */
+  uint32_t deviation_us;
+  unsigned n_deviations;
 
   SsLimit initiations_addr, initiations_ip; /* sent */
   SsAddr *machine; /* this machine's addresses; NULL: unknown */
@@ -358,7 +361,7 @@ void ss_link_put_aside (SsLink *link, SsLinkPeer *peer);
 void ss_link_sweep (SsLink *link);
 
 /* rtt.c */
-void ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample);
+void ss_link_rtt_sample (SsLink *link, SsLinkPeer *peer, SsTime sample);
 SsTime ss_link_peer_rto (const SsLinkPeer *peer);
 void ss_link_note_sending (SsLinkSendings *sendings, SsTime now);
 SsTime ss_link_last_sending (const SsLinkSendings *sendings);

@@ -10,17 +10,41 @@
 #include "overlay/link/private.h"
 
 #define AFTER_UNIT (128 * SS_USEC)
+#define DEVIATIONS 16 /* samples that the mean deviation goes back */
+
+/* What other peers' samples were off, together. */
+static void
+note_deviation (SsLink *link, int64_t deviation_us)
+{
+  int64_t mean = link->deviation_us;
+  link->deviation_us = (uint32_t) (mean + (deviation_us - mean) / DEVIATIONS);
+  if (link->n_deviations < DEVIATIONS)
+    link->n_deviations++;
+}
+
+/* Of a peer's first sample. Half of it is a guess (2.2) that takes ten more
+ * samples to come down from, a minute with a parent, whose death is noticed
+ * late as long. Most of what samples are off is this node's own line and
+ * time-slices, which other peers have told. */
+static int64_t
+first_rttvar (const SsLink *link, int64_t sample_us)
+{
+  if (link->n_deviations < DEVIATIONS)
+    return sample_us / 2;
+  return CLAMP (2 * (int64_t) link->deviation_us, sample_us / 8, sample_us / 2);
+}
 
 /* Section 2, with microseconds for a clock's granularity. */
 void
-ss_link_rtt_sample (SsLinkPeer *peer, SsTime sample)
+ss_link_rtt_sample (SsLink *link, SsLinkPeer *peer, SsTime sample)
 {
   int64_t sample_us = CLAMP (sample / SS_USEC, 1, 60 * SS_SEC / SS_USEC);
   int64_t srtt = peer->srtt_us, rttvar = (int64_t) peer->rttvar_16us * 16;
   if (srtt == 0) {
     srtt = sample_us;
-    rttvar = sample_us / 2;
+    rttvar = first_rttvar (link, sample_us);
   } else {
+    note_deviation (link, ABS (srtt - sample_us));
     rttvar = (3 * rttvar + ABS (srtt - sample_us)) / 4;
     srtt = (7 * srtt + sample_us) / 8;
   }

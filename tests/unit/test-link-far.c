@@ -107,6 +107,40 @@ test_sent_twice (void)
   net_free (net);
 }
 
+/* The timeout of one who was just met, after many samples of another's. */
+static SsTime
+newcomer_rto (SsTime jitter)
+{
+  LinkNet *net = net_new (1, 3);
+  net->delay = 50 * SS_MSEC;
+  net->jitter = jitter;
+  SsContact c = net_contact (net, 2);
+  for (uint64_t token = 1; token <= 60; token++) {
+    SsLinkSend how = net_reliable (3, token);
+    net_send (net, 0, 1, &how, "often");
+    net_run (net, net->now + 3 * SS_SEC);
+  }
+  net->jitter = 0;
+  SsLinkSend how = net_reliable (3, 61);
+  net_send (net, 0, 2, &how, "once");
+  net_run (net, net->now + 120 * SS_MSEC);
+  SsTime rto = ss_link_rto (net->endpoints[0].link, &c.id);
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &c.id), ==,
+                   100 * SS_MSEC);
+  net_free (net);
+  return rto;
+}
+
+/* Where round trips are steady it need not be three of them, nor less than one
+ * and a half; where they are not, it is three, as in RFC 6298. */
+static void
+test_newcomer (void)
+{
+  g_assert_cmpint (newcomer_rto (0), <=, 150 * SS_MSEC);
+  g_assert_cmpint (newcomer_rto (60 * SS_MSEC), >, 200 * SS_MSEC);
+  g_assert_cmpint (newcomer_rto (200 * SS_MSEC), >, 299 * SS_MSEC);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -115,5 +149,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/far/last-try", test_last_try);
   g_test_add_func ("/link/far/called-back", test_called_back);
   g_test_add_func ("/link/far/sent-twice", test_sent_twice);
+  g_test_add_func ("/link/far/newcomer", test_newcomer);
   return g_test_run ();
 }
