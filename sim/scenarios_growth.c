@@ -15,7 +15,7 @@
 #define CALM_TIME   (5 * SS_SEC) /* trees settle */
 #define REPAIR_TIME (60 * SS_SEC)
 #define REPAIR_STEP (50 * SS_MSEC)
-/* For each place below the dead one, however far: all of these miss a packet. */
+/* For each place below the dead one: all of these miss a packet. */
 #define REPAIR_MESSAGES 20
 #define STORM_TIME      (3 * SS_SEC) /* after a death */
 #define NEWCOMER        (10 * SS_SEC)
