@@ -15,6 +15,7 @@
 
 #include "media/burst.h"
 #include "media/source.h"
+#include "net/key_file.h"
 #include "net/signals.h"
 #include "net/stations.h"
 
@@ -322,6 +323,15 @@ open_station (Broadcast *air, GError **error)
                                  options->group);
   uint8_t random[32];
 
+  /* A new key would be a rival of the same name. */
+  if (options->is_standby && !ss_key_file_exists (path)) {
+    g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+                 "--standby needs the key of the station that it stands by "
+                 "for, and there is no %s; copy it there, or give "
+                 "--station-key",
+                 path);
+    return false;
+  }
   ss_host_random (air->host, random, sizeof random);
   bool ok = ss_own_station_open (&air->station, path, random, error);
 

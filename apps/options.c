@@ -7,6 +7,8 @@
 
 #include "apps/version.h"
 
+#define UPLOAD_MIN 10000 /* bit/s: below, not even joining gets through */
+
 static const char common_help[] =
     "\n"
     "The network:\n"
@@ -17,7 +19,9 @@ static const char common_help[] =
     "one\n"
     "                         by default, port 0 is any free one\n"
     "  --advertise ADDR:PORT  tell others this address, not the one they see\n"
-    "  --upload RATE          upload no more than this, as in 5M (bit/s)\n"
+    "  --upload RATE          upload no more than this, as in 5M (bit/s; "
+    "none:\n"
+    "                         no cap)\n"
     "  --realm-key FILE       join a closed network: only who has the key\n"
     "  --identity FILE        keep this node's key in FILE\n"
     "\n"
@@ -157,9 +161,17 @@ understand (SsOptions *options, SsProgram *program, GError **error)
       return false;
     }
   }
-  if (options->upload != NULL
-      && !ss_parse_rate (options->upload, &host->upload_bps, error))
-    return false;
+  if (options->upload != NULL) {
+    if (!ss_parse_rate (options->upload, &host->upload_bps, error))
+      return false;
+    if (host->upload_bps > 0 && host->upload_bps < UPLOAD_MIN) {
+      g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+                   "--upload %s is too little to belong to a ring; give 10k or "
+                   "more, or none for no cap",
+                   options->upload);
+      return false;
+    }
+  }
   return understand_bootstrap (options, error);
 }
 

@@ -155,7 +155,7 @@ main (int argc, char **argv)
 {
   g_auto (GStrv) relay_texts = NULL;
   const GOptionEntry entries[] = {
-    { "relay", 0, 0, G_OPTION_ARG_STRING_ARRAY, &relay_texts, NULL, NULL },
+    { "relay", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &relay_texts, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
   const SsOptionsSpec spec = { .help = help, .entries = entries };

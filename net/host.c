@@ -31,8 +31,7 @@ struct SsHost {
   SsUdp *udp; /* the loop's */
   SsStats *stats;
   SsTime tune_in;
-  bool has_station; /* there is, or was, one */
-  SsStationStats station;
+  SsStatsKept kept;
   SsAddr address; /* as peers see it */
   SsRendezvous *rendezvous;
 
@@ -74,19 +73,11 @@ set_alarm (void *user)
 
 /* Statistics. */
 
-/* The station's last figures stand when it has been left: the line that is
- * written at exit is the one that counts. */
 static void
 read_stats (SsHost *host, SsNodeStats *ret_stats)
 {
   ss_node_stats (ss_loop_node (host->loop), ret_stats);
-  if (ret_stats->has_station) {
-    host->has_station = true;
-    host->station = ret_stats->station;
-  } else if (host->has_station) {
-    ret_stats->has_station = true;
-    ret_stats->station = host->station;
-  }
+  ss_stats_keep (&host->kept, ret_stats);
 }
 
 static void

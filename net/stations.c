@@ -125,7 +125,8 @@ take_session (SsOwnStation *station, GError **error)
     else
       g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_FAILED,
                    "the station key %s is on the air already, from another "
-                   "process of this machine; end that one first",
+                   "process of this machine; end that one first, or stand by "
+                   "for it with a copy of the key (--standby --station-key)",
                    station->path);
     return false;
   }

@@ -258,6 +258,23 @@ add_counters (GString *json, const SsCounters *counters)
   g_string_append_c (json, '}');
 }
 
+void
+ss_stats_keep (SsStatsKept *kept, SsNodeStats *stats)
+{
+  bool is_relay = stats->has_station && stats->station.role == SS_ROLE_RELAY;
+  bool was_relay = kept->has_station && kept->station.role == SS_ROLE_RELAY;
+  bool is_left =
+      kept->has_station && (!stats->has_station || (is_relay && !was_relay));
+
+  if (is_left) {
+    stats->has_station = true;
+    stats->station = kept->station;
+  } else if (stats->has_station) {
+    kept->has_station = true;
+    kept->station = stats->station;
+  }
+}
+
 char *
 ss_stats_format (const SsStatsLine *line)
 {

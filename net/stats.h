@@ -20,6 +20,16 @@ typedef struct {
   uint64_t memory_peak; /* bytes */
 } SsStatsLine;
 
+typedef struct {
+  bool has_station; /* there is, or was, one */
+  SsStationStats station;
+} SsStatsKept;
+
+/* The station's last figures stand when it has been left, also where the node
+ * goes on relaying others: the line that is written at exit is the one that
+ * counts. Takes down what `stats` has, or puts it back there. */
+void ss_stats_keep (SsStatsKept *kept, SsNodeStats *stats);
+
 /* Without a line feed; free with g_free. */
 char *ss_stats_format (const SsStatsLine *line);
 

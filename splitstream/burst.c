@@ -105,7 +105,7 @@ answer (SsSplitStream *splitstream, const SsContact *to,
     name_others (splitstream, station, to, message);
   uint8_t buf[SS_MSG_TUNE_IN_ANSWER_MAX];
   size_t len = ss_msg_tune_in_answer_encode (message, buf, sizeof buf);
-  ss_splitstream_send (splitstream, to, buf, len, true);
+  ss_splitstream_send (splitstream, to, SS_CLASS_KBR_CONTROL, buf, len);
 }
 
 /* The publisher gives a start to few, and they to the others: its upload is

@@ -69,7 +69,8 @@ request (SsStation *station)
   };
   uint8_t buf[SS_MSG_HEADER_REQUEST_MAX];
   size_t len = ss_msg_header_request_encode (&message, buf, sizeof buf);
-  ss_splitstream_send (station->owner, &fetch->peer, buf, len, true);
+  ss_splitstream_send (station->owner, &fetch->peer, SS_CLASS_KBR_CONTROL, buf,
+                       len);
   SsTime rto = ss_kbr_rto (station->owner->kbr, &fetch->peer.id);
   SsTime wait = SS_FETCH_WAIT_MIN;
   if (rto != SS_NEVER)
@@ -165,7 +166,7 @@ ss_fetch_asked (SsSplitStream *splitstream, const SsContact *from,
     }
     uint8_t buf[SS_MSG_HEADER_CHUNK_MAX];
     size_t buf_len = ss_msg_header_chunk_encode (&message, buf, sizeof buf);
-    ss_splitstream_send (splitstream, from, buf, buf_len, true);
+    ss_splitstream_send (splitstream, from, SS_CLASS_KBR_REPAIR, buf, buf_len);
     message.chunk++;
   }
 }

@@ -244,8 +244,11 @@ size_t ss_station_params_encode (const SsStationParams *params, uint8_t *ret,
 /* splitstream.c */
 SsStation *ss_splitstream_find (const SsSplitStream *splitstream,
                                 const SsId *group_id);
+/* Reliably. Questions are control, or one whose upload is full of media would
+ * never ask. */
 void ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
-                          const uint8_t *data, size_t len, bool reliable);
+                          SsKbrClassOfTraffic class, const uint8_t *data,
+                          size_t len);
 
 /* station.c */
 /* Does this node volunteer to forward the station? */

@@ -318,9 +318,9 @@ ss_splitstream_find (const SsSplitStream *splitstream, const SsId *group_id)
 
 void
 ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
-                     const uint8_t *data, size_t len, bool reliable)
+                     SsKbrClassOfTraffic class, const uint8_t *data, size_t len)
 {
-  SsKbrSend how = { .class = SS_CLASS_KBR_REPAIR, .reliable = reliable };
+  SsKbrSend how = { .class = class, .reliable = true };
   ss_kbr_send (splitstream->kbr, SS_PROTOCOL_SPLITSTREAM, to, &how, data, len,
                NULL);
 }

@@ -112,7 +112,8 @@ send_question (SsStation *station, SsTime reach)
   };
   uint8_t buf[SS_MSG_TUNE_IN_MAX];
   size_t len = ss_msg_tune_in_encode (&message, buf, sizeof buf);
-  ss_splitstream_send (station->owner, &station->tune.peer, buf, len, true);
+  ss_splitstream_send (station->owner, &station->tune.peer,
+                       SS_CLASS_KBR_CONTROL, buf, len);
 }
 
 static SsTime

@@ -11,6 +11,9 @@ from lib import Skip, Stage, expect, run_tests
 PROGRAMS = ("broadcast", "listen", "node")
 USAGE, FAILED, NO_SOURCE = 2, 1, 5
 
+DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                    "../../data/demo.ogg")
+
 # What is said must hold the words that tell what is wrong.
 REFUSED = [
     ("broadcast", [], "--group"),
@@ -41,6 +44,10 @@ REFUSED = [
     ("node", ["--bootstrap", "host:port"], "host:port"),
     ("node", ["--bootstrap", "abc@1.2.3.4:5"], "abc"),
     ("node", ["--upload", "fast"], "fast"),
+    ("node", ["--upload", "5k"], "10k"),
+    ("broadcast", ["--group", "r", "--standby", "--station-key", "/no/key",
+                   DEMO], "/no/key"),
+    ("node", ["--relay", "caf\u00e9@short"], "short"),
     ("node", ["--advertise", "1.2.3.4:0"], "--advertise"),
     ("node", ["--relay", ""], "name"),
     ("node", ["--relay", "radio1@short"], "short"),

@@ -55,6 +55,36 @@ fill (SsNodeStats *stats)
   stats->station.stripes[3].lag = 1500 * SS_USEC;
 }
 
+/* What was heard stays, whatever is relayed afterwards. */
+static void
+test_keep (void)
+{
+  SsStatsKept kept = { .has_station = false };
+  SsNodeStats stats;
+
+  fill (&stats);
+  stats.station.role = SS_ROLE_RELAY;
+  stats.station.session = 1;
+  ss_stats_keep (&kept, &stats);
+  g_assert_cmpuint (kept.station.session, ==, 1);
+  fill (&stats);
+  ss_stats_keep (&kept, &stats);
+  g_assert_cmpuint (stats.station.session, ==, 77);
+  stats.station.role = SS_ROLE_RELAY;
+  stats.station.session = 2;
+  ss_stats_keep (&kept, &stats);
+  g_assert_cmpuint (stats.station.session, ==, 77);
+  g_assert_cmpuint (stats.station.frames_out, ==, 17);
+  stats = (SsNodeStats){ .n_stations = 0 };
+  ss_stats_keep (&kept, &stats);
+  g_assert_true (stats.has_station);
+  g_assert_cmpuint (stats.station.session, ==, 77);
+  fill (&stats);
+  stats.station.session = 78;
+  ss_stats_keep (&kept, &stats);
+  g_assert_cmpuint (kept.station.session, ==, 78);
+}
+
 static JsonObject *
 parse (JsonParser *parser, const char *text)
 {
@@ -300,5 +330,6 @@ main (int argc, char **argv)
   g_test_add_func ("/net/stats/rates", test_rates);
   g_test_add_func ("/net/stats/full", test_full);
   g_test_add_func ("/net/stats/pipe", test_pipe);
+  g_test_add_func ("/net/stats/keep", test_keep);
   return g_test_run ();
 }
