@@ -4,15 +4,10 @@
 
 #include <time.h>
 
+#include "net/pause.h"
+
 /* Batches taken in one turn before others in the main context get theirs. */
 #define BATCHES_PER_TURN 4
-
-/* While datagrams stream in they are taken at most so often: a burst on its
- * way down sixteen trees arrives in many small pieces, and waking up costs
- * more than a datagram does. One that comes alone is taken at once. */
-#define HOLD_OFF (6 * SS_MSEC)
-/* The next datagram so soon after the last makes a stream. */
-#define STREAM_GAP (8 * SS_MSEC)
 
 #define WAIT_MAX_MS 60000 /* no int overflows */
 
@@ -30,9 +25,8 @@ struct SsLoop {
   /* Polled by GSource's older interface, because the newer one wakes the main
    * loop up each time that the condition changes. */
   GPollFD socket;
-  SsTime received;   /* when datagrams came last */
-  SsTime hold_until; /* SS_NEVER: the socket is polled */
-  bool is_full;      /* the socket takes no more */
+  SsPause pause;
+  bool is_full; /* the socket takes no more */
   bool is_flushing;
 };
 
@@ -114,13 +108,16 @@ receive (SsLoop *loop, SsTime now)
 {
   SsUdpDatagram *datagrams;
   unsigned n_all = 0;
+  size_t len_max = 0;
 
   for (unsigned turn = 0; turn < BATCHES_PER_TURN; turn++) {
     unsigned n = ss_udp_receive (loop->udp, &datagrams);
 
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+      len_max = MAX (len_max, datagrams[i].len);
       ss_node_input (loop->node, now, &datagrams[i].from, datagrams[i].data,
                      datagrams[i].len);
+    }
     n_all += n;
     if (n < SS_UDP_BATCH)
       break;
@@ -128,17 +125,13 @@ receive (SsLoop *loop, SsTime now)
     send_all (loop);
     now = ss_clock_now ();
   }
-  bool is_stream = n_all > 0 && now - loop->received < STREAM_GAP;
-
-  if (n_all > 0)
-    loop->received = now;
-  loop->hold_until = is_stream ? now + HOLD_OFF : SS_NEVER;
+  ss_pause_note (&loop->pause, now, n_all, len_max);
 }
 
 static SsTime
 wake_at (const SsLoop *loop)
 {
-  return MIN (ss_node_deadline (loop->node), loop->hold_until);
+  return MIN (ss_node_deadline (loop->node), loop->pause.until);
 }
 
 static gboolean
@@ -147,7 +140,7 @@ prepare_source (GSource *source, int *ret_timeout_ms)
   SsLoop *loop = ((LoopSource *) source)->loop;
 
   loop->socket.events = 0;
-  if (loop->hold_until == SS_NEVER)
+  if (loop->pause.until == SS_NEVER)
     loop->socket.events |= G_IO_IN;
   if (loop->is_full)
     loop->socket.events |= G_IO_OUT;
@@ -170,7 +163,7 @@ dispatch_source (GSource *source, GSourceFunc callback, gpointer user)
   SsLoop *loop = ((LoopSource *) source)->loop;
   SsTime now = ss_clock_now ();
 
-  if ((loop->socket.revents & G_IO_IN) != 0 || now >= loop->hold_until)
+  if ((loop->socket.revents & G_IO_IN) != 0 || now >= loop->pause.until)
     receive (loop, now);
   ss_node_tick (loop->node, ss_clock_now ());
   ss_loop_flush (loop);
@@ -199,8 +192,7 @@ ss_loop_new (SsUdp *udp, SsNode *node, SsLoopEvent event, void *user)
   loop->event = event;
   loop->user = user;
   loop->socket = (GPollFD){ .fd = ss_udp_fd (udp), .events = G_IO_IN };
-  loop->received = -SS_SEC;
-  loop->hold_until = SS_NEVER;
+  ss_pause_init (&loop->pause);
   loop->source = g_source_new (&source_funcs, sizeof (LoopSource));
   ((LoopSource *) loop->source)->loop = loop;
   g_source_set_static_name (loop->source, "splitstream node");

@@ -29,7 +29,7 @@ typedef struct {
   double straggle;  /* come late, by up to: */
   SsTime straggle_delay;
   /* While datagrams stream in, a node takes them at most so often, as the
-   * programs do (net/loop.c); 0: each as it comes. */
+   * programs do, too (net/pause.h); 0: each as it comes. */
   SsTime hold_off;
   /* hook: one way between two, symmetric or not. */
   SsTime (*hook) (void *user, unsigned from, unsigned to);

@@ -6,6 +6,7 @@ standard error, standard output) and sees them end (pidfd), so that tests wait
 for what they mean, with a deadline, and never for time to pass."""
 
 import atexit
+import contextlib
 import json
 import os
 import selectors
@@ -324,7 +325,8 @@ class Program:
 
     def send(self, number):
         if self.is_running:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it just ended
+                os.kill(self.pid, number)
 
     def stop(self, number=signal.SIGTERM, seconds=TERM_SECONDS):
         """Asks it to end, and waits; its exit status."""
