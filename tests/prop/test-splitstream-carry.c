@@ -170,6 +170,101 @@ test_measured_capacity (void)
   show_free (show);
 }
 
+/* Another station of the same world, on the air beside the show's. */
+typedef struct {
+  Show *show;
+  StationNode *publisher;
+  SsDescriptor descriptor;
+} Other;
+
+static void
+other_go_on_air (Other *other, const SsSplitStreamConfig *config)
+{
+  Show *show = other->show;
+  SsStationParams params = show->params;
+  uint8_t seed[SS_SEED_LEN];
+  SsSigner signer;
+  ss_rng_bytes (&show->rng, seed, sizeof seed);
+  ss_signer_init (&signer, seed);
+  params.key = signer.key;
+  StationNode *node = station_world_add_as (show->world, config);
+  station_node_wake (node);
+  node->station = ss_station_publish (node->splitstream, &params, seed,
+                                      show->session, "other", "text");
+  SsCodecHeaders headers = {
+    .codec = SS_CODEC_OPUS,
+    .clock_rate = SHOW_RATE,
+    .n_packets = 1,
+    .packets = { show->header_packet },
+  };
+  ss_station_push_headers (node->station, &headers);
+  other->publisher = node;
+  other->descriptor = node->descriptor;
+}
+
+/* Both stations send; the other one sends what the show does, and so as much.
+ */
+static void
+play_both (const Other *other, SsTime duration)
+{
+  Show *show = other->show;
+  SsTime end = show->world->now + duration;
+  while (show->world->now < end) {
+    SsTime now = show->world->now;
+    show_play (show, show->frame_time);
+    SsFrame frame = {
+      .data = show->frames[show->n_pushed - 1],
+      .timestamp = now - show->started,
+      .duration = (uint32_t) (show->frame_time * SHOW_RATE / SS_SEC),
+    };
+    station_node_wake (other->publisher);
+    ss_station_push_frame (other->publisher->station, &frame);
+  }
+}
+
+/* Stations share what a node may upload; what it broadcasts itself comes
+ * first. */
+static void
+test_capacity_is_shared (void)
+{
+  enum { KINDS = 3, ONE = 0, BOTH, OWN };
+  const SsSplitStreamConfig config = { .upload_bps = 512000 };
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  show_go_on_air (show, 100);
+  Other other = { .show = show };
+  other_go_on_air (&other, &config);
+  StationNode *nodes[KINDS] = {
+    [ONE] = station_world_add_as (show->world, &config),
+    [BOTH] = station_world_add_as (show->world, &config),
+    [OWN] = other.publisher,
+  };
+  const SsFamily *families[KINDS];
+  for (unsigned i = 0; i < KINDS; i++) {
+    station_node_wake (nodes[i]);
+    families[i] = ss_station_listen (nodes[i]->splitstream,
+                                     &show->publisher->descriptor, 0)
+                      ->family;
+  }
+  SsStation *second =
+      ss_station_listen (nodes[BOTH]->splitstream, &other.descriptor, 0);
+  play_both (&other, 20 * SS_SEC);
+  unsigned whole = ss_family_children_max (families[ONE]);
+  unsigned half = ss_family_children_max (families[BOTH]);
+  unsigned half_too = ss_family_children_max (second->family);
+  unsigned rest = ss_family_children_max (families[OWN]);
+  g_test_message ("%u; %u and %u; %u beside one's own", whole, half, half_too,
+                  rest);
+  g_assert_cmpuint (whole, <=, 512000 / 8 * 85 / 100 / 930);
+  g_assert_cmpuint (whole, >=, 512000 / 8 * 85 / 100 / 1250);
+  g_assert_cmpuint (half + half_too, <=, whole + whole / 10);
+  g_assert_cmpuint (half * 10, >=, whole * 4);
+  g_assert_cmpuint (half_too * 10, >=, whole * 4);
+  g_assert_cmpuint (rest, <=, whole - SS_STRIPES + whole / 10);
+  g_assert_cmpuint (rest, >=, whole - SS_STRIPES - whole / 10);
+  show_free (show);
+}
+
 static bool
 would_relay (Show *show, const char *name, const SsId *fingerprint,
              bool is_root)
@@ -210,6 +305,8 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/carry/capacity", test_capacity);
   g_test_add_func ("/splitstream/carry/capacity-measured",
                    test_measured_capacity);
+  g_test_add_func ("/splitstream/carry/capacity-shared",
+                   test_capacity_is_shared);
   g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
   g_test_add_func ("/splitstream/carry/adopt", test_adopt);
   g_test_add_func ("/splitstream/carry/relay-listens", test_relay_listens);
