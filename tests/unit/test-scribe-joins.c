@@ -126,6 +126,39 @@ test_fellow_orphan (void)
   world_free (world);
 }
 
+/* Nobody offers a place to a node that it is below itself, be that its parent
+ * or one further up: the two would feed each other. */
+static void
+test_not_below_the_orphan (void)
+{
+  WorldOptions options = {
+    .seed = 3, .n = 60, .delay = SS_MSEC, .children_max = 24
+  };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  SsContact stranger = { .id = { { 0xff } } };
+  unsigned n_parents = 0, n_higher = 0;
+  for (unsigned i = 1; i < options.n; i++)
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {
+      SsGroup *group = world_group (world, i, stripe);
+      if (!ss_group_has_room_for (group, &stranger))
+        continue; /* full */
+      const SsContact *above = ss_group_parent (group);
+      for (unsigned level = 0; above; level++) {
+        g_assert_false (ss_group_has_room_for (group, above));
+        *(level == 0 ? &n_parents : &n_higher) += 1;
+        unsigned at = world_node_of (world, &above->id);
+        above = ss_group_parent (world_group (world, at, stripe));
+      }
+    }
+  g_test_message ("%u parents, %u higher up", n_parents, n_higher);
+  g_assert_cmpuint (n_parents, >, 100);
+  g_assert_cmpuint (n_higher, >, 100);
+  world_free (world);
+}
+
 /* A child of the root of stripe 0; its own stripe's, or another's. */
 static SsChild *
 find_child (World *world, SsGroup *root, bool is_own)
@@ -180,6 +213,8 @@ main (int argc, char **argv)
                    test_leave_of_an_earlier_join);
   g_test_add_func ("/scribe-joins/advice", test_advice);
   g_test_add_func ("/scribe-joins/fellow-orphan", test_fellow_orphan);
+  g_test_add_func ("/scribe-joins/not-below-the-orphan",
+                   test_not_below_the_orphan);
   g_test_add_func ("/scribe-joins/own-are-full", test_own_are_full);
   return g_test_run ();
 }
