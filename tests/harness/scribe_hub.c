@@ -11,6 +11,23 @@ hub_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app, void *user)
   hub->app_user = user;
 }
 
+static void
+note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
+{
+  SsMsgScribeRedirect redirect;
+  SsMsgScribeAnycast anycast;
+  if (data[0] == SS_MSG_SCRIBE_REDIRECT
+      && ss_msg_scribe_redirect_decode (data, len, &redirect)) {
+    hub->redirect = redirect;
+    hub->redirected = *to;
+  } else if (data[0] == SS_MSG_SCRIBE_ANYCAST
+             && ss_msg_scribe_anycast_decode (data, len, &anycast)) {
+    hub->anycast = anycast;
+    hub->anycast.data.len = 0; /* it is the caller's */
+    hub->asked = *to;
+  }
+}
+
 static bool
 hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
           const SsKbrSend *how, const uint8_t *head, size_t head_len,
@@ -26,6 +43,7 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
     hub->n_keepalives++;
     hub->n_tags += keepalive.n_tags;
   }
+  note_sent (hub, to, head, head_len);
   return true;
 }
 
@@ -66,6 +84,18 @@ hub_time (SsKbr *kbr, const SsId *peer)
   return 50 * SS_MSEC;
 }
 
+static SsTime
+hub_rtt (SsKbr *kbr, const SsId *peer)
+{
+  const Hub *hub = (Hub *) kbr;
+  for (unsigned i = 0; hub->rtts && i < hub->n_rtts; i++) {
+    SsContact contact = hub_contact (i);
+    if (ss_id_equal (&contact.id, peer))
+      return hub->rtts[i];
+  }
+  return hub_time (kbr, peer);
+}
+
 static const SsContact *
 hub_self (SsKbr *kbr)
 {
@@ -79,7 +109,7 @@ static const SsKbrClass hub_class = {
   .replica_set = hub_replica_set,
   .is_root = hub_is_root,
   .is_suspected = hub_is_suspected,
-  .rtt = hub_time,
+  .rtt = hub_rtt,
   .rto = hub_time,
   .last_heard = hub_time,
   .self = hub_self,

@@ -14,9 +14,16 @@ typedef struct {
   SsFamily *family; /* of all its groups, and those that it adopts */
   bool is_leaf;     /* root of nothing */
   uint32_t nonce;   /* of its last routed JOIN */
+  /* Round trips, by number; NULL: 50 ms to everybody. */
+  const SsTime *rtts;
+  unsigned n_rtts;
   /* What it has sent, and of that: */
   unsigned n_sent, n_acks, n_redirects, n_keepalives;
   unsigned n_tags; /* in KEEPALIVEs */
+  /* Its last REDIRECT and ANYCAST, and to whom. */
+  SsMsgScribeRedirect redirect;
+  SsMsgScribeAnycast anycast; /* without its data */
+  SsContact redirected, asked;
   /* Upcalls. */
   unsigned n_orphan, n_housed;
 } Hub;

@@ -1,4 +1,4 @@
-/* Who makes room for a joiner. */
+/* Who makes room for a joiner, and whom a node hands on that has too many. */
 #include <glib.h>
 
 #include "tests/harness/scribe_hub.h"
@@ -52,10 +52,88 @@ test_shirker (void)
   hub_clear (&hub);
 }
 
+static bool
+is_shed (Hub *hub, unsigned node)
+{
+  return child_of (hub, node)->shed_until > 0;
+}
+
+/* A node over its bound hands the farthest on, to siblings, and no other. */
+static void
+test_farthest (void)
+{
+  enum { MANY = 4 };
+  static const SsTime trips[MANY] = { 20 * SS_MSEC, 90 * SS_MSEC, 10 * SS_MSEC,
+                                      40 * SS_MSEC };
+  static const unsigned farthest[] = { 1, 3 };
+  const SsFamilyConfig config = { .children_max = MANY };
+  SsTime rtts[1000] = { 0 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub.rtts = rtts;
+  hub.n_rtts = G_N_ELEMENTS (rtts);
+  for (unsigned i = 0; i < MANY; i++) {
+    g_assert_cmpuint (stranger (i), <, hub.n_rtts);
+    rtts[stranger (i)] = trips[i];
+    hub_take_join (&hub, GROUP, stranger (i), SS_JOIN_MEMBER, false);
+  }
+  hub_run (&hub, 2 * SS_OVERLOAD_TIME);
+  g_assert_cmpuint (hub.n_redirects, ==, 0);
+  for (unsigned i = 0; i < G_N_ELEMENTS (farthest); i++) {
+    ss_family_set_bound (hub.family, MANY - 1 - i);
+    hub_run (&hub, 2 * SS_OVERLOAD_TIME);
+    SsContact victim = hub_contact (stranger (farthest[i]));
+    g_assert_cmpuint (hub.n_redirects, ==, i + 1);
+    g_assert_true (ss_contact_equal (&hub.redirected, &victim));
+    g_assert_true (is_shed (&hub, stranger (farthest[i])));
+    /* The nearest sibling of those that are left is the best to go to. */
+    SsContact nearest = hub_contact (stranger (2));
+    SsContact named = ss_contact_from_record (&hub.redirect.candidates[0]);
+    g_assert_cmpuint (hub.redirect.n_candidates, ==, MANY - 1 - i);
+    g_assert_true (ss_contact_equal (&named, &nearest));
+  }
+  g_assert_false (is_shed (&hub, stranger (0)));
+  g_assert_false (is_shed (&hub, stranger (2)));
+  hub_clear (&hub);
+}
+
+/* Of several groups' children the farthest of all goes, whichever group comes
+ * first. */
+static void
+test_farthest_of_all (void)
+{
+  for (unsigned far = 0; far < 2; far++) {
+    const SsFamilyConfig config = { .children_max = 4 };
+    SsTime rtts[5] = { 0, 20 * SS_MSEC, 30 * SS_MSEC, 25 * SS_MSEC,
+                       35 * SS_MSEC };
+    unsigned groups[2], n = 0;
+    Hub hub;
+    hub_init (&hub, &config, false);
+    hub.rtts = rtts;
+    hub.n_rtts = G_N_ELEMENTS (rtts);
+    for (unsigned number = GROUP; n < 2; number++) {
+      SsId id = hub_group_id (number);
+      if (ss_id_shared_digits (&id, &hub.self.id) == 0)
+        groups[n++] = number;
+    }
+    rtts[2 + 2 * far] = 90 * SS_MSEC;
+    for (unsigned i = 1; i <= 4; i++)
+      hub_take_join (&hub, groups[(i - 1) / 2], i, SS_JOIN_MEMBER, false);
+    ss_family_set_bound (hub.family, 3);
+    hub_run (&hub, 2 * SS_OVERLOAD_TIME);
+    SsContact victim = hub_contact (2 + 2 * far);
+    g_assert_cmpuint (hub.n_redirects, ==, 1);
+    g_assert_true (ss_contact_equal (&hub.redirected, &victim));
+    hub_clear (&hub);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/shed/shirker", test_shirker);
+  g_test_add_func ("/scribe/shed/farthest", test_farthest);
+  g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
   return g_test_run ();
 }
