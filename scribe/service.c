@@ -26,9 +26,14 @@
  *
  * Nothing of this is told as truth: a JOIN names the parent that its sender
  * has left so, and two such words of different nodes count as much as what was
- * seen here, if they come straight from these. They put the named one last
- * among those whom others are sent to, for a while, and take nothing from
- * it. */
+ * seen here, if they come straight from these. For SS_SERVICE_MEMORY the named
+ * one is the last that others are sent to, nobody leaves a parent for it, and
+ * where a child has to make room for another it is the first to go (shed.c);
+ * it is served until it has another parent (SS_SHED_TIME at the most).
+ *
+ * Open: two ids of one attacker, which need not have been children of the one
+ * they name, are enough to have an honest node pushed out so, and may say it
+ * again for as long as they like. */
 #include <string.h>
 
 #include "scribe/internal.h"
