@@ -3,10 +3,12 @@
  * ends without a word. */
 #include "sim/oracle.h"
 #include "sim/scenario.h"
+#include "sim/seats.h"
 
 #define SPAN_OF(n)   MAX (5 * SS_SEC, (n) *10 * SS_MSEC)
 #define WARM_TIME    (20 * SS_SEC)
 #define STEP         (1 * SS_SEC)
+#define SEATS_STEP   (5 * SS_SEC)
 #define TUNE_IN_MOST (5 * SS_SEC) /* before the first frame's deadline */
 #define PLAYED_MIN   500          /* frames: who was sent fewer is not judged */
 #define HEARD_GOOD   0.999        /* of its frames */
@@ -20,6 +22,7 @@
 typedef struct {
   uint64_t heard, lost, missed;
   uint64_t reparented; /* of its node's counters */
+  unsigned n_children; /* in all trees; of the dead 0 */
 } Heard;
 
 typedef struct {
@@ -27,6 +30,8 @@ typedef struct {
   uint64_t n_broadcast;
   uint64_t n_steps, n_fair;
   uint64_t n_reparented; /* places in trees that were changed */
+  uint64_t n_bereft;     /* places below those that died */
+  SsSeats seats[2];
 } Watch;
 
 static Heard *
@@ -59,6 +64,19 @@ begin_watch (const SsWorld *world, Watch *watch)
   }
 }
 
+static unsigned
+n_children (const SsWorld *world, unsigned index)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned n = 0;
+
+  ss_node_stats (ss_world_node (world, index), stats);
+  for (unsigned i = 0; stats->has_station && i < SS_STRIPES; i++)
+    n += stats->station.stripes[i].children;
+  g_free (stats);
+  return n;
+}
+
 /* One listener's step; who has gone keeps what it heard. */
 static void
 look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
@@ -75,8 +93,12 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
 
   last->heard = hearing->n_frames;
   last->lost = hearing->n_lost;
-  if (!member->is_up)
+  if (!member->is_up) {
+    watch->n_bereft += last->n_children;
+    last->n_children = 0;
     return;
+  }
+  last->n_children = n_children (world, index);
   watch->n_reparented += reparented (world, index) - last->reparented;
   last->reparented = reparented (world, index);
   if (is_silent
@@ -98,6 +120,16 @@ look (const SsWorld *world, Watch *watch)
   for (unsigned i = 0; i < world->members->len; i++)
     look_at (world, watch, i, n_broadcast - watch->n_broadcast);
   watch->n_broadcast = n_broadcast;
+}
+
+static void
+look_at_ages (SsWorld *world, Watch *watch)
+{
+  uint8_t *kinds = g_new (uint8_t, world->members->len);
+
+  ss_seats_by_age (world, kinds);
+  ss_seats_look (world, kinds, watch->seats);
+  g_free (kinds);
 }
 
 static int
@@ -174,6 +206,8 @@ ss_scenario_station_churn (SsSimRun *run)
   for (SsTime passed = 0; passed < options->duration; passed += STEP) {
     ss_world_run (world, STEP);
     look (world, &watch);
+    if (passed % SEATS_STEP == 0)
+      look_at_ages (world, &watch);
   }
   ss_churn_stop (world, &came, &went);
   ss_world_row (world, "came, went", "%u  %u", came, went);
@@ -181,6 +215,10 @@ ss_scenario_station_churn (SsSimRun *run)
   ss_world_row (world, "parents changed, a listener and minute", "%.2f",
                 60. * (double) watch.n_reparented
                     / (double) MAX (watch.n_steps, 1));
+  ss_world_row (world, "lost by deaths, likewise", "%.2f",
+                60. * (double) watch.n_bereft
+                    / (double) MAX (watch.n_steps, 1));
+  ss_seats_report (world, "the older half, and the younger", watch.seats);
   report (world, &watch);
   ss_sim_report_listeners (world);
 out:
