@@ -14,6 +14,7 @@ ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
   if (family->config.children_hard == 0)
     family->config.children_hard =
         family->config.children_max * SS_FAMILY_HARD_FACTOR;
+  family->window = SS_WANT_WINDOW;
   if (family->config.history_max == 0)
     family->config.history_max = SS_GROUP_HISTORY;
   return family;
@@ -107,6 +108,14 @@ ss_family_clear_bound (SsFamily *family)
 {
   ss_family_set_bound (family, SS_FAMILY_CHILDREN);
   family->config.children_hard = SS_FAMILY_CHILDREN * SS_FAMILY_HARD_FACTOR;
+}
+
+void
+ss_family_set_wait (SsFamily *family, SsTime wait)
+{
+  family->wait = wait;
+  family->window = wait > 0 ? SS_WANT_WINDOW_LATE
+                            : MIN (family->window + 1, SS_WANT_WINDOW_MAX);
 }
 
 /* As told to others. A bound of 0: there is none, or none of their business;

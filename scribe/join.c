@@ -186,6 +186,7 @@ answer_wait (SsGroup *group, const SsContact *to)
   if (join->searches > 0)
     wait = MIN (SS_JOIN_SEARCH_PAUSE << MIN (join->searches - 1, 6),
                 SS_JOIN_SEARCH_MAX);
+  wait += group->family->wait;
   return wait + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) wait / 8);
 }
 
@@ -250,7 +251,9 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_UNSERVED;
   if (family->config.mode == SS_GROUP_ORDERED)
     message->flags |= SS_JOIN_ORDERED;
-  if (group->has_newest) {
+  /* Where there is a queue before this node's line already, what is lost is
+   * asked for, and what is merely late is not to come twice. */
+  if (group->has_newest && family->wait == 0) {
     message->flags |= SS_JOIN_HAVE;
     message->newest = group->newest;
     message->mask = ss_history_mask (group);

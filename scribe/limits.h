@@ -65,6 +65,10 @@
 #define SS_HANDOVER_TIME        (10 * SS_SEC)
 #define SS_WANT_WAIT_MIN        (60 * SS_MSEC)
 #define SS_WANT_WAIT_MAX        (500 * SS_MSEC)
+#define SS_WANT_WINDOW          8 /* packets asked for at a time, at first */
+#define SS_WANT_WINDOW_LATE     4
+#define SS_WANT_WINDOW_MAX      256
+#define SS_WANT_PAUSE           (20 * SS_MSEC)   /* while there are so many */
 #define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
 #define SS_ROOT_SILENT          (300 * SS_MSEC)  /* then a root is suspected */
 #define SS_BURST_TIME           (5 * SS_MSEC) /* what comes so close is one */

@@ -205,6 +205,10 @@ unsigned ss_family_children_max (const SsFamily *family);
 void ss_family_set_bound (SsFamily *family, unsigned children_max);
 /* The defaults again. */
 void ss_family_clear_bound (SsFamily *family);
+/* So long waits what is sent to this node, before its own line; 0: not at all.
+ * Then nothing is asked for that would come too late after that, and new
+ * parents send nothing of what is missing by themselves. */
+void ss_family_set_wait (SsFamily *family, SsTime wait);
 bool ss_family_has_room (const SsFamily *family);
 /* Tree neighbours (parents, children, roots) in any group of the family, no
  * suspects, nearest first, each once. For questions that any member answers. */

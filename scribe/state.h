@@ -227,6 +227,8 @@ struct SsFamily {
   unsigned n_in_round; /* new packets, in all its groups */
   unsigned n_round;    /* of them make one: its groups in trees, at its start */
   SsTime over_since;   /* more than children_max, or one was handed on then */
+  SsTime wait;         /* of what is sent to this node, before its line */
+  unsigned window;     /* so many packets may be asked for at a time */
 };
 
 struct SsGroup {

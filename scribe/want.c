@@ -7,7 +7,11 @@
  * no ends the wait. A parent that stays silent twice is reported to the
  * overlay. Other members are taken in an order that depends on the sequence,
  * so that one death does not send everybody to one node. The source is asked
- * only by the root, or when there is no root to be had and time runs out. */
+ * only by the root, or when there is no root to be had and time runs out.
+ *
+ * Behind a queue before this node's own line answers come later, and too many
+ * of them make it longer: few packets are asked for at a time then, each of
+ * one member, and none that would come too late. */
 #include <string.h>
 
 #include "scribe/internal.h"
@@ -26,6 +30,7 @@ typedef struct {
 typedef struct {
   unsigned n;
   Request requests[REQUESTS];
+  unsigned n_out;  /* packets of this node's own that have been asked for */
   SsTime quickest; /* answer of another neighbour; 0: not looked for */
 } Requests;
 
@@ -247,6 +252,7 @@ ask (SsGroup *group, Requests *requests, const SsContact *to, SsWant *want,
   SsTime wait = MAX (rto, SS_WANT_WAIT_MIN) * 3 / 2;
   wait = shorten (group, requests, want, wait) * (1 + want->rounds);
   wait = MIN (wait, MAX (rto, SS_WANT_WAIT_MAX));
+  wait += group->family->wait;
   want->next = MAX (want->next, group->scribe->env->now + wait);
   if (request->message.n_sequences == SS_SCRIBE_WANT_MAX)
     send_request (group, request);
@@ -267,7 +273,8 @@ ask_others (SsGroup *group, Requests *requests, SsWant *want)
   uint32_t first = want->sequence * 2654435761u ^ ss_prefix_of (&group->id);
   first = (first >> 16) + OTHERS * want->rounds;
   unsigned asked = 0;
-  for (unsigned i = 0; i < n && asked < OTHERS; i++) {
+  unsigned others = group->family->wait > 0 ? 1 : OTHERS;
+  for (unsigned i = 0; i < n && asked < others; i++) {
     const SsContact *to = &list[(first + i) % n];
     if (is_source (group, to)
         || (group->has_parent && ss_contact_equal (to, &group->parent)))
@@ -343,13 +350,47 @@ ask_parent (SsGroup *group, Requests *requests, SsWant *want)
                       ss_neighbour_get (group->scribe, &group->parent));
 }
 
+/* Behind what waits before this node's line an answer would come too late. */
+static bool
+is_in_vain (const SsGroup *group, const SsWant *want)
+{
+  SsTime wait = group->family->wait;
+  return wait > 0 && group->scribe->env->now + wait >= want->deadline;
+}
+
+/* So many packets are on their way to it, as far as is known. */
+static unsigned
+count_out (const SsFamily *family)
+{
+  SsTime now = family->scribe->env->now;
+  unsigned n_out = 0;
+  for (const SsGroup *group = ss_group_after (family->scribe, NULL); group;
+       group = ss_group_after (family->scribe, &group->id))
+    for (unsigned i = 0;
+         group->family == family && group->wants && i < group->wants->len;
+         i++) {
+      const SsWant *want = &g_array_index (group->wants, SsWant, i);
+      n_out += want->is_own && want->n_asked > 0 && now < want->next;
+    }
+  return n_out;
+}
+
 static void
 ask_next (SsGroup *group, Requests *requests, SsWant *want)
 {
   SsScribe *scribe = group->scribe;
   bool has_parent = !group->is_root && group->has_parent
                     && ss_scribe_usable (scribe, &group->parent);
+  if (is_in_vain (group, want)) {
+    want->next = scribe->env->now + SS_WANT_WAIT_MIN;
+    return;
+  }
   want->n_asked = 0;
+  if (want->is_own && requests->n_out >= group->family->window) {
+    want->next = scribe->env->now + SS_WANT_PAUSE;
+    return;
+  }
+  requests->n_out += want->is_own;
   want->next = scribe->env->now;
   want->is_silent = false;
   judge_parent (group, want);
@@ -428,7 +469,7 @@ ss_want_due (SsGroup *group)
     ;
   if (group->is_dead)
     return;
-  Requests requests = { .n = 0 };
+  Requests requests = { .n_out = count_out (group->family) };
   for (unsigned i = 0; i < group->wants->len; i++) {
     SsWant *want = &g_array_index (group->wants, SsWant, i);
     if (want->next <= scribe->env->now)

@@ -324,8 +324,18 @@ ss_burst_outcome (SsSplitStream *splitstream, uint64_t token,
         && splitstream->bursts[i]->station != NULL
         && splitstream->bursts[i]->serial == serial)
       burst = splitstream->bursts[i];
-  if (burst == NULL || outcome == SS_KBR_LATE)
+  if (burst == NULL)
     return;
+  if (outcome == SS_KBR_LATE) {
+    /* Where it is only held up it would come twice; what is lost is asked
+     * for. */
+    ss_kbr_cancel (splitstream->kbr, SS_PROTOCOL_SPLITSTREAM, &burst->to.id,
+                   token);
+    g_assert (burst->n_out > 0);
+    burst->n_out--;
+    burst->window = 1;
+    return;
+  }
   if (outcome == SS_KBR_FAILED) {
     stop_burst (splitstream, burst);
     return;

@@ -3,8 +3,9 @@
  * control takes, over what a stripe takes, both as measured. Stations share it
  * evenly; what the node broadcasts itself comes first.
  *
- * A node without a limit is not bounded by this: it takes the default number,
- * and more where somebody would be left out. */
+ * Who gets all of it late itself, as its line is full (downlink.c), carries
+ * nobody. A node without a limit is not bounded by this: it takes the default
+ * number, and more where somebody would be left out. */
 #include "splitstream/private.h"
 
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
@@ -77,19 +78,24 @@ set_bound (SsStation *station)
 }
 
 /* A limit that has been met, changed, or is gone. */
-static void
-follow_limit (SsStation *station)
+void
+ss_capacity_follow_limit (SsStation *station)
 {
   SsCapacity *capacity = &station->capacity;
   const SsSplitStreamConfig *config = &station->owner->config;
   if (config->children_max > 0 || capacity->rate == 0
       || station->role == SS_ROLE_PUBLISHER)
     return;
-  bool is_limited = limit_of (station->owner) > 0;
-  if (is_limited)
+  bool is_full = station->downlink.is_full;
+  bool is_limited = is_full || limit_of (station->owner) > 0;
+  if (is_full) {
+    if (ss_family_children_max (station->family) > 0)
+      ss_family_set_bound (station->family, 0);
+  } else if (is_limited) {
     set_bound (station);
-  else if (capacity->is_limited)
+  } else if (capacity->is_limited) {
     ss_family_clear_bound (station->family);
+  }
   capacity->is_limited = is_limited;
 }
 
@@ -145,6 +151,6 @@ ss_capacity_count (SsStation *station, unsigned stripe, size_t len)
   uint64_t measured = ss_kbr_uplink_bps (station->owner->kbr);
   capacity->is_disturbed |= measured != capacity->measured;
   if (is_over || measured != capacity->measured)
-    follow_limit (station);
+    ss_capacity_follow_limit (station);
   capacity->measured = measured;
 }

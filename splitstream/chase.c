@@ -110,16 +110,18 @@ chase_one (SsReorder *reorder, SsTime now, uint64_t number, uint64_t later)
     ss_reorder_at (reorder, now + reorder->latency / ROW_RETRY_DIVISOR);
 }
 
-/* When the missing packet is to be asked for. */
+/* When the missing packet is to be asked for. What all the others are late by,
+ * it may be, too. */
 static SsTime
 want_at (const SsReorder *reorder, uint64_t number)
 {
   const SsReorderSlot *slot = ss_reorder_slot (reorder, number);
-  if (!reorder->is_started)
-    return MAX (slot->want_at, reorder->hold_until);
-  return slot->is_in_burst
-             ? MIN (slot->want_at, reorder->burst_heard + BURST_STALL)
-             : slot->want_at;
+  if (slot->is_in_burst && reorder->is_started)
+    return MIN (slot->want_at, reorder->burst_heard + BURST_STALL);
+  SsTime at = slot->want_at;
+  if (at < SS_NEVER)
+    at += ss_media_clock_late (reorder->clock);
+  return reorder->is_started ? at : MAX (at, reorder->hold_until);
 }
 
 void

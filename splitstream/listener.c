@@ -223,8 +223,8 @@ find_or_make (SsSplitStream *splitstream, const SsDescriptor *descriptor)
   return station;
 }
 
-static void
-join_stripes (SsStation *station)
+void
+ss_listener_join_stripes (SsStation *station)
 {
   if (station->family == NULL)
     ss_station_open_family (station);
@@ -253,7 +253,7 @@ ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
   } else {
     ss_listener_session (station);
   }
-  join_stripes (station);
+  ss_listener_join_stripes (station);
   soon (station);
   return station;
 }
@@ -271,6 +271,7 @@ ss_listener_session (SsStation *station)
     ss_reception_free (old);
   }
   station->current = ss_reception_new (station);
+  ss_downlink_init (&station->downlink);
   ss_tune_in_start (station);
 }
 
@@ -292,7 +293,7 @@ ss_station_set_descriptor (SsStation *station, const SsDescriptor *descriptor)
     /* The stripes have moved. */
     ss_station_close_family (station);
   }
-  join_stripes (station);
+  ss_listener_join_stripes (station);
   soon (station);
 }
 
@@ -332,8 +333,10 @@ ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
   SsReception *reception = station->current;
   SsTime now = station->owner->env->now;
   SsTime departure = note_arrival (reception, stripe, packet, via);
-  if (via == SS_REORDER_TREE)
+  if (via == SS_REORDER_TREE) {
     ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
+    ss_downlink_arrival (station);
+  }
   unsigned n_columns = SS_STRIPES - reception->n_parity;
   soon (station);
   if (packet->is_parity) {
@@ -431,6 +434,7 @@ ss_listener_run (SsStation *station)
   deadline = MIN (deadline, ss_tune_in_run (station));
   deadline = MIN (deadline, ss_fetch_run (station));
   deadline = MIN (deadline, watch_silence (station));
+  ss_downlink_run (station);
   if (station->descriptor.session != station->session) {
     ss_listener_need_descriptor (station);
     deadline = MIN (deadline, station->need_descriptor_at);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MARGIN_MIN (30 * SS_MSEC)
+#define LATE_MIN   (100 * SS_MSEC) /* less is chance */
 enum { MARGIN_MAX_DIVISOR = 6, ALLOWANCE_MAX_DIVISOR = 3 };
 
 void
@@ -69,6 +70,59 @@ smooth (SsStripeLag *stripe, SsTime lag)
   stripe->deviation += (ABS (error) - stripe->deviation) / 4;
 }
 
+static SsTime
+capped_lag (const SsMediaClock *clock, unsigned stripe)
+{
+  return MIN (clock->stripes[stripe].lag,
+              clock->latency / ALLOWANCE_MAX_DIVISOR);
+}
+
+static void
+note_recent (SsMediaClock *clock, SsTime now, unsigned stripe,
+             SsTime difference)
+{
+  if (clock->n_recent == 0) {
+    clock->floor = MIN (clock->base, difference);
+    clock->floor_at = now;
+  }
+  SsTime risen = (now - clock->floor_at) * SS_CLOCK_FLOOR_PER_MILLE / 1000;
+  if (difference <= clock->floor + risen) {
+    clock->floor = difference;
+    clock->floor_at = now;
+  }
+  SsTime least = window_least (clock);
+  SsTime late = least == SS_NEVER || !clock->stripes[stripe].known
+                    ? 0
+                    : difference - least - capped_lag (clock, stripe);
+  clock->recent[clock->n_recent++ % SS_CLOCK_RECENT] = (SsLateArrival){
+    .over = difference - clock->floor - risen,
+    .late = late,
+  };
+}
+
+SsTime
+ss_media_clock_late (const SsMediaClock *clock)
+{
+  SsTime late = SS_NEVER;
+  if (clock->n_recent < SS_CLOCK_RECENT)
+    return 0;
+  for (unsigned i = 0; i < SS_CLOCK_RECENT; i++)
+    late = MIN (late, clock->recent[i].late);
+  return late > LATE_MIN ? late : 0;
+}
+
+bool
+ss_media_clock_queue (const SsMediaClock *clock, SsTime *ret_wait)
+{
+  SsTime over = SS_NEVER;
+  if (clock->n_recent < SS_CLOCK_RECENT)
+    return false;
+  for (unsigned i = 0; i < SS_CLOCK_RECENT; i++)
+    over = MIN (over, clock->recent[i].over);
+  *ret_wait = MAX (over, 0);
+  return true;
+}
+
 void
 ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
                         SsTime departure)
@@ -86,6 +140,7 @@ ss_media_clock_arrival (SsMediaClock *clock, SsTime now, unsigned stripe,
   if (!clock->is_fixed && (!clock->is_set || difference < clock->base))
     clock->base = difference;
   clock->is_set = true;
+  note_recent (clock, now, stripe, difference);
   if (now - clock->steps[clock->step].start >= SS_CLOCK_STEP) {
     end_step (clock);
     clock->step = (clock->step + 1) % SS_CLOCK_STEPS;

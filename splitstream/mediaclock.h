@@ -34,6 +34,17 @@ typedef struct {
   SsTime lag, deviation;
 } SsStripeLag;
 
+/* So many arrivals, of different stripes, tell what holds up all of them. */
+#define SS_CLOCK_RECENT 4
+/* The quickest way that was ever met counts for less by and by: clocks drift,
+ * and ways become longer. */
+#define SS_CLOCK_FLOOR_PER_MILLE 1
+
+typedef struct {
+  SsTime over; /* by so much longer than the quickest ever */
+  SsTime late; /* than its stripe's usual lag */
+} SsLateArrival;
+
 typedef struct {
   SsTime latency; /* bounds margins and jumps */
   bool is_set, is_measured, is_fixed;
@@ -46,6 +57,9 @@ typedef struct {
   } steps[SS_CLOCK_STEPS]; /* least: SS_NEVER if none */
   unsigned step;
   SsStripeLag stripes[SS_STRIPES];
+  SsLateArrival recent[SS_CLOCK_RECENT]; /* a ring */
+  unsigned n_recent;
+  SsTime floor, floor_at; /* the quickest way, and when that was */
 } SsMediaClock;
 
 void ss_media_clock_init (SsMediaClock *clock, SsTime latency);
@@ -63,5 +77,12 @@ SsTime ss_media_clock_base (SsMediaClock *clock, SsTime now);
 SsTime ss_media_clock_measured (const SsMediaClock *clock);
 /* How long after departure + base a packet of the stripe is overdue. */
 SsTime ss_media_clock_allowance (const SsMediaClock *clock, unsigned stripe);
+/* By how much all that has come lately was later than its stripe is usually:
+ * what is missing may be as late. */
+SsTime ss_media_clock_late (const SsMediaClock *clock);
+/* By how much all of it took longer than the quickest ever did: what waits
+ * before this node's line, or before the publisher's. False: it is too early
+ * to say. */
+bool ss_media_clock_queue (const SsMediaClock *clock, SsTime *ret_wait);
 /* Smoothed delay behind the quickest stripe. */
 SsTime ss_media_clock_lag (const SsMediaClock *clock, unsigned stripe);

@@ -5,6 +5,7 @@
  *   publisher.c    frames in, packets out
  *   listener.c     frames out: wants, headers, silence, the end
  *   capacity.c     how many children a node can carry
+ *   downlink.c     what waits before this node's line
  *   spare.c        the spare capacity group: places for those without
  *   tunein.c       asking neighbours for packets, and being asked
  *   fetch.c        asking neighbours for codec headers, and being asked
@@ -154,6 +155,17 @@ typedef struct {
   bool is_limited;        /* the bound follows from a limit */
 } SsCapacity;
 
+/* What waits before this node's line. */
+typedef struct {
+  SsTime wait;       /* so long */
+  SsTime rtt_free;   /* the parents' while nothing did; SS_NEVER: not known */
+  SsTime next_look;  /* at that */
+  SsTime full_since; /* much waits; -1: not so */
+  SsTime free_since; /* next to nothing does; -1: not so */
+  SsTime patience;   /* that it has to be so for, before: */
+  bool is_full;      /* nobody is served, and parity left */
+} SsDownlink;
+
 /* Children of several stripes, which others had better have. */
 typedef struct {
   uint32_t search;     /* for such a one; 0: none */
@@ -202,6 +214,7 @@ struct SsStation {
   SsReorderStats past; /* of sessions gone */
   uint64_t past_rows;
   SsTuneIn tune;
+  SsDownlink downlink;
   SsServed served[SS_SERVED_MAX];
   SsHeaderFetch fetch;
   SsTime need_descriptor_at; /* not again before */
@@ -285,9 +298,19 @@ void ss_listener_packet (SsStation *station, SsStripe *stripe,
 void ss_listener_session (SsStation *station);
 void ss_listener_clear (SsStation *station);
 void ss_listener_need_descriptor (SsStation *station);
+void ss_listener_join_stripes (SsStation *station); /* those not held yet */
+
+/* downlink.c */
+void ss_downlink_init (SsDownlink *downlink);
+void ss_downlink_arrival (SsStation *station); /* down a tree */
+/* So much later than its quickest packet a tune-in burst's packet came. */
+void ss_downlink_burst (SsStation *station, SsTime late);
+void ss_downlink_run (SsStation *station);
 
 /* capacity.c */
 void ss_capacity_init (SsStation *station, SsFamilyConfig *config);
+/* What there is room for has changed at once: its line is full, or free. */
+void ss_capacity_follow_limit (SsStation *station);
 /* A packet of a stripe has come, or gone out. */
 void ss_capacity_count (SsStation *station, unsigned stripe, size_t len);
 

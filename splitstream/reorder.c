@@ -6,6 +6,8 @@
 enum { CAPACITY_MIN = 64 };
 /* A gap in a tune-in burst, or before it, is asked for after this. */
 #define BURST_MARGIN (20 * SS_MSEC)
+/* Until then it goes on, however slowly it comes. */
+#define BURST_PATIENCE (150 * SS_MSEC)
 
 SsReorder *
 ss_reorder_new (SsMediaClock *clock, unsigned n_parity, SsTime latency,
@@ -268,11 +270,13 @@ ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number)
   reorder->burst_heard = now;
   for (unsigned i = 0; i < reorder->missing->len; i++) {
     uint64_t missing = g_array_index (reorder->missing, uint64_t, i);
-    if (missing >= number)
-      return;
     SsReorderSlot *slot = ss_reorder_slot (reorder, missing);
-    if (slot->is_in_burst)
+    if (!slot->is_in_burst)
+      continue;
+    if (missing < number)
       slot->want_at = MIN (slot->want_at, now + BURST_MARGIN);
+    else if (!reorder->is_started)
+      slot->want_at = MAX (slot->want_at, now + BURST_PATIENCE);
   }
 }
 

@@ -168,6 +168,10 @@ ss_tune_in_run (SsStation *station)
   }
   if ((tune->is_asked || tune->n_tried > 0) && now < tune->deadline)
     return tune->deadline;
+  if (tune->is_answered && tune->n_behind > 0) {
+    forgo (station); /* it waits for what is on its way */
+    return SS_NEVER;
+  }
   return ask (station, now >= tune->started + SS_TUNE_IN_PATIENCE);
 }
 
@@ -269,6 +273,7 @@ watch_way (SsStation *station, uint64_t media_time_us)
   if (tune->is_done || !tune->is_answered)
     return;
   tune->way_least = MIN (tune->way_least, way);
+  ss_downlink_burst (station, way - tune->way_least);
   bool is_behind = way - tune->way_least > SS_BURST_TOO_FAR_BEHIND;
   tune->n_behind = is_behind ? tune->n_behind + 1 : 0;
   if (tune->n_behind >= SS_BURST_BEHIND_MAX)
@@ -298,6 +303,8 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
       && stripe->group != NULL)
     ss_group_inject (stripe->group, sequence, bytes, true);
   g_bytes_unref (bytes);
+  SsTime goes_on = splitstream->env->now + SS_TUNE_IN_WAIT_MIN;
+  station->tune.deadline = MAX (station->tune.deadline, goes_on);
   ss_reorder_burst_is_at (station->current->reorder, splitstream->env->now,
                           message.number);
 }

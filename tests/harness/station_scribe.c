@@ -271,6 +271,12 @@ ss_family_set_bound (SsFamily *family, unsigned children_max)
 }
 
 void
+ss_family_set_wait (SsFamily *family, SsTime wait)
+{
+  (void) family, (void) wait;
+}
+
+void
 ss_family_clear_bound (SsFamily *family)
 {
   family->config.children_max = SS_FAMILY_CHILDREN;

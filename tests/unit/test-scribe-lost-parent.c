@@ -104,6 +104,7 @@ typedef struct {
   SsKbrClass class;
   bool has_hop;
   SsContact hop;
+  uint16_t flags; /* of the JOIN */
 } Spy;
 
 static bool
@@ -111,8 +112,11 @@ note_hop (SsKbr *kbr, SsProtocol protocol, const SsId *key,
           const SsContact *hint, unsigned flags, const uint8_t *data,
           size_t len)
 {
-  (void) protocol, (void) key, (void) flags, (void) data, (void) len;
+  (void) protocol, (void) key, (void) flags;
   Spy *spy = SS_CONTAINER_OF (kbr->class, Spy, class);
+  SsMsgScribeJoin join;
+  g_assert_true (ss_msg_scribe_join_decode (data, len, &join));
+  spy->flags = join.flags;
   spy->has_hop = hint != NULL;
   if (hint)
     spy->hop = *hint;
@@ -255,6 +259,45 @@ test_late (void)
   g_assert_cmpint (wait_for_late (true, 0, left), ==, SS_SEC);
 }
 
+static uint16_t
+seek (SsGroup *group)
+{
+  return try (group, true).flags;
+}
+
+/* Behind a queue before its own line a node asks for few packets at a time,
+ * for none that would come too late, and no new parent sends any by itself. */
+static void
+test_full_line (void)
+{
+  enum { MISSING = 3 * SS_WANT_WINDOW_LATE };
+  World *world = begin (SS_MSEC);
+  SsGroup *group = find_group (world);
+  SsTime now = world_now (world);
+  const uint64_t *n_asked =
+      &group->scribe->env->counters.value[SS_COUNT_SCRIBE_WANTS];
+  group->has_newest = true;
+  ss_family_set_wait (group->family, SS_SEC);
+  uint64_t before = *n_asked;
+  ss_group_want (group, 1000, now + SS_SEC - 1);
+  ss_want_due (group);
+  g_assert_cmpuint (*n_asked, ==, before);
+  for (unsigned i = 0; i < MISSING; i++)
+    ss_group_want (group, 1001 + i, now + 2 * SS_SEC);
+  ss_want_due (group);
+  g_assert_cmpuint (*n_asked, ==, before + SS_WANT_WINDOW_LATE);
+  g_assert_cmpuint (seek (group) & SS_JOIN_HAVE, ==, 0);
+  /* The line is free again, and is trusted with more by and by. */
+  ss_family_set_wait (group->family, 0);
+  g_assert_cmpuint (seek (group) & SS_JOIN_HAVE, !=, 0);
+  for (unsigned i = 0; i < MISSING; i++)
+    ss_family_set_wait (group->family, 0);
+  group->scribe->env->now += SS_WANT_PAUSE;
+  ss_want_due (group);
+  g_assert_cmpuint (*n_asked, >=, before + MISSING);
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -264,5 +307,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/lost-parent/first-hop", test_first_hop);
   g_test_add_func ("/scribe/lost-parent/wait", test_wait);
   g_test_add_func ("/scribe/lost-parent/late", test_late);
+  g_test_add_func ("/scribe/lost-parent/full-line", test_full_line);
   return g_test_run ();
 }
