@@ -11,7 +11,7 @@ struct ChatRoom {
   Chat *chat;
   SsFamily *family;
   SsGroup *group;
-  bool is_entered; /* not only carried for others */
+  unsigned n_entries; /* 0: only carried for others */
 };
 
 struct Chat {
@@ -21,6 +21,7 @@ struct Chat {
   void *user;
   SsScribe *scribe;
   GPtrArray *rooms; /* ChatRoom */
+  unsigned n_entered;
 };
 
 /* Rooms. */
@@ -28,8 +29,7 @@ struct Chat {
 static ChatRoom *
 room_new (Chat *chat, const uint8_t *info, size_t info_len)
 {
-  if (chat->rooms->len == CHAT_ROOMS_MAX)
-    return NULL;
+  g_assert (chat->rooms->len < 2 * CHAT_ROOMS_MAX);
   ChatRoom *room = g_new0 (ChatRoom, 1);
   SsFamilyConfig config = {
     .mode = SS_GROUP_ORDERED,
@@ -67,16 +67,19 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
   memcpy (info + SS_KEY_LEN, name, len);
   SsId id = ss_group_id_of (owner, name);
   SsGroup *group = ss_scribe_find (chat->scribe, &id);
-  ChatRoom *room =
-      group ? ss_group_user (group) : room_new (chat, info, SS_KEY_LEN + len);
-  if (!room)
+  ChatRoom *room = group ? ss_group_user (group) : NULL;
+  bool is_new = !room || room->n_entries == 0;
+  if (is_new && chat->n_entered == CHAT_ROOMS_MAX)
     return NULL;
+  if (!room)
+    room = room_new (chat, info, SS_KEY_LEN + len);
   room->group = ss_group_open (room->family, &id, room);
   if (!room->group) { /* too many: it is a new one */
     room_free (room);
     return NULL;
   }
-  room->is_entered = true;
+  room->n_entries++;
+  chat->n_entered += is_new;
   if (credential)
     ss_group_set_credential (room->group, credential);
   ss_group_join (room->group);
@@ -86,7 +89,10 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
 void
 chat_leave (ChatRoom *room)
 {
-  room->is_entered = false;
+  g_assert (room->n_entries > 0);
+  if (--room->n_entries > 0)
+    return;
+  room->chat->n_entered--;
   SsScribe *scribe = room->chat->scribe;
   SsId id = *ss_group_id (room->group);
   ss_group_leave (room->group);
@@ -117,7 +123,7 @@ on_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
 {
   ChatRoom *room = user;
   char text[CHAT_TEXT_MAX + 1];
-  if (!room->is_entered || len > CHAT_TEXT_MAX)
+  if (room->n_entries == 0 || len > CHAT_TEXT_MAX)
     return;
   memcpy (text, data, len);
   text[len] = '\0';
@@ -140,9 +146,10 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
   SsId id = ss_group_id_of (&owner, name);
   if (!ss_id_equal (&id, group_id))
     return false;
-  ChatRoom *room = room_new (chat, info, info_len);
-  if (!room)
+  /* As many of its own can always be entered besides. */
+  if (chat->rooms->len >= CHAT_ROOMS_MAX)
     return false;
+  ChatRoom *room = room_new (chat, info, info_len);
   room->group = group;
   ss_group_set_user (group, room->family, room);
   *ret_group_user = room;
@@ -153,7 +160,7 @@ static void
 on_orphan (void *user, SsGroup *group, bool is_orphan)
 {
   ChatRoom *room = user;
-  if (room->is_entered)
+  if (room->n_entries > 0)
     room->chat->cut (room->chat->user, room, is_orphan);
 }
 

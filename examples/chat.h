@@ -10,9 +10,11 @@
 
 #include "scribe/scribe.h"
 
-#define CHAT_PROTOCOL  ((SsProtocol) 6) /* a number of its own */
-#define CHAT_TEXT_MAX  400              /* bytes */
-#define CHAT_ROOMS_MAX 64               /* own and carried ones, on one node */
+#define CHAT_PROTOCOL ((SsProtocol) 6) /* a number of its own */
+#define CHAT_TEXT_MAX 400              /* bytes */
+/* That one node is in; others' are carried as long as there are fewer in all,
+ * so that strangers cannot keep it out of its own. */
+#define CHAT_ROOMS_MAX 64
 #define CHAT_BACKLOG   20 /* lines of each speaker that a newcomer gets */
 
 typedef struct Chat Chat;
@@ -37,8 +39,10 @@ void chat_free (Chat *chat);
 /* What the room's owner gives to who may speak. */
 SsCredential chat_invite (const SsSigner *owner, const char *name,
                           const SsKey *speaker);
-/* NULL: in too many rooms, or a name longer than SS_GROUP_NAME_MAX. The
- * credential is NULL for the owner, and for those that only listen. */
+/* NULL: in CHAT_ROOMS_MAX rooms, or a name longer than SS_GROUP_NAME_MAX. The
+ * credential is NULL for the owner, and for those that only listen. The same
+ * room may be entered again: it is one handle, valid until it has been left as
+ * often. */
 ChatRoom *chat_enter (Chat *chat, const SsKey *owner, const char *name,
                       const SsCredential *credential);
 void chat_leave (ChatRoom *room);

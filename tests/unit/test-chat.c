@@ -183,6 +183,123 @@ test_party (gconstpointer data)
   ring_free (party.ring);
 }
 
+/* A small ring of nodes that count what they hear. */
+
+#define FEW      4
+#define CROWDED  0                        /* the node that all rooms hang on */
+#define STRANGER (CHAT_ROOMS_MAX / 2 + 8) /* rooms of each of two others */
+
+typedef struct {
+  Ring *ring;
+  SsSigner signers[FEW];
+  Chat *chats[FEW];
+  unsigned heard[FEW];
+} Few;
+
+static void
+on_counted (void *user, ChatRoom *room, const SsId *speaker, const char *text)
+{
+  ++*(unsigned *) user;
+}
+
+static void
+few_init (Few *few, uint64_t seed)
+{
+  *few = (Few){ .ring = ring_new (seed, NULL) };
+  for (unsigned i = 0; i < FEW; i++) {
+    ring_grow (few->ring, 1);
+    RingNode *node = ring_node (few->ring, i);
+    ss_signer_init (&few->signers[i], node->seed);
+    few->chats[i] = chat_new (&node->env, node->kbr, &few->signers[i],
+                              on_counted, on_cut, &few->heard[i]);
+    node->scribe_timer = on_timer;
+  }
+}
+
+static void
+few_clear (Few *few)
+{
+  for (unsigned i = 0; i < FEW; i++)
+    chat_free (few->chats[i]);
+  ring_free (few->ring);
+}
+
+/* The chat of a node that is about to be called. */
+static Chat *
+call (Few *few, unsigned index)
+{
+  ring_node (few->ring, index)->env.now = few->ring->now;
+  return few->chats[index];
+}
+
+static void
+after (Few *few, unsigned index, SsTime time)
+{
+  ring_drain (ring_node (few->ring, index));
+  ring_run (few->ring, time);
+}
+
+/* Strangers enter more rooms than a node carries, and it has to carry them
+ * all: it can still enter as many of its own. */
+static void
+test_crowded (void)
+{
+  Few few;
+  char name[16];
+  unsigned number = 0;
+  few_init (&few, 1);
+  for (unsigned node = 1; node <= 2; node++)
+    for (unsigned n = 0; n < STRANGER;) {
+      const SsKey *owner = &few.signers[node].key;
+      g_snprintf (name, sizeof name, "room %u", number++);
+      SsId id = ss_group_id_of (owner, name);
+      if (ring_closest (few.ring, &id)->index != CROWDED)
+        continue;
+      g_assert_nonnull (chat_enter (call (&few, node), owner, name, NULL));
+      after (&few, node, 100 * SS_MSEC);
+      n++;
+    }
+  ring_run (few.ring, 2 * SS_SEC);
+  const SsKey *owner = &few.signers[CROWDED].key;
+  for (unsigned i = 0; i < CHAT_ROOMS_MAX; i++) {
+    g_snprintf (name, sizeof name, "own %u", i);
+    g_assert_nonnull (chat_enter (call (&few, CROWDED), owner, name, NULL));
+  }
+  g_assert_null (chat_enter (call (&few, CROWDED), owner, "another", NULL));
+  g_assert_nonnull (chat_enter (call (&few, CROWDED), owner, name, NULL));
+  after (&few, CROWDED, SS_SEC);
+  few_clear (&few);
+}
+
+/* Who has entered a room twice is in it until it has left it twice. */
+static void
+test_entered_twice (void)
+{
+  Few few;
+  few_init (&few, 2);
+  const SsKey *owner = &few.signers[0].key;
+  ChatRoom *own = chat_enter (call (&few, 0), owner, "kitchen", NULL);
+  after (&few, 0, SS_SEC);
+  ChatRoom *room = chat_enter (call (&few, 1), owner, "kitchen", NULL);
+  g_assert_true (chat_enter (few.chats[1], owner, "kitchen", NULL) == room);
+  after (&few, 1, 2 * SS_SEC);
+  for (unsigned left = 0; left < 2; left++) {
+    call (&few, 0);
+    g_assert_true (chat_say (own, "tea?"));
+    after (&few, 0, 2 * SS_SEC);
+    g_assert_cmpuint (few.heard[1], ==, left + 1);
+    call (&few, 1);
+    chat_leave (room);
+    after (&few, 1, SS_SEC);
+  }
+  call (&few, 0);
+  g_assert_true (chat_say (own, "nobody?"));
+  after (&few, 0, 2 * SS_SEC);
+  g_assert_cmpuint (few.heard[1], ==, 2);
+  g_assert_cmpuint (few.heard[0], ==, 3);
+  few_clear (&few);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -192,5 +309,7 @@ main (int argc, char **argv)
     g_snprintf (path, sizeof path, "/chat/%u", seed);
     g_test_add_data_func (path, GUINT_TO_POINTER (seed), test_party);
   }
+  g_test_add_func ("/chat/crowded", test_crowded);
+  g_test_add_func ("/chat/entered-twice", test_entered_twice);
   return g_test_run ();
 }
