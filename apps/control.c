@@ -9,7 +9,9 @@
 struct SsControl {
   void (*line) (void *user, const char *line);
   void *user;
-  GSource *source;
+  GSource *source; /* NULL: nothing is read */
+  int fd;
+  bool has_ended;
   char bytes[SS_CONTROL_LINE_MAX + 1];
   size_t n;
 };
@@ -48,9 +50,39 @@ on_readable (int fd, GIOCondition condition, void *user)
     take (control, chunk[i]);
   if (n > 0)
     return G_SOURCE_CONTINUE;
+  control->has_ended = true;
   end_line (control);
   control->line (control->user, NULL);
   return G_SOURCE_REMOVE;
+}
+
+static void
+watch (SsControl *control)
+{
+  control->source =
+      g_unix_fd_source_new (control->fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+  g_source_set_callback (control->source, G_SOURCE_FUNC (on_readable), control,
+                         NULL);
+  g_source_attach (control->source, NULL);
+}
+
+static void
+unwatch (SsControl *control)
+{
+  if (control->source == NULL)
+    return;
+  g_source_destroy (control->source);
+  g_source_unref (control->source);
+  control->source = NULL;
+}
+
+void
+ss_control_hold (SsControl *control, bool is_held)
+{
+  if (is_held)
+    unwatch (control);
+  else if (control->source == NULL && !control->has_ended)
+    watch (control);
 }
 
 SsControl *
@@ -60,10 +92,8 @@ ss_control_new (int fd, void (*line) (void *user, const char *line), void *user)
 
   control->line = line;
   control->user = user;
-  control->source = g_unix_fd_source_new (fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-  g_source_set_callback (control->source, G_SOURCE_FUNC (on_readable), control,
-                         NULL);
-  g_source_attach (control->source, NULL);
+  control->fd = fd;
+  watch (control);
   return control;
 }
 
@@ -72,7 +102,6 @@ ss_control_free (SsControl *control)
 {
   if (control == NULL)
     return;
-  g_source_destroy (control->source);
-  g_source_unref (control->source);
+  unwatch (control);
   g_free (control);
 }

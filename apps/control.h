@@ -13,4 +13,7 @@ typedef struct SsControl SsControl;
  * the caller's, and is never waited for. */
 SsControl *ss_control_new (int fd, void (*line) (void *user, const char *line),
                            void *user);
+/* No more is read until it is held no longer: what has been read already, at
+ * most SS_CONTROL_LINE_MAX bytes, comes nevertheless. */
+void ss_control_hold (SsControl *control, bool is_held);
 void ss_control_free (SsControl *control);

@@ -9,15 +9,18 @@
 
 struct ChatRoom {
   Chat *chat;
+  SsKey owner;
   SsFamily *family;
   SsGroup *group;
   unsigned n_entries; /* 0: only carried for others */
+  bool may_speak;
+  const SsSigner *key; /* the owner's, if this node has it */
+  uint32_t question;   /* under way: may this node speak? */
 };
 
 struct Chat {
   const SsSigner *self;
-  ChatHeard heard;
-  ChatCut cut;
+  const ChatUpcalls *upcalls;
   void *user;
   SsScribe *scribe;
   GPtrArray *rooms; /* ChatRoom */
@@ -41,6 +44,8 @@ room_new (Chat *chat, const uint8_t *info, size_t info_len)
   memcpy (config.info, info, info_len);
   memcpy (config.owner.b, info, SS_KEY_LEN);
   room->chat = chat;
+  room->owner = config.owner;
+  room->may_speak = ss_key_equal (&config.owner, &chat->self->key);
   room->family = ss_family_new (chat->scribe, &config);
   g_ptr_array_add (chat->rooms, room);
   return room;
@@ -53,6 +58,13 @@ room_free (ChatRoom *room)
   g_ptr_array_remove (room->chat->rooms, room);
   ss_family_free (room->family);
   g_free (room);
+}
+
+static void
+admit (ChatRoom *room, const SsCredential *credential)
+{
+  ss_group_set_credential (room->group, credential);
+  room->may_speak = true;
 }
 
 ChatRoom *
@@ -81,7 +93,7 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
   room->n_entries++;
   chat->n_entered += is_new;
   if (credential)
-    ss_group_set_credential (room->group, credential);
+    admit (room, credential);
   ss_group_join (room->group);
   return room;
 }
@@ -93,6 +105,10 @@ chat_leave (ChatRoom *room)
   if (--room->n_entries > 0)
     return;
   room->chat->n_entered--;
+  room->key = NULL;
+  if (room->question)
+    ss_scribe_anycast_cancel (room->chat->scribe, room->question);
+  room->question = 0;
   SsScribe *scribe = room->chat->scribe;
   SsId id = *ss_group_id (room->group);
   ss_group_leave (room->group);
@@ -106,6 +122,35 @@ chat_say (ChatRoom *room, const char *text)
   size_t len = strlen (text);
   return len <= CHAT_TEXT_MAX
          && ss_group_multicast (room->group, (const uint8_t *) text, len);
+}
+
+unsigned
+chat_n_unsaid (const ChatRoom *room)
+{
+  return ss_group_n_unstored (room->group);
+}
+
+void
+chat_host (ChatRoom *room, const SsSigner *key)
+{
+  SsCredential credential = ss_credential_make (key, ss_group_id (room->group),
+                                                &room->chat->self->key);
+  room->key = key;
+  admit (room, &credential);
+}
+
+void
+chat_ask (ChatRoom *room)
+{
+  if (!room->question)
+    room->question = ss_scribe_anycast (room->chat->scribe,
+                                        ss_group_id (room->group), 1, NULL, 0);
+}
+
+bool
+chat_may_speak (const ChatRoom *room)
+{
+  return room->may_speak;
 }
 
 SsCredential
@@ -128,7 +173,7 @@ on_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
   memcpy (text, data, len);
   text[len] = '\0';
   if (g_utf8_validate (text, (gssize) len, NULL))
-    room->chat->heard (room->chat->user, room, source, text);
+    room->chat->upcalls->heard (room->chat->user, room, source, text);
 }
 
 /* A room that this node is to carry. */
@@ -161,7 +206,7 @@ on_orphan (void *user, SsGroup *group, bool is_orphan)
 {
   ChatRoom *room = user;
   if (room->n_entries > 0)
-    room->chat->cut (room->chat->user, room, is_orphan);
+    room->chat->upcalls->cut (room->chat->user, room, is_orphan);
 }
 
 static void
@@ -170,7 +215,61 @@ on_abandoned (void *user, SsGroup *group)
   room_free (user);
 }
 
+/* Somebody asks whether he may speak: whoever has the room's key says yes. */
+static bool
+on_anycast (void *user, SsGroup *group, const SsContact *origin,
+            const uint8_t *data, size_t len, uint8_t *ret_answer,
+            size_t *ret_answer_len)
+{
+  const ChatRoom *room = user;
+  if (!room->key)
+    return false;
+  SsCredential credential =
+      ss_credential_make (room->key, ss_group_id (group), &origin->key);
+  memcpy (ret_answer, credential.signature, SS_SIGNATURE_LEN);
+  *ret_answer_len = SS_SIGNATURE_LEN;
+  return true;
+}
+
+static ChatRoom *
+find_asking (const Chat *chat, uint32_t question)
+{
+  for (unsigned i = 0; i < chat->rooms->len; i++) {
+    ChatRoom *room = g_ptr_array_index (chat->rooms, i);
+    if (room->question == question)
+      return room;
+  }
+  return NULL;
+}
+
+static void
+on_anycast_answer (void *app, uint32_t anycast, const SsScribeAnswer *answer)
+{
+  Chat *chat = app;
+  ChatRoom *room = find_asking (chat, anycast);
+  SsCredential credential;
+  if (!room || room->may_speak || answer->len != SS_SIGNATURE_LEN)
+    return;
+  memcpy (credential.signature, answer->data, SS_SIGNATURE_LEN);
+  if (!ss_credential_check (&credential, &room->owner,
+                            ss_group_id (room->group), &chat->self->key))
+    return;
+  admit (room, &credential);
+  chat->upcalls->admitted (chat->user, room);
+}
+
+static void
+on_anycast_end (void *app, uint32_t anycast, unsigned n_answers)
+{
+  ChatRoom *room = find_asking (app, anycast);
+  if (room)
+    room->question = 0;
+}
+
 static const SsScribeApp chat_app = {
+  .anycast = on_anycast,
+  .anycast_answer = on_anycast_answer,
+  .anycast_end = on_anycast_end,
   .message = on_message,
   .adopt = on_adopt,
   .abandoned = on_abandoned,
@@ -180,14 +279,26 @@ static const SsScribeApp chat_app = {
 /* The object. */
 
 Chat *
-chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
-          ChatCut cut, void *user)
+chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self,
+          const ChatUpcalls *upcalls, void *user)
 {
   Chat *chat = g_new0 (Chat, 1);
-  *chat = (Chat){ .self = self, .heard = heard, .cut = cut, .user = user };
+  *chat = (Chat){ .self = self, .upcalls = upcalls, .user = user };
   chat->scribe = ss_scribe_new (env, kbr, CHAT_PROTOCOL, &chat_app, chat);
   chat->rooms = g_ptr_array_new ();
   return chat;
+}
+
+void
+chat_close (Chat *chat)
+{
+  ss_scribe_leave_all (chat->scribe);
+}
+
+bool
+chat_is_serving (const Chat *chat)
+{
+  return ss_scribe_is_serving (chat->scribe);
 }
 
 void

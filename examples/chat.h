@@ -20,20 +20,28 @@
 typedef struct Chat Chat;
 typedef struct ChatRoom ChatRoom;
 
-/* A line; text is valid during the call. */
-typedef void (*ChatHeard) (void *user, ChatRoom *room, const SsId *speaker,
-                           const char *text);
-
-/* For a room that this node has entered. is_cut: it has found no place in the
- * room for some seconds, goes on looking, and hears nobody meanwhile; what it
- * misses comes later. */
-typedef void (*ChatCut) (void *user, ChatRoom *room, bool is_cut);
+typedef struct {
+  /* A line; text is valid during the call. */
+  void (*heard) (void *user, ChatRoom *room, const SsId *speaker,
+                 const char *text);
+  /* For a room that this node has entered. is_cut: it has found no place in
+   * the room for some seconds, goes on looking, and hears nobody meanwhile;
+   * what it misses comes later. */
+  void (*cut) (void *user, ChatRoom *room, bool is_cut);
+  /* After chat_ask: this node may speak. May be NULL if it never asks. */
+  void (*admitted) (void *user, ChatRoom *room);
+} ChatUpcalls;
 
 /* Registers itself with the overlay; to be freed before it. The signer is
- * the node's identity, and has to last. Its timers are Scribe's: whoever
- * drives the node hands those that are due to ss_scribe_timer. */
-Chat *chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self, ChatHeard heard,
-                ChatCut cut, void *user);
+ * the node's identity; it and the upcalls have to last. Its timers are
+ * Scribe's: whoever drives the node hands those that are due to
+ * ss_scribe_timer. */
+Chat *chat_new (SsEnv *env, SsKbr *kbr, const SsSigner *self,
+                const ChatUpcalls *upcalls, void *user);
+/* Before the node leaves its ring: hands on whom it serves in any room, which
+ * is done when it serves nobody any more. No room is used after that. */
+void chat_close (Chat *chat);
+bool chat_is_serving (const Chat *chat);
 void chat_free (Chat *chat);
 
 /* What the room's owner gives to who may speak. */
@@ -48,3 +56,13 @@ ChatRoom *chat_enter (Chat *chat, const SsKey *owner, const char *name,
 void chat_leave (ChatRoom *room);
 /* False: too long, not invited, or too much is on its way. */
 bool chat_say (ChatRoom *room, const char *text);
+bool chat_may_speak (const ChatRoom *room);
+/* Lines that this node has said and the room does not keep yet. */
+unsigned chat_n_unsaid (const ChatRoom *room);
+
+/* A room's owner need not be a node. Who has its key, which has to last, may
+ * speak there, and from now on lets everybody speak who asks. */
+void chat_host (ChatRoom *room, const SsSigner *key);
+/* Asks those in the room; `admitted` follows if one of them has its key. To be
+ * asked again after a while if not. */
+void chat_ask (ChatRoom *room);

@@ -248,6 +248,15 @@ load_realm (SsHost *host, const SsHostOptions *options, SsNodeConfig *config,
       && !ss_key_file_load (options->realm_key_file, SS_KEY_FILE_REALM,
                             config->realm_key, error))
     return false;
+  if (options->application != NULL) {
+    uint8_t key[sizeof config->realm_key];
+
+    crypto_generichash (key, sizeof key, (const uint8_t *) options->application,
+                        strlen (options->application), config->realm_key,
+                        sizeof config->realm_key);
+    memcpy (config->realm_key, key, sizeof key);
+    sodium_memzero (key, sizeof key);
+  }
   const SsBytes parts[] = { { tag, sizeof tag },
                             { config->realm_key, sizeof config->realm_key } };
 
@@ -446,6 +455,12 @@ void
 ss_host_random (SsHost *host, uint8_t *ret_bytes, size_t len)
 {
   ss_rng_bytes (&host->rng, ret_bytes, len);
+}
+
+void
+ss_host_signer (const SsHost *host, SsSigner *ret_signer)
+{
+  ss_signer_init (ret_signer, host->identity.seed);
 }
 
 SsAddr

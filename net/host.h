@@ -6,6 +6,7 @@
 
 #include <glib.h>
 
+#include "base/signer.h"
 #include "net/dirs.h"
 #include "net/loop.h"
 #include "net/parse.h"
@@ -18,9 +19,12 @@ typedef struct {
   unsigned n_bootstrap;
   const char *identity_file;  /* NULL: an ephemeral identity */
   const char *realm_key_file; /* NULL: the open network */
-  uint64_t upload_bps;        /* 0: no cap */
-  const char *state_dir;      /* NULL: the user's */
-  const char *stats_file;     /* NULL: none; "-": stderr */
+  /* The name of an application that is no radio: its nodes have rings of their
+   * own, since no others carry what it routes. NULL: the radio. */
+  const char *application;
+  uint64_t upload_bps;    /* 0: no cap */
+  const char *state_dir;  /* NULL: the user's */
+  const char *stats_file; /* NULL: none; "-": stderr */
   bool is_relay;
   const SsRelayed *relayed; /* as in SsNodeConfig */
   unsigned n_relayed;
@@ -49,6 +53,9 @@ SsNode *ss_host_node (SsHost *host);
 void ss_host_flush (SsHost *host); /* after commands, see ss_loop_flush */
 const SsDirs *ss_host_dirs (const SsHost *host);
 void ss_host_random (SsHost *host, uint8_t *ret_bytes, size_t len);
+/* The node's identity, for what an application signs in its name; to be
+ * cleared with ss_signer_clear. */
+void ss_host_signer (const SsHost *host, SsSigner *ret_signer);
 SsAddr ss_host_address (const SsHost *host); /* as well as is known */
 /* Process start to first frame written, for the statistics. */
 void ss_host_set_tune_in (SsHost *host, SsTime tune_in);

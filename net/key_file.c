@@ -20,6 +20,7 @@ static const struct {
 } kinds[] = {
   [SS_KEY_FILE_NODE] = { "node", 0077 },
   [SS_KEY_FILE_STATION] = { "station", 0077 },
+  [SS_KEY_FILE_ROOM] = { "room", 0077 },
   [SS_KEY_FILE_REALM] = { "realm", 0007 },
 };
 

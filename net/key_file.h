@@ -1,5 +1,5 @@
 /* Files that hold one secret of 32 bytes: a node's seed, a station's seed, a
- * realm's key. Text, so that it can be copied by hand:
+ * realm's key, a chat room's. Text, so that it can be copied by hand:
  *
  *   # splitstream station key. Keep it secret, keep a copy.
  *   station 64 hexadecimal digits
@@ -17,6 +17,7 @@
 typedef enum {
   SS_KEY_FILE_NODE,    /* 0600, or it is refused */
   SS_KEY_FILE_STATION, /* likewise */
+  SS_KEY_FILE_ROOM,    /* likewise */
   SS_KEY_FILE_REALM,   /* not readable by others; a group may share it */
 } SsKeyFileKind;
 

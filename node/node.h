@@ -4,7 +4,11 @@
  * says what time it is, hands datagrams in and takes datagrams out.
  *
  * Driver's loop: after any call that changes state, drain ss_node_output and
- * ss_node_event until empty, then wait for input or ss_node_deadline. */
+ * ss_node_event until empty, then wait for input or ss_node_deadline.
+ *
+ * An application besides the node's own (examples/) registers with its kbr.
+ * The driver ticks the node before it calls the application, so that it knows
+ * the time, and drains it after that. */
 #pragma once
 
 #include "base/env.h"

@@ -91,6 +91,12 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
   return true;
 }
 
+unsigned
+ss_group_n_unstored (const SsGroup *group)
+{
+  return group->ordered ? group->ordered->submissions->len : 0;
+}
+
 static void
 submit (SsGroup *group, SsSubmission *submission)
 {

@@ -277,6 +277,8 @@ void ss_group_set_credential (SsGroup *group, const SsCredential *credential);
  * long, or this node may not publish in the group. A member gets its own
  * messages back in order, like everybody's. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
+/* ordered: this node's messages that are not reported stored yet. */
+unsigned ss_group_n_unstored (const SsGroup *group);
 
 /* Seeks members of a group that accept data (NGC 2003): one, preferably near
  * (anycast), or `wanted` of them, at most SS_MANYCAST_MAX (manycast). This

@@ -394,7 +394,7 @@ class Stage:
         return env
 
     def program(self, name):
-        for folder in ("apps", "tests/tools"):
+        for folder in ("apps", "examples", "tests/tools"):
             path = os.path.join(self.build, folder, name)
             if os.path.exists(path):
                 return path

@@ -8,7 +8,8 @@ import sys
 
 from lib import Skip, Stage, expect, run_tests
 
-PROGRAMS = ("broadcast", "listen", "node")
+PROGRAMS = ("broadcast", "listen", "node", "chat")
+INSTALLED = ("broadcast", "listen", "node", "sim")
 USAGE, FAILED, NO_SOURCE = 2, 1, 5
 
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -55,6 +56,17 @@ REFUSED = [
     ("node", ["--relay", "radio1", "--relay", "none"], "--relay none"),
     ("node", [f"--relay=r{i}" for i in range(17)], "at most 16"),
     ("node", ["--quiet", "--verbose"], "--verbose"),
+    ("chat", [], "--room"),
+    ("chat", ["--room", ""], "name"),
+    ("chat", ["--room", "a/b"], "name"),
+    ("chat", ["--room", "a" * 65], "name"),
+    ("chat", ["--room", "@" + "0" * 64], "name"),
+    ("chat", ["--room", "kitchen@short"], "key"),
+    ("chat", ["--room", "kitchen", "argument"], "argument"),
+    ("chat", ["--room", "kitchen", "--nick", ""], "--nick"),
+    ("chat", ["--room", "kitchen", "--nick", "n" * 33], "--nick"),
+    ("chat", ["--room", "kitchen", "--nick", "a\tb"], "--nick"),
+    ("chat", ["--room", "kitchen", "--bind", "nowhere"], "nowhere"),
 ]
 
 
@@ -156,9 +168,9 @@ def installs(build):
                  for folder, _, names in os.walk(root) for name in names}
         wanted = ["splitstream-listen.desktop", "ss-node.service",
                   "stats.md", *(f"bin/ss-{name}" for name in
-                                (*PROGRAMS, "sim"))]
+                                INSTALLED)]
         if shutil.which("scdoc") is not None:
-            wanted += [f"man1/ss-{name}.1" for name in (*PROGRAMS, "sim")]
+            wanted += [f"man1/ss-{name}.1" for name in INSTALLED]
         missing = [name for name in wanted
                    if not any(path.endswith("/" + name) for path in files)]
         expect(not missing, f"not installed: {missing}")

@@ -48,6 +48,8 @@ on_cut (void *user, ChatRoom *room, bool is_cut)
   g_assert_not_reached (); /* all find their place in time */
 }
 
+static const ChatUpcalls party_upcalls = { .heard = on_heard, .cut = on_cut };
+
 static void
 on_timer (void *user, SsTimer *timer)
 {
@@ -136,7 +138,7 @@ test_party (gconstpointer data)
     guests[i] = (Guest){ &party, i };
     ss_signer_init (&party.signers[i], node->seed);
     party.chats[i] = chat_new (&node->env, node->kbr, &party.signers[i],
-                               on_heard, on_cut, &guests[i]);
+                               &party_upcalls, &guests[i]);
     node->scribe_timer = on_timer;
     node->scribe_user = party.chats[i];
   }
@@ -190,17 +192,35 @@ test_party (gconstpointer data)
 #define STRANGER (CHAT_ROOMS_MAX / 2 + 8) /* rooms of each of two others */
 
 typedef struct {
+  unsigned heard, admitted;
+} Count;
+
+typedef struct {
   Ring *ring;
   SsSigner signers[FEW];
   Chat *chats[FEW];
-  unsigned heard[FEW];
+  Count n[FEW];
 } Few;
 
 static void
 on_counted (void *user, ChatRoom *room, const SsId *speaker, const char *text)
 {
-  ++*(unsigned *) user;
+  Count *n = user;
+  n->heard++;
 }
+
+static void
+on_admitted (void *user, ChatRoom *room)
+{
+  Count *n = user;
+  n->admitted++;
+}
+
+static const ChatUpcalls few_upcalls = {
+  .heard = on_counted,
+  .cut = on_cut,
+  .admitted = on_admitted,
+};
 
 static void
 few_init (Few *few, uint64_t seed)
@@ -211,7 +231,7 @@ few_init (Few *few, uint64_t seed)
     RingNode *node = ring_node (few->ring, i);
     ss_signer_init (&few->signers[i], node->seed);
     few->chats[i] = chat_new (&node->env, node->kbr, &few->signers[i],
-                              on_counted, on_cut, &few->heard[i]);
+                              &few_upcalls, &few->n[i]);
     node->scribe_timer = on_timer;
   }
 }
@@ -287,7 +307,7 @@ test_entered_twice (void)
     call (&few, 0);
     g_assert_true (chat_say (own, "tea?"));
     after (&few, 0, 2 * SS_SEC);
-    g_assert_cmpuint (few.heard[1], ==, left + 1);
+    g_assert_cmpuint (few.n[1].heard, ==, left + 1);
     call (&few, 1);
     chat_leave (room);
     after (&few, 1, SS_SEC);
@@ -295,8 +315,44 @@ test_entered_twice (void)
   call (&few, 0);
   g_assert_true (chat_say (own, "nobody?"));
   after (&few, 0, 2 * SS_SEC);
-  g_assert_cmpuint (few.heard[1], ==, 2);
-  g_assert_cmpuint (few.heard[0], ==, 3);
+  g_assert_cmpuint (few.n[1].heard, ==, 2);
+  g_assert_cmpuint (few.n[0].heard, ==, 3);
+  few_clear (&few);
+}
+
+/* A room whose key is no node's: who has it lets those speak that ask. */
+static void
+test_host (void)
+{
+  enum { HOST, ASKING, SILENT };
+  Few few;
+  ChatRoom *rooms[FEW - 1];
+  SsSigner key;
+  few_init (&few, 3);
+  ss_signer_init (&key, (const uint8_t[SS_SEED_LEN]){ 7 });
+  for (unsigned i = 0; i < G_N_ELEMENTS (rooms); i++) {
+    rooms[i] = chat_enter (call (&few, i), &key.key, "kitchen", NULL);
+    g_assert_false (chat_may_speak (rooms[i]));
+    after (&few, i, 2 * SS_SEC);
+  }
+  /* In vain: nobody has the key yet. */
+  for (unsigned i = 0; i < 2; i++) {
+    call (&few, ASKING);
+    chat_ask (rooms[ASKING]);
+    after (&few, ASKING, 20 * SS_SEC);
+    g_assert_cmpuint (few.n[ASKING].admitted, ==, i);
+    g_assert_true (chat_may_speak (rooms[ASKING]) == (i == 1));
+    call (&few, HOST);
+    chat_host (rooms[HOST], &key);
+  }
+  for (unsigned i = 0; i < G_N_ELEMENTS (rooms); i++) {
+    call (&few, i);
+    g_assert_true (chat_say (rooms[i], "tea?") == (i != SILENT));
+    after (&few, i, 2 * SS_SEC);
+    g_assert_cmpuint (chat_n_unsaid (rooms[i]), ==, 0);
+  }
+  for (unsigned i = 0; i < G_N_ELEMENTS (rooms); i++)
+    g_assert_cmpuint (few.n[i].heard, ==, 2);
   few_clear (&few);
 }
 
@@ -311,5 +367,6 @@ main (int argc, char **argv)
   }
   g_test_add_func ("/chat/crowded", test_crowded);
   g_test_add_func ("/chat/entered-twice", test_entered_twice);
+  g_test_add_func ("/chat/host", test_host);
   return g_test_run ();
 }

@@ -1,0 +1,22 @@
+/* Talking in one room, from a descriptor to another: what ss-chat does when it
+ * has understood its command line. */
+#pragma once
+
+#include "apps/program.h"
+#include "base/id.h"
+#include "net/host.h"
+
+#define TALK_NICK_MAX 32 /* bytes */
+
+typedef struct {
+  const char *name; /* of the room */
+  bool is_host;     /* its key is this user's, and made if there is none */
+  SsKey key;        /* else */
+  const char *nick;
+} TalkOptions;
+
+/* Standard input is said, and what others say goes to standard output, until
+ * the one ends or a signal comes. What fails is said, and remembered in the
+ * program's status. */
+void talk_run (SsProgram *program, SsHostOptions *host,
+               const TalkOptions *options);
