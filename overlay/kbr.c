@@ -46,6 +46,15 @@ ss_kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
 }
 
 unsigned
+ss_kbr_near_set (SsKbr *kbr, SsContact *ret_contacts, SsTime *ret_rtts,
+                 unsigned max)
+{
+  if (!kbr->class->near_set)
+    return 0;
+  return kbr->class->near_set (kbr, ret_contacts, ret_rtts, max);
+}
+
+unsigned
 ss_kbr_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
                     unsigned max)
 {

@@ -104,6 +104,8 @@ typedef struct {
   unsigned (*local_lookup) (SsKbr *, const SsId *key, SsContact *ret_contacts,
                             unsigned max);
   unsigned (*neighbor_set) (SsKbr *, SsContact *ret_contacts, unsigned max);
+  unsigned (*near_set) (SsKbr *, SsContact *ret_contacts, SsTime *ret_rtts,
+                        unsigned max); /* may be NULL */
   unsigned (*replica_set) (SsKbr *, const SsId *key, SsContact *ret_contacts,
                            unsigned max);
   bool (*range) (SsKbr *, const SsContact *node, unsigned rank, SsId *ret_from,
@@ -145,6 +147,10 @@ unsigned ss_kbr_local_lookup (SsKbr *kbr, const SsId *key,
 /* The nearest nodes on the ring, nearest first, without self. */
 unsigned ss_kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts,
                               unsigned max);
+/* Of the peers whose round-trip time is known those with the least, nearest
+ * first, and how long it is; without suspects. */
+unsigned ss_kbr_near_set (SsKbr *kbr, SsContact *ret_contacts, SsTime *ret_rtts,
+                          unsigned max);
 /* The live nodes closest to key, closest first, self included when it is one
  * of them; as far as the leaf set tells (max at most its side). Suspects are
  * included until declared dead. */

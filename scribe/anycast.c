@@ -51,6 +51,7 @@ struct SsAnycasts {
 };
 
 static void walk (SsScribe *scribe, SsMsgScribeAnycast *message);
+static bool follow_trace (SsScribe *scribe, SsMsgScribeAnycast *message);
 
 static SsAnycasts *
 get (SsScribe *scribe)
@@ -186,6 +187,17 @@ answered (SsScribe *scribe, const SsContact *member, uint32_t nonce,
     finish (scribe, nonce);
 }
 
+/* Towards the root. Without a ring there is no way: it is tried again. */
+static void
+route (SsScribe *scribe, const SsMsgScribeAnycast *message)
+{
+  uint8_t data[SS_MSG_SCRIBE_ANYCAST_MAX];
+  size_t len = ss_msg_scribe_anycast_encode (message, data, sizeof data);
+  g_assert (len > 0);
+  ss_kbr_route (scribe->kbr, scribe->protocol, &message->group, NULL, 0, data,
+                len);
+}
+
 static void
 begin (SsScribe *scribe, Search *search)
 {
@@ -205,13 +217,8 @@ begin (SsScribe *scribe, Search *search)
   GBytes *kept = g_bytes_ref (search->data); /* the search may end */
   if (group && ss_group_in_tree (group)) {
     walk (scribe, &message);
-  } else {
-    uint8_t buf[SS_MSG_SCRIBE_ANYCAST_MAX];
-    size_t n = ss_msg_scribe_anycast_encode (&message, buf, sizeof buf);
-    g_assert (n > 0);
-    /* Without a ring there is no way: it is tried again. */
-    ss_kbr_route (scribe->kbr, scribe->protocol, &message.group, NULL, 0, buf,
-                  n);
+  } else if (!follow_trace (scribe, &message)) {
+    route (scribe, &message);
   }
   g_bytes_unref (kept);
 }
@@ -314,18 +321,23 @@ may_visit (const SsScribe *scribe, const SsMsgScribeAnycast *message,
          && !is_to_be_visited (message, node);
 }
 
+static bool
+is_origin (const SsMsgScribeAnycast *message, const SsContact *node)
+{
+  return message->n_origin > 0
+         && memcmp (&message->origin[0].key, &node->key, SS_KEY_LEN) == 0;
+}
+
 /* The member below a forwarder, if the search may go to it at once. */
 static const SsContact *
 shortcut (const SsScribe *scribe, const SsMsgScribeAnycast *message,
           const SsChild *child)
 {
   if (child->is_member || !child->below
-      || !may_visit (scribe, message, child->below))
+      || !may_visit (scribe, message, child->below)
+      || is_origin (message, child->below))
     return NULL;
-  bool is_origin =
-      message->n_origin > 0
-      && memcmp (&message->origin[0].key, &child->below->key, SS_KEY_LEN) == 0;
-  return is_origin ? NULL : child->below;
+  return child->below;
 }
 
 /* The nearest of this node's children that the walk has not seen, the farthest
@@ -398,6 +410,14 @@ expand (SsGroup *group, SsMsgScribeAnycast *message)
     put_to_visit (message, below);
 }
 
+/* Did this node lead it to a member that has sent it back? */
+static bool
+was_led (SsScribe *scribe, const SsMsgScribeAnycast *message)
+{
+  const SsContact *member = ss_trace_find (scribe, &message->group);
+  return member && was_visited (message, &member->id);
+}
+
 /* Nobody is left: the origin hears it, unless that is because the tree is being
  * mended here; then it tries again. */
 static void
@@ -405,8 +425,13 @@ end (SsScribe *scribe, const SsGroup *group, const SsMsgScribeAnycast *message)
 {
   bool is_top = group ? group->is_root
                       : ss_kbr_is_root (scribe->kbr, &message->group, true);
-  if (!is_top && message->n_visited < VISITED_MAX)
+  if (!is_top && message->n_visited < VISITED_MAX) {
+    if (!was_led (scribe, message))
+      return;
+    ss_trace_drop (scribe, &message->group);
+    route (scribe, message);
     return;
+  }
   SsContact origin = message->n_origin > 0
                          ? ss_contact_from_record (&message->origin[0])
                          : *ss_kbr_self (scribe->kbr);
@@ -471,6 +496,20 @@ next_to_visit (SsScribe *scribe, const SsGroup *group,
   return true;
 }
 
+/* Where this node is not in the tree any more. Should the member be dead or not
+ * be in it either, the search comes back. */
+static bool
+follow_trace (SsScribe *scribe, SsMsgScribeAnycast *message)
+{
+  const SsContact *member = ss_trace_find (scribe, &message->group);
+  if (!member || !may_visit (scribe, message, member)
+      || is_origin (message, member))
+    return false;
+  put_to_visit (message, ss_kbr_self (scribe->kbr));
+  send_on (scribe, member, message);
+  return true;
+}
+
 static void
 walk (SsScribe *scribe, SsMsgScribeAnycast *message)
 {
@@ -505,7 +544,9 @@ ss_anycast_handle (SsScribe *scribe, const SsContact *from,
                    SsMsgScribeAnycast *message, SsAnycastWay way)
 {
   const SsGroup *group = ss_scribe_find (scribe, &message->group);
-  if (way == SS_ANYCAST_ON_WAY && (!group || !ss_group_in_tree (group)))
+  bool is_passing =
+      way == SS_ANYCAST_ON_WAY && (!group || !ss_group_in_tree (group));
+  if (is_passing && !ss_trace_find (scribe, &message->group))
     return false;
   if (message->wanted == 0
       || message->wanted + message->n_accepted > SS_MANYCAST_MAX
@@ -518,6 +559,8 @@ ss_anycast_handle (SsScribe *scribe, const SsContact *from,
     message->n_origin = ss_peers_put (message->origin, 0, 1, from);
   if (message->n_origin == 0 && !is_own)
     return true; /* nobody to answer to */
+  if (is_passing)
+    return follow_trace (scribe, message);
   walk (scribe, message);
   return true;
 }

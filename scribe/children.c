@@ -58,6 +58,7 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
   g_free (child->below);
   *child = (SsChild){ .contact = *contact, .since = now, .heard = now };
   group->idle_since = -1;
+  group->is_spent = false;
   return child;
 }
 

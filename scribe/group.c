@@ -329,11 +329,18 @@ ss_group_info (const SsGroup *group, SsWireBytes *ret_info)
 
 /* Timer. */
 
+/* When it has had no child for so long that it is not needed. */
+static SsTime
+idle_end (const SsGroup *group)
+{
+  return group->idle_since + (group->is_spent ? 0 : SS_GROUP_IDLE);
+}
+
 void
 ss_group_settle (SsGroup *group)
 {
   if (group->is_dead || group->is_open || group->idle_since < 0
-      || group->scribe->env->now < group->idle_since + SS_GROUP_IDLE
+      || group->scribe->env->now < idle_end (group)
       || (group->outbox && group->outbox->len > 0))
     return;
   ss_group_abandon (group);
@@ -359,7 +366,7 @@ ss_group_arm (SsGroup *group)
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
   if (!group->is_open && group->idle_since >= 0)
-    at = MIN (at, group->idle_since + SS_GROUP_IDLE);
+    at = MIN (at, idle_end (group));
   if (group->root_until >= 0)
     at = MIN (at, group->root_until);
   if (group->scribe->is_leaving)

@@ -20,6 +20,7 @@
  *   sync.c     ordered mode: agreement with others, what is missing
  *   credential.c  who may publish; signatures of ordered messages
  *   budget.c   how many packets are sent again
+ *   trace.c    members of groups whose trees were left
  *   anycast.c  searches for members that accept
  *
  * Reentrancy: every upcall into the application may open, leave, inject,
@@ -175,6 +176,9 @@ void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
                             const SsMsgScribeAdvice *message);
 void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeRedirect *message);
+
+/* The parent has this child, which may be much nearer; n: 0 or 1. */
+void ss_join_go_near (SsGroup *group, const SsPeerRecord *sibling, unsigned n);
 
 /* The parent on trial is good. */
 void ss_join_take_tried (SsGroup *group);
@@ -394,6 +398,15 @@ void ss_service_accused (SsScribe *scribe, const SsContact *by,
 /* It does not serve: seen here. */
 void ss_service_shun (SsScribe *scribe, const SsContact *peer);
 bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
+
+/* trace.c */
+/* In a group that this node is not in any more this is a member. */
+void ss_trace_put (SsScribe *scribe, const SsId *group_id,
+                   const SsContact *member);
+/* NULL: none is known. */
+const SsContact *ss_trace_find (const SsScribe *scribe, const SsId *group_id);
+void ss_trace_drop (SsScribe *scribe, const SsId *group_id);
+void ss_trace_free (SsScribe *scribe);
 
 /* anycast.c */
 typedef enum {

@@ -18,6 +18,7 @@
 #include "scribe/parent.h"
 
 static void send_join (SsGroup *group);
+static bool find_candidate (const SsGroup *group);
 
 /* The first JOIN of a search; later if parents are found and lost too fast. */
 static void
@@ -73,7 +74,7 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   if (group->join) {
     if (prefix)
       group->join->lost = prefix;
-    group->join->is_better = false;
+    group->join->is_better = group->join->is_near = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
     if (group->join->trial == SS_TRIAL_ON)
@@ -88,7 +89,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
 }
 
 /* A parent that carries a stripe that is not its own does so because there was
- * no room, and may be sent away by its own stripe's. Patience grows. */
+ * no room, and may be sent away by its own stripe's. Patience grows. In groups
+ * that are no stripes any node may be a parent. */
 void
 ss_join_set_better (SsGroup *group)
 {
@@ -114,7 +116,8 @@ ss_join_may_improve (const SsGroup *group)
 {
   const SsScribe *scribe = group->scribe;
   return group->has_parent && !group->join && !scribe->is_leaving
-         && !group->family->config.is_light && !ss_group_is_ordered (group)
+         && !group->family->config.is_light && !ss_place_is_free (group)
+         && !ss_group_is_ordered (group)
          && !ss_place_is_own (group, &group->parent.id)
          && !is_top (group, &group->parent)
          && scribe->env->now >= group->better_at;
@@ -140,6 +143,40 @@ ss_join_improve (SsGroup *group)
     group->n_better++;
   ss_join_set_better (group);
   seek_better (group, NULL, 0);
+}
+
+/* Is it so much nearer than the parent that a longer way from the root is worth
+ * it? As measured here: what others say of distances does not count. */
+static bool
+is_worth (const SsGroup *group, const SsId *sibling)
+{
+  SsKbr *kbr = group->scribe->kbr;
+  SsContact near[SS_JOIN_NEAR_MAX];
+  SsTime rtts[SS_JOIN_NEAR_MAX];
+  SsTime parent = ss_kbr_rtt (kbr, &group->parent.id);
+  unsigned n = ss_kbr_near_set (kbr, near, rtts, SS_JOIN_NEAR_MAX);
+  for (unsigned i = 0; i < n && parent != SS_NEVER; i++)
+    if (ss_id_equal (&near[i].id, sibling))
+      return 100 * rtts[i] <= SS_JOIN_NEAR_PERCENT * parent;
+  return false;
+}
+
+void
+ss_join_go_near (SsGroup *group, const SsPeerRecord *sibling, unsigned n)
+{
+  if (n == 0 || group->join || group->scribe->is_leaving || !group->has_parent)
+    return;
+  SsContact contact = ss_contact_from_record (sibling);
+  if (!is_worth (group, &contact.id))
+    return;
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->is_better = join->is_near = true;
+  join->candidates[join->n_candidates++] = contact;
+  if (find_candidate (group))
+    send_join (group);
+  else
+    ss_join_cancel (group);
 }
 
 void
@@ -231,6 +268,22 @@ member_below (const SsGroup *group)
   return NULL;
 }
 
+/* Whom it would rather be below than below who is farther. Where trees are to
+ * be disjoint distance does not decide. */
+static uint16_t
+put_near (const SsGroup *group, uint32_t ret_near[SS_JOIN_NEAR_MAX])
+{
+  SsContact near[SS_JOIN_NEAR_MAX];
+  SsTime rtts[SS_JOIN_NEAR_MAX];
+  if (!ss_place_is_free (group))
+    return 0;
+  unsigned n =
+      ss_kbr_near_set (group->scribe->kbr, near, rtts, SS_JOIN_NEAR_MAX);
+  for (unsigned i = 0; i < n; i++)
+    ret_near[i] = ss_prefix_of (&near[i].id);
+  return (uint16_t) n;
+}
+
 static void
 fill_join (SsGroup *group, SsMsgScribeJoin *message)
 {
@@ -273,6 +326,7 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   message->n_source = 0;
   if (family->has_source)
     message->n_source = ss_peers_put (message->source, 0, 1, &family->source);
+  message->n_near = put_near (group, message->near);
   ss_group_info (group, &message->info);
 }
 
@@ -503,7 +557,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
           ss_contact_from_record (&message->candidates[i]);
   }
   if (join->is_better
-      && (!find_candidate (group)
+      && (join->is_near || !find_candidate (group)
           || join->redirects >= SS_JOIN_REDIRECTS_MAX)) {
     ss_join_cancel (group);
     return;

@@ -12,6 +12,7 @@
 #define SS_GROUP_CATCH_UP_MAX 64  /* packets sent to a new child */
 #define SS_GROUP_DEPTH_MAX    40
 #define SS_REDIRECT_MAX       4
+#define SS_JOIN_NEAR_MAX      8  /* peers that a joiner names */
 #define SS_NEAR_MAX           5  /* nodes closest to a group that count */
 #define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
 /* Retransmissions for one asker, and for all: so many packets at once, and
@@ -26,6 +27,8 @@
 #define SS_ANYCAST_HOPS_MAX    200
 #define SS_ANYCAST_TRIES       3
 
+#define SS_TRACES_MAX 1024 /* 120 kB */
+
 #define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
 #define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
 
@@ -36,6 +39,7 @@
 #define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
+#define SS_JOIN_NEAR_PERCENT    75 /* of the way to the parent: near */
 #define SS_JOIN_SLACK           (100 * SS_MSEC)
 #define SS_JOIN_HEARD           (3 * SS_SEC) /* by then it is no first hop */
 #define SS_JOIN_WAIT_MAX        (5 * SS_SEC)
@@ -56,10 +60,11 @@
 #define SS_JOIN_PARENTS_TIME    (2 * SS_SEC)
 #define SS_JOIN_PARENTS_WAIT    (250 * SS_MSEC) /* then before each JOIN */
 #define SS_PENDING_TIME         (1 * SS_SEC)
-#define SS_SURPLUS_TIME         (1 * SS_SEC)  /* a source has two children */
-#define SS_SHED_TIME            (5 * SS_SEC)  /* a shed child is served */
-#define SS_OVERLOAD_TIME        (1 * SS_SEC)  /* then a child is handed on */
-#define SS_LONE_TIME            (10 * SS_SEC) /* then a link of a chain goes */
+#define SS_SURPLUS_TIME         (1 * SS_SEC)   /* a source has two children */
+#define SS_SHED_TIME            (5 * SS_SEC)   /* a shed child is served */
+#define SS_OVERLOAD_TIME        (1 * SS_SEC)   /* then a child is handed on */
+#define SS_LONE_TIME            (10 * SS_SEC)  /* then a link of a chain goes */
+#define SS_TRACE_TIME           (600 * SS_SEC) /* a member is remembered */
 #define SS_LEAVE_TIME           (500 * SS_MSEC)
 #define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME        (10 * SS_SEC)

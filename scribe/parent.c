@@ -20,10 +20,29 @@ put_root (const SsGroup *group, SsPeerRecord *ret_root)
   return ss_peers_put (ret_root, 0, 1, &group->root);
 }
 
-static void
-send_ack (SsGroup *group, const SsContact *joiner, uint32_t nonce)
+/* The child that is nearest to the joiner, of those it knows. */
+static const SsContact *
+find_near (const SsGroup *group, const SsPendingJoin *join)
 {
-  SsMsgScribeJoinAck ack = { .nonce = nonce };
+  for (unsigned k = 0; k < join->n_near; k++)
+    for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+      const SsChild *child = ss_group_child_at (group, i);
+      if (ss_prefix_of (&child->contact.id) == join->near[k]
+          && join->near[k] != join->lost && !child->shed_until
+          && !ss_place_is_leaf (&child->contact)
+          && !ss_id_equal (&child->contact.id, &join->joiner.id)
+          && ss_scribe_usable (group->scribe, &child->contact)
+          && !ss_place_is_full (group, &child->contact.id))
+        return &child->contact;
+    }
+  return NULL;
+}
+
+static void
+send_ack (SsGroup *group, const SsPendingJoin *join)
+{
+  const SsContact *joiner = &join->joiner;
+  SsMsgScribeJoinAck ack = { .nonce = join->nonce };
   memcpy (ack.tag, group->id.b, SS_TAG_LEN);
   ack.load = ss_family_load (group->family);
   ack.load_max = ss_family_load_max (group->family);
@@ -36,6 +55,9 @@ send_ack (SsGroup *group, const SsContact *joiner, uint32_t nonce)
         ss_peers_put (ack.source, 0, 1, ss_kbr_self (group->scribe->kbr));
   else if (group->family->has_source)
     ack.n_source = ss_peers_put (ack.source, 0, 1, &group->family->source);
+  const SsContact *near = find_near (group, join);
+  if (near)
+    ack.n_near = ss_peers_put (ack.near, 0, 1, near);
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
   size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
   ss_scribe_send (group->scribe, joiner, data, len);
@@ -82,7 +104,7 @@ take (SsGroup *group, const SsContact *joiner, const SsPendingJoin *join)
                              join->has_below ? &join->below : NULL);
   child->room = join->room;
   ss_place_note_room (group);
-  send_ack (group, joiner, join->nonce);
+  send_ack (group, join);
   if ((join->flags & SS_JOIN_HAVE) && !group->has_newest) {
     group->has_newest = group->is_hearsay = true;
     group->newest = join->newest;
@@ -274,8 +296,10 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     .lost = message->lost,
     .room = message->room,
     .flags = message->flags,
+    .n_near = (uint8_t) message->n_near,
     .has_below = message->n_below > 0 && (message->flags & SS_JOIN_MEMBER) == 0,
   };
+  memcpy (join.near, message->near, message->n_near * sizeof *join.near);
   if (join.has_below)
     join.below = ss_contact_from_record (&message->below[0]);
   if (way == SS_JOIN_DELIVERED && !group->is_root

@@ -26,6 +26,10 @@ bool ss_place_is_leaf (const SsContact *peer);
 bool ss_place_is_full (const SsGroup *group, const SsId *peer);
 /* This node is the root, or stands in for a source that is. */
 bool ss_place_is_top (const SsGroup *group);
+/* May any node have children, whatever its id, so that distance decides? Not
+ * in stripes, whose trees are to be disjoint, nor where room is sought for
+ * them. */
+bool ss_place_is_free (const SsGroup *group);
 /* Is there a child that might take it, if it had room? */
 bool ss_place_any (const SsGroup *group, const SsSeeker *seeker);
 /* The children that it may be sent to, best first: those whose own stripe this

@@ -28,6 +28,13 @@ ss_place_is_own (const SsGroup *group, const SsId *node)
 }
 
 bool
+ss_place_is_free (const SsGroup *group)
+{
+  const SsFamilyConfig *config = &group->family->config;
+  return !config->is_by_turns && !config->is_light;
+}
+
+bool
 ss_place_is_top (const SsGroup *group)
 {
   return group->is_root

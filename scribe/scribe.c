@@ -41,6 +41,7 @@ ss_scribe_free (SsScribe *scribe)
   ss_scribe_exit (scribe);
   ss_timers_disarm (&scribe->env->timers, &scribe->timer);
   ss_anycast_free (scribe);
+  ss_trace_free (scribe);
   for (unsigned i = 0; i < scribe->families->len; i++)
     g_free (g_ptr_array_index (scribe->families, i));
   ss_budget_clear (&scribe->budget);

@@ -231,9 +231,9 @@ remove_bottleneck (SsFamily *family)
     family->over_since = scribe->env->now;
 }
 
-/* A mere forwarder's only child, if neither the forwarder nor the way past it
- * is of use: the child is a mere forwarder, too, or there is only the root
- * above. */
+/* A mere forwarder's only child; but in a stripe only if neither the forwarder
+ * nor the way past it is of use: the child is a mere forwarder, too, or there
+ * is only the root above. */
 static SsChild *
 lone_child (const SsGroup *group)
 {
@@ -241,9 +241,9 @@ lone_child (const SsGroup *group)
       || group->scribe->is_leaving || ss_group_child_count (group) != 1)
     return NULL;
   SsChild *child = ss_group_child_at (group, 0);
-  if (child->shed_until || (child->is_member && group->n_path > 2))
-    return NULL;
-  return child;
+  bool is_kept =
+      !ss_place_is_free (group) && child->is_member && group->n_path > 2;
+  return child->shed_until || is_kept ? NULL : child;
 }
 
 static SsTime
@@ -253,10 +253,22 @@ lone_deadline (const SsGroup *group)
   return child ? child->since + SS_LONE_TIME : SS_NEVER;
 }
 
+/* To this node's parent. Searches that meet this node where it used to be in
+ * the tree still find the member. */
+static void
+hand_on (SsGroup *group, SsChild *child)
+{
+  const SsContact *member = child->is_member ? &child->contact : child->below;
+  bool is_free = ss_place_is_free (group);
+  group->is_spent = is_free && !ss_group_is_ordered (group);
+  if (is_free && member)
+    ss_trace_put (group->scribe, &group->id, member);
+  ss_shed_child (group, child);
+}
+
 /* Small groups' economy (Scribe, JSAC 2002): forwarders that have one child
- * hand it to their own parent, and go when they have been idle. Departure: in
- * a group so large that the tree branches below its root, the one next to a
- * member stays, so that near joiners and searches meet the tree there. */
+ * hand it to their own parent, and go when it has gone, or, if they may hold
+ * logs, when they have been idle. */
 static void
 leave_chain (SsGroup *group)
 {
@@ -266,7 +278,7 @@ leave_chain (SsGroup *group)
       || !ss_scribe_usable (group->scribe, &group->parent))
     child->since = group->scribe->env->now; /* later */
   else
-    ss_shed_child (group, child);
+    hand_on (group, child);
 }
 
 bool

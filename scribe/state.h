@@ -78,6 +78,8 @@ typedef struct {
   uint16_t flags;
   bool has_below;
   SsContact below; /* a member below the joiner, if it is none */
+  uint8_t n_near;
+  uint32_t near[SS_JOIN_NEAR_MAX]; /* prefixes of peers near the joiner */
 } SsPendingJoin;
 
 typedef enum {
@@ -91,7 +93,8 @@ typedef struct {
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
   uint8_t next_full, searches;
   bool shed, is_sought; /* sought: the application looks for a place */
-  bool is_better;       /* it has one, and looks for a better one */
+  bool is_better;       /* it has one, and looks for a better one: */
+  bool is_near;         /* a sibling that is nearer, without a trial */
   bool unserved;        /* since that does not serve */
   SsTrial trial;        /* of the first candidate, if is_better */
   uint8_t n_passed;     /* packets that only others have sent meanwhile */
@@ -240,6 +243,7 @@ struct SsGroup {
   bool is_open; /* the application holds it */
   bool is_member;
   bool is_root, has_parent, has_root, has_newest, has_first, is_dead;
+  bool is_spent;          /* a forwarder that hands its only child on */
   bool is_settled;        /* counted in the family's n_settled */
   bool is_orphan;         /* reported as such */
   SsTime orphan_since;    /* seeks a place while it has none; SS_NEVER: no */
@@ -280,6 +284,7 @@ struct SsGroup {
 };
 
 typedef struct SsAnycasts SsAnycasts;
+typedef struct SsTrace SsTrace; /* a member of a group that was left */
 
 typedef struct {
   SsQuota quota;
@@ -309,6 +314,7 @@ struct SsScribe {
   SsFamily *adopted;         /* of groups that the application gave none; */
   SsFamily *adopted_ordered; /* each made with the first of them */
   SsAnycasts *anycasts;      /* NULL: none so far */
+  GArray *traces;            /* SsTrace, in the order they were put; or NULL */
   SsTimer timer;             /* the neighbours' */
   SsTimer anycast_timer;     /* to the earliest search that is due */
   unsigned depth;            /* of nested entries */

@@ -105,7 +105,7 @@ ss_upstream_become_root (SsGroup *group)
   if (had_parent)
     ss_upstream_leave (group);
   group->is_root = true;
-  group->has_root = false;
+  group->has_root = group->is_spent = false;
   ss_place_settle (group);
   ss_debug (group->scribe->env, "group %08x: is its root",
             ss_prefix_of (&group->id));
@@ -313,7 +313,7 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   bool is_root = message->n_path == 1
                  && (!group->has_root || ss_contact_equal (&group->root, from));
   if (is_awaited && !is_parent && !is_root && group->join->is_better
-      && group->join->trial == SS_TRIAL_NONE) {
+      && !group->join->is_near && group->join->trial == SS_TRIAL_NONE) {
     ss_trial_begin (group, from, message->newest);
     return;
   }
@@ -338,6 +338,7 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
       ss_want_reparented (group);
     if (ss_group_is_ordered (group))
       ss_ordered_reparented (group);
+    ss_join_go_near (group, message->near, message->n_near);
   }
   if (group->has_root)
     ss_ordered_flush (group);

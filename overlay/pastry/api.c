@@ -71,6 +71,13 @@ kbr_neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
 }
 
 static unsigned
+kbr_near_set (SsKbr *kbr, SsContact *ret_contacts, SsTime *ret_rtts,
+              unsigned max)
+{
+  return ss_pastry_near_set (from_kbr (kbr), ret_contacts, ret_rtts, max);
+}
+
+static unsigned
 kbr_replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts,
                  unsigned max)
 {
@@ -145,6 +152,7 @@ static const SsKbrClass kbr_class = {
   .cancel = kbr_cancel,
   .local_lookup = kbr_local_lookup,
   .neighbor_set = kbr_neighbor_set,
+  .near_set = kbr_near_set,
   .replica_set = kbr_replica_set,
   .range = kbr_range,
   .is_root = kbr_is_root,

@@ -541,6 +541,8 @@ void ss_pastry_slept (SsPastry *pastry);
 const SsKbrClass *ss_pastry_kbr_class (void);
 
 /* view.c: what the leaf set tells applications */
+unsigned ss_pastry_near_set (const SsPastry *pastry, SsContact *ret_contacts,
+                             SsTime *ret_rtts, unsigned max);
 unsigned ss_pastry_neighbor_set (const SsPastry *pastry,
                                  SsContact *ret_contacts, unsigned max);
 unsigned ss_pastry_replica_set (const SsPastry *pastry, const SsId *key,

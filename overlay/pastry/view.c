@@ -17,6 +17,32 @@ ss_pastry_neighbor_set (const SsPastry *pastry, SsContact *ret_contacts,
                   max);
 }
 
+/* Those of the table, which is full of near ones: by insertion, for there are
+ * few. */
+unsigned
+ss_pastry_near_set (const SsPastry *pastry, SsContact *ret_contacts,
+                    SsTime *ret_rtts, unsigned max)
+{
+  const SsTable *table = &pastry->table;
+  unsigned n = 0;
+  for (unsigned i = 0; max > 0 && i < ss_table_n_entries (table); i++) {
+    SsTime rtt = ss_table_nth_rtt (table, i);
+    if (rtt == SS_NEVER || (n == max && rtt >= ret_rtts[n - 1]))
+      continue;
+    SsContact contact = ss_table_nth (table, i);
+    if (ss_pastry_is_suspected (pastry, &contact.id))
+      continue;
+    unsigned at = n == max ? max - 1 : n++;
+    for (; at > 0 && rtt < ret_rtts[at - 1]; at--) {
+      ret_contacts[at] = ret_contacts[at - 1];
+      ret_rtts[at] = ret_rtts[at - 1];
+    }
+    ret_contacts[at] = contact;
+    ret_rtts[at] = rtt;
+  }
+  return n;
+}
+
 /* Beyond one side's number the leaf set cannot know who is closest. */
 unsigned
 ss_pastry_replica_set (const SsPastry *pastry, const SsId *key,

@@ -36,7 +36,16 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   Hub *hub = (Hub *) kbr;
   SsMsgScribeKeepalive keepalive;
   hub->n_sent++;
-  hub->n_acks += head[0] == SS_MSG_SCRIBE_JOIN_ACK;
+  SsMsgScribeJoin join;
+  if (head[0] == SS_MSG_SCRIBE_JOIN_ACK
+      && ss_msg_scribe_join_ack_decode (head, head_len, &hub->ack))
+    hub->n_acks++;
+  if (head[0] == SS_MSG_SCRIBE_JOIN
+      && ss_msg_scribe_join_decode (head, head_len, &join)) {
+    hub->joined = to->id;
+    hub->nonce = join.nonce;
+  }
+  hub->n_searches += head[0] == SS_MSG_SCRIBE_ANYCAST;
   hub->n_redirects += head[0] == SS_MSG_SCRIBE_REDIRECT;
   if (head[0] == SS_MSG_SCRIBE_KEEPALIVE
       && ss_msg_scribe_keepalive_decode (head, head_len, &keepalive)) {
@@ -52,11 +61,28 @@ hub_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
            const SsContact *hint, unsigned flags, const uint8_t *data,
            size_t len)
 {
+  Hub *hub = (Hub *) kbr;
   SsMsgScribeJoin message;
+  if (data[0] == SS_MSG_SCRIBE_ANYCAST) {
+    hub->n_routed_searches++;
+    return true;
+  }
   bool is_join = ss_msg_scribe_join_decode (data, len, &message);
   g_assert_true (is_join);
-  ((Hub *) kbr)->nonce = message.nonce;
+  hub->nonce = message.nonce;
   return true;
+}
+
+static unsigned
+hub_near_set (SsKbr *kbr, SsContact *ret_contacts, SsTime *ret_rtts,
+              unsigned max)
+{
+  const Hub *hub = (const Hub *) kbr;
+  if (hub->near == 0)
+    return 0;
+  ret_contacts[0] = hub_contact (hub->near);
+  ret_rtts[0] = hub->near_rtt;
+  return 1;
 }
 
 static unsigned
@@ -106,6 +132,7 @@ static const SsKbrClass hub_class = {
   .register_app = hub_register,
   .route = hub_route,
   .send = hub_send,
+  .near_set = hub_near_set,
   .replica_set = hub_replica_set,
   .is_root = hub_is_root,
   .is_suspected = hub_is_suspected,
@@ -201,13 +228,89 @@ hub_take_join (Hub *hub, unsigned group, unsigned from, uint16_t flags,
 }
 
 void
-hub_accept (Hub *hub, unsigned group, unsigned from)
+hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
+                    unsigned lost)
+{
+  SsContact source = hub_contact (from), peer = hub_contact (near);
+  SsContact shedder = hub_contact (lost);
+  SsMsgScribeJoin message = {
+    .group = hub_group_id (group),
+    .nonce = 1,
+    .flags = SS_JOIN_MEMBER | SS_JOIN_SHED,
+    .lost = ss_prefix_of (&shedder.id),
+    .n_near = 1,
+    .near = { ss_prefix_of (&peer.id) },
+  };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+void
+hub_take_leave (Hub *hub, unsigned group, unsigned from)
+{
+  SsMsgScribeLeave message = { .nonce = 0 };
+  SsContact source = hub_contact (from);
+  SsId id = hub_group_id (group);
+  memcpy (message.tag, id.b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
+  size_t len = ss_msg_scribe_leave_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+static size_t
+put_search (unsigned group, unsigned origin, unsigned from, uint8_t *ret_data,
+            size_t cap)
+{
+  SsContact seeker = hub_contact (origin), last = hub_contact (from);
+  SsMsgScribeAnycast message = {
+    .group = hub_group_id (group),
+    .nonce = 1,
+    .wanted = 1,
+    .n_origin = 1,
+    .n_visited = from != origin,
+    .visited = { ss_prefix_of (&last.id) },
+  };
+  message.origin[0] = ss_contact_to_record (&seeker);
+  return ss_msg_scribe_anycast_encode (&message, ret_data, cap);
+}
+
+bool
+hub_pass_search (Hub *hub, unsigned group, unsigned origin)
+{
+  uint8_t data[SS_MSG_SCRIBE_ANYCAST_MAX];
+  SsContact next = hub_contact (1000);
+  SsKbrMessage routed = {
+    .key = hub_group_id (group),
+    .source = hub_contact (origin),
+    .previous = hub_contact (origin),
+    .hops = 1,
+    .data = data,
+    .len = put_search (group, origin, origin, data, sizeof data),
+  };
+  return !hub->app->forward (hub->app_user, &routed, &next);
+}
+
+void
+hub_take_search (Hub *hub, unsigned group, unsigned origin, unsigned from)
+{
+  uint8_t data[SS_MSG_SCRIBE_ANYCAST_MAX];
+  size_t len = put_search (group, origin, from, data, sizeof data);
+  SsContact source = hub_contact (from);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+void
+hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near)
 {
   SsId id = hub_group_id (group);
   SsContact parent = hub_contact (from);
   SsMsgScribeJoinAck ack = { .nonce = hub->nonce, .n_path = 1 };
   memcpy (ack.tag, id.b, SS_TAG_LEN);
   ack.path[0] = ss_prefix_of (&parent.id);
+  SsContact sibling = hub_contact (near);
+  if (near != 0)
+    ack.n_near = ss_peers_put (ack.near, 0, 1, &sibling);
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
   size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
   hub->app->direct (hub->app_user, &parent, data, len);

@@ -13,17 +13,22 @@ typedef struct {
   SsScribe *scribe;
   SsFamily *family; /* of all its groups, and those that it adopts */
   bool is_leaf;     /* root of nothing */
-  uint32_t nonce;   /* of its last routed JOIN */
+  uint32_t nonce;   /* of its last JOIN */
   /* Round trips, by number; NULL: 50 ms to everybody. */
   const SsTime *rtts;
   unsigned n_rtts;
+  unsigned near; /* the one node of its near set, and how far that is */
+  SsTime near_rtt;
   /* What it has sent, and of that: */
   unsigned n_sent, n_acks, n_redirects, n_keepalives;
   unsigned n_tags; /* in KEEPALIVEs */
-  /* Its last REDIRECT and ANYCAST, and to whom. */
+  unsigned n_searches, n_routed_searches;
+  /* Its last JOIN_ACK, REDIRECT and ANYCAST, and to whom. */
+  SsMsgScribeJoinAck ack;
   SsMsgScribeRedirect redirect;
   SsMsgScribeAnycast anycast; /* without its data */
   SsContact redirected, asked;
+  SsId joined; /* whom it has sent a JOIN last */
   /* Upcalls. */
   unsigned n_orphan, n_housed;
 } Hub;
@@ -37,6 +42,17 @@ SsId hub_group_id (unsigned number);
  * closest node, or directly. Names a member below unless it is one. */
 void hub_take_join (Hub *hub, unsigned group, unsigned from, uint16_t flags,
                     bool is_direct);
-/* That node takes the hub, which is joining, as its child; it is the root. */
-void hub_accept (Hub *hub, unsigned group, unsigned from);
+/* The same, directly, of a member that was shed by the node `lost` and names a
+ * node as near. */
+void hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
+                         unsigned lost);
+/* That node takes the hub, which is joining, as its child; it is the root, and
+ * names a child of its own as near; 0: none. */
+void hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near);
+/* A child leaves. */
+void hub_take_leave (Hub *hub, unsigned group, unsigned from);
+/* A search of node `origin` for a member passes by; false: it is to go on. */
+bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
+/* Or comes directly, from a node where it has been. */
+void hub_take_search (Hub *hub, unsigned group, unsigned origin, unsigned from);
 void hub_run (Hub *hub, SsTime duration);

@@ -84,7 +84,7 @@ join_as_child (Hub *hub, unsigned number)
   SsGroup *group = ss_group_open (hub->family, &id, NULL);
   g_assert_nonnull (group);
   ss_group_join (group);
-  hub_accept (hub, number, 1 + number % PEERS);
+  hub_accept (hub, number, 1 + number % PEERS, 0);
   g_assert_true (ss_group_in_tree (group));
 }
 

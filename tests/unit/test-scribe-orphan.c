@@ -42,7 +42,7 @@ test_orphan (void)
   g_assert_cmpuint (hub.n_orphan, ==, 1);
   g_assert_true (ss_group_is_orphan (group));
   g_assert_cmpuint (hub.env.counters.value[SS_COUNT_SCRIBE_ORPHANS], ==, 1);
-  hub_accept (&hub, GROUP, PARENT);
+  hub_accept (&hub, GROUP, PARENT, 0);
   g_assert_cmpuint (hub.n_housed, ==, 1);
   g_assert_false (ss_group_is_orphan (group));
   hub_run (&hub, 2 * SS_ORPHAN_TIME);
@@ -50,7 +50,7 @@ test_orphan (void)
   lose_parent (&hub);
   g_assert_false (ss_group_in_tree (group));
   hub_run (&hub, SS_ORPHAN_TIME / 2);
-  hub_accept (&hub, GROUP, PARENT);
+  hub_accept (&hub, GROUP, PARENT, 0);
   hub_run (&hub, 2 * SS_ORPHAN_TIME);
   g_assert_cmpuint (hub.n_orphan, ==, 1);
   g_assert_cmpuint (hub.n_housed, ==, 1);
@@ -66,7 +66,7 @@ test_death (void)
 {
   Hub hub;
   SsGroup *group = seek (&hub);
-  hub_accept (&hub, GROUP, PARENT);
+  hub_accept (&hub, GROUP, PARENT, 0);
   SsContact parent = hub_contact (PARENT);
   hub.app->update (hub.app_user, &parent, SS_KBR_SUSPECTED);
   g_assert_nonnull (group->join);
@@ -111,7 +111,7 @@ test_host (void)
   g_assert_cmpuint (hub.n_redirects, ==, 0);
   g_assert_cmpuint (ss_group_n_children (group), ==, 0);
   hub_run (&hub, 300 * SS_MSEC);
-  hub_accept (&hub, GROUP, PARENT);
+  hub_accept (&hub, GROUP, PARENT, 0);
   g_assert_cmpuint (hub.n_acks, ==, 1);
   g_assert_cmpuint (ss_group_n_children (group), ==, 1);
   /* Who has lost its place in a tree keeps nobody waiting. */

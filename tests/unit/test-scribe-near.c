@@ -1,0 +1,131 @@
+/* Near siblings, and members that searches are led to. */
+#include <glib.h>
+
+#include "tests/harness/scribe_hub.h"
+
+enum { GROUP = 1, PARENT, SIBLING, JOINER, MEMBER, ORIGIN };
+
+static bool
+is_node (const SsId *id, unsigned number)
+{
+  SsContact contact = hub_contact (number);
+  return ss_id_equal (id, &contact.id);
+}
+
+/* A parent names a child that the joiner knows as near, but nobody that is no
+ * child, nor who has sent the joiner away. */
+static void
+test_named (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  hub_take_join_near (&hub, GROUP, JOINER, MEMBER, 0);
+  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, SIBLING);
+  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.n_near, ==, 1);
+  SsContact named = ss_contact_from_record (&hub.ack.near[0]);
+  g_assert_true (is_node (&named.id, SIBLING));
+  hub_clear (&hub);
+}
+
+/* Whom this node asks after its parent, at 50 ms, has named a sibling. */
+static bool
+goes (const SsFamilyConfig *config, unsigned near, SsTime rtt)
+{
+  Hub hub;
+  hub_init (&hub, config, true);
+  hub.near = near;
+  hub.near_rtt = rtt;
+  SsId id = hub_group_id (GROUP);
+  ss_group_join (ss_group_open (hub.family, &id, NULL));
+  hub_accept (&hub, GROUP, PARENT, SIBLING);
+  bool has_gone = is_node (&hub.joined, SIBLING);
+  const SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  g_assert_true (is_node (&ss_group_parent (group)->id, PARENT));
+  if (has_gone) {
+    hub_accept (&hub, GROUP, SIBLING, 0);
+    g_assert_true (is_node (&ss_group_parent (group)->id, SIBLING));
+  }
+  hub_clear (&hub);
+  return has_gone;
+}
+
+/* It goes to a sibling that is much nearer, as measured here. */
+static void
+test_goes (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  g_assert_true (goes (&config, SIBLING, 20 * SS_MSEC));
+  g_assert_false (goes (&config, SIBLING, 45 * SS_MSEC));
+  g_assert_false (goes (&config, MEMBER, 20 * SS_MSEC));
+}
+
+/* A forwarder that hands its only child, a member, on is gone as soon as that
+ * is, and leads searches to it. */
+static void
+test_traces (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  ss_group_carry (hub.family, &id, NULL);
+  hub_accept (&hub, GROUP, PARENT, 0);
+  hub_take_join (&hub, GROUP, MEMBER, SS_JOIN_MEMBER, true);
+  hub_run (&hub, SS_LONE_TIME + SS_SEC);
+  g_assert_cmpuint (hub.n_redirects, ==, 1);
+  hub_take_leave (&hub, GROUP, MEMBER);
+  hub_run (&hub, SS_SEC);
+  g_assert_null (ss_scribe_find (hub.scribe, &id));
+
+  g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_cmpuint (hub.n_searches, ==, 1);
+  g_assert_true (is_node (&hub.asked.id, MEMBER));
+  /* Not the member's own, which is to find another. */
+  g_assert_false (hub_pass_search (&hub, GROUP, MEMBER));
+  /* It comes back: the member is not in the tree any more. */
+  hub_take_search (&hub, GROUP, ORIGIN, MEMBER);
+  g_assert_cmpuint (hub.n_routed_searches, ==, 1);
+  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_cmpuint (hub.n_searches, ==, 1);
+  hub_clear (&hub);
+}
+
+/* Traces have a bound, and an end. */
+static void
+test_trace_bounds (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsContact member = hub_contact (MEMBER);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  for (unsigned i = 0; i <= SS_TRACES_MAX; i++) {
+    SsId id = hub_group_id (i);
+    ss_trace_put (hub.scribe, &id, &member);
+  }
+  SsId first = hub_group_id (0), last = hub_group_id (SS_TRACES_MAX);
+  g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_MAX);
+  g_assert_null (ss_trace_find (hub.scribe, &first));
+  g_assert_nonnull (ss_trace_find (hub.scribe, &last));
+  hub_run (&hub, SS_TRACE_TIME);
+  g_assert_null (ss_trace_find (hub.scribe, &last));
+  ss_trace_put (hub.scribe, &first, &member);
+  g_assert_cmpuint (hub.scribe->traces->len, ==, 1);
+  hub_clear (&hub);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/near/named", test_named);
+  g_test_add_func ("/scribe/near/goes", test_goes);
+  g_test_add_func ("/scribe/near/traces", test_traces);
+  g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
+  return g_test_run ();
+}
