@@ -146,9 +146,10 @@ ss_join_improve (SsGroup *group)
 }
 
 /* Is it so much nearer than the parent that a longer way from the root is worth
- * it? As measured here: what others say of distances does not count. */
+ * it? As measured here: what others say of distances does not count, nor of
+ * addresses. */
 static bool
-is_worth (const SsGroup *group, const SsId *sibling)
+is_worth (const SsGroup *group, const SsId *sibling, SsContact *ret_contact)
 {
   SsKbr *kbr = group->scribe->kbr;
   SsContact near[SS_JOIN_NEAR_MAX];
@@ -156,18 +157,21 @@ is_worth (const SsGroup *group, const SsId *sibling)
   SsTime parent = ss_kbr_rtt (kbr, &group->parent.id);
   unsigned n = ss_kbr_near_set (kbr, near, rtts, SS_JOIN_NEAR_MAX);
   for (unsigned i = 0; i < n && parent != SS_NEVER; i++)
-    if (ss_id_equal (&near[i].id, sibling))
+    if (ss_id_equal (&near[i].id, sibling)) {
+      *ret_contact = near[i];
       return 100 * rtts[i] <= SS_JOIN_NEAR_PERCENT * parent;
+    }
   return false;
 }
 
 void
 ss_join_go_near (SsGroup *group, const SsPeerRecord *sibling, unsigned n)
 {
-  if (n == 0 || group->join || group->scribe->is_leaving || !group->has_parent)
+  if (n == 0 || group->join || group->scribe->is_leaving || !group->has_parent
+      || !ss_place_is_free (group))
     return;
-  SsContact contact = ss_contact_from_record (sibling);
-  if (!is_worth (group, &contact.id))
+  SsContact named = ss_contact_from_record (sibling), contact;
+  if (!is_worth (group, &named.id, &contact))
     return;
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);

@@ -32,6 +32,7 @@ find_near (const SsGroup *group, const SsPendingJoin *join)
           && !ss_place_is_leaf (&child->contact)
           && !ss_id_equal (&child->contact.id, &join->joiner.id)
           && ss_scribe_usable (group->scribe, &child->contact)
+          && !ss_service_shirks (group->scribe, &child->contact.id)
           && !ss_place_is_full (group, &child->contact.id))
         return &child->contact;
     }
@@ -131,7 +132,10 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   bool is_shed = child && child->shed_until > 0;
-  if (is_child || has_room (group) || ss_shed_for (group, &joiner->id)) {
+  /* It has a parent, and comes because this node is near: nobody makes way. */
+  bool is_choice = ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER);
+  if (is_child || has_room (group)
+      || (!is_choice && ss_shed_for (group, &joiner->id))) {
     take (group, joiner, join);
     return true;
   }
@@ -152,14 +156,17 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
       && (n == 0 || is_first_full
           || !ss_place_is_own (group, &candidates[0].id)))
     return false;
-  if (is_first_full && !is_shed && !ss_place_is_full (group, &joiner->id)
-      && !ss_place_is_leaf (joiner)
+  if (is_first_full && !is_shed && !is_choice
+      && !ss_place_is_full (group, &joiner->id) && !ss_place_is_leaf (joiner)
       && (ss_place_is_own (group, &joiner->id)
           || !ss_place_is_own (group, &candidates[0].id))
       && ss_shed_may_more (group->family)) {
     /* None of the children has room for one more: they had better be the
-     * joiner's. Not if the joiner has just been shed: two would take turns. */
-    take (group, joiner, join);
+     * joiner's. Not if the joiner has just been shed: two would take turns.
+     * Nor is it told to go below the very child. */
+    SsPendingJoin alone = *join;
+    alone.n_near = 0;
+    take (group, joiner, &alone);
     ss_shed_child (group, ss_group_child_find (group, &candidates[0].id));
     return true;
   }
@@ -254,6 +261,21 @@ refuse (SsScribe *scribe, const SsContact *joiner,
   return true;
 }
 
+/* What a JOIN tells of the joiner and of others. */
+static void
+note_news (SsScribe *scribe, const SsContact *joiner,
+           const SsMsgScribeJoin *message)
+{
+  if (message->load_max > 0)
+    ss_neighbour_load (scribe, joiner, message->load, message->load_max);
+  if (message->lost && (message->flags & SS_JOIN_UNSERVED))
+    ss_service_accused (scribe, joiner, message->lost);
+  else if (message->lost && !(message->flags & SS_JOIN_SHED))
+    ss_neighbour_hint (scribe, message->lost);
+  for (unsigned i = 0; i < message->n_full; i++)
+    ss_neighbour_mark_full (scribe, message->full[i]);
+}
+
 bool
 ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
                        const SsMsgScribeJoin *message, SsJoinWay way)
@@ -279,14 +301,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
     group = group_for (scribe, message, way);
   if (!group)
     return refuse (scribe, joiner, message, way);
-  if (message->load_max > 0)
-    ss_neighbour_load (scribe, joiner, message->load, message->load_max);
-  if (message->lost && (message->flags & SS_JOIN_UNSERVED))
-    ss_service_accused (scribe, joiner, message->lost);
-  else if (message->lost && !(message->flags & SS_JOIN_SHED))
-    ss_neighbour_hint (scribe, message->lost);
-  for (unsigned i = 0; i < message->n_full; i++)
-    ss_neighbour_mark_full (scribe, message->full[i]);
+  note_news (scribe, joiner, message);
   SsPendingJoin join = {
     .joiner = *joiner,
     .until = scribe->env->now + SS_PENDING_TIME,
@@ -321,6 +336,11 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (ss_group_on_path (group, &joiner->id)
       || (group->has_parent && ss_contact_equal (&group->parent, joiner)))
     return refuse (scribe, joiner, message, way);
+  /* Two that go to each other by choice would take each other, and be cut off
+   * together. */
+  if (group->join && group->join->is_near
+      && ss_id_equal (&group->join->asked, &joiner->id))
+    ss_join_cancel (group);
   /* Another orphan of the same parent: two such would take each other. Who may
    * be the root takes it. */
   if (way != SS_JOIN_DELIVERED && is_orphan (message->lost, message->flags)

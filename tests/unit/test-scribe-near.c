@@ -65,6 +65,35 @@ test_goes (void)
   g_assert_false (goes (&config, MEMBER, 20 * SS_MSEC));
 }
 
+/* In a stripe, which has rules of its own for who sits where, nobody does. */
+static void
+test_stripes (void)
+{
+  const SsFamilyConfig config = { .children_max = 8, .is_by_turns = true };
+  g_assert_false (goes (&config, SIBLING, 20 * SS_MSEC));
+}
+
+/* Two siblings that go to each other at once: both stay where they are, rather
+ * than take each other. */
+static void
+test_crossing (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  hub.near = SIBLING;
+  hub.near_rtt = 20 * SS_MSEC;
+  SsId id = hub_group_id (GROUP);
+  ss_group_join (ss_group_open (hub.family, &id, NULL));
+  hub_accept (&hub, GROUP, PARENT, SIBLING);
+  g_assert_true (is_node (&hub.joined, SIBLING));
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER | SS_JOIN_BETTER, false);
+  hub_accept (&hub, GROUP, SIBLING, 0);
+  const SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  g_assert_true (is_node (&ss_group_parent (group)->id, PARENT));
+  hub_clear (&hub);
+}
+
 /* A forwarder that hands its only child, a member, on is gone as soon as that
  * is, and leads searches to it. */
 static void
@@ -125,6 +154,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/near/named", test_named);
   g_test_add_func ("/scribe/near/goes", test_goes);
+  g_test_add_func ("/scribe/near/stripes", test_stripes);
+  g_test_add_func ("/scribe/near/crossing", test_crossing);
   g_test_add_func ("/scribe/near/traces", test_traces);
   g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
   return g_test_run ();
