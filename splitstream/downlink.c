@@ -10,15 +10,20 @@
  * As long as there is such a queue less is asked for (ss_family_set_wait).
  * While a long one does not go, the node does without parity, as far as it
  * does not forward that, and without children, who would get all of it late.
- * It takes both again when the line has been free for a while. */
+ * It takes both again when the line has been free for a while.
+ *
+ * Where a whole network has become slower, all nodes see the same. So a long
+ * queue is one that a slower way seldom looks like, and not all have the same
+ * patience. */
 #include "splitstream/private.h"
 
 #define LINE_LATE (100 * SS_MSEC) /* so much is a queue, */
-#define LINE_FULL (300 * SS_MSEC) /* and this a long one, */
-#define PATIENCE  (1 * SS_SEC)    /* if it lasts */
+#define LINE_FULL (800 * SS_MSEC) /* and this a long one, */
+#define PATIENCE  (1 * SS_SEC)    /* if it lasts, and up to as much more: */
 #define FREE_MIN  (10 * SS_SEC)   /* then all as before; doubled each time */
 #define FREE_MAX  (300 * SS_SEC)
 #define LOOK      (1 * SS_SEC) /* at round trips, while the line is free */
+#define SILENCE   (1 * SS_SEC) /* after which nothing is known */
 /* They have to tell of so much of it: each is a mean of eight. */
 #define RTT_DIVISOR 10
 
@@ -86,7 +91,8 @@ ss_downlink_arrival (SsStation *station)
   if (wait <= LINE_FULL)
     downlink->full_since = -1;
   else if (downlink->full_since < 0)
-    downlink->full_since = now;
+    downlink->full_since =
+        now + (SsTime) ss_rng_below (&station->owner->env->rng, PATIENCE);
   if (wait > LINE_LATE)
     downlink->free_since = -1;
   else if (downlink->free_since < 0)
@@ -131,11 +137,27 @@ set_full (SsStation *station)
            (int) (downlink->wait / SS_MSEC));
 }
 
+/* Nothing has come for a while: what was known of a queue is out of date. */
+static void
+forget_queue (SsStation *station)
+{
+  SsDownlink *downlink = &station->downlink;
+  if (downlink->wait == 0
+      || station->owner->env->now < station->last_tree + SILENCE)
+    return;
+  downlink->wait = 0;
+  downlink->full_since = -1;
+  ss_family_set_wait (station->family, 0);
+}
+
 void
 ss_downlink_run (SsStation *station)
 {
   SsDownlink *downlink = &station->downlink;
   SsTime now = station->owner->env->now;
+  forget_queue (station);
+  if (downlink->is_full)
+    leave_parity (station); /* of which children may have gone by now */
   if (!downlink->is_full && downlink->full_since >= 0
       && now >= downlink->full_since + PATIENCE) {
     set_full (station);

@@ -272,6 +272,8 @@ ss_listener_session (SsStation *station)
   }
   station->current = ss_reception_new (station);
   ss_downlink_init (&station->downlink);
+  if (station->family != NULL)
+    ss_family_set_wait (station->family, 0);
   ss_tune_in_start (station);
 }
 
