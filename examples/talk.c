@@ -246,7 +246,7 @@ step (void *user)
     is_serving = talk->chat != NULL && chat_is_serving (talk->chat);
     if (!is_serving || now >= talk->until) {
       talk->state = GONE;
-      talk->until = now + SS_HOST_LEAVE_TIME;
+      talk->until = SS_NEVER; /* SS_EVENT_LEFT comes in any case */
       ss_host_leave (talk->host);
     }
   }

@@ -78,6 +78,11 @@ def talk_and_die(build):
         carl = Talker(stage, "carl", *bert.entrance)
         for guest in (bert, carl):
             guest.wait_admitted()
+        # Who may speak need not have come into the tree yet, and who comes
+        # late is told the last lines only.
+        for talker in (anna, bert, carl):
+            talker.say(1)
+        hear_each_other([anna, bert, carl])
         for talker in (anna, bert, carl):
             talker.say(30)
         carl.say(100)  # more than may be on their way
