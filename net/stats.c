@@ -14,7 +14,7 @@
 #include "net/error.h"
 
 #define LINE_LEN   8192 /* of most; a longer one only takes longer */
-#define STATUS_LEN 2048 /* of /proc/self/status: what is wanted comes early */
+#define STATUS_LEN 8192 /* of /proc/self/status: the groups come first */
 #define DIGITS_MAX 20   /* of 64 bits */
 #define OPEN_FLAGS (O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 

@@ -15,7 +15,8 @@
 /* Of the latency, that the publisher may hold a row's parity back: until the
  * next burst of what it has already begins, which is a quarter and a frame
  * later at the most (media/burst.h). Alone it would cost all listeners a
- * signature and a wake-up. */
+ * signature and a wake-up, as it does where a frame is longer than a fiftieth
+ * of the latency. */
 #define SS_PARITY_WAIT_PERCENT 27
 
 typedef struct {
