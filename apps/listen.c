@@ -22,7 +22,6 @@
 
 /* Beyond latency and buffer, for the first frame of a station that is known. */
 #define FIRST_FRAME_TIME (5 * SS_SEC)
-#define SOME_PACKETS     16 /* a row of them: the station is on the air */
 
 typedef enum { FINDING, TUNED, PLAYING, CLOSING } State;
 
@@ -174,16 +173,9 @@ on_line (void *user, const char *line)
 static void
 give_up (Listener *listener)
 {
-  SsNodeStats stats;
-
-  ss_node_stats (ss_host_node (listener->host), &stats);
-  bool does_come =
-      stats.has_station && stats.station.packets_received >= SOME_PACKETS;
   g_autofree char *message = g_strdup_printf (
-      does_come ? "packets of %s come, but too few to be heard; does the "
-                  "connection, or --upload, carry it?"
-                : "%s is known, but nothing comes from it; is its broadcaster "
-                  "still running?",
+      "%s is known, but nothing comes from it; is its broadcaster still "
+      "running?",
       listener->name);
 
   listener->is_given_up = true;
