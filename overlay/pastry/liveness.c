@@ -21,6 +21,8 @@ static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
 static void estrange (SsPastry *pastry, SsSuspect *suspect);
 static bool try_again (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsSuspect *suspect);
+static void ask_lost (SsPastry *pastry, SsLost *lost);
+static void ask_risen (SsPastry *pastry, const SsId *id);
 static void relent (SsPastry *pastry);
 static unsigned choose_lost (const SsPastry *pastry, bool likely);
 static void remember_lost (SsPastry *pastry, const SsContact *peer);
@@ -125,10 +127,15 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer, bool answers)
   ss_table_heard (&pastry->table, &peer->id, ss_pastry_env (pastry)->now);
   if (pastry->tombstones != NULL && pastry->tombstones->len > 0) {
     uint64_t prefix = ss_pastry_prefix (&peer->id);
+    bool was_dead = false;
     for (unsigned i = 0; i < pastry->tombstones->len; i++) {
-      if (g_array_index (pastry->tombstones, SsTombstone, i).prefix == prefix)
-        g_array_remove_index (pastry->tombstones, i--);
+      if (g_array_index (pastry->tombstones, SsTombstone, i).prefix != prefix)
+        continue;
+      g_array_remove_index (pastry->tombstones, i--);
+      was_dead = true;
     }
+    if (was_dead)
+      ask_risen (pastry, &peer->id);
   }
   SsSuspect *suspect = find_suspect (pastry, &peer->id);
   if (suspect == NULL)
@@ -322,13 +329,8 @@ ss_pastry_check_lost (SsPastry *pastry)
   if (!is_time && !pastry->lost_soon)
     return;
   pastry->lost_soon = false;
-  SsLost *lost =
-      &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true));
-  lost->tries++;
-  uint8_t buf[SS_MSG_LIVENESS_MAX];
-  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
-  ss_pastry_send (pastry, &lost->contact,
-                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_LOST), 2, buf, len);
+  ask_lost (pastry,
+            &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true)));
 }
 
 void
@@ -574,6 +576,28 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
       && ss_leafset_find (&pastry->leafset, &suspect->instead.id) == NULL)
     ss_pastry_ask (pastry, &suspect->instead, SS_LEAFSET_REACH_NONE, 0);
   ss_pastry_remove (pastry, peer);
+}
+
+static void
+ask_lost (SsPastry *pastry, SsLost *lost)
+{
+  uint8_t buf[SS_MSG_LIVENESS_MAX];
+  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
+  lost->tries++;
+  ss_pastry_send (pastry, &lost->contact,
+                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_LOST), 2, buf, len);
+}
+
+/* Who was declared dead is heard of again. It may have been stopped for too
+ * short a time to notice, and then asks for nobody. */
+static void
+ask_risen (SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
+    SsLost *lost = &g_array_index (pastry->lost, SsLost, i);
+    if (ss_id_equal (&lost->contact.id, id))
+      ask_lost (pastry, lost);
+  }
 }
 
 /* How many were lost together with it: a partition takes many at once, of

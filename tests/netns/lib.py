@@ -490,6 +490,8 @@ def print_test(number, line, remarks):
     print(f"{verdict} {number} {name}")
     for remark in remarks.splitlines():
         print(f"# {remark}")
+    if verdict != "ok":  # meson shows only this of what fails
+        print(f"{name}: {remarks}", file=sys.stderr)
     sys.stdout.flush()
     return verdict == "ok"
 

@@ -166,7 +166,7 @@ def frozen_broadcaster(build):
         air.wait_end(40)
         found = air.compare(listener)
         expect(not found.foreign and not found.lost and not found.tail,
-               found.problems())
+               f"{found.problems()}; {found.tail} missing at the end")
 
 
 if __name__ == "__main__":

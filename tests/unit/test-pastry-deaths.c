@@ -408,6 +408,34 @@ test_sleep (void)
   ring_free (ring);
 }
 
+/* Stopped for long enough to be buried, and for too short a time to notice:
+ * who hears of it asks at once whether it lives. */
+static void
+test_nap (void)
+{
+  for (uint64_t seed = 11; seed <= 20; seed++) {
+    Ring *ring = make_ring (seed, 10, SS_MSEC, 0);
+    RingNode *node = ring_node (ring, 3);
+    warm_up (ring, node);
+    node->stopped = true;
+    for (unsigned i = 4; i < 10; i++) {
+      SsId key = key_of (ring, node);
+      ring_lookup (ring_node (ring, i), &key, 0);
+    }
+    ring_run (ring, 1700 * SS_MSEC);
+    g_assert_true (
+        ss_kbr_is_suspected (ring_node (ring, 7)->kbr, &node->contact.id));
+    g_assert_false (ring_is_correct (ring));
+    node->stopped = false;
+    for (unsigned i = 0; i < 10; i++) {
+      SsId key = key_of (ring, ring_node (ring, i));
+      ring_lookup (node, &key, 0);
+    }
+    require_correct (ring, 3 * SS_SEC);
+    ring_free (ring);
+  }
+}
+
 /* The same identity again, with nothing remembered. */
 static void
 test_restart (void)
@@ -495,6 +523,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/deaths/merge", test_merge);
   g_test_add_func ("/pastry/deaths/merge-large", test_merge_large);
   g_test_add_func ("/pastry/deaths/sleep", test_sleep);
+  g_test_add_func ("/pastry/deaths/nap", test_nap);
   g_test_add_func ("/pastry/deaths/restart", test_restart);
   g_test_add_func ("/pastry/deaths/one-way", test_one_way);
   g_test_add_func ("/pastry/deaths/quiet", test_quiet);
