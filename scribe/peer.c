@@ -110,11 +110,18 @@ ss_neighbour_get (SsScribe *scribe, const SsContact *contact)
 void
 ss_neighbour_take (SsGroup *group)
 {
-  SsNeighbour *parent = ss_neighbour_get (group->scribe, &group->parent);
+  SsScribe *scribe = group->scribe;
+  SsNeighbour *parent = ss_neighbour_get (scribe, &group->parent);
+  bool was_parent = is_parent (parent);
   if (!parent->taken)
     parent->taken = g_ptr_array_new ();
   g_ptr_array_add (parent->taken, group);
   group->has_parent = true;
+  if (was_parent)
+    return; /* the JOIN of one group is no word of the others */
+  parent->keepalive = scribe->env->now;
+  ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
+                          scribe->env->now + SS_KEEPALIVE_INTERVAL);
 }
 
 /* It may be of no use from now on. */

@@ -267,7 +267,6 @@ set_parent (SsGroup *group, const SsContact *parent)
   /* No loop of two: the new parent does not take from this node. */
   ss_group_child_remove (group, &parent->id);
   ss_service_begin (group, is_new);
-  ss_neighbour_get (scribe, parent)->keepalive = scribe->env->now;
 }
 
 void
