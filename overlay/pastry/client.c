@@ -10,6 +10,8 @@
 
 static void fill (SsClient *client);
 static SsAttachment *find (const SsPastry *pastry, const SsId *id);
+static SsServed *find_served (const SsPastry *pastry, const SsId *id);
+static void note_served (SsPastry *pastry, const SsContact *client);
 static bool is_good (const SsPastry *pastry, const SsAttachment *attachment);
 static void drop (SsClient *client, unsigned place);
 static void send_attach (SsClient *client, SsAttachment *attachment);
@@ -244,12 +246,8 @@ ss_client_attach (SsPastry *pastry, const SsContact *from,
       ss_reach_choose (pastry, from, NULL, 0, named, SS_CLIENT_NAMED_MAX);
   for (unsigned i = 0; i < n; i++)
     answer.peers[answer.n_peers++] = ss_pastry_record (&named[i]);
-  if ((answer.flags & SS_ATTACHED_YES) != 0) {
-    if (pastry->clients == NULL)
-      pastry->clients = g_array_new (FALSE, FALSE, sizeof (SsContact));
-    if (!ss_client_is_served (pastry, &from->id))
-      g_array_append_val (pastry->clients, *from);
-  }
+  if ((answer.flags & SS_ATTACHED_YES) != 0)
+    note_served (pastry, from);
   uint8_t buf[SS_MSG_ATTACHED_MAX];
   size_t len = ss_msg_attached_encode (&answer, buf, sizeof buf);
   ss_pastry_send (pastry, from, ss_pastry_token (pastry, SS_PASTRY_TOKEN_OTHER),
@@ -259,26 +257,21 @@ ss_client_attach (SsPastry *pastry, const SsContact *from,
 bool
 ss_client_is_served (const SsPastry *pastry, const SsId *id)
 {
-  for (unsigned i = 0; pastry->clients != NULL && i < pastry->clients->len;
-       i++) {
-    if (ss_id_equal (&g_array_index (pastry->clients, SsContact, i).id, id))
-      return true;
-  }
-  return false;
+  return find_served (pastry, id) != NULL;
 }
 
 void
 ss_client_left (SsPastry *pastry, const SsId *id)
 {
-  for (unsigned i = 0; pastry->clients != NULL && i < pastry->clients->len;
-       i++) {
-    if (!ss_id_equal (&g_array_index (pastry->clients, SsContact, i).id, id))
-      continue;
-    g_array_remove_index (pastry->clients, i);
-    ss_link_serve (pastry->link, id, false);
-    break;
-  }
-  if (pastry->clients != NULL && pastry->clients->len == 0)
+  const SsServed *served = find_served (pastry, id);
+  if (served == NULL)
+    return;
+  SsId gone = *id; /* id may be of what is removed */
+  g_array_remove_index (
+      pastry->clients,
+      (unsigned) (served - &g_array_index (pastry->clients, SsServed, 0)));
+  ss_link_serve (pastry->link, &gone, false);
+  if (pastry->clients->len == 0)
     g_clear_pointer (&pastry->clients, g_array_unref);
 }
 
@@ -288,9 +281,12 @@ ss_client_expire (SsPastry *pastry)
   SsTime now = ss_pastry_env (pastry)->now;
   for (unsigned i = pastry->clients != NULL ? pastry->clients->len : 0; i > 0;
        i--) {
-    SsId id = g_array_index (pastry->clients, SsContact, i - 1).id;
-    if (now - ss_link_last_heard (pastry->link, &id) > SS_CLIENT_SILENT)
-      ss_client_left (pastry, &id);
+    const SsServed *served = &g_array_index (pastry->clients, SsServed, i - 1);
+    const SsId *id = &served->contact.id;
+    /* The link has not heard who initiates until he goes on. */
+    SsTime heard = ss_link_last_heard (pastry->link, id);
+    if (now - MAX (heard, served->attached) > SS_CLIENT_SILENT)
+      ss_client_left (pastry, id);
   }
 }
 
@@ -300,7 +296,7 @@ ss_client_goodbye (SsPastry *pastry)
   for (unsigned i = 0; pastry->client != NULL && i < pastry->client->n; i++)
     send_leave (pastry, &pastry->client->attachments[i].contact, SS_LEAVE_ALL);
   while (pastry->clients != NULL) {
-    SsContact client = g_array_index (pastry->clients, SsContact, 0);
+    SsContact client = g_array_index (pastry->clients, SsServed, 0).contact;
     send_leave (pastry, &client, SS_LEAVE_ALL);
     ss_client_left (pastry, &client.id);
   }
@@ -350,6 +346,32 @@ find (const SsPastry *pastry, const SsId *id)
       return &pastry->client->attachments[i];
   }
   return NULL;
+}
+
+static SsServed *
+find_served (const SsPastry *pastry, const SsId *id)
+{
+  for (unsigned i = 0; pastry->clients != NULL && i < pastry->clients->len;
+       i++) {
+    SsServed *served = &g_array_index (pastry->clients, SsServed, i);
+    if (ss_id_equal (&served->contact.id, id))
+      return served;
+  }
+  return NULL;
+}
+
+static void
+note_served (SsPastry *pastry, const SsContact *client)
+{
+  SsServed *known = find_served (pastry, &client->id);
+  SsServed served = { .contact = *client,
+                      .attached = ss_pastry_env (pastry)->now };
+  if (pastry->clients == NULL)
+    pastry->clients = g_array_new (FALSE, FALSE, sizeof served);
+  if (known != NULL)
+    *known = served;
+  else
+    g_array_append_val (pastry->clients, served);
 }
 
 static bool

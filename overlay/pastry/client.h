@@ -83,6 +83,12 @@ typedef struct {
   bool is_attached;
 } SsAttachment;
 
+/* One that this node serves. */
+typedef struct {
+  SsContact contact;
+  SsTime attached; /* when it last said that it is, by ATTACH */
+} SsServed;
+
 /* A client's view. */
 struct SsClient {
   SsTimer timer;

@@ -268,7 +268,7 @@ struct SsPastry {
   SsTime reach_at;      /* then it is looked into again */
   SsReach *reach;       /* while it is */
   SsClient *client;     /* as a client */
-  GArray *clients;      /* SsContact: who are served; or NULL */
+  GArray *clients;      /* SsServed; or NULL */
   GArray *local;        /* SsAddr: the machine's own; or NULL */
   GArray *unhelped;     /* SsUnhelped; or NULL */
   uint32_t reach_nonce; /* of the last question */

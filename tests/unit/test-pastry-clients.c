@@ -61,6 +61,29 @@ require_client (Ring *ring, const RingNode *client)
   }
 }
 
+static const RingNode *
+node_of (Ring *ring, const SsId *id)
+{
+  unsigned i = 0;
+  while (!ss_id_equal (&ring_node (ring, i)->contact.id, id))
+    i++;
+  return ring_node (ring, i);
+}
+
+/* Those alive to whom it is attached pass on who calls it. */
+static bool
+are_serving (Ring *ring, const RingNode *client)
+{
+  SsContact attachments[ATTACHMENTS];
+  unsigned n = ss_pastry_attachments (client->pastry, attachments, ATTACHMENTS);
+  for (unsigned i = 0; i < n; i++) {
+    const RingNode *node = node_of (ring, &attachments[i].id);
+    if (node->up && stats_of (node).clients == 0)
+      return false;
+  }
+  return n > 0;
+}
+
 /* Its own lookups end where they should, and nobody's end at it. */
 static void
 check_lookups (Ring *ring, RingNode *client)
@@ -132,6 +155,31 @@ test_found_out (void)
   }
 }
 
+/* They serve it from when they say so, however far they are, and whether they
+ * had heard of it before or not. */
+static void
+test_far (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    Ring *ring = make_ring (seed, 100, 0);
+    RingNode *client = add_client (ring, (unsigned) seed);
+    ring_run (ring, FOUND_OUT);
+    ring->options.delay_min = ring->options.delay_max = 150 * SS_MSEC;
+    for (unsigned i = 0; i < 6; i++) {
+      SsContact attachment;
+      g_assert_cmpuint (ss_pastry_attachments (client->pastry, &attachment, 1),
+                        ==, 1);
+      ring_kill (ring_node (ring, node_of (ring, &attachment.id)->index));
+      SsId key = ring_random_id (ring);
+      ring_lookup (client, &key, SS_ROUTE_PROVISIONAL);
+      ring_run (ring, 7 * SS_SEC);
+      g_assert_true (are_serving (ring, client));
+    }
+    require_client (ring, client);
+    ring_free (ring);
+  }
+}
+
 /* All of its attachments die, one after the other. */
 static void
 test_attachments_die (void)
@@ -145,10 +193,7 @@ test_attachments_die (void)
       SsContact attachment;
       g_assert_cmpuint (ss_pastry_attachments (client->pastry, &attachment, 1),
                         ==, 1);
-      unsigned i = 0;
-      while (!ss_id_equal (&ring_node (ring, i)->contact.id, &attachment.id))
-        i++;
-      ring_kill (ring_node (ring, i));
+      ring_kill (ring_node (ring, node_of (ring, &attachment.id)->index));
       /* What it says meanwhile goes through another at once. */
       SsId key = ring_random_id (ring);
       uint32_t number = ring_lookup (client, &key, SS_ROUTE_PROVISIONAL);
@@ -347,6 +392,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pastry/clients/found-out", test_found_out);
+  g_test_add_func ("/pastry/clients/far", test_far);
   g_test_add_func ("/pastry/clients/attachments-die", test_attachments_die);
   g_test_add_func ("/pastry/clients/comes-and-goes", test_comes_and_goes);
   g_test_add_func ("/pastry/clients/returns-under-loss",
