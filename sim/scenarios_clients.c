@@ -145,7 +145,7 @@ ss_scenario_clients (SsSimRun *run)
   check_place (world);
   kill_attachments (world, n_clients);
   ss_world_run (world, CALM_TIME);
-  if (!all_attached (world))
+  if (ss_world_wait (world, all_attached, CALM_TIME) < 0)
     ss_world_fail (world, "clients lack attachments in the end");
   check_place (world);
   ss_sim_finish_station (world);

@@ -145,9 +145,13 @@ peer_for (SsLink *link, const SsContact *to, SsPeerHint *hint)
       is_half_open && is_known ? ss_seal_born (seal) : peer->last_heard;
   bool is_quiet = link->env->now - heard > BINDING_SHORT;
   bool is_trying = peer->work && peer->work->handshake;
+  /* Who has just initiated is where he did so from, as long as a NAT lets the
+   * response in. */
+  const SsSeal *next = peer->work ? &peer->work->next.seal : NULL;
+  bool is_coming = next && ss_seal_is_set (next)
+                   && link->env->now - ss_seal_born (next) <= BINDING_SHORT;
   if ((is_known && !(is_relayed && is_quiet)) || is_trying
-      || !ss_addr_is_set (&to->addr)
-      || (peer->work && ss_seal_is_set (&peer->work->next.seal)))
+      || !ss_addr_is_set (&to->addr) || is_coming)
     return peer;
   if ((to->flags & SS_PEER_REACHABLE) == 0
       && !ss_addr_equal (&peer->contact.addr, &to->addr))

@@ -70,6 +70,14 @@ on_identified (void *user, const SsAddr *addr, const SsContact *contact,
 }
 
 static void
+on_arrived (void *user, const SsAddr *from, bool unasked)
+{
+  NetEndpoint *endpoint = user;
+  endpoint->n_arrived++;
+  endpoint->n_unasked += unasked;
+}
+
+static void
 on_pinged (void *user, const SsContact *peer, SsTime rtt)
 {
   NetEndpoint *endpoint = user;
@@ -100,6 +108,7 @@ static const SsLinkUpcalls upcalls = {
   .failed = on_failed,
   .up = on_up,
   .identified = on_identified,
+  .arrived = on_arrived,
   .pinged = on_pinged,
   .wanted = on_wanted,
   .met = on_met,

@@ -34,6 +34,7 @@ typedef struct {
   SsContact identified;
   char *identified_text; /* NULL if somebody was */
   SsTime wanted;         /* what it says of those who introduce themselves */
+  unsigned n_arrived, n_unasked; /* while it watches */
   unsigned n_pinged, n_met;
   SsTime pinged, met; /* the last round-trip times */
   SsId met_id;
