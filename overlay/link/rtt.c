@@ -17,10 +17,9 @@ static void
 note_deviation (SsLink *link, int64_t deviation_us)
 {
   int64_t mean = link->deviation_us;
+  link->deviation_us = (uint32_t) (mean + (deviation_us - mean) / DEVIATIONS);
   if (link->n_deviations < DEVIATIONS)
     link->n_deviations++;
-  mean += (deviation_us - mean) / link->n_deviations;
-  link->deviation_us = (uint32_t) mean;
 }
 
 /* Of a peer's first sample. Half of it is a guess (2.2) that takes ten more
