@@ -37,6 +37,46 @@ ss_group_child_find (const SsGroup *group, const SsId *id)
   return ss_id_equal (&child->contact.id, id) ? child : NULL;
 }
 
+static bool
+find_moved (const SsGroup *group, uint32_t prefix, unsigned *ret_index)
+{
+  for (unsigned i = 0; group->moved && i < group->moved->len; i++)
+    if (g_array_index (group->moved, uint32_t, i) == prefix) {
+      *ret_index = i;
+      return true;
+    }
+  return false;
+}
+
+bool
+ss_group_child_has_moved (const SsGroup *group, uint32_t prefix)
+{
+  unsigned index;
+  return find_moved (group, prefix, &index);
+}
+
+/* It is a child again, or the last of those that have moved. */
+static void
+forget_moved (SsGroup *group, uint32_t prefix)
+{
+  unsigned index;
+  if (find_moved (group, prefix, &index))
+    g_array_remove_index (group->moved, index);
+}
+
+void
+ss_group_child_moved (SsGroup *group, const SsId *id)
+{
+  uint32_t prefix = ss_prefix_of (id);
+  ss_group_child_remove (group, id);
+  if (!group->moved)
+    group->moved = g_array_new (FALSE, FALSE, sizeof prefix);
+  forget_moved (group, prefix);
+  if (group->moved->len == SS_GROUP_MOVED_MAX)
+    g_array_remove_index (group->moved, 0);
+  g_array_append_val (group->moved, prefix);
+}
+
 SsChild *
 ss_group_child_add (SsGroup *group, const SsContact *contact)
 {
@@ -54,6 +94,7 @@ ss_group_child_add (SsGroup *group, const SsContact *contact)
     group->family->n_shed--;
   }
   ss_neighbour_get (group->scribe, contact);
+  forget_moved (group, ss_prefix_of (&contact->id));
   SsTime now = group->scribe->env->now;
   g_free (child->below);
   *child = (SsChild){ .contact = *contact, .since = now, .heard = now };

@@ -167,6 +167,7 @@ ss_group_free (SsGroup *group)
 {
   ss_history_clear (group);
   free_array (group->children);
+  free_array (group->moved);
   free_array (group->pending);
   free_array (group->wants);
   free_array (group->askers);

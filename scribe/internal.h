@@ -95,6 +95,10 @@ SsChild *ss_group_child_add (SsGroup *group, const SsContact *contact);
 void ss_group_child_set_member (SsChild *child, bool is_member,
                                 const SsContact *below);
 void ss_group_child_remove (SsGroup *group, const SsId *id);
+/* Likewise; it has another parent in the tree, and is remembered for joiners
+ * that are near it. */
+void ss_group_child_moved (SsGroup *group, const SsId *id);
+bool ss_group_child_has_moved (const SsGroup *group, uint32_t prefix);
 void ss_group_child_shed (SsGroup *group, SsChild *child);
 
 /* family.c */
@@ -177,8 +181,9 @@ void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
 void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeRedirect *message);
 
-/* The parent has this child, which may be much nearer; n: 0 or 1. */
-void ss_join_go_near (SsGroup *group, const SsPeerRecord *sibling, unsigned n);
+/* The parent has, or had, a child of this prefix (0: none), which may be much
+ * nearer. */
+void ss_join_go_near (SsGroup *group, uint32_t prefix);
 
 /* The parent on trial is good. */
 void ss_join_take_tried (SsGroup *group);

@@ -149,7 +149,7 @@ ss_join_improve (SsGroup *group)
  * it? As measured here: what others say of distances does not count, nor of
  * addresses. */
 static bool
-is_worth (const SsGroup *group, const SsId *sibling, SsContact *ret_contact)
+is_worth (const SsGroup *group, uint32_t prefix, SsContact *ret_contact)
 {
   SsKbr *kbr = group->scribe->kbr;
   SsContact near[SS_JOIN_NEAR_MAX];
@@ -157,7 +157,7 @@ is_worth (const SsGroup *group, const SsId *sibling, SsContact *ret_contact)
   SsTime parent = ss_kbr_rtt (kbr, &group->parent.id);
   unsigned n = ss_kbr_near_set (kbr, near, rtts, SS_JOIN_NEAR_MAX);
   for (unsigned i = 0; i < n && parent != SS_NEVER; i++)
-    if (ss_id_equal (&near[i].id, sibling)) {
+    if (ss_prefix_of (&near[i].id) == prefix) {
       *ret_contact = near[i];
       return 100 * rtts[i] <= SS_JOIN_NEAR_PERCENT * parent;
     }
@@ -165,13 +165,13 @@ is_worth (const SsGroup *group, const SsId *sibling, SsContact *ret_contact)
 }
 
 void
-ss_join_go_near (SsGroup *group, const SsPeerRecord *sibling, unsigned n)
+ss_join_go_near (SsGroup *group, uint32_t prefix)
 {
-  if (n == 0 || group->join || group->scribe->is_leaving || !group->has_parent
-      || !ss_place_is_free (group))
+  if (prefix == 0 || group->join || group->scribe->is_leaving
+      || !group->has_parent || !ss_place_is_free (group))
     return;
-  SsContact named = ss_contact_from_record (sibling), contact;
-  if (!is_worth (group, &named.id, &contact))
+  SsContact contact;
+  if (!is_worth (group, prefix, &contact))
     return;
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);

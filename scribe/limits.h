@@ -12,7 +12,8 @@
 #define SS_GROUP_CATCH_UP_MAX 64  /* packets sent to a new child */
 #define SS_GROUP_DEPTH_MAX    40
 #define SS_REDIRECT_MAX       4
-#define SS_JOIN_NEAR_MAX      8  /* peers that a joiner names */
+#define SS_JOIN_NEAR_MAX      16 /* peers that a joiner names */
+#define SS_GROUP_MOVED_MAX    64 /* children that went to others */
 #define SS_NEAR_MAX           5  /* nodes closest to a group that count */
 #define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
 /* Retransmissions for one asker, and for all: so many packets at once, and

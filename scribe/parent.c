@@ -20,23 +20,36 @@ put_root (const SsGroup *group, SsPeerRecord *ret_root)
   return ss_peers_put (ret_root, 0, 1, &group->root);
 }
 
-/* The child that is nearest to the joiner, of those it knows. */
-static const SsContact *
+/* May a joiner be told to go below this child? */
+static bool
+may_go_below (const SsGroup *group, const SsChild *child)
+{
+  const SsContact *contact = &child->contact;
+  return !child->shed_until && !ss_place_is_leaf (contact)
+         && ss_scribe_usable (group->scribe, contact)
+         && !ss_service_shirks (group->scribe, &contact->id)
+         && !ss_place_is_full (group, &contact->id);
+}
+
+/* The prefix of the nearest to the joiner, of those it knows, that is a child,
+ * or was one and has moved: then it is below one that is nearer to it. */
+static uint32_t
 find_near (const SsGroup *group, const SsPendingJoin *join)
 {
-  for (unsigned k = 0; k < join->n_near; k++)
+  for (unsigned k = 0; k < join->n_near; k++) {
+    uint32_t prefix = join->near[k];
+    if (prefix == join->lost || prefix == ss_prefix_of (&join->joiner.id))
+      continue;
+    if (ss_group_child_has_moved (group, prefix))
+      return prefix;
     for (unsigned i = 0; i < ss_group_child_count (group); i++) {
       const SsChild *child = ss_group_child_at (group, i);
-      if (ss_prefix_of (&child->contact.id) == join->near[k]
-          && join->near[k] != join->lost && !child->shed_until
-          && !ss_place_is_leaf (&child->contact)
-          && !ss_id_equal (&child->contact.id, &join->joiner.id)
-          && ss_scribe_usable (group->scribe, &child->contact)
-          && !ss_service_shirks (group->scribe, &child->contact.id)
-          && !ss_place_is_full (group, &child->contact.id))
-        return &child->contact;
+      if (ss_prefix_of (&child->contact.id) == prefix
+          && may_go_below (group, child))
+        return prefix;
     }
-  return NULL;
+  }
+  return 0;
 }
 
 static void
@@ -56,9 +69,7 @@ send_ack (SsGroup *group, const SsPendingJoin *join)
         ss_peers_put (ack.source, 0, 1, ss_kbr_self (group->scribe->kbr));
   else if (group->family->has_source)
     ack.n_source = ss_peers_put (ack.source, 0, 1, &group->family->source);
-  const SsContact *near = find_near (group, join);
-  if (near)
-    ack.n_near = ss_peers_put (ack.near, 0, 1, near);
+  ack.near = find_near (group, join);
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
   size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
   ss_scribe_send (group->scribe, joiner, data, len);
@@ -369,7 +380,10 @@ ss_parent_handle_leave (SsScribe *scribe, const SsContact *from,
   const SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
   if (!child || (message->nonce != 0 && message->nonce != child->nonce))
     return; /* it has joined again in the meantime */
-  ss_group_child_remove (group, &from->id);
+  if ((message->flags & SS_LEAVE_MOVED) && ss_place_is_free (group))
+    ss_group_child_moved (group, &from->id);
+  else
+    ss_group_child_remove (group, &from->id);
   ss_place_note_room (group);
   if (scribe->is_leaving && !group->is_root
       && ss_group_child_count (group) == 0) {

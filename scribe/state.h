@@ -27,6 +27,7 @@ enum { /* SsMsgScribeSync.flags */
        SS_SYNC_UNKNOWN = 8,
 };
 enum { SS_REPLICA_UNKNOWN = 1 };
+enum { SS_LEAVE_MOVED = 1 };
 enum { SS_KEEPALIVE_MORE = 1 };
 enum { SS_WANT_FETCH = 1 };
 enum { SS_NOT_ROOT_LOST = 1 };
@@ -273,6 +274,7 @@ struct SsGroup {
   uint32_t *path;
   SsJoin *join;         /* NULL: not joining */
   GArray *children;     /* SsChild, by id; NULL: none */
+  GArray *moved;        /* uint32_t: of former children; or NULL */
   GArray *pending;      /* SsPendingJoin, in order of coming; or NULL */
   GArray *wants;        /* SsWant, by sequence; or NULL */
   GArray *askers;       /* SsAsker, in order of asking; or NULL */

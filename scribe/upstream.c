@@ -7,11 +7,11 @@
 
 /* To who is thought dead only once: if it lives, it is told again when its next
  * packet comes. */
-void
-ss_upstream_send_leave (SsScribe *scribe, const SsContact *to,
-                        const uint8_t tag[SS_TAG_LEN], uint32_t nonce)
+static void
+send_leave (SsScribe *scribe, const SsContact *to,
+            const uint8_t tag[SS_TAG_LEN], uint32_t nonce, uint8_t flags)
 {
-  SsMsgScribeLeave leave = { .nonce = nonce };
+  SsMsgScribeLeave leave = { .nonce = nonce, .flags = flags };
   memcpy (leave.tag, tag, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
   size_t len = ss_msg_scribe_leave_encode (&leave, data, sizeof data);
@@ -20,20 +20,27 @@ ss_upstream_send_leave (SsScribe *scribe, const SsContact *to,
   ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, data, len, NULL);
 }
 
+void
+ss_upstream_send_leave (SsScribe *scribe, const SsContact *to,
+                        const uint8_t tag[SS_TAG_LEN], uint32_t nonce)
+{
+  send_leave (scribe, to, tag, nonce, 0);
+}
+
 /* Not any JOIN: one to the same node may be on its way again. */
 static void
-send_leave_to_parent (SsGroup *group)
+send_leave_to_parent (SsGroup *group, uint8_t flags)
 {
-  ss_upstream_send_leave (group->scribe, &group->parent, group->id.b,
-                          group->parent_nonce);
+  send_leave (group->scribe, &group->parent, group->id.b, group->parent_nonce,
+              flags);
 }
 
 static void
-leave_old_parent (SsGroup *group)
+leave_old_parent (SsGroup *group, uint8_t flags)
 {
   if (!group->has_parent)
     return;
-  send_leave_to_parent (group);
+  send_leave_to_parent (group, flags);
   ss_neighbour_untake (group);
 }
 
@@ -41,7 +48,7 @@ void
 ss_upstream_leave (SsGroup *group)
 {
   ss_join_cancel (group);
-  leave_old_parent (group);
+  leave_old_parent (group, 0);
 }
 
 static void
@@ -249,7 +256,7 @@ set_parent (SsGroup *group, const SsContact *parent)
   bool is_new =
       !group->has_parent || !ss_contact_equal (&group->parent, parent);
   if (is_new)
-    leave_old_parent (group);
+    leave_old_parent (group, SS_LEAVE_MOVED);
   if (is_new && group->n_path > 0) {
     group->n_reparented++;
     ss_count (scribe->env, SCRIBE_REPARENTED);
@@ -337,7 +344,7 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
       ss_want_reparented (group);
     if (ss_group_is_ordered (group))
       ss_ordered_reparented (group);
-    ss_join_go_near (group, message->near, message->n_near);
+    ss_join_go_near (group, message->near);
   }
   if (group->has_root)
     ss_ordered_flush (group);
@@ -354,7 +361,7 @@ ss_upstream_handle_path (SsScribe *scribe, const SsContact *from,
     return;
   if (!path_is_good (group, from, message->path, message->n_path)) {
     ss_count (scribe->env, SCRIBE_LOOPS);
-    send_leave_to_parent (group);
+    send_leave_to_parent (group, 0);
     ss_upstream_lose (group);
     return;
   }

@@ -40,6 +40,8 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   if (head[0] == SS_MSG_SCRIBE_JOIN_ACK
       && ss_msg_scribe_join_ack_decode (head, head_len, &hub->ack))
     hub->n_acks++;
+  if (head[0] == SS_MSG_SCRIBE_LEAVE)
+    ss_msg_scribe_leave_decode (head, head_len, &hub->leave);
   if (head[0] == SS_MSG_SCRIBE_JOIN
       && ss_msg_scribe_join_decode (head, head_len, &join)) {
     hub->joined = to->id;
@@ -247,9 +249,9 @@ hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
 }
 
 void
-hub_take_leave (Hub *hub, unsigned group, unsigned from)
+hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags)
 {
-  SsMsgScribeLeave message = { .nonce = 0 };
+  SsMsgScribeLeave message = { .nonce = 0, .flags = flags };
   SsContact source = hub_contact (from);
   SsId id = hub_group_id (group);
   memcpy (message.tag, id.b, SS_TAG_LEN);
@@ -310,7 +312,7 @@ hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near)
   ack.path[0] = ss_prefix_of (&parent.id);
   SsContact sibling = hub_contact (near);
   if (near != 0)
-    ack.n_near = ss_peers_put (ack.near, 0, 1, &sibling);
+    ack.near = ss_prefix_of (&sibling.id);
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
   size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
   hub->app->direct (hub->app_user, &parent, data, len);

@@ -23,8 +23,9 @@ typedef struct {
   unsigned n_sent, n_acks, n_redirects, n_keepalives;
   unsigned n_tags; /* in KEEPALIVEs */
   unsigned n_searches, n_routed_searches;
-  /* Its last JOIN_ACK, REDIRECT and ANYCAST, and to whom. */
+  /* Its last JOIN_ACK, LEAVE, REDIRECT and ANYCAST, and to whom. */
   SsMsgScribeJoinAck ack;
+  SsMsgScribeLeave leave;
   SsMsgScribeRedirect redirect;
   SsMsgScribeAnycast anycast; /* without its data */
   SsContact redirected, asked;
@@ -50,7 +51,7 @@ void hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
  * names a child of its own as near; 0: none. */
 void hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near);
 /* A child leaves. */
-void hub_take_leave (Hub *hub, unsigned group, unsigned from);
+void hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags);
 /* A search of node `origin` for a member passes by; false: it is to go on. */
 bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
 /* Or comes directly, from a node where it has been. */

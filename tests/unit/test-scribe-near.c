@@ -12,6 +12,13 @@ is_node (const SsId *id, unsigned number)
   return ss_id_equal (id, &contact.id);
 }
 
+static uint32_t
+prefix_of (unsigned number)
+{
+  SsContact contact = hub_contact (number);
+  return ss_prefix_of (&contact.id);
+}
+
 /* A parent names a child that the joiner knows as near, but nobody that is no
  * child, nor who has sent the joiner away. */
 static void
@@ -21,15 +28,75 @@ test_named (void)
   Hub hub;
   hub_init (&hub, &config, false);
   hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
-  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
   hub_take_join_near (&hub, GROUP, JOINER, MEMBER, 0);
-  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
   hub_take_join_near (&hub, GROUP, JOINER, SIBLING, SIBLING);
-  g_assert_cmpuint (hub.ack.n_near, ==, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
   hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
-  g_assert_cmpuint (hub.ack.n_near, ==, 1);
-  SsContact named = ss_contact_from_record (&hub.ack.near[0]);
-  g_assert_true (is_node (&named.id, SIBLING));
+  g_assert_cmpuint (hub.ack.near, ==, prefix_of (SIBLING));
+  hub_clear (&hub);
+}
+
+/* Nor one that has left the tree; but one that has moved, until it is a child
+ * again and may not be named as such. */
+static void
+test_moved (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  hub_take_leave (&hub, GROUP, SIBLING, 0);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  hub_take_leave (&hub, GROUP, SIBLING, SS_LEAVE_MOVED);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, SIBLING);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, prefix_of (SIBLING));
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  SsId id = hub_group_id (GROUP);
+  SsContact sibling = hub_contact (SIBLING);
+  SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  ss_group_child_shed (group, ss_group_child_find (group, &sibling.id));
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
+  hub_clear (&hub);
+}
+
+/* So many of them are remembered, the last. */
+static void
+test_moved_bound (void)
+{
+  const unsigned n = SS_GROUP_MOVED_MAX + 1;
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  Hub hub;
+  hub_init (&hub, &config, false);
+  for (unsigned i = 0; i < n; i++) {
+    hub_take_join (&hub, GROUP, SIBLING + i, SS_JOIN_MEMBER, false);
+    hub_take_leave (&hub, GROUP, SIBLING + i, SS_LEAVE_MOVED);
+  }
+  const SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  g_assert_cmpuint (group->moved->len, ==, SS_GROUP_MOVED_MAX);
+  g_assert_false (ss_group_child_has_moved (group, prefix_of (SIBLING)));
+  g_assert_true (ss_group_child_has_moved (group, prefix_of (SIBLING + n - 1)));
+  hub_clear (&hub);
+}
+
+/* A stripe's children find their places otherwise. */
+static void
+test_moved_stripes (void)
+{
+  const SsFamilyConfig config = { .children_max = 8, .is_by_turns = true };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  hub_take_leave (&hub, GROUP, SIBLING, SS_LEAVE_MOVED);
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
   hub_clear (&hub);
 }
 
@@ -50,6 +117,9 @@ goes (const SsFamilyConfig *config, unsigned near, SsTime rtt)
   if (has_gone) {
     hub_accept (&hub, GROUP, SIBLING, 0);
     g_assert_true (is_node (&ss_group_parent (group)->id, SIBLING));
+    g_assert_cmpuint (hub.leave.flags, ==, SS_LEAVE_MOVED);
+    ss_group_leave (ss_scribe_find (hub.scribe, &id));
+    g_assert_cmpuint (hub.leave.flags, ==, 0);
   }
   hub_clear (&hub);
   return has_gone;
@@ -108,7 +178,7 @@ test_traces (void)
   hub_take_join (&hub, GROUP, MEMBER, SS_JOIN_MEMBER, true);
   hub_run (&hub, SS_LONE_TIME + SS_SEC);
   g_assert_cmpuint (hub.n_redirects, ==, 1);
-  hub_take_leave (&hub, GROUP, MEMBER);
+  hub_take_leave (&hub, GROUP, MEMBER, 0);
   hub_run (&hub, SS_SEC);
   g_assert_null (ss_scribe_find (hub.scribe, &id));
 
@@ -153,6 +223,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/near/named", test_named);
+  g_test_add_func ("/scribe/near/moved", test_moved);
+  g_test_add_func ("/scribe/near/moved-bound", test_moved_bound);
+  g_test_add_func ("/scribe/near/moved-stripes", test_moved_stripes);
   g_test_add_func ("/scribe/near/goes", test_goes);
   g_test_add_func ("/scribe/near/stripes", test_stripes);
   g_test_add_func ("/scribe/near/crossing", test_crossing);
