@@ -503,7 +503,8 @@ follow_trace (SsScribe *scribe, SsMsgScribeAnycast *message)
 {
   const SsContact *member = ss_trace_find (scribe, &message->group);
   if (!member || !may_visit (scribe, message, member)
-      || is_origin (message, member))
+      || is_origin (message, member)
+      || !ss_trace_lead (scribe, &message->group, message->nonce))
     return false;
   put_to_visit (message, ss_kbr_self (scribe->kbr));
   send_on (scribe, member, message);

@@ -410,6 +410,10 @@ void ss_trace_put (SsScribe *scribe, const SsId *group_id,
                    const SsContact *member);
 /* NULL: none is known. */
 const SsContact *ss_trace_find (const SsScribe *scribe, const SsId *group_id);
+/* Likewise, for the search of that number. NULL, and the trace is gone, if it
+ * was led there just before: its origin has heard nothing, and tries again. */
+const SsContact *ss_trace_lead (SsScribe *scribe, const SsId *group_id,
+                                uint32_t nonce);
 void ss_trace_drop (SsScribe *scribe, const SsId *group_id);
 void ss_trace_free (SsScribe *scribe);
 

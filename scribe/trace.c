@@ -1,12 +1,14 @@
 /* Traces of members: whom a node knew in a group when it left its tree, so that
  * a search which comes by is led there (scribe/anycast.c). They are soft: a
- * member that has left sends the search back, which costs two messages. */
+ * member that has left sends the search back, which costs two messages; one
+ * that swallows it is found out when the origin tries again. */
 #include "scribe/internal.h"
 
 struct SsTrace {
   SsId group;
   SsContact member;
   SsTime until;
+  uint32_t led; /* the nonce of the search that was led there last; or 0 */
 };
 
 static void
@@ -60,6 +62,21 @@ ss_trace_find (const SsScribe *scribe, const SsId *group_id)
     return NULL;
   const SsTrace *trace = &g_array_index (scribe->traces, SsTrace, index);
   return trace->until > scribe->env->now ? &trace->member : NULL;
+}
+
+const SsContact *
+ss_trace_lead (SsScribe *scribe, const SsId *group_id, uint32_t nonce)
+{
+  unsigned index;
+  if (!ss_trace_find (scribe, group_id) || !find (scribe, group_id, &index))
+    return NULL;
+  SsTrace *trace = &g_array_index (scribe->traces, SsTrace, index);
+  if (trace->led == nonce) {
+    ss_trace_drop (scribe, group_id);
+    return NULL;
+  }
+  trace->led = nonce;
+  return &trace->member;
 }
 
 void

@@ -267,7 +267,7 @@ put_search (unsigned group, unsigned origin, unsigned from, uint8_t *ret_data,
   SsContact seeker = hub_contact (origin), last = hub_contact (from);
   SsMsgScribeAnycast message = {
     .group = hub_group_id (group),
-    .nonce = 1,
+    .nonce = origin,
     .wanted = 1,
     .n_origin = 1,
     .n_visited = from != origin,

@@ -195,6 +195,27 @@ test_traces (void)
   hub_clear (&hub);
 }
 
+/* The origin tries again, for the member has swallowed its search: it is led
+ * there no more, nor is any other. */
+static void
+test_swallowed (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  SsContact member = hub_contact (MEMBER);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  ss_trace_put (hub.scribe, &id, &member);
+  g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_true (hub_pass_search (&hub, GROUP, JOINER));
+  g_assert_cmpuint (hub.n_searches, ==, 2);
+  g_assert_false (hub_pass_search (&hub, GROUP, JOINER));
+  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_null (ss_trace_find (hub.scribe, &id));
+  g_assert_cmpuint (hub.n_searches, ==, 2);
+  hub_clear (&hub);
+}
+
 /* Traces have a bound, and an end. */
 static void
 test_trace_bounds (void)
@@ -230,6 +251,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/near/stripes", test_stripes);
   g_test_add_func ("/scribe/near/crossing", test_crossing);
   g_test_add_func ("/scribe/near/traces", test_traces);
+  g_test_add_func ("/scribe/near/swallowed", test_swallowed);
   g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
   return g_test_run ();
 }
