@@ -9,6 +9,7 @@ ss_family_make (SsScribe *scribe, const SsFamilyConfig *config)
   SsFamily *family = g_new0 (SsFamily, 1);
   family->scribe = scribe;
   family->config = *config;
+  family->since = scribe->env->now;
   if (family->config.children_max == 0)
     family->config.children_max = SS_FAMILY_CHILDREN;
   if (family->config.children_hard == 0)

@@ -14,6 +14,7 @@
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
  *   want.c     overdue packets: asking and answering
+ *   standing.c how high a node had better sit
  *   service.c  what a parent sends of what it should
  *   ordered.c  ordered mode: sources, the root, its replicas
  *   log.c      ordered mode: logs in order
@@ -390,6 +391,13 @@ void ss_want_handle (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeWant *message);
 void ss_want_handle_not_have (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeNotHave *message);
+
+/* standing.c */
+uint8_t ss_standing_of (const SsFamily *family); /* this node's */
+/* What a peer says of itself; 0: has said nothing. */
+void ss_standing_note (SsScribe *scribe, const SsContact *peer,
+                       uint8_t standing);
+uint8_t ss_standing_at (const SsScribe *scribe, const SsId *peer);
 
 /* service.c */
 /* With the parent that it has now. is_new: it had another before. */

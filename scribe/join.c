@@ -317,6 +317,7 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   }
   message->load = ss_family_load (family);
   message->load_max = ss_family_load_max (family);
+  message->standing = ss_standing_of (family);
   message->room = group->room_told = ss_place_room (group);
   message->lost = join->lost;
   message->n_full = 0;

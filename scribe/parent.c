@@ -277,8 +277,10 @@ static void
 note_news (SsScribe *scribe, const SsContact *joiner,
            const SsMsgScribeJoin *message)
 {
-  if (message->load_max > 0)
+  if (message->load_max > 0) {
     ss_neighbour_load (scribe, joiner, message->load, message->load_max);
+    ss_standing_note (scribe, joiner, message->standing);
+  }
   if (message->lost && (message->flags & SS_JOIN_UNSERVED))
     ss_service_accused (scribe, joiner, message->lost);
   else if (message->lost && !(message->flags & SS_JOIN_SHED))

@@ -46,6 +46,6 @@ bool ss_shed_may_more (const SsFamily *family);
 /* It is sent to a sibling, or else to this node's parent. */
 void ss_shed_child (SsGroup *group, SsChild *child);
 /* Sheds a child so that there is room for one in `group`: of another stripe,
- * or else of this one, if the joiner shares more with it. So a stripe's own
- * nodes rise in its tree. */
+ * or else of this one, if the joiner has a higher standing or, with the same,
+ * shares more with it. So a stripe's own nodes rise in its tree. */
 bool ss_shed_for (SsGroup *group, const SsId *joiner);

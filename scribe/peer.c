@@ -230,6 +230,7 @@ send_tags (SsScribe *scribe, SsNeighbour *neighbour,
 {
   message->load = family ? ss_family_load (family) : 0;
   message->load_max = family ? ss_family_load_max (family) : 0;
+  message->standing = family ? ss_standing_of (family) : 0;
   uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
   size_t len = ss_msg_scribe_keepalive_encode (message, data, sizeof data);
   SsKbrSend how = {
@@ -461,8 +462,10 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
                                const SsMsgScribeKeepalive *message)
 {
   SsTime now = scribe->env->now;
-  if (message->load_max > 0)
+  if (message->load_max > 0) {
     ss_neighbour_load (scribe, from, message->load, message->load_max);
+    ss_standing_note (scribe, from, message->standing);
+  }
   SsMsgScribeNotServed answer = { .n_tags = 0 };
   unsigned n_listed = 0;
   for (unsigned i = 0; i < message->n_tags; i++) {

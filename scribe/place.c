@@ -105,7 +105,8 @@ rank_of (const SsGroup *group, const SsChild *child)
   return 8 * shirks + 4 * is_foreign + 2 * is_full_below + is_full_itself;
 }
 
-/* Then the load over all stripes, the distance and the id decide. */
+/* Then their standing, the load over all stripes, the distance and the id
+ * decide. */
 static bool
 is_better (const SsGroup *group, const SsChild *a, const SsChild *b)
 {
@@ -115,6 +116,10 @@ is_better (const SsGroup *group, const SsChild *a, const SsChild *b)
     return rank_a < rank_b;
   const SsNeighbour *na = ss_neighbour_find (scribe, &a->contact.id);
   const SsNeighbour *nb = ss_neighbour_find (scribe, &b->contact.id);
+  unsigned standing_a = na ? na->standing : 0;
+  unsigned standing_b = nb ? nb->standing : 0;
+  if (standing_a != standing_b)
+    return standing_a > standing_b;
   unsigned load_a = na ? na->load : 0, load_b = nb ? nb->load : 0;
   if (load_a != load_b)
     return load_a < load_b;

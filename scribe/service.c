@@ -48,9 +48,10 @@
 #define SS_SERVICE_PAUSE_MIN (2 * SS_SEC)
 #define SS_SERVICE_PAUSE_MAX (60 * SS_SEC)
 #define SS_SERVICE_MEMORY    (60 * SS_SEC) /* of who did not serve */
-#define SS_SERVICE_ROUND_MIN 8 /* packets: of fewer groups none is idle */
-#define SS_SERVICE_IDLE_MAX  2 /* rounds, and one for each node above */
-#define SS_SERVICE_BAD_MIN   3 /* parents at once: then it may be this node */
+#define SS_SERVICE_ROUND_MIN 8  /* packets: of fewer groups none is idle */
+#define SS_SERVICE_IDLE_MAX  2  /* rounds, and one for each node above */
+#define SS_SERVICE_SMOOTHING 64 /* packets that the loss is a mean of */
+#define SS_SERVICE_BAD_MIN   3  /* parents at once: then it may be this node */
 
 static SsService *
 get (SsGroup *group)
@@ -120,6 +121,15 @@ leave (SsGroup *group)
   ss_debug (scribe->env, "group %08x: parent %08x does not serve",
             ss_prefix_of (&group->id), ss_prefix_of (&group->parent.id));
   ss_join_start_unserved (group);
+}
+
+static void
+note_share (SsService *service, bool is_paid)
+{
+  unsigned target = is_paid ? 0 : UINT16_MAX;
+  service->loss =
+      (uint16_t) (((SS_SERVICE_SMOOTHING - 1) * service->loss + target)
+                  / SS_SERVICE_SMOOTHING);
 }
 
 static void
@@ -198,9 +208,10 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   bool is_parent = from && ss_contact_equal (from, &group->parent);
   if (is_parent && via == SS_VIA_TREE) {
     SsOwed *owed = find_owed (group, sequence);
-    if (!owed && is_new)
+    if (!owed && is_new) {
       lower_level (group, SS_SERVICE_PAID);
-    else if (owed && now - owed->since <= SS_SERVICE_MOMENT)
+      note_share (service, true);
+    } else if (owed && now - owed->since <= SS_SERVICE_MOMENT)
       lower_level (group, owed->by - SS_SERVICE_LATE);
     if (owed)
       owed->since = 0;
@@ -215,6 +226,7 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   unsigned by = is_parent ? SS_SERVICE_REQUESTED : SS_SERVICE_MISSED;
   service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX] =
       (SsOwed){ .since = now, .sequence = sequence, .by = (uint8_t) by };
+  note_share (service, false);
   raise_level (group, by);
 }
 

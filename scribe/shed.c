@@ -41,14 +41,20 @@ ss_shed_child (SsGroup *group, SsChild *child)
   ss_group_arm (group);
 }
 
-/* How good a reason it has to be a child: the more it shares with the group's
- * id, the better; who does not serve its own children is the first to go. */
+/* How good a reason it has to be a child: who does not serve its own children
+ * is the first to go, then those whose own stripe it is not; of the others the
+ * higher its standing the better, then the more it shares with the group's
+ * id. */
 static unsigned
 claim_of (const SsGroup *group, const SsId *id)
 {
-  return ss_service_shirks (group->scribe, id)
-             ? 0
-             : 1 + ss_id_shared_digits (id, &group->id);
+  unsigned n_shared = ss_id_shared_digits (id, &group->id);
+  if (ss_service_shirks (group->scribe, id))
+    return 0;
+  if (n_shared == 0)
+    return 1;
+  unsigned standing = ss_standing_at (group->scribe, id);
+  return 2 + standing * SS_ID_DIGITS + n_shared;
 }
 
 /* Of a group's children the one with the least claim, if that is less than

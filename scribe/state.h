@@ -36,6 +36,7 @@ enum { SS_NOT_ROOT_LOST = 1 };
 typedef struct {
   SsContact contact;
   uint16_t load, load_max; /* its children and bound, as last told */
+  uint8_t standing;        /* likewise: scribe/standing.c */
   bool probing;            /* a KEEPALIVE is unanswered */
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
@@ -137,6 +138,7 @@ typedef struct {
 typedef struct {
   uint32_t from; /* the first sequence that the parent is to send */
   uint8_t level; /* 0: it sends all */
+  uint16_t loss; /* smoothed share of what it did not send; of UINT16_MAX */
   uint8_t next_owed;
   bool is_fed;         /* in this round */
   uint8_t n_idle;      /* rounds that brought nothing */
@@ -230,6 +232,7 @@ struct SsFamily {
   unsigned n_shed;     /* and those that are being handed on */
   unsigned n_in_round; /* new packets, in all its groups */
   unsigned n_round;    /* of them make one: its groups in trees, at its start */
+  SsTime since;        /* made */
   SsTime over_since;   /* more than children_max, or one was handed on then */
   SsTime wait;         /* of what is sent to this node, before its line */
   unsigned window;     /* so many packets may be asked for at a time */

@@ -36,18 +36,24 @@ bool
 ss_access_leave (SsAccessLink *link, SsTime now, size_t len, SsRng *rng,
                  SsTime *ret_wait)
 {
-  return queue (now, link->access.up_kbps, link->access.queue_bytes, len,
-                &link->up_free, ret_wait)
-         && !is_lost (link->loss_up, rng);
+  bool is_out = queue (now, link->access.up_kbps, link->access.queue_bytes, len,
+                       &link->up_free, ret_wait)
+                && !is_lost (link->loss_up, rng);
+
+  *ret_wait += link->access.delay;
+  return is_out;
 }
 
 bool
 ss_access_enter (SsAccessLink *link, SsTime now, size_t len, SsRng *rng,
                  SsTime *ret_wait)
 {
-  return !is_lost (link->loss_down, rng)
-         && queue (now, link->access.down_kbps, link->access.queue_bytes, len,
-                   &link->down_free, ret_wait);
+  bool is_in = !is_lost (link->loss_down, rng)
+               && queue (now, link->access.down_kbps, link->access.queue_bytes,
+                         len, &link->down_free, ret_wait);
+
+  *ret_wait += is_in ? link->access.delay : 0;
+  return is_in;
 }
 
 SsTime

@@ -15,6 +15,7 @@
 typedef struct {
   uint32_t up_kbps, down_kbps;
   uint32_t queue_bytes; /* in each direction; 0: SS_ACCESS_QUEUE */
+  SsTime delay;         /* of the line itself, each way */
 } SsAccess;
 
 #define SS_ACCESS_QUEUE (64 * 1024)

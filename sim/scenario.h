@@ -97,6 +97,8 @@ void ss_scenario_growth (SsSimRun *run);
 void ss_scenario_source_upload (SsSimRun *run);
 /* sim/scenarios_listeners.c */
 void ss_scenario_station_churn (SsSimRun *run);
+/* sim/scenarios_placement.c */
+void ss_scenario_placement (SsSimRun *run);
 /* sim/scenarios_groups.c */
 void ss_scenario_anycast (SsSimRun *run);
 void ss_scenario_groups (SsSimRun *run);

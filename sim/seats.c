@@ -115,8 +115,8 @@ ss_seats_look (SsWorld *world, const uint8_t *kinds, SsSeats sums[2])
   g_free (look.below);
 }
 
-static double
-children (const SsSeats *sums)
+double
+ss_seats_children (const SsSeats *sums)
 {
   return sums->children / MAX (sums->n, 1);
 }
@@ -133,8 +133,8 @@ ss_seats_report (const SsWorld *world, const char *kinds, const SsSeats sums[2])
   const SsSeats *a = &sums[0], *b = &sums[1];
 
   ss_world_row (world, kinds, "children %.1f  %.1f, below %.1f  %.1f",
-                children (a), children (b), a->below / MAX (a->n, 1),
-                b->below / MAX (b->n, 1));
+                ss_seats_children (a), ss_seats_children (b),
+                a->below / MAX (a->n, 1), b->below / MAX (b->n, 1));
   ss_world_row (world, "their depth where they forward", "%.2f  %.2f",
                 depth (a), depth (b));
 }

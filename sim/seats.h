@@ -20,5 +20,6 @@ void ss_seats_look (SsWorld *world, const uint8_t *kinds, SsSeats sums[2]);
 /* Rows: children, nodes below and depth of the first and of the second. */
 void ss_seats_report (const SsWorld *world, const char *kinds,
                       const SsSeats sums[2]);
+double ss_seats_children (const SsSeats *sums);
 /* The older half, and the younger, by when they tuned in. */
 void ss_seats_by_age (SsWorld *world, uint8_t *ret_kinds);

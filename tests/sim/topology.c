@@ -185,7 +185,9 @@ static void
 test_access (void)
 {
   SsTopology *topology = make (SS_TOPOLOGY_UNIFORM, 1);
-  const SsAccess access = { 80, 80, 3000 };
+  const SsAccess access = { .up_kbps = 80,
+                            .down_kbps = 80,
+                            .queue_bytes = 3000 };
   SsTime delay;
 
   ss_topology_set_access (topology, 1, &access);

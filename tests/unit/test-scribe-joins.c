@@ -205,6 +205,79 @@ test_own_are_full (void)
   world_free (world);
 }
 
+/* Who has been there for longer, on a good line, is named first; of two alike
+ * the one with fewer children. */
+static void
+test_standing_is_named_first (void)
+{
+  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsChild *own[2] = { NULL };
+  unsigned n_own = 0;
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    SsChild *child = ss_group_child_at (root, i);
+    child->room = 0;
+    if (n_own < 2 && ss_place_is_own (root, &child->contact.id))
+      own[n_own++] = child;
+  }
+  g_assert_cmpuint (n_own, ==, 2);
+  const SsContact *one = &own[0]->contact, *other = &own[1]->contact;
+  own[0]->room = own[1]->room = 5;
+  SsContact named[SS_REDIRECT_MAX];
+  SsSeeker seeker = { .id = { { 0xff } } };
+
+  ss_neighbour_load (root->scribe, one, 4, 20);
+  ss_neighbour_load (root->scribe, other, 2, 20);
+  ss_standing_note (root->scribe, one, 2 * SS_STANDING_LINE + 1);
+  ss_standing_note (root->scribe, other, 2 * SS_STANDING_LINE + 1);
+  g_assert_cmpuint (ss_place_choose (root, &seeker, named), >=, 2);
+  g_assert_true (ss_contact_equal (&named[0], other));
+  ss_standing_note (root->scribe, one, 2 * SS_STANDING_LINE + 4);
+  ss_place_choose (root, &seeker, named);
+  g_assert_true (ss_contact_equal (&named[0], one));
+  ss_standing_note (root->scribe, one, 5); /* its line is poor */
+  ss_place_choose (root, &seeker, named);
+  g_assert_true (ss_contact_equal (&named[0], other));
+  world_free (world);
+}
+
+/* At a full root one of its own stripe's makes way for another that has been
+ * there for longer, and for no newcomer, though that shares more with the
+ * stripe's id. */
+static void
+test_newcomers_make_way (void)
+{
+  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  for (SsChild *child; (child = find_child (world, root, false)) != NULL;) {
+    SsId id = child->contact.id;
+    ss_group_child_remove (root, &id);
+  }
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    SsChild *child = ss_group_child_at (root, i);
+    ss_standing_note (root->scribe, &child->contact, SS_STANDING_LINE + 4);
+  }
+  SsContact joiner = { .id = root->id };
+  joiner.id.b[SS_ID_LEN - 1] ^= 1;
+  ss_standing_note (root->scribe, &joiner, SS_STANDING_LINE);
+  g_assert_false (ss_shed_for (root, &joiner.id));
+  SsChild *young = find_child (world, root, true);
+  g_assert_nonnull (young);
+  ss_standing_note (root->scribe, &young->contact, SS_STANDING_LINE + 1);
+  ss_standing_note (root->scribe, &joiner, SS_STANDING_LINE + 4);
+  g_assert_true (ss_shed_for (root, &joiner.id));
+  g_assert_cmpint (young->shed_until, >, 0);
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -216,5 +289,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/not-below-the-orphan",
                    test_not_below_the_orphan);
   g_test_add_func ("/scribe-joins/own-are-full", test_own_are_full);
+  g_test_add_func ("/scribe-joins/standing", test_standing_is_named_first);
+  g_test_add_func ("/scribe-joins/newcomers", test_newcomers_make_way);
   return g_test_run ();
 }
