@@ -15,6 +15,7 @@
 #define ROW_FEW    4
 
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
+static SsContact next_contact (SsPastry *pastry);
 static void start_joining (SsPastry *pastry);
 static void activate (SsPastry *pastry);
 static void send_row (SsPastry *pastry, const SsContact *to, unsigned row,
@@ -59,8 +60,7 @@ ss_pastry_join_timer (SsPastry *pastry)
     ss_near_timer (pastry);
     return;
   }
-  pastry->next_contact %= pastry->n_contacts;
-  SsContact contact = pastry->contacts[pastry->next_contact++];
+  SsContact contact = next_contact (pastry);
   /* Once: a second try has to be quick. */
   if (pastry->join_tries == 0)
     ss_near_begin (pastry, &contact);
@@ -236,6 +236,18 @@ remember_contact (SsPastry *pastry, const SsContact *contact)
         g_renew (SsContact, pastry->contacts, pastry->n_contacts);
   }
   pastry->contacts[place] = *contact;
+}
+
+/* In turn those that it was given and whom these named: they may have gone
+ * since. */
+static SsContact
+next_contact (SsPastry *pastry)
+{
+  unsigned n_named = ss_table_n_entries (&pastry->table);
+  unsigned place = pastry->next_contact++ % (pastry->n_contacts + n_named);
+  return place < pastry->n_contacts
+             ? pastry->contacts[place]
+             : ss_table_nth (&pastry->table, place - pastry->n_contacts);
 }
 
 static void

@@ -436,6 +436,26 @@ test_nap (void)
   }
 }
 
+/* The only one that a newcomer knows goes, having named others. */
+static void
+test_only_contact (void)
+{
+  for (uint64_t seed = 1; seed <= 10; seed++) {
+    Ring *ring = make_ring (seed, 20, 5 * SS_MSEC, 0);
+    RingNode *newcomer = ring_add (ring);
+    SsPastryStats stats;
+    ring_join (newcomer, ring_node (ring, 7));
+    do {
+      ring_run (ring, 1 * SS_MSEC);
+      ss_pastry_stats (newcomer->pastry, &stats);
+    } while (stats.routing_entries < 2);
+    ring_kill (ring_node (ring, 7));
+    g_assert_cmpint (stats.state, ==, SS_PASTRY_JOINING);
+    require_correct (ring, 20 * SS_SEC);
+    ring_free (ring);
+  }
+}
+
 /* The same identity again, with nothing remembered. */
 static void
 test_restart (void)
@@ -524,6 +544,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/deaths/merge-large", test_merge_large);
   g_test_add_func ("/pastry/deaths/sleep", test_sleep);
   g_test_add_func ("/pastry/deaths/nap", test_nap);
+  g_test_add_func ("/pastry/deaths/only-contact", test_only_contact);
   g_test_add_func ("/pastry/deaths/restart", test_restart);
   g_test_add_func ("/pastry/deaths/one-way", test_one_way);
   g_test_add_func ("/pastry/deaths/quiet", test_quiet);
