@@ -20,9 +20,10 @@
 #define STANDBY_KNOWN    (3 * SS_SEC)     /* since it asked */
 #define STANDBY_PATIENCE (1500 * SS_MSEC) /* without an answer */
 /* Several that stand by go on in turns, which the one on the air tells them,
- * and hear who was first. Should two go on at once, then not with the same
- * session: two streams of one number would be one that lies. */
-#define STANDBY_TURN     (600 * SS_MSEC)
+ * and hear who was first: longer than between two questions, since their last
+ * answers may be that far apart. Should two go on at once, then not with the
+ * same session: two streams of one number would be one that lies. */
+#define STANDBY_TURN     (1200 * SS_MSEC)
 #define STANDBY_SESSIONS 64
 #define STANDBY_READ     (1 * SS_SEC) /* of the store, before it goes on */
 /* He from whom the air was taken is told so often, so long. */
