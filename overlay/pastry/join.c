@@ -13,6 +13,8 @@
 
 #define ROW_LEAVES 8
 #define ROW_FEW    4
+/* Before others are joined through than those that were given. */
+#define JOIN_OWN_TRIES 4
 
 static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static SsContact next_contact (SsPastry *pastry);
@@ -238,13 +240,15 @@ remember_contact (SsPastry *pastry, const SsContact *contact)
   pastry->contacts[place] = *contact;
 }
 
-/* In turn those that it was given and whom these named: they may have gone
- * since. */
+/* In turn those that it was given; when that has been in vain also whom these
+ * named, for they may have gone since. */
 static SsContact
 next_contact (SsPastry *pastry)
 {
-  unsigned n_named = ss_table_n_entries (&pastry->table);
-  unsigned place = pastry->next_contact++ % (pastry->n_contacts + n_named);
+  unsigned n = pastry->n_contacts;
+  if (pastry->join_tries >= JOIN_OWN_TRIES)
+    n += ss_table_n_entries (&pastry->table);
+  unsigned place = pastry->next_contact++ % n;
   return place < pastry->n_contacts
              ? pastry->contacts[place]
              : ss_table_nth (&pastry->table, place - pastry->n_contacts);
