@@ -418,18 +418,19 @@ was_led (SsScribe *scribe, const SsMsgScribeAnycast *message)
   return member && was_visited (message, &member->id);
 }
 
-/* Nobody is left: the origin hears it, unless that is because the tree is being
- * mended here; then it tries again. */
+/* Nobody is left: the origin hears it, unless that is because this node has
+ * left the tree, or its parent; then the walk goes on where the way to the root
+ * meets the tree again. */
 static void
-end (SsScribe *scribe, const SsGroup *group, const SsMsgScribeAnycast *message)
+end (SsScribe *scribe, const SsGroup *group, SsMsgScribeAnycast *message)
 {
-  bool is_top = group ? group->is_root
-                      : ss_kbr_is_root (scribe->kbr, &message->group, true);
+  bool is_top = (group && group->is_root)
+                || ss_kbr_is_root (scribe->kbr, &message->group, true);
   if (!is_top && message->n_visited < VISITED_MAX) {
-    if (!was_led (scribe, message))
-      return;
-    ss_trace_drop (scribe, &message->group);
-    route (scribe, message);
+    if (was_led (scribe, message))
+      ss_trace_drop (scribe, &message->group);
+    if (message->hops++ < SS_ANYCAST_HOPS_MAX)
+      route (scribe, message);
     return;
   }
   SsContact origin = message->n_origin > 0

@@ -60,6 +60,7 @@ ss_family_free (SsFamily *family)
   }
   ss_scribe_exit (scribe);
   g_ptr_array_remove (scribe->families, family);
+  g_free (family->offer);
   g_free (family);
 }
 

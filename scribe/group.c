@@ -334,7 +334,9 @@ ss_group_info (const SsGroup *group, SsWireBytes *ret_info)
 static SsTime
 idle_end (const SsGroup *group)
 {
-  return group->idle_since + (group->is_spent ? 0 : SS_GROUP_IDLE);
+  SsTime patience =
+      group->family->config.is_light ? SS_GROUP_IDLE_LIGHT : SS_GROUP_IDLE;
+  return group->idle_since + (group->is_spent ? 0 : patience);
 }
 
 void

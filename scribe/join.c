@@ -524,6 +524,22 @@ ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
   seek_better (group, message->better, 1);
 }
 
+/* Turned away so often that who is named next is asked a moment later; not as
+ * late at first as if there had been no answer, for whatever room there is goes
+ * to who comes first. Where there is none patience grows. */
+static void
+pace (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsJoin *join = group->join;
+  unsigned n_slower = join->redirects / SS_JOIN_REDIRECTS_MAX;
+  SsTime mean = SS_JOIN_PACE << MIN (n_slower, SS_JOIN_PACE_DOUBLED);
+  SsTime wait =
+      mean / 2 + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) mean);
+  join->answer_by = MIN (join->answer_by, scribe->env->now + wait);
+  ss_group_arm (group);
+}
+
 void
 ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                          const SsMsgScribeRedirect *message)
@@ -573,7 +589,9 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       return; /* meanwhile at its own pace */
   }
   if (join->failures > SS_JOIN_FAILURES_FAST
-      || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX)
-    return; /* at its own pace from now on */
+      || join->redirects > 2 * SS_JOIN_REDIRECTS_MAX) {
+    pace (group);
+    return;
+  }
   send_join (group);
 }

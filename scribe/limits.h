@@ -45,6 +45,7 @@
 #define SS_CHILD_SILENT         (3 * SS_KEEPALIVE_INTERVAL)
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
+#define SS_GROUP_IDLE_LIGHT     (2 * SS_SEC)  /* where many come and go */
 #define SS_JOIN_NEAR_PERCENT    75 /* of the way to the parent: near */
 #define SS_JOIN_SLACK           (100 * SS_MSEC)
 #define SS_JOIN_HEARD           (3 * SS_SEC) /* by then it is no first hop */
@@ -57,6 +58,8 @@
 #define SS_ADVICE_PAUSE         (500 * SS_MSEC) /* between two heeded */
 #define SS_TRIAL_TIME           (10 * SS_SEC)   /* of a parent, at the most */
 #define SS_JOIN_FAILURES_FAST   8 /* then refusals are not answered at once */
+#define SS_JOIN_PACE            (500 * SS_MSEC) /* but so, in the mean, */
+#define SS_JOIN_PACE_DOUBLED    3 /* and doubled after so many times as many */
 #define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
 #define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */

@@ -145,7 +145,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   bool is_shed = child && child->shed_until > 0;
   /* It has a parent, and comes because this node is near: nobody makes way. */
   bool is_choice = ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER);
-  if (is_child || has_room (group)
+  if (is_child || has_room (group) || ss_shed_in_exchange (group, join)
       || (!is_choice && ss_shed_for (group, &joiner->id))) {
     take (group, joiner, join);
     return true;
@@ -364,14 +364,20 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
 }
 
 bool
-ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
+ss_group_may_take (const SsGroup *group, const SsContact *joiner)
 {
   const SsScribe *scribe = group->scribe;
   return !scribe->is_leaving && !group->is_dead && ss_group_in_tree (group)
          && (group->is_root || ss_scribe_usable (scribe, &group->parent))
          && !ss_place_is_leaf (ss_kbr_self (scribe->kbr))
-         && ss_family_has_room (group->family)
          && !ss_group_on_path (group, &joiner->id);
+}
+
+bool
+ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
+{
+  return ss_family_has_room (group->family)
+         && ss_group_may_take (group, joiner);
 }
 
 void

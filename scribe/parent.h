@@ -49,3 +49,5 @@ void ss_shed_child (SsGroup *group, SsChild *child);
  * or else of this one, if the joiner has a higher standing or, with the same,
  * shares more with it. So a stripe's own nodes rise in its tree. */
 bool ss_shed_for (SsGroup *group, const SsId *joiner);
+/* Does it come from whom an exchange was offered to? Then one goes there. */
+bool ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join);

@@ -42,8 +42,11 @@ ss_scribe_free (SsScribe *scribe)
   ss_timers_disarm (&scribe->env->timers, &scribe->timer);
   ss_anycast_free (scribe);
   ss_trace_free (scribe);
-  for (unsigned i = 0; i < scribe->families->len; i++)
-    g_free (g_ptr_array_index (scribe->families, i));
+  for (unsigned i = 0; i < scribe->families->len; i++) {
+    SsFamily *family = g_ptr_array_index (scribe->families, i);
+    g_free (family->offer);
+    g_free (family);
+  }
   ss_budget_clear (&scribe->budget);
   g_free (scribe->hints);
   g_free (scribe->adopted);

@@ -238,6 +238,18 @@ void ss_group_try (SsGroup *group, const SsContact *parent);
  * joiner, and has room? */
 bool ss_group_has_room_for (const SsGroup *group, const SsContact *joiner);
 
+/* The same, had it room. */
+bool ss_group_may_take (const SsGroup *group, const SsContact *joiner);
+
+/* Hands so many of the group's children on to another node, which has offered
+ * to take them; none if that one is known not to forward. */
+void ss_group_give (SsGroup *group, const SsContact *to, unsigned n);
+/* Until then this node takes so many children from another one, for each of
+ * which it sends one of `give`, a group of the same family, there. False: not
+ * from one that is known not to forward. */
+bool ss_group_offer (SsGroup *take, SsGroup *give, const SsContact *partner,
+                     unsigned n, SsTime until);
+
 /* Tells the group's children that they had better be those of another node;
  * they stay unless that one takes them. False: nothing was said, since that one
  * is known not to forward. */

@@ -104,6 +104,91 @@ ss_shed_for (SsGroup *group, const SsId *joiner)
   return victim != NULL;
 }
 
+/* An exchange of children. Whom they are sent to may have changed its mind:
+ * then they go to this node's parent. */
+
+static void
+hand_over (SsGroup *group, SsChild *child, const SsContact *to)
+{
+  SsContact candidates[] = { *to, group->parent };
+  SsContact leaver = child->contact;
+  ss_group_child_shed (group, child);
+  ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates,
+                      group->has_parent ? 2 : 1);
+  ss_group_arm (group);
+}
+
+/* Of those that may be sent there the one with the least room below it. */
+static SsChild *
+find_for (SsGroup *group, const SsContact *to)
+{
+  SsChild *victim = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!child->shed_until && !ss_contact_equal (&child->contact, to)
+        && (!victim || child->room < victim->room))
+      victim = child;
+  }
+  return victim;
+}
+
+void
+ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
+{
+  if (ss_service_shirks (group->scribe, &to->id))
+    return;
+  ss_scribe_enter (group->scribe);
+  for (; n > 0 && ss_shed_may_more (group->family); n--) {
+    SsChild *child = find_for (group, to);
+    if (!child)
+      break;
+    hand_over (group, child, to);
+  }
+  ss_scribe_exit (group->scribe);
+}
+
+bool
+ss_group_offer (SsGroup *take, SsGroup *give, const SsContact *partner,
+                unsigned n, SsTime until)
+{
+  g_assert (take->family == give->family);
+  if (ss_service_shirks (take->scribe, &partner->id))
+    return false;
+  if (!take->family->offer)
+    take->family->offer = g_new (SsOffer, 1);
+  *take->family->offer = (SsOffer){
+    .partner = *partner,
+    .take = take->id,
+    .give = give->id,
+    .n = n,
+    .until = until,
+  };
+  return true;
+}
+
+bool
+ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
+{
+  SsOffer *offer = group->family->offer;
+  SsScribe *scribe = group->scribe;
+  if (!offer || offer->n == 0 || scribe->env->now >= offer->until
+      || (join->flags & SS_JOIN_SHED) == 0
+      || join->lost != ss_prefix_of (&offer->partner.id)
+      || ss_contact_equal (&join->joiner, &offer->partner)
+      || !ss_id_equal (&group->id, &offer->take)
+      || !ss_shed_may_more (group->family))
+    return false;
+  SsGroup *give = ss_scribe_find (scribe, &offer->give);
+  SsChild *child = give && give->family == group->family
+                       ? find_for (give, &offer->partner)
+                       : NULL;
+  if (!child)
+    return false;
+  offer->n--;
+  hand_over (give, child, &offer->partner);
+  return true;
+}
+
 /* A source that took a second child, because that one, or the source itself,
  * thought the first dead, has both when the first proves alive. The one it
  * has had longest stays, of those that can take children: one that cannot is

@@ -222,6 +222,14 @@ typedef struct {
   SsTime sync_at; /* agreement with replicas, or with a new parent */
 } SsOrdered;
 
+/* Children of one group for those of another; scribe/shed.c. */
+typedef struct {
+  SsContact partner;
+  SsId take, give; /* groups */
+  unsigned n;      /* so many more */
+  SsTime until;    /* valid if it is not past */
+} SsOffer;
+
 struct SsFamily {
   SsScribe *scribe;
   SsFamilyConfig config;
@@ -235,6 +243,7 @@ struct SsFamily {
   SsTime since;        /* made */
   SsTime over_since;   /* more than children_max, or one was handed on then */
   SsTime wait;         /* of what is sent to this node, before its line */
+  SsOffer *offer;      /* NULL: none so far */
   unsigned window;     /* so many packets may be asked for at a time */
 };
 

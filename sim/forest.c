@@ -218,7 +218,9 @@ look_at_node (Look *look, unsigned index, SsForest *forest)
 }
 
 /* Stripes that have fewer nodes of their own than their listeners need take
- * others, each of which may bring all that it has. */
+ * others, each of which may bring all that it has. And where there are not as
+ * many nodes as would do if each carried one stripe, each that carries two
+ * makes up for one. */
 static void
 count_unavoidable (Look *look, SsForest *forest)
 {
@@ -235,6 +237,10 @@ count_unavoidable (Look *look, SsForest *forest)
     if (n_own[j] * out < forest->n_listeners)
       forest->n_foreign_least +=
           (unsigned) ((forest->n_listeners - n_own[j] * out - 1) / out + 1);
+  /* All but the root have a parent. */
+  uint64_t n_all = out > 0 ? (forest->n_listeners + out - 2) / out : 0;
+  if (SS_STRIPES * n_all > forest->n_nodes)
+    forest->n_twice_least = (unsigned) (SS_STRIPES * n_all) - forest->n_nodes;
 }
 
 static void

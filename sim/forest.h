@@ -19,6 +19,7 @@ typedef struct {
   unsigned publisher_children;
   /* Interior in more than one stripe, those apart where it is the root. */
   unsigned n_interior_twice;
+  unsigned n_twice_least; /* the same, if each of them carries two */
   unsigned n_foreign; /* (node, stripe) interior, but neither root nor own */
   unsigned n_foreign_least; /* what the ids and bounds leave no way around */
   double gini;              /* of the children of the listeners, all stripes */

@@ -95,8 +95,9 @@ ss_sim_report_forest (SsWorld *world, const SsForest *forest)
                 (double) forest->delay_p99 / (double) SS_MSEC);
   ss_world_row (world, "children of one, most; broadcaster's", "%u  %u",
                 forest->children_max, forest->publisher_children);
-  ss_world_row (world, "interior in more than one stripe", "%u  %.2f%%",
-                forest->n_interior_twice, 100.0 * forest->n_interior_twice / n);
+  ss_world_row (world, "interior in more than one stripe; least",
+                "%u  %.2f%%  %u", forest->n_interior_twice,
+                100.0 * forest->n_interior_twice / n, forest->n_twice_least);
   ss_world_row (world, "interior in a foreign one; least", "%u  %u",
                 forest->n_foreign, forest->n_foreign_least);
   ss_world_row (world, "Gini of children; of one tree's", "%.3f  %.3f",

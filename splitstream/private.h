@@ -7,6 +7,7 @@
  *   capacity.c     how many children a node can carry
  *   downlink.c     what waits before this node's line
  *   spare.c        the spare capacity group: places for those without
+ *   exchange.c     children of one stripe for those of another
  *   tunein.c       asking neighbours for packets, and being asked
  *   fetch.c        asking neighbours for codec headers, and being asked
  *   stats.c        figures
@@ -64,6 +65,8 @@
 #define SS_GATHER_WAIT_MIN          (1 * SS_SEC) /* doubled when in vain */
 #define SS_GATHER_UNHEEDED          8 /* then it is doubled as well */
 #define SS_GATHER_WAIT_MAX          (120 * SS_SEC)
+#define SS_EXCHANGE_TIME            (1 * SS_SEC) /* for all to have gone */
+#define SS_EXCHANGE_PATIENCE        (3 * SS_SEC) /* full for so long */
 
 typedef enum {
   SS_SPLITSTREAM_TIMER_STATION,
@@ -74,7 +77,7 @@ typedef enum {
 typedef struct {
   SsStation *station;
   SsGroup *group;  /* NULL: none */
-  uint8_t index;   /* SS_STRIPES: the spare capacity group, which has none */
+  uint8_t index;   /* none: SS_SPARE_INDEX or SS_EXCHANGE_INDEX */
   bool is_full_up; /* the last search for room found none */
   uint32_t search; /* for somebody with room; 0: none */
   /* Sequences verified in this session, up to the top: each has the bit of its
@@ -85,6 +88,10 @@ typedef struct {
   uint64_t received;
   SsTime received_at, pause; /* the last one; the longest time without one */
 } SsStripe;
+
+/* Groups that are no stripes: of those that have room, and of those that have
+ * children in several stripes. */
+enum { SS_SPARE_INDEX = SS_STRIPES, SS_EXCHANGE_INDEX };
 
 /* A session as a listener receives it. */
 typedef struct {
@@ -175,6 +182,16 @@ typedef struct {
   SsTime wait, next;
 } SsGathering;
 
+/* Children of one stripe for those of another. */
+typedef struct {
+  SsStripe stripe;           /* the group of those that may exchange some */
+  uint32_t search;           /* for another of them; 0: none */
+  uint8_t parts[SS_STRIPES]; /* this node's children when it asked last */
+  SsTime asked, wait;        /* then, and how long before it asks again */
+  SsTime until;              /* one is under way */
+  SsTime full_since;         /* with children in several stripes */
+} SsExchange;
+
 struct SsStation {
   SsSplitStream *owner;
   SsStationRole role;
@@ -190,7 +207,8 @@ struct SsStation {
   SsStripe spare; /* the group of those that have room */
   SsTime spare_next;
   SsGathering gathering;
-  SsPacketTops *tops; /* NULL: no packet has come yet */
+  SsExchange *exchange; /* NULL: none so far */
+  SsPacketTops *tops;   /* NULL: no packet has come yet */
   SsTimer timer;
   bool is_silent, is_ended;
   uint64_t packets_received, packets_duplicate, packets_retransmitted,
@@ -325,6 +343,18 @@ bool ss_spare_asked (SsStation *station, const SsContact *origin,
                      const uint8_t *data, size_t len);
 void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
                         const SsContact *member);
+
+/* exchange.c */
+SsId ss_exchange_id (const SsId *group_id, uint64_t salt);
+SsStripe *ss_exchange_stripe (SsStation *station); /* its group's */
+void ss_exchange_run (SsStation *station);         /* every SS_SPARE_INTERVAL */
+void ss_exchange_clear (SsStation *station);
+bool ss_exchange_asked (SsStation *station, const SsContact *origin,
+                        const uint8_t *data, size_t len, uint8_t *ret_answer,
+                        size_t *ret_len);
+/* NULL: nobody. False: it was no search of this kind. */
+bool ss_exchange_answered (SsSplitStream *splitstream, uint32_t search,
+                           const SsScribeAnswer *answer);
 
 /* burst.c */
 void ss_tune_in_asked (SsSplitStream *splitstream, const SsContact *from,

@@ -62,6 +62,7 @@ ss_spare_clear (SsStation *station)
     ss_scribe_anycast_cancel (station->owner->scribe,
                               station->gathering.search);
   station->gathering.search = 0;
+  ss_exchange_clear (station);
   ss_family_free (station->spare_family);
   station->spare_family = NULL;
   station->spare.group = NULL;
@@ -228,6 +229,7 @@ ss_spare_run (SsStation *station)
       stripe->is_full_up = false;
   }
   gather (station);
+  ss_exchange_run (station);
   SsStripe *spare = &station->spare;
   bool is_member = spare->group != NULL && ss_group_is_member (spare->group);
   bool may_be = has_room (station);

@@ -13,7 +13,7 @@ on_packet (void *group_user, SsGroup *group, uint32_t sequence, GBytes *packet,
                                                : SS_REORDER_REPAIR);
 }
 
-/* Is id a stripe of this station, or its spare capacity group? */
+/* Is id a stripe of this station, or one of its groups that are none? */
 static bool
 find_stripe (const SsStationParams *params, const SsId *id,
              unsigned *ret_stripe)
@@ -22,8 +22,11 @@ find_stripe (const SsStationParams *params, const SsId *id,
   unsigned stripe = ss_id_digit (id, 0);
   SsId expected = ss_station_stripe_id (&group_id, params->salt, stripe);
   SsId spare = ss_spare_id (&group_id, params->salt);
-  *ret_stripe = ss_id_equal (&spare, id) ? SS_STRIPES : stripe;
-  return *ret_stripe == SS_STRIPES || ss_id_equal (&expected, id);
+  SsId exchange = ss_exchange_id (&group_id, params->salt);
+  *ret_stripe = ss_id_equal (&spare, id)      ? SS_SPARE_INDEX
+                : ss_id_equal (&exchange, id) ? SS_EXCHANGE_INDEX
+                                              : stripe;
+  return *ret_stripe >= SS_STRIPES || ss_id_equal (&expected, id);
 }
 
 static unsigned
@@ -77,11 +80,13 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
     station = ss_station_new (splitstream, &params, SS_ROLE_RELAY);
     ss_station_open_family (station);
   }
-  bool is_spare = index == SS_STRIPES;
-  SsStripe *stripe = is_spare ? &station->spare : &station->stripes[index];
+  SsStripe *stripe = index == SS_SPARE_INDEX      ? &station->spare
+                     : index == SS_EXCHANGE_INDEX ? ss_exchange_stripe (station)
+                                                  : &station->stripes[index];
   stripe->group = group;
-  ss_group_set_user (group, is_spare ? station->spare_family : station->family,
-                     stripe);
+  ss_group_set_user (
+      group, index < SS_STRIPES ? station->family : station->spare_family,
+      stripe);
   *ret_group_user = stripe;
   ss_timers_arm_earliest (&splitstream->env->timers, &station->timer,
                           splitstream->env->now);
@@ -125,7 +130,7 @@ on_orphan (void *group_user, SsGroup *group, bool is_orphan)
 {
   const SsStripe *stripe = group_user;
   const SsStation *station = stripe->station;
-  if (stripe->index == SS_STRIPES)
+  if (stripe->index >= SS_STRIPES)
     return; /* the spare capacity group: only a search will tell */
   ss_env_log (station->owner->env, SS_LOG_INFO,
               is_orphan ? "%s: no place in the tree of stripe %u; its packets "
@@ -140,20 +145,28 @@ on_anycast (void *group_user, SsGroup *group, const SsContact *origin,
             size_t *ret_answer_len)
 {
   SsStripe *stripe = group_user;
-  return stripe->index == SS_STRIPES
-         && ss_spare_asked (stripe->station, origin, data, len);
+  switch (stripe->index) {
+  case SS_SPARE_INDEX:
+    return ss_spare_asked (stripe->station, origin, data, len);
+  case SS_EXCHANGE_INDEX:
+    return ss_exchange_asked (stripe->station, origin, data, len, ret_answer,
+                              ret_answer_len);
+  default:
+    return false;
+  }
 }
 
 static void
 on_anycast_answer (void *app, uint32_t anycast, const SsScribeAnswer *answer)
 {
-  ss_spare_answered (app, anycast, &answer->member);
+  if (!ss_exchange_answered (app, anycast, answer))
+    ss_spare_answered (app, anycast, &answer->member);
 }
 
 static void
 on_anycast_end (void *app, uint32_t anycast, unsigned n_answers)
 {
-  if (n_answers == 0)
+  if (n_answers == 0 && !ss_exchange_answered (app, anycast, NULL))
     ss_spare_answered (app, anycast, NULL);
 }
 
@@ -267,8 +280,10 @@ reap (SsSplitStream *splitstream)
 {
   for (unsigned i = splitstream->stations->len; i-- > 0;) {
     SsStation *station = g_ptr_array_index (splitstream->stations, i);
-    bool is_needed =
-        station->role != SS_ROLE_RELAY || station->spare.group != NULL;
+    bool is_needed = station->role != SS_ROLE_RELAY
+                     || station->spare.group != NULL
+                     || (station->exchange != NULL
+                         && station->exchange->stripe.group != NULL);
     for (unsigned s = 0; s < SS_STRIPES; s++)
       is_needed |= station->stripes[s].group != NULL;
     if (!is_needed)

@@ -25,7 +25,7 @@ ss_station_new (SsSplitStream *owner, const SsStationParams *params,
     station->stripes[i].index = (uint8_t) i;
   }
   station->spare.station = station;
-  station->spare.index = SS_STRIPES;
+  station->spare.index = SS_SPARE_INDEX;
   ss_timer_init (&station->timer, SS_LAYER_SPLITSTREAM,
                  SS_SPLITSTREAM_TIMER_STATION);
   g_ptr_array_add (owner->stations, station);
@@ -85,6 +85,7 @@ ss_station_free (SsStation *station)
   ss_publisher_clear (station);
   ss_listener_clear (station);
   g_ptr_array_remove (owner->stations, station);
+  g_free (station->exchange);
   g_free (station->tops);
   g_free (station);
 }

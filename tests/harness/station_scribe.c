@@ -283,6 +283,12 @@ ss_family_clear_bound (SsFamily *family)
 }
 
 unsigned
+ss_family_n_children (const SsFamily *family)
+{
+  return family->config.children_max;
+}
+
+unsigned
 ss_family_children_max (const SsFamily *family)
 {
   return family->config.children_max;
@@ -306,6 +312,31 @@ bool
 ss_group_has_room_for (const SsGroup *group, const SsContact *joiner)
 {
   return group->scribe->node->has_room;
+}
+
+bool
+ss_group_may_take (const SsGroup *group, const SsContact *joiner)
+{
+  return true;
+}
+
+void
+ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
+{
+  StationNode *node = group->scribe->node;
+  node->given_stripe = ss_id_digit (&group->id, 0);
+  node->n_handed += n;
+}
+
+bool
+ss_group_offer (SsGroup *take, SsGroup *give, const SsContact *partner,
+                unsigned n, SsTime until)
+{
+  StationNode *node = take->scribe->node;
+  node->offered[0] = ss_id_digit (&take->id, 0);
+  node->offered[1] = ss_id_digit (&give->id, 0);
+  node->n_offered += n;
+  return true;
 }
 
 bool
@@ -339,6 +370,8 @@ ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
                    const uint8_t *data, size_t len)
 {
   g_assert_cmpuint (len, <=, sizeof scribe->node->question);
+  if (len == SS_STRIPES)
+    return EXCHANGES + ++scribe->node->n_exchanges;
   memcpy (scribe->node->question, data, len);
   return ++scribe->node->n_searches;
 }

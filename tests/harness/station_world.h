@@ -7,6 +7,7 @@
 #include "splitstream/private.h"
 
 #define STATION_WORLD_MAX 16
+#define EXCHANGES         (1 << 16) /* numbers of searches for them */
 
 typedef struct StationWorld StationWorld;
 typedef struct StationNode StationNode;
@@ -57,6 +58,9 @@ struct StationNode {
   bool has_room;
   uint32_t n_searches;                   /* each has its number */
   uint8_t question[SS_ANYCAST_DATA_MAX]; /* the last one's */
+  uint32_t n_exchanges;                  /* searches to exchange children */
+  unsigned given_stripe, n_handed;       /* children in an exchange */
+  unsigned offered[2], n_offered;        /* the stripes, taken and given */
   unsigned n_advised;                    /* children of the stripe */
   unsigned advised_stripe;
   unsigned n_wants, n_rejected, n_tune_ins, n_given;

@@ -1,5 +1,6 @@
 /* An anycast asks a node's children nearest first, and comes back for those
- * that there is no room for in the message. */
+ * that there is no room for in the message; it does not end at one that has
+ * left the tree. */
 #include <glib.h>
 
 #include "tests/harness/scribe_hub.h"
@@ -95,11 +96,26 @@ test_too_many (void)
   hub_clear (&hub);
 }
 
+/* It comes to a node that has left the tree since: the walk goes on where the
+ * way to the root meets the tree. */
+static void
+test_left (void)
+{
+  const SsFamilyConfig config = { .children_max = 2 };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  hub_take_search (&hub, GROUP, 1, 2);
+  g_assert_cmpuint (hub.n_routed_searches, ==, 1);
+  g_assert_cmpuint (hub.n_searches, ==, 0);
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/nearest/order", test_order);
   g_test_add_func ("/scribe/nearest/too-many", test_too_many);
+  g_test_add_func ("/scribe/nearest/left", test_left);
   return g_test_run ();
 }

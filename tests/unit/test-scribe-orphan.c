@@ -121,6 +121,44 @@ test_host (void)
   hub_clear (&hub);
 }
 
+static void
+take_redirect (Hub *hub, unsigned from, unsigned to)
+{
+  SsId id = hub_group_id (GROUP);
+  SsContact sender = hub_contact (from), candidate = hub_contact (to);
+  SsMsgScribeRedirect redirect = { .nonce = hub->nonce };
+  memcpy (redirect.tag, id.b, SS_TAG_LEN);
+  redirect.n_candidates =
+      ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX, &candidate);
+  uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
+  size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
+  hub->app->direct (hub->app_user, &sender, data, len);
+}
+
+/* Who is sent from one to the next is slower in the end, and at first not as
+ * slow as without answers. */
+static void
+test_pace (void)
+{
+  Hub hub;
+  seek (&hub);
+  for (unsigned i = 1; i <= 100; i++) {
+    SsContact next = hub_contact (i + 1);
+    SsTime begun = hub.env.now;
+    take_redirect (&hub, i, i + 1);
+    while (!ss_id_equal (&hub.joined, &next.id))
+      hub_run (&hub, 10 * SS_MSEC);
+    SsTime waited = hub.env.now - begun;
+    if (i <= 2 * SS_JOIN_REDIRECTS_MAX)
+      g_assert_cmpint (waited, ==, 0);
+    else if (i < 3 * SS_JOIN_REDIRECTS_MAX)
+      g_assert_cmpint (waited, <=, 7 * SS_JOIN_PACE);
+    if (i >= 4 * SS_JOIN_REDIRECTS_MAX)
+      g_assert_cmpint (waited, >=, 4 * SS_JOIN_PACE - 10 * SS_MSEC);
+  }
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -129,5 +167,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/death", test_death);
   g_test_add_func ("/scribe/orphan/root", test_root);
   g_test_add_func ("/scribe/host", test_host);
+  g_test_add_func ("/scribe/orphan/pace", test_pace);
   return g_test_run ();
 }

@@ -1,4 +1,5 @@
-/* Who makes room for a joiner, and whom a node hands on that has too many. */
+/* Who makes room for a joiner, whom a node hands on that has too many, and for
+ * how long it stays in the tree without children. */
 #include <glib.h>
 
 #include "tests/harness/scribe_hub.h"
@@ -128,6 +129,96 @@ test_farthest_of_all (void)
   }
 }
 
+/* Groups that are foreign to the hub, as its own would make way for others. */
+static unsigned
+foreign (unsigned number)
+{
+  SsContact self = hub_contact (0);
+  unsigned at = 0;
+  for (;;) {
+    SsId id = hub_group_id (++at);
+    if (ss_id_shared_digits (&id, &self.id) == 0 && number-- == 0)
+      return at;
+  }
+}
+
+static SsGroup *
+join_group (Hub *hub, unsigned number)
+{
+  SsId id = hub_group_id (number);
+  SsGroup *group = ss_group_open (hub->family, &id, hub);
+  ss_group_join (group);
+  hub_accept (hub, number, 100 + number, 0);
+  g_assert_true (ss_group_in_tree (group));
+  return group;
+}
+
+/* A full node takes a child of whom it has offered that, for one of another
+ * group that it sends there; and no other, and no more of them. */
+static void
+test_exchange (void)
+{
+  enum { PARTNER = 50, OTHER, FIRST = 60, SECOND, THIRD };
+  const SsFamilyConfig config = { .children_max = CHILDREN };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *take = join_group (&hub, foreign (0));
+  SsGroup *give = join_group (&hub, foreign (1));
+  SsContact partner = hub_contact (PARTNER);
+  for (unsigned i = 1; i <= CHILDREN; i++)
+    hub_take_join (&hub, foreign (1), i, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN);
+  hub_take_join_near (&hub, foreign (0), FIRST, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 0);
+  g_assert_true (
+      ss_group_offer (take, give, &partner, 1, hub.env.now + SS_SEC));
+  hub_take_join_near (&hub, foreign (0), FIRST, 1, OTHER);
+  hub_take_join_near (&hub, foreign (0), PARTNER, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 0);
+  hub_take_join_near (&hub, foreign (0), SECOND, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 1);
+  g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN - 1);
+  SsContact named = ss_contact_from_record (&hub.redirect.candidates[0]);
+  g_assert_true (ss_contact_equal (&named, &partner));
+  hub_take_join_near (&hub, foreign (0), THIRD, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 1);
+  /* Its own side of an exchange, but not with one that forwards nothing. */
+  ss_service_shun (hub.scribe, &partner);
+  g_assert_false (
+      ss_group_offer (take, give, &partner, 1, hub.env.now + SS_SEC));
+  ss_group_give (give, &partner, CHILDREN);
+  g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN - 1);
+  partner = hub_contact (OTHER);
+  ss_group_give (give, &partner, CHILDREN);
+  g_assert_cmpuint (ss_group_n_children (give), ==, 0);
+  named = ss_contact_from_record (&hub.redirect.candidates[0]);
+  g_assert_true (ss_contact_equal (&named, &partner));
+  hub_clear (&hub);
+}
+
+/* Where many come and go a forwarder without children is soon gone, so that
+ * searches do not come to it. */
+static void
+test_idle (void)
+{
+  for (unsigned light = 0; light < 2; light++) {
+    const SsFamilyConfig config = { .is_light = light, .is_by_turns = true };
+    Hub hub;
+    hub_init (&hub, &config, true);
+    SsId id = hub_group_id (GROUP);
+    SsGroup *group = ss_group_carry (hub.family, &id, &hub);
+    hub_accept (&hub, GROUP, 100, 0);
+    g_assert_true (ss_group_in_tree (group));
+    hub_take_join (&hub, GROUP, 1, SS_JOIN_MEMBER, true);
+    hub_take_leave (&hub, GROUP, 1, 0);
+    hub_run (&hub, SS_GROUP_IDLE_LIGHT / 2);
+    g_assert_nonnull (ss_scribe_find (hub.scribe, &id));
+    hub_run (&hub, SS_GROUP_IDLE_LIGHT);
+    g_assert_true ((ss_scribe_find (hub.scribe, &id) == NULL) == light);
+    hub_clear (&hub);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -135,5 +226,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/shed/shirker", test_shirker);
   g_test_add_func ("/scribe/shed/farthest", test_farthest);
   g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
+  g_test_add_func ("/scribe/shed/exchange", test_exchange);
+  g_test_add_func ("/scribe/shed/idle", test_idle);
   return g_test_run ();
 }
