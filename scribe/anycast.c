@@ -426,11 +426,12 @@ end (SsScribe *scribe, const SsGroup *group, SsMsgScribeAnycast *message)
 {
   bool is_top = (group && group->is_root)
                 || ss_kbr_is_root (scribe->kbr, &message->group, true);
-  if (!is_top && message->n_visited < VISITED_MAX) {
+  if (!is_top && message->n_visited < VISITED_MAX
+      && message->hops < SS_ANYCAST_HOPS_MAX) {
     if (was_led (scribe, message))
       ss_trace_drop (scribe, &message->group);
-    if (message->hops++ < SS_ANYCAST_HOPS_MAX)
-      route (scribe, message);
+    message->hops++;
+    route (scribe, message);
     return;
   }
   SsContact origin = message->n_origin > 0
@@ -517,6 +518,11 @@ walk (SsScribe *scribe, SsMsgScribeAnycast *message)
 {
   const SsContact *self = ss_kbr_self (scribe->kbr);
   SsGroup *group = ss_scribe_find (scribe, &message->group);
+  /* It was sent on from here in vain, which counts as visits. */
+  if (message->n_visited == VISITED_MAX) {
+    end (scribe, group, message);
+    return;
+  }
   if (!was_visited (message, &self->id)) {
     uint32_t prefix = ss_prefix_of (&self->id);
     if (group && ask (scribe, group, message)) {

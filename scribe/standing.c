@@ -12,13 +12,16 @@
  * The line is judged by the better part of the parents, for a bad line makes
  * all of them look bad, and a bad parent only itself. Ages are coarse, so that
  * small differences decide nothing: where all came at about the same time the
- * load does.
+ * load does. A claim is cut at the highest that there is: it makes an honest
+ * younger one make way at a full node, and no more.
  *
  *   standing = SS_STANDING_LINE * line + age: 0 less than 30 s, 1 less than
  *              2 min, 2 less than 8 min, and so on */
 #include "scribe/internal.h"
 
 enum { LINE_POOR, LINE_UNKNOWN, LINE_GOOD };
+
+#define STANDING_MAX (SS_STANDING_LINE * (LINE_GOOD + 1) - 1)
 
 #define LOSS_POOR     (UINT16_MAX / 50) /* as in SsService.loss */
 #define RTT_POOR      (110 * SS_MSEC)
@@ -72,7 +75,8 @@ ss_standing_of (const SsFamily *family)
 void
 ss_standing_note (SsScribe *scribe, const SsContact *peer, uint8_t standing)
 {
-  ss_neighbour_get (scribe, peer)->standing = standing;
+  ss_neighbour_get (scribe, peer)->standing =
+      (uint8_t) MIN (standing, STANDING_MAX);
 }
 
 uint8_t

@@ -223,7 +223,8 @@ agree (SsStation *station, const SsContact *member, const uint8_t *terms)
   uint8_t parts[SS_STRIPES];
   unsigned out = terms[0], in = terms[1];
   fill_parts (station, parts);
-  if (out >= SS_STRIPES || in >= SS_STRIPES || parts[out] == 0
+  if (out >= SS_STRIPES || in >= SS_STRIPES || out == in || parts[out] == 0
+      || !may_go (out, &ss_kbr_self (station->owner->kbr)->id, &member->id)
       || parts[out] > exchange->parts[out] || parts[in] < exchange->parts[in]
       || now < exchange->until || station->stripes[in].group == NULL
       || !ss_group_may_take (station->stripes[in].group, member))

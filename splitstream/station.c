@@ -216,7 +216,7 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   size_t len;
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   SsPacket packet;
-  if (stripe->index == SS_STRIPES || !ss_packet_parse (data, len, &packet)
+  if (stripe->index >= SS_STRIPES || !ss_packet_parse (data, len, &packet)
       || !is_in_place (stripe, &packet)) {
     station->packets_rejected++;
     return SS_PACKET_REJECTED;

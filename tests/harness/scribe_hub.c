@@ -48,6 +48,8 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
     hub->nonce = join.nonce;
   }
   hub->n_searches += head[0] == SS_MSG_SCRIBE_ANYCAST;
+  if (head[0] == SS_MSG_SCRIBE_ANYCAST)
+    hub->search_token = how->token;
   hub->n_redirects += head[0] == SS_MSG_SCRIBE_REDIRECT;
   if (head[0] == SS_MSG_SCRIBE_KEEPALIVE
       && ss_msg_scribe_keepalive_decode (head, head_len, &keepalive)) {
@@ -130,6 +132,12 @@ hub_self (SsKbr *kbr)
   return &((Hub *) kbr)->self;
 }
 
+/* Nobody is: is_suspected says no. */
+static void
+hub_suspect (SsKbr *kbr, const SsContact *peer)
+{
+}
+
 static const SsKbrClass hub_class = {
   .register_app = hub_register,
   .route = hub_route,
@@ -137,6 +145,7 @@ static const SsKbrClass hub_class = {
   .near_set = hub_near_set,
   .replica_set = hub_replica_set,
   .is_root = hub_is_root,
+  .suspect = hub_suspect,
   .is_suspected = hub_is_suspected,
   .rtt = hub_rtt,
   .rto = hub_time,
@@ -291,6 +300,30 @@ hub_pass_search (Hub *hub, unsigned group, unsigned origin)
     .len = put_search (group, origin, origin, data, sizeof data),
   };
   return !hub->app->forward (hub->app_user, &routed, &next);
+}
+
+void
+hub_fail_search (Hub *hub, unsigned group, unsigned origin)
+{
+  uint8_t data[SS_MSG_SCRIBE_ANYCAST_MAX];
+  SsMsgScribeAnycast message;
+  size_t len = put_search (group, origin, origin, data, sizeof data);
+  SsContact next = hub_contact (1000), asked;
+  bool is_good = ss_msg_scribe_anycast_decode (data, len, &message);
+  g_assert_true (is_good);
+  message.n_visited = G_N_ELEMENTS (message.visited) - 1;
+  for (unsigned i = 0; i < message.n_visited; i++)
+    message.visited[i] = UINT32_MAX - i;
+  len = ss_msg_scribe_anycast_encode (&message, data, sizeof data);
+  SsKbrMessage routed = { .key = hub_group_id (group),
+                          .source = hub_contact (origin),
+                          .previous = hub_contact (origin),
+                          .hops = 1,
+                          .data = data,
+                          .len = len };
+  g_assert_false (hub->app->forward (hub->app_user, &routed, &next));
+  asked = hub->asked;
+  hub->app->outcome (hub->app_user, &asked, hub->search_token, SS_KBR_FAILED);
 }
 
 void

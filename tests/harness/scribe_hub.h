@@ -23,6 +23,7 @@ typedef struct {
   unsigned n_sent, n_acks, n_redirects, n_keepalives;
   unsigned n_tags; /* in KEEPALIVEs */
   unsigned n_searches, n_routed_searches;
+  uint64_t search_token; /* of its last ANYCAST */
   /* Its last JOIN_ACK, LEAVE, REDIRECT and ANYCAST, and to whom. */
   SsMsgScribeJoinAck ack;
   SsMsgScribeLeave leave;
@@ -55,5 +56,8 @@ void hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags);
 /* A search of node `origin` for a member passes by; false: it is to go on. */
 bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
 /* Or comes directly, from a node where it has been. */
+/* One that has been to all but one of the nodes that a search may go to, and
+ * that whom it is sent on to does not take. */
+void hub_fail_search (Hub *hub, unsigned group, unsigned origin);
 void hub_take_search (Hub *hub, unsigned group, unsigned origin, unsigned from);
 void hub_run (Hub *hub, SsTime duration);

@@ -216,6 +216,22 @@ test_swallowed (void)
   hub_clear (&hub);
 }
 
+/* A search that has been nearly everywhere, and whose next step fails, ends. */
+static void
+test_full (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  SsContact member = hub_contact (MEMBER);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  ss_trace_put (hub.scribe, &id, &member);
+  hub_fail_search (&hub, GROUP, ORIGIN);
+  g_assert_cmpuint (hub.n_searches, ==, 1);
+  g_assert_cmpuint (hub.n_routed_searches, ==, 0);
+  hub_clear (&hub);
+}
+
 /* Traces have a bound, and an end. */
 static void
 test_trace_bounds (void)
@@ -252,6 +268,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/near/crossing", test_crossing);
   g_test_add_func ("/scribe/near/traces", test_traces);
   g_test_add_func ("/scribe/near/swallowed", test_swallowed);
+  g_test_add_func ("/scribe/near/full", test_full);
   g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
   return g_test_run ();
 }

@@ -120,11 +120,39 @@ test_asked (void)
   show_free (show);
 }
 
+/* The group of those that exchange carries no packets, whoever has signed
+ * them: its index is that of no stripe. */
+static void
+test_no_stripe (void)
+{
+  StationNode *node;
+  Show *show = start (&node);
+  SsStripe *stripe = ss_exchange_stripe (node->station);
+  uint8_t shard[100] = { 0 };
+  SsMsgMediaParity message = {
+    .session = node->station->session,
+    .n_data = SS_STRIPES - 1,
+    .parity = 1,
+    .shard = { shard, sizeof shard },
+  };
+  SsPacketDraft draft = { .draft = ss_packet_draft_parity (&message),
+                          .stripe = stripe->index,
+                          .sequence = 1 };
+  ss_packet_sign (&show->signer, &draft, 1, 1);
+  station_node_wake (node);
+  g_assert_cmpint (
+      ss_station_packet (stripe, 1, draft.draft, SS_REORDER_REPAIR), ==,
+      SS_PACKET_REJECTED);
+  g_bytes_unref (draft.draft);
+  show_free (show);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/exchange/ask", test_ask);
   g_test_add_func ("/splitstream/exchange/asked", test_asked);
+  g_test_add_func ("/splitstream/exchange/no-stripe", test_no_stripe);
   return g_test_run ();
 }
