@@ -32,7 +32,7 @@ may_go_below (const SsGroup *group, const SsChild *child)
 }
 
 /* The prefix of the nearest to the joiner, of those it knows, that is a child,
- * or was one and has moved: then it is below one that is nearer to it. */
+ * or was one and has another parent now, as a rule one that is nearer to it. */
 static uint32_t
 find_near (const SsGroup *group, const SsPendingJoin *join)
 {

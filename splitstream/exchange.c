@@ -86,27 +86,6 @@ fill_parts (const SsStation *station, uint8_t ret_parts[SS_STRIPES])
   }
 }
 
-static void
-follow_parts (SsStation *station, bool is_wanted)
-{
-  SsStripe *stripe = ss_exchange_stripe (station);
-  bool is_member = stripe->group != NULL && ss_group_is_member (stripe->group);
-  if (is_member == is_wanted)
-    return;
-  SsId id = ss_exchange_id (&station->group_id, station->params.salt);
-  if (is_wanted) {
-    stripe->group = ss_group_open (station->spare_family, &id, stripe);
-    if (stripe->group != NULL)
-      ss_group_join (stripe->group);
-  } else {
-    ss_group_leave (stripe->group);
-    stripe->group = ss_scribe_find (station->owner->scribe, &id);
-    ss_timers_arm_earliest (&station->owner->env->timers,
-                            &station->owner->reap_timer,
-                            station->owner->env->now);
-  }
-}
-
 void
 ss_exchange_run (SsStation *station)
 {
@@ -124,7 +103,8 @@ ss_exchange_run (SsStation *station)
   if (!has_several)
     exchange->full_since = now;
   has_several &= now - exchange->full_since >= SS_EXCHANGE_PATIENCE;
-  follow_parts (station, has_several);
+  SsId id = ss_exchange_id (&station->group_id, station->params.salt);
+  ss_spare_follow (&exchange->stripe, &id, has_several);
   if (memcmp (parts, exchange->parts, sizeof parts) != 0)
     exchange->wait = 0; /* there may be somebody now */
   if (!has_several || exchange->search != 0 || now < exchange->until
@@ -134,7 +114,6 @@ ss_exchange_run (SsStation *station)
   exchange->asked = now;
   exchange->wait =
       CLAMP (2 * exchange->wait, SS_GATHER_WAIT_MIN, SS_GATHER_WAIT_MAX);
-  SsId id = ss_exchange_id (&station->group_id, station->params.salt);
   exchange->search =
       ss_scribe_anycast (station->owner->scribe, &id, 1, parts, sizeof parts);
 }

@@ -343,6 +343,8 @@ bool ss_spare_asked (SsStation *station, const SsContact *origin,
                      const uint8_t *data, size_t len);
 void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
                         const SsContact *member);
+/* Of a station's group that is no stripe: joins it, or leaves it. */
+void ss_spare_follow (SsStripe *stripe, const SsId *id, bool is_wanted);
 
 /* exchange.c */
 SsId ss_exchange_id (const SsId *group_id, uint64_t salt);

@@ -213,6 +213,28 @@ gathered (SsStation *station, const SsContact *member)
     gathering->n_advised = ss_group_n_children (group);
 }
 
+void
+ss_spare_follow (SsStripe *stripe, const SsId *id, bool is_wanted)
+{
+  SsStation *station = stripe->station;
+  SsSplitStream *owner = station->owner;
+  bool is_member = stripe->group != NULL && ss_group_is_member (stripe->group);
+  if (is_member == is_wanted)
+    return;
+  if (is_wanted) {
+    stripe->group = ss_group_open (station->spare_family, id, stripe);
+    if (stripe->group != NULL)
+      ss_group_join (stripe->group);
+    return;
+  }
+  ss_group_leave (stripe->group);
+  /* It stays if it has children there. */
+  stripe->group = ss_scribe_find (owner->scribe, id);
+  /* Perhaps it was all that was left of a relayed station. */
+  ss_timers_arm_earliest (&owner->env->timers, &owner->reap_timer,
+                          owner->env->now);
+}
+
 SsTime
 ss_spare_run (SsStation *station)
 {
@@ -230,24 +252,8 @@ ss_spare_run (SsStation *station)
   }
   gather (station);
   ss_exchange_run (station);
-  SsStripe *spare = &station->spare;
-  bool is_member = spare->group != NULL && ss_group_is_member (spare->group);
-  bool may_be = has_room (station);
-  if (may_be == is_member)
-    return station->spare_next;
   SsId id = ss_spare_id (&station->group_id, station->params.salt);
-  if (may_be) {
-    spare->group = ss_group_open (station->spare_family, &id, spare);
-    if (spare->group != NULL)
-      ss_group_join (spare->group);
-  } else {
-    ss_group_leave (spare->group);
-    /* It stays if it has children there. */
-    spare->group = ss_scribe_find (station->owner->scribe, &id);
-    /* Perhaps it was all that was left of a relayed station. */
-    ss_timers_arm_earliest (&station->owner->env->timers,
-                            &station->owner->reap_timer, now);
-  }
+  ss_spare_follow (&station->spare, &id, has_room (station));
   return station->spare_next;
 }
 

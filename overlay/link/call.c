@@ -127,6 +127,13 @@ ss_link_note_asked (SsLink *link, const SsAddr *addr)
 }
 
 void
+ss_link_note_opened (SsLink *link, const SsAddr *addr)
+{
+  if (link->is_watching)
+    ss_link_note_asked (link, addr);
+}
+
+void
 ss_link_watch (SsLink *link, bool watch)
 {
   link->is_watching = watch;
@@ -187,8 +194,7 @@ ss_link_probe (SsLink *link, const SsAddr *addr)
   if (!ss_addr_is_set (addr) || ss_limit_when (&link->answers, addr, now) > now)
     return false;
   ss_limit_take (&link->answers, addr, now);
-  if (link->is_watching) /* it opens a NAT's door as well */
-    ss_link_note_asked (link, addr);
+  ss_link_note_opened (link, addr);
   SsMsgLinkProbe probe = { .mac = { 0 } };
   uint8_t buf[SS_MSG_LINK_PROBE_MAX];
   ss_rng_bytes (&link->env->rng, probe.nonce, sizeof probe.nonce);

@@ -510,6 +510,9 @@ void ss_link_calls_clear (SsLink *link);
 void ss_link_calls_trim (SsLink *link);
 /* Was something sent there that no peer or question tells of? */
 void ss_link_note_asked (SsLink *link, const SsAddr *addr);
+/* What was sent there opens a NAT's door, though there may be no session: what
+ * comes from there now is not unasked. */
+void ss_link_note_opened (SsLink *link, const SsAddr *addr);
 /* Something authentic came straight from there. */
 void ss_link_note_arrival (SsLink *link, const SsAddr *from, bool is_probe);
 /* Is the peer's address a relay's? And has that one passed a call on? */

@@ -73,8 +73,7 @@ may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram, size_t len,
   ss_count (link->env, LINK_COOKIES);
   ss_link_post (link, from, buf,
                 ss_msg_link_cookie_encode (&reply, buf, sizeof buf));
-  if (link->is_watching)
-    ss_link_note_asked (link, from);
+  ss_link_note_opened (link, from);
   return false;
 }
 
@@ -231,8 +230,7 @@ answer (SsLink *link, SsLinkPeer *peer, const SsAddr *from,
   len = ss_msg_link_response_encode (&response, buf, sizeof buf);
   ss_link_put_macs (link, &hello->key, NULL, buf, len, NULL);
   ss_link_post (link, from, buf, len);
-  if (link->is_watching) /* what the caller sends now comes through a NAT */
-    ss_link_note_asked (link, from);
+  ss_link_note_opened (link, from);
   if (is_in_use)
     ss_link_use_next (link, peer, next.local_index);
   /* The rest waits until the initiator goes on. */

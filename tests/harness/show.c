@@ -159,3 +159,14 @@ show_end (Show *show)
   station_world_run (show->world, show->params.latency + 3 * SS_SEC);
   g_assert_true (ss_station_is_drained (show->publisher->station));
 }
+
+Show *
+show_with_one (StationNode **ret_node)
+{
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  show_go_on_air (show, 100);
+  *ret_node = show_tune_in (show, 0);
+  show_play (show, 5 * SS_SEC);
+  return show;
+}

@@ -34,6 +34,8 @@ void show_go_on_air (Show *show, size_t header_len);
 StationNode *show_tune_in (Show *show, SsTime buffer);
 /* Pushes frames in real time, as long as that takes. */
 void show_play (Show *show, SsTime duration);
+/* On the air for five seconds, with one listener. */
+Show *show_with_one (StationNode **ret_node);
 /* No more frames; all that is on its way comes. */
 void show_end (Show *show);
 /* In order, unchanged, on time. The first frame out; -1 if there is none. */

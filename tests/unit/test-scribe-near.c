@@ -195,17 +195,25 @@ test_traces (void)
   hub_clear (&hub);
 }
 
+/* It has left the tree, and knows a member of it. */
+static void
+init_with_trace (Hub *hub)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  SsContact member = hub_contact (MEMBER);
+  hub_init (hub, &config, true);
+  ss_trace_put (hub->scribe, &id, &member);
+}
+
 /* The origin tries again, for the member has swallowed its search: it is led
  * there no more, nor is any other. */
 static void
 test_swallowed (void)
 {
-  const SsFamilyConfig config = { .children_max = 8 };
-  SsId id = hub_group_id (GROUP);
-  SsContact member = hub_contact (MEMBER);
   Hub hub;
-  hub_init (&hub, &config, true);
-  ss_trace_put (hub.scribe, &id, &member);
+  SsId id = hub_group_id (GROUP);
+  init_with_trace (&hub);
   g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
   g_assert_true (hub_pass_search (&hub, GROUP, JOINER));
   g_assert_cmpuint (hub.n_searches, ==, 2);
@@ -220,12 +228,8 @@ test_swallowed (void)
 static void
 test_full (void)
 {
-  const SsFamilyConfig config = { .children_max = 8 };
-  SsId id = hub_group_id (GROUP);
-  SsContact member = hub_contact (MEMBER);
   Hub hub;
-  hub_init (&hub, &config, true);
-  ss_trace_put (hub.scribe, &id, &member);
+  init_with_trace (&hub);
   hub_fail_search (&hub, GROUP, ORIGIN);
   g_assert_cmpuint (hub.n_searches, ==, 1);
   g_assert_cmpuint (hub.n_routed_searches, ==, 0);

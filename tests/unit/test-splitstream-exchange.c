@@ -4,17 +4,6 @@
 
 enum { N_TERMS = 3 };
 
-static Show *
-start (StationNode **ret_node)
-{
-  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
-  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
-  show_go_on_air (show, 100);
-  *ret_node = show_tune_in (show, 0);
-  show_play (show, 5 * SS_SEC);
-  return show;
-}
-
 /* A stripe that is foreign to both. */
 static unsigned
 foreign (const StationNode *node, const SsContact *other, unsigned number)
@@ -43,7 +32,7 @@ static void
 test_ask (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   const SsContact *other = &show->publisher->self;
   unsigned a = foreign (node, other, 0), b = foreign (node, other, 1),
            c = foreign (node, other, 2);
@@ -85,7 +74,7 @@ static void
 test_asked (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   SsContact origin = show->publisher->self;
   unsigned a = foreign (node, &origin, 0), b = foreign (node, &origin, 1),
            own = ss_id_digit (&node->self.id, 0);
@@ -126,7 +115,7 @@ static void
 test_no_stripe (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   SsStripe *stripe = ss_exchange_stripe (node->station);
   uint8_t shard[100] = { 0 };
   SsMsgMediaParity message = {

@@ -5,17 +5,6 @@
 /* What a question says; splitstream/spare.c. */
 enum { WITH_STRIPE, ANY, MORE };
 
-static Show *
-start (StationNode **ret_node)
-{
-  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
-  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
-  show_go_on_air (show, 100);
-  *ret_node = show_tune_in (show, 0);
-  show_play (show, 5 * SS_SEC);
-  return show;
-}
-
 static void
 answer (StationNode *node, const SsContact *member)
 {
@@ -36,7 +25,7 @@ static void
 test_gather (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   node->n_children[2] = 9;
   show_play (show, 5 * SS_SEC);
   g_assert_cmpuint (node->n_searches, ==, 0); /* it has one */
@@ -64,7 +53,7 @@ static void
 test_gather_unheeded (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   node->n_children[2] = 9;
   node->n_children[7] = 3;
   for (unsigned i = 0; i < 120; i++) {
@@ -83,7 +72,7 @@ static void
 test_gather_in_vain (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   node->n_children[2] = 9;
   node->n_children[7] = 3;
   unsigned n_of[SS_STRIPES] = { 0 };
@@ -124,7 +113,7 @@ static void
 test_asked (void)
 {
   StationNode *node;
-  Show *show = start (&node);
+  Show *show = show_with_one (&node);
   g_assert_false (accepts (node, WITH_STRIPE, 0)); /* no room */
   g_assert_false (accepts (node, MORE, 1));
   node->has_room = true;
