@@ -15,7 +15,7 @@
 #define EMPTY_GROUPS  200
 #define JOIN_PAUSE    (20 * SS_MSEC)
 #define JOINED_TIME   (4 * SS_SEC)  /* before chains are taken out */
-#define CHAINS_TIME   (15 * SS_SEC) /* and when they have been */
+#define CHAINS_TIME   (25 * SS_SEC) /* and when they have been */
 #define ZIPF_EXPONENT 1.25
 #define JOIN_SPAN     (60 * SS_SEC)
 #define JOIN_STEP     (100 * SS_MSEC)
