@@ -274,6 +274,10 @@ void ss_group_inject (SsGroup *group, uint32_t sequence, GBytes *packet,
  * wait; say it again later. */
 bool ss_group_want (SsGroup *group, uint32_t sequence, SsTime deadline);
 void ss_group_unwant (SsGroup *group, uint32_t sequence);
+/* live: this packet may exist, and nothing came after it that would show it
+ * missing. Asks the parent and another member once; it comes as a wanted one
+ * does, or not. */
+void ss_group_ask (SsGroup *group, uint32_t sequence);
 /* live: a packet that should have come down the tree has not, and need not be
  * wanted: is the parent still there? */
 void ss_group_overdue (SsGroup *group);

@@ -266,14 +266,13 @@ is_source (const SsGroup *group, const SsContact *contact)
 }
 
 static void
-ask_others (SsGroup *group, Requests *requests, SsWant *want)
+ask_others (SsGroup *group, Requests *requests, SsWant *want, unsigned others)
 {
   SsContact list[SS_FAMILY_ASK_MAX];
   unsigned n = ss_family_neighbours (group->family, list, SS_FAMILY_ASK_MAX);
   uint32_t first = want->sequence * 2654435761u ^ ss_prefix_of (&group->id);
   first = (first >> 16) + OTHERS * want->rounds;
   unsigned asked = 0;
-  unsigned others = group->family->wait > 0 ? 1 : OTHERS;
   for (unsigned i = 0; i < n && asked < others; i++) {
     const SsContact *to = &list[(first + i) % n];
     if (is_source (group, to)
@@ -403,7 +402,7 @@ ask_next (SsGroup *group, Requests *requests, SsWant *want)
     return;
   }
   if (want->stage <= SS_ASK_OTHERS) {
-    ask_others (group, requests, want);
+    ask_others (group, requests, want, group->family->wait > 0 ? 1 : OTHERS);
     want->stage = SS_ASK_SOURCE;
   }
   if (want->n_asked == 0 && want->stage == SS_ASK_SOURCE) {
@@ -414,6 +413,32 @@ ask_next (SsGroup *group, Requests *requests, SsWant *want)
     if (want->n_asked == 0) /* nobody to ask: try again later */
       want->next = scribe->env->now + SS_WANT_WAIT_MIN;
   }
+}
+
+static void
+send_requests (SsGroup *group, Requests *requests)
+{
+  for (unsigned i = 0; i < requests->n; i++)
+    if (requests->requests[i].message.n_sequences > 0)
+      send_request (group, &requests->requests[i]);
+}
+
+/* A parent that has it not either asks its own: nobody need fetch it. Where
+ * there is a queue before this node's line silence means little. */
+void
+ss_group_ask (SsGroup *group, uint32_t sequence)
+{
+  if (group->is_root || !group->has_parent || group->family->wait > 0
+      || ss_history_find (group, sequence) || find_want (group, sequence))
+    return;
+  ss_scribe_enter (group->scribe);
+  Requests requests = { .n = 0 };
+  SsWant want = { .sequence = sequence };
+  if (ss_scribe_usable (group->scribe, &group->parent))
+    ask (group, &requests, &group->parent, &want, false);
+  ask_others (group, &requests, &want, 1);
+  send_requests (group, &requests);
+  ss_scribe_exit (group->scribe);
 }
 
 static bool
@@ -475,9 +500,7 @@ ss_want_due (SsGroup *group)
     if (want->next <= scribe->env->now)
       ask_next (group, &requests, want);
   }
-  for (unsigned i = 0; i < requests.n; i++)
-    if (requests.requests[i].message.n_sequences > 0)
-      send_request (group, &requests.requests[i]);
+  send_requests (group, &requests);
   if (!group->has_parent)
     return;
   ss_neighbour_judge (scribe, ss_neighbour_get (scribe, &group->parent));

@@ -386,6 +386,32 @@ watch_silence (SsStation *station)
   return is_silent || has_end ? SS_NEVER : since + SS_STATION_SILENCE;
 }
 
+/* What is lost is seen from what comes after it. When not even an empty packet
+ * has come in time the publisher may be dead, and what came last, or might have
+ * come, missing here only: it is asked for while it can still be played. What
+ * comes in answer may not be the last of it. */
+static SsTime
+ask_for_last (SsStation *station)
+{
+  SsReception *reception = station->current;
+  const SsReorder *reorder = reception->reorder;
+  unsigned n_columns = SS_STRIPES - reception->n_parity;
+  uint64_t end = ss_reorder_end (reorder);
+  if (!ss_reorder_is_started (reorder) || ss_reorder_has_end (reorder)
+      || station->last_tree < 0 || end == reception->asked_from)
+    return SS_NEVER;
+  SsTime at = station->last_tree + 3 * ss_station_beacon (station) / 2;
+  if (station->owner->env->now < at)
+    return at;
+  reception->asked_from = end;
+  for (uint64_t number = end; number < end + SS_ASK_FOR_LAST; number++) {
+    SsGroup *group = station->stripes[number % n_columns].group;
+    if (group != NULL)
+      ss_group_ask (group, (uint32_t) (number / n_columns));
+  }
+  return SS_NEVER;
+}
+
 /* A part of some codec headers was rebuilt within the window. */
 static void
 find_headers (SsReception *reception)
@@ -436,6 +462,7 @@ ss_listener_run (SsStation *station)
   deadline = MIN (deadline, ss_tune_in_run (station));
   deadline = MIN (deadline, ss_fetch_run (station));
   deadline = MIN (deadline, watch_silence (station));
+  deadline = MIN (deadline, ask_for_last (station));
   ss_downlink_run (station);
   if (station->descriptor.session != station->session) {
     ss_listener_need_descriptor (station);

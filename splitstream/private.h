@@ -33,6 +33,7 @@
 #define SS_TUNE_IN_OTHERS_MAX  3
 #define SS_TUNE_IN_ENOUGH      3 /* asked in vain: now the publisher */
 #define SS_STATION_HISTORY_MAX 1024
+#define SS_ASK_FOR_LAST        3 /* packets after the newest that is here */
 
 /* Questions answered a second, and at once, of one peer and of all. One who
  * has no answer asks anew after SS_TUNE_IN_RETRY. */
@@ -107,6 +108,7 @@ typedef struct {
   uint8_t missing_version; /* its headers are wanted; 0: none */
   SsTime missing_since;
   bool has_rebuilt_headers; /* a part of some: look whether they are whole */
+  uint64_t asked_from; /* what might come after the last packet; 0: not yet */
 } SsReception;
 
 /* The status of a TUNE_IN_ANSWER. */
@@ -297,6 +299,9 @@ bool ss_station_verify (SsStation *station, unsigned stripe, uint32_t sequence,
                         const SsPacket *packet, GBytes *bytes);
 SsPacketVerdict ss_station_packet (SsStripe *stripe, uint32_t sequence,
                                    GBytes *bytes, SsReorderVia via);
+/* So long the stream may be idle before an empty packet shows that it lives,
+ * and what has been lost of it. */
+SsTime ss_station_beacon (const SsStation *station);
 bool ss_stripe_has_seen (const SsStripe *stripe, uint32_t sequence);
 void ss_stripe_see (SsStripe *stripe, uint32_t sequence);
 void ss_station_start_session (SsStation *station, uint32_t session,

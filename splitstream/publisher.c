@@ -77,14 +77,6 @@ send_packets (SsStation *station)
   }
 }
 
-/* How long the stream may be idle before an empty packet shows that it
- * lives, and what has been lost of it. */
-static SsTime
-beacon_interval (const SsStation *station)
-{
-  return MIN (SS_STATION_BEACON, station->params.latency / 3);
-}
-
 SsTime
 ss_publisher_run (SsStation *station)
 {
@@ -93,10 +85,10 @@ ss_publisher_run (SsStation *station)
   SsTime media_now = station->owner->env->now - station->origin;
   ss_rows_run (station->rows, media_now);
   SsTime beacon =
-      ss_rows_last_departure (station->rows) + beacon_interval (station);
+      ss_rows_last_departure (station->rows) + ss_station_beacon (station);
   if (media_now >= beacon) {
     ss_rows_push_beacon (station->rows, media_now);
-    beacon = media_now + beacon_interval (station);
+    beacon = media_now + ss_station_beacon (station);
   }
   send_packets (station);
   SsTime deadline = MIN (beacon, ss_rows_deadline (station->rows));

@@ -207,6 +207,12 @@ is_in_place (const SsStripe *stripe, const SsPacket *packet)
          || station->current->n_parity == packet->parity_count;
 }
 
+SsTime
+ss_station_beacon (const SsStation *station)
+{
+  return MIN (SS_STATION_BEACON, station->params.latency / 3);
+}
+
 SsPacketVerdict
 ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
                    SsReorderVia via)

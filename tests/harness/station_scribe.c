@@ -211,6 +211,13 @@ ss_group_unwant (SsGroup *group, uint32_t sequence)
 
 /* Nobody dies here. */
 void
+ss_group_ask (SsGroup *group, uint32_t sequence)
+{
+  (void) group;
+  (void) sequence;
+}
+
+void
 ss_group_overdue (SsGroup *group)
 {
 }
