@@ -193,6 +193,35 @@ put_out (SsPastry *pastry, const SsContact *out, const SsLeafsetArc *arc)
     g_array_index (pastry->asks, SsAsk, i).news = true;
 }
 
+/* Whoever does not have a leaf that was heard just now may not know it yet, or
+ * know that it has died. Of several it is the one silent for longest. */
+static void
+look_again (SsPastry *pastry, const SsContact *leaf, const SsContact *from,
+            SsTime heard)
+{
+  if (heard + SS_PASTRY_STRANGE_TIME >= pastry->strange_at)
+    return;
+  pastry->strange = leaf->id;
+  pastry->strange_to = from->id;
+  pastry->strange_at = heard + SS_PASTRY_STRANGE_TIME;
+}
+
+void
+ss_pastry_check_strange (SsPastry *pastry)
+{
+  const SsLeafset *leafset = &pastry->leafset;
+  if (ss_pastry_env (pastry)->now <= pastry->strange_at)
+    return;
+  SsTime heard = pastry->strange_at - SS_PASTRY_STRANGE_TIME;
+  pastry->strange_at = SS_NEVER;
+  const SsContact *to = ss_leafset_find (leafset, &pastry->strange_to);
+  if (to == NULL || ss_leafset_find (leafset, &pastry->strange) == NULL
+      || ss_link_last_heard (pastry->link, &pastry->strange) > heard)
+    return;
+  SsContact contact = *to;
+  ss_pastry_ask (pastry, &contact, SS_LEAFSET_REACH_NONE, 0);
+}
+
 /* A leaf that another does not have, and that is silent, may be dead. */
 static void
 take_strangers (SsPastry *pastry, const SsContact *from,
@@ -203,10 +232,11 @@ take_strangers (SsPastry *pastry, const SsContact *from,
     for (unsigned i = 0; i < pastry->leafset.n; i++) {
       SsContact leaf = pastry->leafset.leaves[i];
       SsTime heard = ss_link_last_heard (pastry->link, &leaf.id);
-      if (message->strangers[k] != ss_pastry_prefix (&leaf.id)
-          || now - heard <= SS_PASTRY_STRANGE_TIME)
+      if (message->strangers[k] != ss_pastry_prefix (&leaf.id))
         continue;
-      if (is_next_towards (pastry, from, &leaf))
+      if (now - heard <= SS_PASTRY_STRANGE_TIME)
+        look_again (pastry, &leaf, from, heard);
+      else if (is_next_towards (pastry, from, &leaf))
         ss_pastry_doubt_missed (pastry, &leaf);
       else
         ss_pastry_doubt (pastry, &leaf, SS_DOUBT_TOLD);

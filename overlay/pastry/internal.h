@@ -296,6 +296,10 @@ struct SsPastry {
   SsTime repair_at; /* SS_NEVER: nothing to repair */
   SsTime last_heartbeat, right_since, last_mutual;
   SsId right; /* neighbour since right_since */
+  /* A leaf that `strange_to` does not have, heard too lately to be doubted: it
+   * is looked at again then. SS_NEVER: none */
+  SsTime strange_at;
+  SsId strange, strange_to;
   uint64_t last_digest;
   SsTime last_table_look;
   uint16_t next_look;
@@ -429,6 +433,7 @@ void ss_pastry_leaf_probe (SsPastry *pastry, const SsContact *from,
                            const SsMsgLeafProbe *message);
 void ss_pastry_leaf_set_told (SsPastry *pastry, const SsContact *from,
                               const SsMsgLeafSet *message);
+void ss_pastry_check_strange (SsPastry *pastry);
 /* Somebody heard of: into the routing table, and asked if he may be a leaf. */
 void ss_pastry_meet (SsPastry *pastry, const SsContact *peer, bool verified);
 

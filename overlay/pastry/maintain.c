@@ -38,6 +38,7 @@ ss_pastry_tick (SsPastry *pastry)
   ss_proximity_tick (pastry);
   ss_search_tick (pastry);
   ss_pastry_check_lost (pastry);
+  ss_pastry_check_strange (pastry);
 }
 
 void
