@@ -59,9 +59,7 @@ ss_family_free (SsFamily *family)
     group->family = ss_family_adopted (scribe, false); /* this one is going */
   }
   ss_scribe_exit (scribe);
-  g_ptr_array_remove (scribe->families, family);
-  g_free (family->offer);
-  g_free (family);
+  g_ptr_array_remove (scribe->families, family); /* which frees it */
 }
 
 void

@@ -7,6 +7,16 @@
 
 static const SsKbrApp kbr_app;
 
+/* Its groups are gone, or another family's. */
+static void
+release_family (gpointer user)
+{
+  SsFamily *family = user;
+  if (family)
+    g_free (family->offer);
+  g_free (family);
+}
+
 SsScribe *
 ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
                const SsScribeApp *app, void *app_user)
@@ -18,7 +28,7 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
   scribe->app = *app;
   scribe->app_user = app_user;
   scribe->groups = g_ptr_array_new ();
-  scribe->families = g_ptr_array_new ();
+  scribe->families = g_ptr_array_new_with_free_func (release_family);
   scribe->neighbours = g_ptr_array_new ();
   scribe->dead = g_ptr_array_new ();
   scribe->leave_until = SS_NEVER;
@@ -42,15 +52,10 @@ ss_scribe_free (SsScribe *scribe)
   ss_timers_disarm (&scribe->env->timers, &scribe->timer);
   ss_anycast_free (scribe);
   ss_trace_free (scribe);
-  for (unsigned i = 0; i < scribe->families->len; i++) {
-    SsFamily *family = g_ptr_array_index (scribe->families, i);
-    g_free (family->offer);
-    g_free (family);
-  }
   ss_budget_clear (&scribe->budget);
   g_free (scribe->hints);
-  g_free (scribe->adopted);
-  g_free (scribe->adopted_ordered);
+  release_family (scribe->adopted);
+  release_family (scribe->adopted_ordered);
   for (unsigned i = 0; i < scribe->neighbours->len; i++)
     ss_neighbour_free (g_ptr_array_index (scribe->neighbours, i));
   g_ptr_array_free (scribe->groups, TRUE);
