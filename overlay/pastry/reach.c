@@ -435,7 +435,9 @@ decide (SsPastry *pastry, SsReachability verdict)
     pastry->reach_at = env->now + again;
   if (verdict == SS_UNREACHABLE && before != verdict)
     pastry->reach_at = env->now + SS_REACH_CLOSED_SOON;
-  ss_link_watch (pastry->link, verdict != SS_REACHABLE);
+  /* Who is looked at again soon keeps in mind whom it has sent something. */
+  ss_link_watch (pastry->link,
+                 verdict != SS_REACHABLE || pastry->is_maybe_closed);
   if (verdict != before)
     ss_info (env, "overlay: reachable for everybody: %s", names[verdict]);
   if (verdict == SS_UNREACHABLE && pastry->state != SS_PASTRY_CLIENT)

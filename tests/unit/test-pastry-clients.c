@@ -261,12 +261,13 @@ test_returns_under_loss (void)
 
 /* One that starts again at once is let in by its NAT for what its former life
  * had sent. When that is over it is found out, by newcomers if all others are
- * those that it has spoken to. (Four of 80 seeds, none of these, are not found
- * out: docs/decisions.md, 37.) */
+ * those that it has spoken to. (One of 80 seeds, none of these, is found out
+ * later: docs/decisions.md, 37.) With seed 1 it had forgotten between two looks
+ * whom it had answered. */
 static void
 test_restarts (void)
 {
-  for (uint64_t seed = 31; seed <= 40; seed++) {
+  for (uint64_t seed = 1; seed <= 10; seed++) {
     Ring *ring = make_ring (seed, 24, 0);
     RingNode *client = add_client (ring, 7);
     ring_run (ring, 2 * FOUND_OUT);
