@@ -563,6 +563,8 @@ ss_node_set_state (SsNode *node)
                 : SS_NODE_ALONE;
   else if (node->bootstrap.n > 0)
     state = SS_NODE_JOINING;
+  if (state == SS_NODE_JOINING && ss_pastry_may_ask (node->pastry))
+    ss_tuner_ring (node);
   if (state == node->state)
     return;
   bool had_ring = ss_node_has_ring (node);

@@ -130,8 +130,10 @@ void ss_kbr_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app,
                       void *user);
 /* Routes towards the live node closest to key; `hint` (may be NULL) is tried
  * as first hop. Hops are acknowledged and routed around when silent. False if
- * it is too long or this node has no ring to route in. A message routed to a
- * key of its own is delivered (by upcall, before this returns). */
+ * it is too long or this node has no ring to route in. On its way into one it
+ * routes what others are to deliver through those that it has heard; the rest
+ * waits. A message routed to a key of its own is delivered (by upcall, before
+ * this returns). */
 bool ss_kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
                    const SsContact *hint, unsigned flags, const uint8_t *data,
                    size_t len);

@@ -4,6 +4,9 @@
 /* A first frame may be this late. */
 #define START_LATE (30 * SS_MSEC)
 #define SLACK_MAX  (400 * SS_MSEC)
+/* Where round trips are long, so many of them: who is asked first may have to
+ * say that it has nothing. */
+#define SLACK_ROUNDS 2
 /* Frames that fall due within this part of the latency after one that is due
  * go with it, up to so long, as they came: waking up for each would cost more
  * than all else that is done for it. */
@@ -21,6 +24,8 @@ static uint64_t
 find_start (SsReorder *reorder, SsTime now)
 {
   SsTime slack = MIN (reorder->latency / SS_REORDER_SLACK_DIVISOR, SLACK_MAX);
+  SsTime fetch = MIN (SLACK_ROUNDS * reorder->round_trip, reorder->latency / 2);
+  slack = MAX (slack, fetch);
   SsTime late = now - MAX (START_LATE, reorder->latency / 25);
   uint64_t candidate = reorder->end;
   SsTime candidate_due = SS_NEVER;

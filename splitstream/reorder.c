@@ -377,8 +377,9 @@ ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row_number,
 
 void
 ss_reorder_expect (SsReorder *reorder, SsTime now, uint64_t first,
-                   uint64_t newest, SsTime until)
+                   uint64_t newest, SsTime until, SsTime round_trip)
 {
+  reorder->round_trip = round_trip;
   if (reorder->is_started || newest < first)
     return;
   reorder->is_expecting = true;

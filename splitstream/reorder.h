@@ -97,10 +97,10 @@ void ss_reorder_hold (SsReorder *reorder, SsTime until);
 /* No more of it is sent, and what is missing of it is not to be asked for: the
  * start will be behind that. False: it has started. */
 bool ss_reorder_forgo_burst (SsReorder *reorder);
-/* A neighbour says that it sends first to newest: not overdue before `until`,
- * as long as some of it keeps coming. Only before the start. */
+/* A neighbour, so far away, says that it sends first to newest: not overdue
+ * before `until`, as long as some of it keeps coming. Only before the start. */
 void ss_reorder_expect (SsReorder *reorder, SsTime now, uint64_t first,
-                        uint64_t newest, SsTime until);
+                        uint64_t newest, SsTime until, SsTime round_trip);
 /* The burst has come to this number, whether that packet was here already or
  * not: what it should have brought before is lost. */
 void ss_reorder_burst_is_at (SsReorder *reorder, SsTime now, uint64_t number);

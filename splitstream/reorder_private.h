@@ -58,6 +58,7 @@ struct SsReorder {
   bool is_expecting; /* [expect_first, expect_newest] until expect_until */
   uint64_t expect_first, expect_newest;
   SsTime expect_until;
+  SsTime round_trip;  /* to who sends it; 0: not known */
   SsTime hold_until;  /* no gap is asked for before */
   uint64_t floor;     /* what is below is not played */
   SsTime burst_heard; /* when it was promised, or brought something last */

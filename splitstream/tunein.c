@@ -260,8 +260,9 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
   tune->way_least = way_of (station, message.media_time);
   tune->n_behind = 0;
   set_clock (station, message.media_time);
+  SsTime rtt = ss_kbr_rtt (splitstream->kbr, &from->id);
   ss_reorder_expect (station->current->reorder, now, message.first,
-                     message.newest, tune->deadline);
+                     message.newest, tune->deadline, rtt == SS_NEVER ? 0 : rtt);
 }
 
 /* A packet that the peer sent at that media time: does the way get longer? */

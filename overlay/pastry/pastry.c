@@ -296,6 +296,17 @@ ss_pastry_is_self (const SsPastry *pastry, const SsId *id)
 }
 
 bool
+ss_pastry_may_ask (const SsPastry *pastry)
+{
+  if (pastry->state != SS_PASTRY_JOINING || ss_reach_is_open (pastry))
+    return false;
+  for (unsigned i = 0; i < pastry->n_contacts; i++)
+    if (ss_link_last_heard (pastry->link, &pastry->contacts[i].id) >= 0)
+      return true;
+  return false;
+}
+
+bool
 ss_pastry_is_ready (const SsPastry *pastry)
 {
   const SsLeafset *leafset = &pastry->leafset;

@@ -66,6 +66,11 @@ void ss_pastry_create_ring (SsPastry *pastry);
  * What it sends still has to be drained from the link. */
 void ss_pastry_leave (SsPastry *pastry);
 
+/* Is it on its way into a ring, and has heard somebody there who passes on what
+ * it routes? Not as long as it is being found out whether strangers reach this
+ * node, for whom it calls is no stranger any more. */
+bool ss_pastry_may_ask (const SsPastry *pastry);
+
 /* The link's upcalls, to be handed on as they come. The overlay serves all
  * protocols: it demultiplexes to the registered applications. */
 void ss_pastry_link_message (SsPastry *pastry, const SsContact *from,

@@ -230,6 +230,25 @@ make_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
   return route;
 }
 
+/* One that joins delivers nothing, and does not know yet who is closest to a
+ * key: whoever of those that it has heard is closest passes its message on. */
+static bool
+find_guide (const SsPastry *pastry, const SsRoute *route, SsContact *ret_guide)
+{
+  const SsId *key = &route->header.key;
+  bool is_found = false;
+  for (unsigned i = 0; i < pastry->n_contacts; i++) {
+    const SsContact *contact = &pastry->contacts[i];
+    if (ss_link_last_heard (pastry->link, &contact->id) < 0
+        || !ss_route_may_use (pastry, route, contact)
+        || (is_found && !ss_id_closer (key, &contact->id, &ret_guide->id)))
+      continue;
+    *ret_guide = *contact;
+    is_found = true;
+  }
+  return is_found;
+}
+
 /* Takes the route over. */
 static void
 step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
@@ -239,6 +258,10 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
     hop.node = *hint;
   else
     hop = ss_route_choose (pastry, route);
+  if (pastry->state == SS_PASTRY_JOINING && hop.what != SS_HOP_NODE
+      && route->header.protocol != SS_PROTOCOL_OVERLAY
+      && route->header.hops == 0 && find_guide (pastry, route, &hop.node))
+    hop.what = SS_HOP_NODE;
 
   if (hop.is_relay) {
     route->header.flags |= SS_ROUTED_RELAYED;

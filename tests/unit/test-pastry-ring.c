@@ -176,6 +176,63 @@ test_join_cost (void)
   ring_free (ring);
 }
 
+/* A newcomer waits for leaves that died as it came. What it routes meanwhile
+ * ends where it should, and soon, though it knows of nobody yet who is as close
+ * to its neighbours' keys as itself; what it will be the root of waits for it.
+ * How many took longer than SOON. */
+#define SOON (350 * SS_MSEC)
+
+static unsigned
+joiner_routes (uint64_t seed)
+{
+  RingOptions options = { .delay_min = 20 * SS_MSEC,
+                          .delay_max = 40 * SS_MSEC };
+  Ring *ring = ring_new (seed, &options);
+  unsigned n_late = 0;
+  ring_grow (ring, 24);
+  require_correct (ring, CONVERGE);
+  RingNode *joiner = ring_add (ring);
+  for (unsigned i = 5; i < 9; i++)
+    ring_kill (ring_node (ring, i));
+  ring_join (joiner, ring_node (ring, 0));
+  g_assert_false (ss_pastry_may_ask (joiner->pastry));
+  while (!ss_pastry_may_ask (joiner->pastry))
+    ring_run (ring, SS_MSEC);
+  SsTime asked = ring->now;
+  uint32_t numbers[24];
+  for (unsigned i = 0; i < 24; i++)
+    numbers[i] = ring_lookup (joiner, &ring_node (ring, i)->contact.id,
+                              SS_ROUTE_PROVISIONAL);
+  uint32_t own =
+      ring_lookup (joiner, &joiner->contact.id, SS_ROUTE_PROVISIONAL);
+  ring_run (ring, 1200 * SS_MSEC);
+  g_assert_cmpint (ss_pastry_state (joiner->pastry), ==, SS_PASTRY_JOINING);
+  for (unsigned i = 0; i < 24; i++) {
+    const RingDelivery *delivery = ring_delivery (ring, numbers[i]);
+    if (!ring_node (ring, i)->up)
+      continue; /* its heir may be the joiner */
+    g_assert_nonnull (delivery);
+    g_assert_cmpuint (delivery->node, ==, i);
+    g_assert_cmpuint (ring_count_deliveries (ring, numbers[i]), ==, 1);
+    n_late += delivery->when - asked > SOON;
+  }
+  require_correct (ring, CONVERGE);
+  const RingDelivery *last = ring_delivery (ring, own);
+  g_assert_true (last == NULL || last->right);
+  ring_free (ring);
+  return n_late;
+}
+
+static void
+test_joiner_routes (void)
+{
+  unsigned n_late = 0;
+  for (uint64_t seed = 1; seed <= 20; seed++)
+    n_late += joiner_routes (seed);
+  g_test_message ("%u of 400 took longer", n_late);
+  g_assert_cmpuint (n_late, <=, 20);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -189,5 +246,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/ring/join-200-at-once", test_join_200_at_once);
   g_test_add_func ("/pastry/ring/join-lossy", test_join_lossy);
   g_test_add_func ("/pastry/ring/families", test_families);
+  g_test_add_func ("/pastry/ring/joiner-routes", test_joiner_routes);
   return g_test_run ();
 }
