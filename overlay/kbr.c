@@ -19,6 +19,18 @@ ss_kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
 }
 
 bool
+ss_kbr_route_past (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+                   const SsId *past, unsigned n_past, const uint8_t *data,
+                   size_t len)
+{
+  g_assert (n_past > 0);
+  g_assert (n_past <= SS_KBR_PAST_MAX);
+  return kbr->class->route_past
+         && kbr->class->route_past (kbr, protocol, key, past, n_past, data,
+                                    len);
+}
+
+bool
 ss_kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
              const SsKbrSend *how, const uint8_t *head, size_t head_len,
              GBytes *body)

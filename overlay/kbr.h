@@ -17,6 +17,7 @@
 
 #define SS_KBR_MESSAGE_MAX 1060
 #define SS_KBR_DIRECT_MAX  1190
+#define SS_KBR_PAST_MAX    2 /* nodes that a message may be routed past */
 
 /* Protocol numbers, shared with the link. Those without a name are for
  * applications besides the node's own. */
@@ -98,6 +99,9 @@ typedef struct {
   void (*register_app) (SsKbr *, SsProtocol, const SsKbrApp *, void *app);
   bool (*route) (SsKbr *, SsProtocol, const SsId *key, const SsContact *hint,
                  unsigned flags, const uint8_t *data, size_t len);
+  bool (*route_past) (SsKbr *, SsProtocol, const SsId *key, const SsId *past,
+                      unsigned n_past, const uint8_t *data,
+                      size_t len); /* may be NULL */
   bool (*send) (SsKbr *, SsProtocol, const SsContact *to, const SsKbrSend *how,
                 const uint8_t *head, size_t head_len, GBytes *body);
   void (*cancel) (SsKbr *, SsProtocol, const SsId *to, uint64_t token);
@@ -137,6 +141,13 @@ void ss_kbr_register (SsKbr *kbr, SsProtocol protocol, const SsKbrApp *app,
 bool ss_kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
                    const SsContact *hint, unsigned flags, const uint8_t *data,
                    size_t len);
+/* The same, but to the node that would be closest without some that live, as
+ * if they were suspected: provisionally, and by way of none of them. n_past:
+ * 1 to SS_KBR_PAST_MAX. False also where the overlay cannot do it. Where a hop
+ * on the way is silent the first of them may be forgotten. */
+bool ss_kbr_route_past (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+                        const SsId *past, unsigned n_past, const uint8_t *data,
+                        size_t len);
 /* One message to one peer, not routed. Same contract as ss_link_send. */
 bool ss_kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
                   const SsKbrSend *how, const uint8_t *head, size_t head_len,

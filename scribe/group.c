@@ -178,6 +178,7 @@ ss_group_free (SsGroup *group)
   g_free (group->path);
   g_free (group->join);
   g_free (group->service);
+  g_free (group->aside);
   g_free (group);
 }
 
@@ -357,6 +358,7 @@ ss_group_arm (SsGroup *group)
   SsTime at = MIN (ss_want_deadline (group), ss_publish_deadline (group));
   at = MIN (at, ss_ordered_deadline (group));
   at = MIN (at, MIN (group->find_next, group->root_check));
+  at = MIN (at, ss_aside_deadline (group));
   if (group->join)
     at = MIN (at, group->join->answer_by);
   at = MIN (at, ss_upstream_orphan_deadline (group));
@@ -400,6 +402,8 @@ ss_group_timer (SsGroup *group)
     ss_upstream_orphan_due (group);
   if (!group->is_dead)
     ss_parent_due (group);
+  if (!group->is_dead)
+    ss_aside_due (group);
   if (!group->is_dead)
     ss_publish_due (group);
   if (!group->is_dead)

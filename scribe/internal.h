@@ -7,10 +7,12 @@
  *   history.c  the packets that a group keeps
  *   peer.c     the neighbours: load, keepalives, silence
  *   join.c     the child's side: the search for a parent
+ *   better.c   the search for a better one
  *   upstream.c the child's side: the parent that it has, and being root
  *   parent.c   the parent's side: taking children, sending them on
  *   place.c    where there is room, and whom it names
  *   shed.c     children that are handed on
+ *   aside.c    roots that do not serve, and who stands in for them
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
  *   want.c     overdue packets: asking and answering
@@ -164,12 +166,6 @@ void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
 void ss_join_start (SsGroup *group, const SsContact *lost);
 void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
                          unsigned n);
-/* Looks for a parent whose own stripe it is; may: it has another, and did not
- * look lately. */
-bool ss_join_may_improve (const SsGroup *group);
-void ss_join_improve (SsGroup *group);
-/* When that is done next. */
-void ss_join_set_better (SsGroup *group);
 /* The parent does not serve. */
 void ss_join_start_unserved (SsGroup *group);
 void ss_join_cancel (SsGroup *group);
@@ -177,17 +173,29 @@ void ss_join_due (SsGroup *group); /* answer_by has come */
 /* It is answered: somebody has taken this node, or cannot be taken. */
 void ss_join_found (SsGroup *group);
 void ss_join_failed (SsGroup *group);
-void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
-                            const SsMsgScribeAdvice *message);
 void ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                               const SsMsgScribeRedirect *message);
 
+/* The parent on trial is good. */
+void ss_join_take_tried (SsGroup *group);
+/* To the next candidate, or else towards the root. */
+void ss_join_send (SsGroup *group);
+/* Passes over the candidates that are not to be asked; is one left? */
+bool ss_join_find_candidate (const SsGroup *group);
+
+/* better.c. Looks for a parent whose own stripe it is; may: it has another, and
+ * did not look lately. */
+bool ss_join_may_improve (const SsGroup *group);
+void ss_join_improve (SsGroup *group);
+/* When that is done next. */
+void ss_join_set_better (SsGroup *group);
+/* Is it the root, or does it stand in for a source that is? */
+bool ss_join_is_top (const SsGroup *group, const SsContact *parent);
 /* The parent has, or had, a child of this prefix (0: none), which may be much
  * nearer. */
 void ss_join_go_near (SsGroup *group, uint32_t prefix);
-
-/* The parent on trial is good. */
-void ss_join_take_tried (SsGroup *group);
+void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
+                            const SsMsgScribeAdvice *message);
 
 /* trial.c. Of who has said yes to a search for a better parent. */
 /* newest: that the peer has, as it says. */
@@ -253,6 +261,23 @@ void ss_shed_due (SsGroup *group);
 /* All children are sent to the successor (NULL: to the root), and served
  * until they have gone there. */
 void ss_shed_all (SsGroup *group, const SsContact *successor);
+
+/* aside.c. At the source: a JOIN of who says that its root, or its deputy,
+ * does not serve. False: it is one as any other. */
+bool ss_aside_handle_join (SsScribe *scribe, const SsContact *joiner,
+                           const SsMsgScribeJoin *message);
+bool ss_aside_has (const SsGroup *group, const SsId *root);
+/* The root is another; who stands in is told so by a packet. */
+void ss_aside_new_root (SsGroup *group);
+SsTime ss_aside_deadline (const SsGroup *group);
+void ss_aside_due (SsGroup *group);
+/* At who stands in: it is asked to; and a packet has come from `from`, as to a
+ * root. */
+void ss_aside_appoint (SsGroup *group);
+void ss_aside_serve (SsGroup *group, const SsContact *from);
+/* It was asked, and has not joined the tree again since. */
+bool ss_aside_is_appointed (const SsGroup *group);
+void ss_aside_dismiss (SsGroup *group);
 
 /* publish.c */
 void ss_publish_add (SsGroup *group, uint32_t sequence, GBytes *packet,
@@ -402,6 +427,9 @@ uint8_t ss_standing_at (const SsScribe *scribe, const SsId *peer);
 /* service.c */
 /* With the parent that it has now. is_new: it had another before. */
 void ss_service_begin (SsGroup *group, bool is_new);
+/* The parent is not dead, as was thought: is it left all the same? Yes if that
+ * happens again before it has sent anything. */
+bool ss_service_leaves (SsGroup *group);
 /* One has come; from NULL: rebuilt. is_new: it was not here. */
 void ss_service_packet (SsGroup *group, const SsContact *from,
                         uint32_t sequence, SsPacketVia via, bool is_new);

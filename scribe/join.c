@@ -17,9 +17,6 @@
 
 #include "scribe/parent.h"
 
-static void send_join (SsGroup *group);
-static bool find_candidate (const SsGroup *group);
-
 /* The first JOIN of a search; later if parents are found and lost too fast. */
 static void
 begin (SsGroup *group)
@@ -28,7 +25,7 @@ begin (SsGroup *group)
   if (now - group->found_since > SS_JOIN_PARENTS_TIME)
     group->n_found = 0;
   if (group->n_found < SS_JOIN_PARENTS_FAST) {
-    send_join (group);
+    ss_join_send (group);
     return;
   }
   group->join->answer_by = now + SS_JOIN_PARENTS_WAIT;
@@ -88,101 +85,6 @@ ss_join_start (SsGroup *group, const SsContact *lost)
   begin (group);
 }
 
-/* A parent that carries a stripe that is not its own does so because there was
- * no room, and may be sent away by its own stripe's. Patience grows. In groups
- * that are no stripes any node may be a parent. */
-void
-ss_join_set_better (SsGroup *group)
-{
-  SsTime wait = SS_JOIN_BETTER_FIRST
-                << MIN (group->n_better, SS_JOIN_BETTER_DOUBLED);
-  group->better_at =
-      group->scribe->env->now + wait
-      + (SsTime) ss_rng_below (&group->scribe->env->rng, (uint64_t) wait);
-}
-
-/* Is it the root, or does it stand in for a source that is? */
-static bool
-is_top (const SsGroup *group, const SsContact *parent)
-{
-  if (!group->has_root || ss_contact_equal (&group->root, parent))
-    return group->has_root;
-  return group->n_path == 3 && group->family->has_source
-         && ss_contact_equal (&group->root, &group->family->source);
-}
-
-bool
-ss_join_may_improve (const SsGroup *group)
-{
-  const SsScribe *scribe = group->scribe;
-  return group->has_parent && !group->join && !scribe->is_leaving
-         && !group->family->config.is_light && !ss_place_is_free (group)
-         && !ss_group_is_ordered (group)
-         && !ss_place_is_own (group, &group->parent.id)
-         && !is_top (group, &group->parent)
-         && scribe->env->now >= group->better_at;
-}
-
-/* Where it does not find one it stays where it is. */
-static void
-seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
-{
-  SsJoin *join = group->join = g_new0 (SsJoin, 1);
-  join->nonce = ss_scribe_nonce (group->scribe);
-  join->is_better = true;
-  for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
-    join->candidates[join->n_candidates++] =
-        ss_contact_from_record (&candidates[i]);
-  send_join (group);
-}
-
-void
-ss_join_improve (SsGroup *group)
-{
-  if (group->n_better < UINT8_MAX)
-    group->n_better++;
-  ss_join_set_better (group);
-  seek_better (group, NULL, 0);
-}
-
-/* Is it so much nearer than the parent that a longer way from the root is worth
- * it? As measured here: what others say of distances does not count, nor of
- * addresses. */
-static bool
-is_worth (const SsGroup *group, uint32_t prefix, SsContact *ret_contact)
-{
-  SsKbr *kbr = group->scribe->kbr;
-  SsContact near[SS_JOIN_NEAR_MAX];
-  SsTime rtts[SS_JOIN_NEAR_MAX];
-  SsTime parent = ss_kbr_rtt (kbr, &group->parent.id);
-  unsigned n = ss_kbr_near_set (kbr, near, rtts, SS_JOIN_NEAR_MAX);
-  for (unsigned i = 0; i < n && parent != SS_NEVER; i++)
-    if (ss_prefix_of (&near[i].id) == prefix) {
-      *ret_contact = near[i];
-      return 100 * rtts[i] <= SS_JOIN_NEAR_PERCENT * parent;
-    }
-  return false;
-}
-
-void
-ss_join_go_near (SsGroup *group, uint32_t prefix)
-{
-  if (prefix == 0 || group->join || group->scribe->is_leaving
-      || !group->has_parent || !ss_place_is_free (group))
-    return;
-  SsContact contact;
-  if (!is_worth (group, prefix, &contact))
-    return;
-  SsJoin *join = group->join = g_new0 (SsJoin, 1);
-  join->nonce = ss_scribe_nonce (group->scribe);
-  join->is_better = join->is_near = true;
-  join->candidates[join->n_candidates++] = contact;
-  if (find_candidate (group))
-    send_join (group);
-  else
-    ss_join_cancel (group);
-}
-
 void
 ss_join_start_unserved (SsGroup *group)
 {
@@ -190,6 +92,16 @@ ss_join_start_unserved (SsGroup *group)
   if (!join)
     return;
   join->unserved = true;
+  /* From a root nobody but the source leads elsewhere; nor from who only does
+   * not say that it is the root. */
+  const SsFamily *family = group->family;
+  bool is_back = group->service && group->service->is_back;
+  if (family->has_source && (is_back || ss_join_is_top (group, &group->parent))
+      && ss_scribe_usable (group->scribe, &family->source)
+      && !ss_contact_equal (&family->source, &group->parent)) {
+    join->candidates[join->n_candidates++] = family->source;
+    join->is_source_asked = true;
+  }
   begin (group);
 }
 
@@ -197,7 +109,7 @@ void
 ss_join_take_tried (SsGroup *group)
 {
   group->join->trial = SS_TRIAL_PASSED;
-  send_join (group);
+  ss_join_send (group);
 }
 
 void
@@ -335,9 +247,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
   ss_group_info (group, &message->info);
 }
 
-/* Passes over the candidates that are not to be asked; is one left? */
-static bool
-find_candidate (const SsGroup *group)
+bool
+ss_join_find_candidate (const SsGroup *group)
 {
   SsJoin *join = group->join;
   bool may_wait = join->is_better || join->unserved;
@@ -379,16 +290,31 @@ find_first_hop (const SsGroup *group, SsContact *ret_hop)
   return is_found;
 }
 
-/* To the next candidate, or else towards the root. */
-static void
-send_join (SsGroup *group)
+/* The next candidate, or whom the source has named in the root's place,
+ * whatever was said of that one before. */
+static bool
+find_direct (SsGroup *group, SsContact *ret_to)
+{
+  SsJoin *join = group->join;
+  if (ss_join_find_candidate (group)) {
+    *ret_to = join->candidates[join->next_candidate++];
+    return true;
+  }
+  if (!join->has_stand_in || !ss_scribe_usable (group->scribe, &join->stand_in)
+      || ss_prefix_of (&join->stand_in.id) == join->lost
+      || ss_group_child_find (group, &join->stand_in.id))
+    return false;
+  *ret_to = join->stand_in;
+  return true;
+}
+
+void
+ss_join_send (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
   SsJoin *join = group->join;
   SsContact to;
-  bool is_direct = find_candidate (group);
-  if (is_direct)
-    to = join->candidates[join->next_candidate++];
+  bool is_direct = find_direct (group, &to);
   bool is_live = group->family->config.mode == SS_GROUP_LIVE;
   bool has_hop = !is_direct && is_live && find_first_hop (group, &to);
   SsMsgScribeJoin message = { .nonce = 0 };
@@ -452,13 +378,13 @@ ss_group_try (SsGroup *group, const SsContact *parent)
     join->candidates[0] = *parent;
     join->n_candidates = 1;
     join->next_candidate = 0;
-    send_join (group);
+    ss_join_send (group);
   } else {
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
     if (join->searches < UINT8_MAX)
       join->searches++;
     if (join->searches == 1)
-      send_join (group);
+      ss_join_send (group);
   }
   ss_scribe_exit (scribe);
 }
@@ -471,7 +397,7 @@ ss_join_due (SsGroup *group)
     ss_trial_due (group);
     return;
   }
-  if (join->is_better && !find_candidate (group)) {
+  if (join->is_better && !ss_join_find_candidate (group)) {
     ss_join_cancel (group);
     return;
   }
@@ -481,7 +407,7 @@ ss_join_due (SsGroup *group)
   SsId none = { { 0 } };
   if (is_last && (!ss_id_equal (&join->asked, &none) || join->tries > 4))
     failed_once (join);
-  send_join (group);
+  ss_join_send (group);
 }
 
 /* Answers. */
@@ -503,27 +429,6 @@ ss_join_failed (SsGroup *group)
   failed_once (group->join);
 }
 
-void
-ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
-                       const SsMsgScribeAdvice *message)
-{
-  SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group || !group->has_parent || !ss_contact_equal (&group->parent, from)
-      || group->join || scribe->is_leaving || group->family->config.is_light
-      || message->n_better == 0)
-    return;
-  SsTime now = scribe->env->now;
-  if (group->advised >= 0 && now < group->advised + SS_ADVICE_PAUSE)
-    return;
-  SsContact better = ss_contact_from_record (&message->better[0]);
-  if (!ss_scribe_usable (scribe, &better)
-      || ss_group_child_find (group, &better.id)
-      || ss_service_shirks (scribe, &better.id))
-    return;
-  group->advised = now;
-  seek_better (group, message->better, 1);
-}
-
 /* Turned away so often that who is named next is asked a moment later; not as
  * late at first as if there had been no answer, for whatever room there is goes
  * to who comes first. Where there is none patience grows. */
@@ -538,6 +443,24 @@ pace (SsGroup *group)
       mean / 2 + (SsTime) ss_rng_below (&scribe->env->rng, (uint64_t) mean);
   join->answer_by = MIN (join->answer_by, scribe->env->now + wait);
   ss_group_arm (group);
+}
+
+/* The source was told that the parent, a root, does not serve. It names whom to
+ * ask, or nobody so far. */
+static void
+handle_source (SsGroup *group, const SsMsgScribeRedirect *message)
+{
+  SsJoin *join = group->join;
+  join->has_stand_in = message->n_candidates > 0;
+  if (join->has_stand_in)
+    join->stand_in = ss_contact_from_record (&message->candidates[0]);
+  /* Where the source is the root itself nobody else is to be met. */
+  else if (group->has_root
+           && ss_contact_equal (&group->root, &group->family->source)) {
+    ss_join_cancel (group);
+    return;
+  }
+  ss_join_send (group);
 }
 
 void
@@ -560,6 +483,11 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       && !ss_id_equal (&join->asked, &from->id))
     return; /* to an earlier try */
   note_answer (scribe, join);
+  if (join->is_source_asked && ss_id_equal (&join->asked, &from->id)) {
+    join->is_source_asked = false;
+    handle_source (group, message);
+    return;
+  }
   if (!ss_trial_is_of (group, from))
     ss_trial_end (group);
   join->trial = SS_TRIAL_NONE;
@@ -578,12 +506,12 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
           ss_contact_from_record (&message->candidates[i]);
   }
   if (join->is_better
-      && (join->is_near || !find_candidate (group)
+      && (join->is_near || !ss_join_find_candidate (group)
           || join->redirects >= SS_JOIN_REDIRECTS_MAX)) {
     ss_join_cancel (group);
     return;
   }
-  if (!find_candidate (group)) {
+  if (!ss_join_find_candidate (group)) {
     failed_once (join); /* nobody left to ask but the root */
     if (seek_elsewhere (group))
       return; /* meanwhile at its own pace */
@@ -593,5 +521,5 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     pace (group);
     return;
   }
-  send_join (group);
+  ss_join_send (group);
 }

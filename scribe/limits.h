@@ -13,6 +13,7 @@
 #define SS_GROUP_DEPTH_MAX    40
 #define SS_REDIRECT_MAX       4
 #define SS_JOIN_NEAR_MAX      16 /* peers that a joiner names */
+#define SS_ASIDE_MAX          2 /* roots of a group that a source passes over */
 #define SS_GROUP_MOVED_MAX    64 /* children that went to others */
 #define SS_NEAR_MAX           5  /* nodes closest to a group that count */
 #define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
@@ -88,6 +89,13 @@
 #define SS_BURST_TIME           (5 * SS_MSEC) /* what comes so close is one */
 #define SS_FIND_WAIT            (100 * SS_MSEC)
 #define SS_FIND_WAIT_MAX        (1 * SS_SEC)
+#define SS_ASIDE_TIME           (300 * SS_SEC) /* a root that does not serve */
+#define SS_ACCUSED_TIME         (60 * SS_SEC)  /* by a second within this, */
+#define SS_ACCUSED_ALONE        (5 * SS_SEC)   /* or by one so much later */
+#define SS_ACCUSED_GRACE        (1 * SS_SEC) /* of a new root it is too soon */
+#define SS_STAND_IN_TIME        (6 * SS_SEC) /* for which one is appointed */
+#define SS_STAND_IN_RENEW       (2 * SS_SEC) /* and asked again */
+#define SS_STAND_IN_WAIT        (300 * SS_MSEC) /* or, until one has answered */
 #define SS_SILENCE_MIN          (250 * SS_MSEC)
 #define SS_PACKET_WAIT          (1 * SS_SEC) /* to be sent, at the most */
 #define SS_GAP_AGE              (3 * SS_SEC) /* older gaps are nobody's wish */

@@ -97,7 +97,8 @@ has_room (SsGroup *group)
     return ss_family_has_room (group->family);
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);
-    if (!child->shed_until && ss_scribe_usable (group->scribe, &child->contact))
+    if (!child->shed_until && ss_scribe_usable (group->scribe, &child->contact)
+        && !ss_service_shirks (group->scribe, &child->contact.id))
       return false;
   }
   return group->is_root;
@@ -310,6 +311,8 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
       ss_upstream_become_root (group);
     return true;
   }
+  if (way == SS_JOIN_DIRECT && ss_aside_handle_join (scribe, joiner, message))
+    return true;
   if (!scribe->is_leaving && !ss_place_is_leaf (ss_kbr_self (scribe->kbr)))
     group = group_for (scribe, message, way);
   if (!group)

@@ -119,9 +119,18 @@ ss_publish_find_root (SsGroup *group)
   SsMsgScribeFindRoot message = { .group = group->id,
                                   .nonce = group->find_nonce };
   message.flags = ss_group_is_ordered (group) ? SS_JOIN_ORDERED : 0;
+  const SsAside *aside = group->aside;
+  bool is_past = aside && aside->n > 0;
+  if (is_past)
+    message.flags |= SS_FIND_STAND_IN;
   ss_group_info (group, &message.info);
   uint8_t data[SS_MSG_SCRIBE_FIND_ROOT_MAX];
   size_t len = ss_msg_scribe_find_root_encode (&message, data, sizeof data);
+  if (is_past) {
+    ss_kbr_route_past (scribe->kbr, scribe->protocol, &group->id, aside->ids,
+                       aside->n, data, len);
+    return;
+  }
   ss_kbr_route (scribe->kbr, scribe->protocol, &group->id, NULL,
                 ss_group_is_ordered (group) ? 0 : SS_ROUTE_PROVISIONAL, data,
                 len);
@@ -197,8 +206,12 @@ ss_group_publish (SsGroup *group, uint32_t sequence, GBytes *packet,
   } else if (!is_closest && group->is_root) {
     ss_upstream_check_root (group);
   }
+  SsContact closer;
   if (group->is_root) {
     ss_live_forward (group, NULL, sequence, packet);
+    /* It stands in for one that may have been accused wrongly. */
+    if (ss_aside_is_appointed (group) && find_closer (group, &closer))
+      ss_publish_add (group, sequence, packet, give_up, false, &closer);
   } else {
     ss_publish_add (group, sequence, packet, give_up, false, NULL);
     flush (group);
@@ -307,6 +320,7 @@ ss_publish_deadline (const SsGroup *group)
 void
 ss_publish_root_known (SsGroup *group, const SsContact *root)
 {
+  bool is_new = !ss_contact_equal (&group->root, root);
   group->root = *root;
   group->has_root = true;
   group->find_next = SS_NEVER;
@@ -315,6 +329,8 @@ ss_publish_root_known (SsGroup *group, const SsContact *root)
     ss_ordered_flush (group);
   else
     flush (group);
+  if (is_new)
+    ss_aside_new_root (group);
   ss_group_arm (group);
 }
 
@@ -407,6 +423,8 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (ss_id_equal (&from->id, ss_scribe_self (scribe))) {
     if (group) {
+      if (message->flags & SS_FIND_STAND_IN)
+        ss_aside_appoint (group);
       ss_upstream_become_root (group);
       flush_as_root (group);
       ss_ordered_flush (group);
@@ -425,6 +443,8 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
     ss_family_set_source (group->family, from);
   if (!group->is_root && (!group->has_parent || ss_group_is_closest (group)))
     ss_upstream_become_root (group);
+  if (message->flags & SS_FIND_STAND_IN)
+    ss_aside_appoint (group);
   if (group->is_dead || (ss_group_is_ordered (group) && !group->is_root))
     return;
   SsMsgScribeRootIs answer = { .nonce = message->nonce };
@@ -440,7 +460,8 @@ ss_publish_handle_root_is (SsScribe *scribe, const SsContact *from,
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
   if (!group || group->find_next == SS_NEVER
-      || group->find_nonce != message->nonce || group->is_root)
+      || group->find_nonce != message->nonce || group->is_root
+      || ss_aside_has (group, &from->id))
     return;
   ss_publish_root_known (group, from);
 }
@@ -489,6 +510,12 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
   SsContact root;
   if (message->n_root > 0 && !ss_group_is_ordered (group)) {
     root = ss_contact_from_record (&message->root[0]);
+    if (ss_aside_has (group, &root.id)) {
+      /* It leaves, or has not been asked: whoever is next is. */
+      if (group->find_next == SS_NEVER)
+        ss_publish_find_root (group);
+      return;
+    }
     if (ss_scribe_usable (scribe, &root)) {
       ss_publish_root_known (group, &root);
       return;
@@ -520,7 +547,9 @@ ss_publish_handle (SsScribe *scribe, const SsContact *from,
     return;
   if (!group->is_open && group->idle_since >= 0)
     group->idle_since = scribe->env->now; /* a root with work */
-  if (group->is_root && !scribe->is_leaving)
+  ss_aside_serve (group, from);
+  bool is_root = group->is_root && !scribe->is_leaving;
+  if (group->is_dead || (is_root && !ss_aside_is_appointed (group)))
     return;
   SsContact closer;
   if (!find_closer (group, &closer)) {
@@ -532,7 +561,7 @@ ss_publish_handle (SsScribe *scribe, const SsContact *from,
   if (was_new && packet && !ss_contact_equal (&closer, from))
     ss_publish_add (group, message->sequence, packet, scribe->env->now + SS_SEC,
                     false, &closer);
-  if (!ss_contact_equal (&closer, from))
+  if (!is_root && !ss_contact_equal (&closer, from))
     send_not_root (scribe, message->tag, from, 0, message->sequence, &closer);
 }
 

@@ -69,9 +69,15 @@ ss_service_begin (SsGroup *group, bool is_new)
   SsService *service = group->service;
   if (!service)
     return;
-  if (is_new)
+  /* One that it had before, and came back to because that seemed dead for a
+   * while, has not earned trust by it. */
+  if (is_new && !ss_id_equal (&service->parent, &group->parent.id)) {
     service->pause = 0;
-  service->level = SS_SERVICE_NEW;
+    service->is_back = service->has_failed = false;
+    service->level = SS_SERVICE_NEW;
+  }
+  service->parent = group->parent.id;
+  service->level = MAX (service->level, SS_SERVICE_NEW);
   service->from = group->has_newest ? group->newest + 1 : 0;
   service->n_idle = 0;
   memset (service->owed, 0, sizeof service->owed);
@@ -103,24 +109,46 @@ is_own_trouble (const SsGroup *group)
   return n_bad >= SS_SERVICE_BAD_MIN && 2 * n_bad > n;
 }
 
-static void
-leave (SsGroup *group)
+/* Not too often, nor where it is not the parent's fault. */
+static bool
+may_leave (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
   SsService *service = group->service;
   SsTime now = scribe->env->now;
-  if (group->join || !group->has_parent || now < service->again)
-    return;
+  if (!group->has_parent || now < service->again)
+    return false;
   service->pause =
       CLAMP (2 * service->pause, SS_SERVICE_PAUSE_MIN, SS_SERVICE_PAUSE_MAX);
   service->again = now + service->pause;
   if (is_own_trouble (group))
-    return;
+    return false;
   ss_service_shun (scribe, &group->parent);
   ss_count (scribe->env, SCRIBE_UNSERVED);
   ss_debug (scribe->env, "group %08x: parent %08x does not serve",
             ss_prefix_of (&group->id), ss_prefix_of (&group->parent.id));
-  ss_join_start_unserved (group);
+  return true;
+}
+
+static void
+leave (SsGroup *group)
+{
+  if (!group->join && may_leave (group))
+    ss_join_start_unserved (group);
+}
+
+bool
+ss_service_leaves (SsGroup *group)
+{
+  SsService *service = group->service;
+  if (!service || service->level < SS_SERVICE_LEAVE)
+    return false;
+  if (service->has_failed)
+    return may_leave (group);
+  /* It may have slept. */
+  service->has_failed = true;
+  service->level = SS_SERVICE_NEW;
+  return false;
 }
 
 static void
@@ -203,10 +231,16 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   SsTime now = group->scribe->env->now;
   if (is_new)
     count_new (group);
-  if (!group->has_parent)
+  if (!group->has_parent) {
+    /* A parent that is thought dead for a moment owes what is fetched then. */
+    if (group->is_root && is_new && via == SS_VIA_REPAIR)
+      service->level =
+          (uint8_t) MIN (service->level + SS_SERVICE_MISSED, SS_SERVICE_LEAVE);
     return;
+  }
   bool is_parent = from && ss_contact_equal (from, &group->parent);
   if (is_parent && via == SS_VIA_TREE) {
+    service->has_failed = false;
     SsOwed *owed = find_owed (group, sequence);
     if (!owed && is_new) {
       lower_level (group, SS_SERVICE_PAID);

@@ -189,25 +189,37 @@ ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
   return true;
 }
 
+/* How little it is worth as a deputy: one that cannot take children is
+ * nobody's, and one that does not serve is worse than none. */
+static unsigned
+deputy_rank (const SsGroup *group, const SsContact *child)
+{
+  return ss_service_shirks (group->scribe, &child->id) ? 2
+         : ss_place_is_leaf (child)                    ? 1
+                                                       : 0;
+}
+
 /* A source that took a second child, because that one, or the source itself,
- * thought the first dead, has both when the first proves alive. The one it
- * has had longest stays, of those that can take children: one that cannot is
- * nobody's deputy, and has siblings until there is another. */
+ * thought the first dead, has both when the first proves alive; or the first
+ * does not serve. The one it has had longest stays, of those that serve and can
+ * take children; one that cannot has siblings until there is another. */
 static const SsChild *
 find_deputy (const SsGroup *group, unsigned *ret_n)
 {
   const SsChild *deputy = NULL;
+  unsigned rank = 0;
   *ret_n = 0;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);
     if (child->shed_until || !ss_scribe_usable (group->scribe, &child->contact))
       continue;
     ++*ret_n;
-    bool leaf = ss_place_is_leaf (&child->contact);
-    bool leaf_before = deputy && ss_place_is_leaf (&deputy->contact);
-    if (!deputy || (leaf_before && !leaf)
-        || (leaf_before == leaf && child->since < deputy->since))
+    unsigned its = deputy_rank (group, &child->contact);
+    if (!deputy || its < rank
+        || (its == rank && child->since < deputy->since)) {
       deputy = child;
+      rank = its;
+    }
   }
   if (deputy && ss_place_is_leaf (&deputy->contact))
     *ret_n = 1; /* and no surplus */

@@ -31,6 +31,7 @@ enum { SS_LEAVE_MOVED = 1 };
 enum { SS_KEEPALIVE_MORE = 1 };
 enum { SS_WANT_FETCH = 1 };
 enum { SS_NOT_ROOT_LOST = 1 };
+enum { SS_FIND_STAND_IN = 1 }; /* SsMsgScribeFindRoot.flags */
 
 /* A neighbour: a peer that is, or lately was, parent, child or root. */
 typedef struct {
@@ -98,6 +99,9 @@ typedef struct {
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */
   bool unserved;        /* since that does not serve */
+  bool is_source_asked; /* first of all, as that is the root */
+  bool has_stand_in;    /* for the root, which that was: */
+  SsContact stand_in;   /* it is asked instead */
   SsTrial trial;        /* of the first candidate, if is_better */
   uint8_t n_passed;     /* packets that only others have sent meanwhile */
   uint32_t trial_from;  /* the newest that it had when it said yes */
@@ -136,11 +140,14 @@ typedef struct {
 #define SS_SERVICE_OWED_MAX 8
 
 typedef struct {
-  uint32_t from; /* the first sequence that the parent is to send */
+  SsId parent;   /* of whom this is, or was last */
+  uint32_t from; /* the first sequence that it is to send */
   uint8_t level; /* 0: it sends all */
   uint16_t loss; /* smoothed share of what it did not send; of UINT16_MAX */
   uint8_t next_owed;
   bool is_fed;         /* in this round */
+  bool is_back;        /* a search for another has ended at this one */
+  bool has_failed;     /* it seemed dead, and has sent nothing since */
   uint8_t n_idle;      /* rounds that brought nothing */
   SsTime pause, again; /* it is not left before */
   SsOwed owed[SS_SERVICE_OWED_MAX];
@@ -222,6 +229,18 @@ typedef struct {
   SsTime sync_at; /* agreement with replicas, or with a new parent */
 } SsOrdered;
 
+/* At a source: roots that it passes over; and at who stands in for one. */
+typedef struct {
+  SsTime appointed;       /* to stand in, until; -1: it is not */
+  SsId ids[SS_ASIDE_MAX]; /* those, the oldest first, */
+  SsTime until[SS_ASIDE_MAX];
+  unsigned n;
+  SsId accused, by;  /* of whom it was said first, and by whom, */
+  SsTime since;      /* and when; -1: of nobody */
+  SsTime root_since; /* the root is another since then */
+  SsTime renew_at;   /* who stands in is asked to, again */
+} SsAside;
+
 /* Children of one group for those of another; scribe/shed.c. */
 typedef struct {
   SsContact partner;
@@ -275,6 +294,7 @@ struct SsGroup {
   SsTime better_at;      /* then a parent whose own stripe it is, is sought */
   SsTime advised;        /* last heeded; -1: never */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
+  SsAside *aside;        /* NULL: nobody is, or has been */
   SsService *service;    /* the parent's, to this node; NULL: no packet yet */
   uint32_t find_nonce;
   uint32_t parent_nonce; /* of the JOIN that the parent has answered */

@@ -163,10 +163,12 @@ ss_upstream_check_root (SsGroup *group)
       ss_upstream_become_root (group);
   } else if (may_be) {
     ss_join_cancel (group);
+    ss_aside_dismiss (group);
   } else if (group->root_until >= 0) {
     return; /* the closer one is leaving */
   } else if (group->family->config.is_source) {
     group->is_root = false;
+    ss_aside_dismiss (group);
     ss_place_settle (group);
     ss_shed_all (group, NULL);
     ss_publish_root_lost (group);
@@ -200,8 +202,11 @@ ss_upstream_recovered (SsScribe *scribe, const SsContact *peer)
       ss_group_arm (group); /* it may have a child too many now */
     if (group->join && group->has_parent && !group->join->shed
         && ss_contact_equal (&group->parent, peer)
-        && group->join->lost == ss_prefix_of (&peer->id))
+        && group->join->lost == ss_prefix_of (&peer->id)) {
       ss_join_cancel (group);
+      if (ss_service_leaves (group))
+        ss_join_start_unserved (group);
+    }
   }
 }
 
@@ -271,9 +276,29 @@ set_parent (SsGroup *group, const SsContact *parent)
   group->is_root = false;
   ss_place_settle (group);
   group->root_until = -1;
+  ss_aside_dismiss (group);
   /* No loop of two: the new parent does not take from this node. */
   ss_group_child_remove (group, &parent->id);
   ss_service_begin (group, is_new);
+}
+
+/* It has found a parent, or has the same again. */
+static void
+settle_in (SsGroup *group, bool is_same, uint32_t near)
+{
+  tell_parent (group);
+  if (!group->is_dead)
+    end_orphan (group);
+  if (group->is_dead)
+    return;
+  /* The one that it was has been asked already. */
+  if (!is_same)
+    ss_want_reparented (group);
+  if (ss_group_is_ordered (group))
+    ss_ordered_reparented (group);
+  if (ss_service_leaves (group))
+    ss_join_start_unserved (group);
+  ss_join_go_near (group, near);
 }
 
 void
@@ -324,7 +349,10 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
     return;
   }
   if (is_awaited) {
+    bool is_back = is_parent && group->join->unserved;
     set_parent (group, from);
+    if (is_back && group->service)
+      group->service->is_back = true;
     ss_debug (scribe->env, "group %08x: parent %08x, depth %u",
               ss_prefix_of (&group->id), ss_prefix_of (&from->id),
               message->n_path);
@@ -333,19 +361,10 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   know_root (group, from, message->root, message->n_root, message->n_path);
   ss_group_set_path (group, message->path, message->n_path);
   ss_parent_send_path (group);
-  if (is_awaited) {
-    tell_parent (group);
-    if (!group->is_dead)
-      end_orphan (group);
-    if (group->is_dead)
-      return;
-    /* The one that it was has been asked already. */
-    if (!is_parent)
-      ss_want_reparented (group);
-    if (ss_group_is_ordered (group))
-      ss_ordered_reparented (group);
-    ss_join_go_near (group, message->near);
-  }
+  if (is_awaited)
+    settle_in (group, is_parent, message->near);
+  if (group->is_dead)
+    return;
   if (group->has_root)
     ss_ordered_flush (group);
   ss_parent_serve_pending (group);

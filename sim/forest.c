@@ -44,6 +44,25 @@ root_of (const SsWorld *world, const SsTruth *truth, unsigned stripe)
   return ss_truth_at (truth, ss_truth_closest (truth, &id))->index;
 }
 
+/* Whom the publisher publishes to, who may stand in for the root; NOBODY. */
+static uint32_t
+named_root (SsWorld *world, const SsTruth *truth, unsigned stripe)
+{
+  if (world->publisher < 0
+      || !ss_world_member (world, (unsigned) world->publisher)->is_up)
+    return NOBODY;
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+
+  ss_node_stats (ss_world_node (world, (unsigned) world->publisher), stats);
+  uint32_t named =
+      stats->has_station
+          ? index_of (truth, &stats->station.stripes[stripe].root.id)
+          : NOBODY;
+
+  g_free (stats);
+  return named;
+}
+
 static Place *
 place_of (const Look *look, unsigned index, unsigned stripe)
 {
@@ -167,6 +186,14 @@ look_at_depths (Look *look, SsForest *forest)
             ? 0
             : ss_world_delay (look->world, (unsigned) look->world->publisher,
                               root);
+    uint32_t named = named_root (look->world, look->truth, j);
+
+    if (named != NOBODY && named != root
+        && place_of (look, named, j)->is_root) {
+      look->depths[named] = 0;
+      look->delays[named] = ss_world_delay (
+          look->world, (unsigned) look->world->publisher, named);
+    }
     for (unsigned i = 0; i < look->n; i++) {
       int32_t depth = listens (look->world, i) ? depth_of (look, i, j) : 0;
 
@@ -303,6 +330,7 @@ ss_forest_is_placed (SsWorld *world, unsigned index, unsigned stripe)
   SsTruth *truth = ss_truth_new (world, false);
   SsNodeStats *stats = g_new (SsNodeStats, 1);
   unsigned root = root_of (world, truth, stripe);
+  uint32_t named = named_root (world, truth, stripe);
   Place place = { .parent = listens (world, index) ? index : NOBODY };
 
   for (unsigned i = 0; i < world->members->len && place.parent != NOBODY; i++) {
@@ -312,7 +340,7 @@ ss_forest_is_placed (SsWorld *world, unsigned index, unsigned stripe)
     place = (Place){ .parent = NOBODY };
     if (stats->has_station)
       place = read_place (truth, &stats->station.stripes[stripe]);
-    if (at == root)
+    if (at == root || (at == named && place.is_root))
       break;
     place.is_root = false;
   }

@@ -58,6 +58,7 @@ is_packet (const SsTrafficFrame *frame)
   return !frame->is_control && frame->len > 0
          && frame->protocol == SS_PROTOCOL_SCRIBE
          && (frame->data[0] == SS_MSG_SCRIBE_DATA
+             || frame->data[0] == SS_MSG_SCRIBE_PUBLISH
              || frame->data[0] == SS_MSG_SCRIBE_REPAIR);
 }
 

@@ -241,12 +241,15 @@ typedef struct {
   unsigned parent;
 } Believed;
 
-/* -1: the way up ends elsewhere than at the root, or never. */
+/* -1: the way up ends elsewhere than at the root, or at whom the publisher has
+ * stand in for it, or never. */
 static int
-depth_of (const Believed *believed, unsigned n, unsigned index, unsigned root)
+depth_of (const Believed *believed, unsigned n, unsigned index, unsigned root,
+          unsigned stand_in)
 {
   for (unsigned depth = 0; depth <= n; depth++) {
-    if (index == root)
+    if (index == root
+        || (index == stand_in && index < n && believed[index].is_root))
       return (int) depth;
     if (index >= n || !believed[index].is_there || !believed[index].has_parent)
       return -1;
@@ -311,15 +314,19 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
   SsNodeStats *stats = g_new (SsNodeStats, 1);
   SsTruth *truth = ss_truth_new (world, false);
   SsTrees trees = { .n_wrong = 0 };
-  unsigned n_depths = 0;
+  unsigned n_depths = 0, named[SS_STRIPES];
   const SsStationParams *params = &world->descriptor.params;
   SsId group_id = ss_station_group_id (&params->key, params->name);
 
+  for (unsigned j = 0; j < SS_STRIPES; j++)
+    named[j] = n;
   for (unsigned i = 0; i < n; i++) {
     const SsStationStats *station = station_of (world, i, stats);
 
     if (station == NULL)
       continue;
+    for (unsigned j = 0; j < SS_STRIPES && (int) i == world->publisher; j++)
+      named[j] = index_of (world, &station->stripes[j].root.id);
     check_fan_out (world, station, i, report, &trees);
     for (unsigned j = 0; j < SS_STRIPES; j++) {
       const SsStripeStats *stripe = &station->stripes[j];
@@ -342,7 +349,7 @@ ss_oracle_trees (SsWorld *world, bool report, SsTrees *ret_trees)
 
       if (!member->is_up || member->hearing == NULL)
         continue;
-      int depth = depth_of (believed + j * n, n, i, root);
+      int depth = depth_of (believed + j * n, n, i, root, named[j]);
 
       if (depth < 0) {
         trees.n_wrong++;

@@ -8,11 +8,14 @@
 #define RIDERS_SHARE   10           /* 1 in so many forwards nothing */
 #define LEFT_BY_CHANCE 100          /* 1 in so many parents, at the most */
 #define ROOTS_ALL      33           /* in a smaller ring all root some stripe */
-#define NARROW_SHARE   5            /* 1 in so many has a narrow uplink */
-#define NARROW_QUEUE   (16 * 1024)  /* bytes before it */
-#define STILL_BELOW    20           /* 1 in so many places, at the most */
-#define STILL_DEAF     3            /* 1 in so many, at the most */
-#define DOWNLINK       1.6          /* times what the broadcaster uploads */
+#define IDLE_ROOTS     4
+#define LATE_SHARE     10          /* 1 in so many tunes in later */
+#define SOURCE_UPLOAD  2.0         /* of the media, while roots are idle */
+#define NARROW_SHARE   5           /* 1 in so many has a narrow uplink */
+#define NARROW_QUEUE   (16 * 1024) /* bytes before it */
+#define STILL_BELOW    20          /* 1 in so many places, at the most */
+#define STILL_DEAF     3           /* 1 in so many, at the most */
+#define DOWNLINK       1.6         /* times what the broadcaster uploads */
 
 /* Nodes by lot that listen; and in a ring where that can be, they root no
  * stripe. */
@@ -133,6 +136,80 @@ out:
     g_array_unref (riders);
   ss_sim_end (run, world);
   g_free (malice);
+}
+
+/* Nodes that listen and root a stripe, one of each of so many stripes. */
+static GArray *
+choose_roots (SsWorld *world, unsigned n)
+{
+  GArray *chosen = g_array_new (FALSE, FALSE, sizeof (unsigned));
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+
+  for (unsigned stripe = 0; stripe < SS_STRIPES && chosen->len < n; stripe++)
+    for (unsigned i = 0; i < world->members->len; i++) {
+      const SsMember *member = ss_world_member (world, i);
+
+      if (!member->is_up || member->hearing == NULL
+          || is_among (world, chosen, &member->self.id))
+        continue;
+      ss_node_stats (ss_world_node (world, i), stats);
+      if (!stats->station.stripes[stripe].is_root)
+        continue;
+      g_array_append_val (chosen, i);
+      break;
+    }
+  g_free (stats);
+  return chosen;
+}
+
+/* Roots of some stripes forward nothing, and acknowledge all: others stand in
+ * for them, and nobody loses anything, nor does the broadcaster serve all. */
+void
+ss_scenario_idle_roots (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  GArray *idle = NULL;
+  SsMalice malice[IDLE_ROOTS];
+
+  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME);
+  idle = choose_roots (world, IDLE_ROOTS);
+  unsigned n_before = n_below (world, idle);
+
+  ss_world_mark (world);
+  for (unsigned i = 0; i < idle->len; i++)
+    ss_malice_start (&malice[i], world, g_array_index (idle, unsigned, i),
+                     SS_MALICE_SHIRK, NULL, 0);
+  ss_world_run (world, run->options->duration);
+  unsigned n_after = n_below (world, idle);
+
+  ss_world_row (world, "idle roots; places below them then, now", "%u  %u  %u",
+                idle->len, n_before, n_after);
+  if (n_after > n_before / STILL_BELOW)
+    ss_world_fail (world, "%u are still below idle roots", n_after);
+  /* Newcomers are led to the idle ones. */
+  ss_world_add_many (world, n / LATE_SHARE, true, 5 * SS_SEC);
+  ss_world_run (world, run->options->duration / 2);
+  n_after = n_below (world, idle);
+  ss_world_row (world, "and when more have come", "%u", n_after);
+  if (n_after > n_before / STILL_BELOW)
+    ss_world_fail (world, "%u came below idle roots", n_after);
+  double upload = ss_world_upload_ratio (world, (unsigned) world->publisher);
+
+  ss_world_row (world, "broadcaster's upload", "%.2f", upload);
+  if (upload > SOURCE_UPLOAD)
+    ss_world_fail (world, "the broadcaster uploads %.2f times the media",
+                   upload);
+  ss_world_row (world, "roots set aside", "%" G_GUINT64_FORMAT,
+                sum_counter (world, SS_COUNT_SCRIBE_ROOTS_ASIDE));
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  if (idle != NULL)
+    g_array_unref (idle);
+  ss_sim_end (run, world);
 }
 
 /* What the broadcaster uploads, which is the stream about once. */

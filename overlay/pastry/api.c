@@ -25,6 +25,16 @@ kbr_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
 }
 
 static bool
+kbr_route_past (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+                const SsId *past, unsigned n_past, const uint8_t *data,
+                size_t len)
+{
+  ss_pastry_wake (from_kbr (kbr));
+  return ss_pastry_route_past (from_kbr (kbr), protocol, key, past, n_past,
+                               data, len);
+}
+
+static bool
 kbr_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
           const SsKbrSend *how, const uint8_t *head, size_t head_len,
           GBytes *body)
@@ -148,6 +158,7 @@ kbr_self (SsKbr *kbr)
 static const SsKbrClass kbr_class = {
   .register_app = kbr_register,
   .route = kbr_route,
+  .route_past = kbr_route_past,
   .send = kbr_send,
   .cancel = kbr_cancel,
   .local_lookup = kbr_local_lookup,

@@ -99,7 +99,7 @@ typedef enum {
 #define SS_PASTRY_SEEN_MAX       512
 #define SS_PASTRY_CONTACTS_MAX   8
 #define SS_PASTRY_HOPS_MAX       64
-#define SS_PASTRY_AVOID_MAX      2
+#define SS_PASTRY_AVOID_MAX      SS_KBR_PAST_MAX
 #define SS_PASTRY_LARGE_RING     64 /* times half a leaf set */
 #define SS_PASTRY_SEARCH_ROWS    8  /* from the top; there are hardly more */
 
@@ -351,6 +351,9 @@ void ss_route_free (SsRoute *route);
 bool ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
                       const SsContact *hint, unsigned flags,
                       const uint8_t *data, size_t len);
+bool ss_pastry_route_past (SsPastry *pastry, SsProtocol protocol,
+                           const SsId *key, const SsId *past, unsigned n_past,
+                           const uint8_t *data, size_t len);
 /* An ENTER of this node, straight to a contact. */
 void ss_pastry_route_enter (SsPastry *pastry, const SsContact *contact,
                             bool rows);

@@ -33,13 +33,20 @@ ss_route_free (SsRoute *route)
   g_free (route);
 }
 
+static bool
+may_route (const SsPastry *pastry, SsProtocol protocol, size_t len)
+{
+  return len <= SS_KBR_MESSAGE_MAX && protocol < SS_N_PROTOCOLS
+         && pastry->state != SS_PASTRY_OUTSIDE
+         && pastry->state != SS_PASTRY_LEFT;
+}
+
 bool
 ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
                  const SsContact *hint, unsigned flags, const uint8_t *data,
                  size_t len)
 {
-  if (len > SS_KBR_MESSAGE_MAX || protocol >= SS_N_PROTOCOLS
-      || pastry->state == SS_PASTRY_OUTSIDE || pastry->state == SS_PASTRY_LEFT)
+  if (!may_route (pastry, protocol, len))
     return false;
   unsigned wire_flags =
       (flags & SS_ROUTE_PROVISIONAL) != 0 ? SS_ROUTED_PROVISIONAL : 0;
@@ -47,6 +54,22 @@ ss_pastry_route (SsPastry *pastry, SsProtocol protocol, const SsId *key,
   if (wire_flags != 0)
     ss_route_avoid_suspects (pastry, route);
   step (pastry, route, hint);
+  return true;
+}
+
+bool
+ss_pastry_route_past (SsPastry *pastry, SsProtocol protocol, const SsId *key,
+                      const SsId *past, unsigned n_past, const uint8_t *data,
+                      size_t len)
+{
+  if (!may_route (pastry, protocol, len))
+    return false;
+  SsRoute *route =
+      make_route (pastry, protocol, key, SS_ROUTED_PROVISIONAL, data, len);
+  ss_route_avoid_suspects (pastry, route);
+  for (unsigned i = 0; i < n_past; i++)
+    ss_route_avoid (route, &past[i]);
+  step (pastry, route, NULL);
   return true;
 }
 

@@ -233,6 +233,27 @@ fake_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
 }
 
 static bool
+fake_route_past (SsKbr *kbr, SsProtocol protocol, const SsId *key,
+                 const SsId *past, unsigned n_past, const uint8_t *data,
+                 size_t len)
+{
+  Node *node = (Node *) kbr;
+  if (len > SS_KBR_MESSAGE_MAX || !node->is_in_ring)
+    return false;
+  GBytes *bytes = g_bytes_new (data, len);
+  Event event = { .from = node->index,
+                  .source = node->index,
+                  .bytes = bytes,
+                  .key = *key,
+                  .flags = SS_ROUTE_PROVISIONAL };
+  for (unsigned i = 0; i < n_past; i++)
+    event.avoid[event.n_avoid++] = world_node_of (node->world, &past[i]);
+  route_on (node, event);
+  g_bytes_unref (bytes);
+  return true;
+}
+
+static bool
 is_packet (uint8_t code)
 {
   return code == SS_MSG_SCRIBE_DATA || code == SS_MSG_SCRIBE_REPAIR
@@ -264,6 +285,8 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   const void *body_data = body ? g_bytes_get_data (body, &body_len) : NULL;
   if (peer == node->index || head_len + body_len > SS_KBR_DIRECT_MAX)
     return false;
+  if (node->is_idle && is_packet (head[0]))
+    return true;
   uint8_t *data = g_malloc (head_len + body_len);
   memcpy (data, head, head_len);
   if (body_len > 0)
@@ -429,6 +452,7 @@ fake_self (SsKbr *kbr)
 const SsKbrClass scribe_world_kbr = {
   .register_app = fake_register,
   .route = fake_route,
+  .route_past = fake_route_past,
   .send = fake_send,
   .cancel = fake_cancel,
   .neighbor_set = fake_neighbor_set,

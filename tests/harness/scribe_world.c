@@ -491,6 +491,12 @@ world_revive (World *world, unsigned index)
 }
 
 void
+world_set_idle (World *world, unsigned index, bool is_idle)
+{
+  world->nodes[index]->is_idle = is_idle;
+}
+
+void
 world_set_side (World *world, unsigned index, unsigned side)
 {
   world->nodes[index]->side = side;

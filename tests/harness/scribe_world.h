@@ -37,6 +37,8 @@ void world_join (World *world, unsigned node); /* all stripes */
 void world_publish (World *world, bool is_on);
 void world_kill (World *world, unsigned node); /* silence */
 void world_revive (World *world, unsigned node);
+/* It takes packets, acknowledges them, and sends none. */
+void world_set_idle (World *world, unsigned node, bool is_idle);
 /* Nothing comes through between nodes of different sides; all begin on 0. */
 void world_set_side (World *world, unsigned node, unsigned side);
 /* All are on one side again, and find each other within so long. */

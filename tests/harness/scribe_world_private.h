@@ -47,7 +47,7 @@ struct Node {
   SsKbr kbr; /* first: the class gets its address */
   World *world;
   unsigned index, side;
-  bool is_alive, is_in_ring, is_joined;
+  bool is_alive, is_in_ring, is_joined, is_idle;
   SsEnv env;
   SsContact contact;
   SsSigner signer;

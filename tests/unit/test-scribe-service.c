@@ -186,6 +186,59 @@ test_idle_group (void)
   world_free (bench.world);
 }
 
+/* One that seems dead now and then, since it answers no requests, is left all
+ * the same once it is not dead; as is one that is come back to. */
+static void
+test_seems_dead (void)
+{
+  Bench bench;
+  begin (&bench);
+  SsContact parent = bench.group->parent;
+  ss_join_start (bench.group, &parent);
+  for (unsigned i = 0; i < 4; i++)
+    miss (&bench);
+  g_assert_false (bench.group->join->unserved);
+  ss_upstream_recovered (bench.scribe, &parent);
+  g_assert_null (bench.group->join);
+  ss_join_start (bench.group, &parent);
+  for (unsigned i = 0; i < 4; i++)
+    miss (&bench);
+  ss_upstream_recovered (bench.scribe, &parent);
+  g_assert_nonnull (bench.group->join);
+  g_assert_true (bench.group->join->unserved);
+  world_free (bench.world);
+
+  begin (&bench);
+  parent = bench.group->parent;
+  for (unsigned i = 0; i < 10; i++)
+    serve (&bench, bench.sequence++, true);
+  ss_join_start (bench.group, &parent);
+  miss (&bench);
+  ss_upstream_recovered (bench.scribe, &parent);
+  g_assert_null (bench.group->join);
+  world_free (bench.world);
+
+  begin (&bench);
+  unsigned root = world_true_root (bench.world, 0), node = 0;
+  parent = *ss_kbr_self (world_scribe (bench.world, root)->kbr);
+  do
+    bench.group = world_group (bench.world, ++node, 0);
+  while (!bench.group->has_parent
+         || !ss_contact_equal (&bench.group->parent, &parent));
+  bench.scribe = bench.group->scribe;
+  ss_service_begin (bench.group, true);
+  for (unsigned k = 0; k < 2; k++) {
+    g_assert_false (ss_service_shirks (bench.scribe, &parent.id));
+    ss_upstream_become_root (bench.group); /* provisionally */
+    for (unsigned i = 0; i < 3; i++)
+      miss (&bench);
+    g_assert_null (bench.group->join);
+    world_run (bench.world, SS_SEC);
+  }
+  g_assert_true (ss_service_shirks (bench.scribe, &parent.id));
+  world_free (bench.world);
+}
+
 /* One node's word is not enough, however often it is said. */
 static void
 test_accused (void)
@@ -215,5 +268,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/service/own-trouble", test_own_trouble);
   g_test_add_func ("/scribe/service/idle-group", test_idle_group);
   g_test_add_func ("/scribe/service/accused", test_accused);
+  g_test_add_func ("/scribe/service/seems-dead", test_seems_dead);
   return g_test_run ();
 }

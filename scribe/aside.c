@@ -1,0 +1,261 @@
+/* Roots that do not serve. A root acknowledges what the source hands it, and
+ * may forward nothing; whoever joins is led to it all the same, since it is the
+ * closest to the group's id. Its children notice (scribe/service.c), and tell
+ * the source, which is the one node that all of them trust: it decides to whom
+ * it publishes.
+ *
+ *   child   -- JOIN, unserved ------------------> source  (not yet: REDIRECT
+ *   another -- JOIN, unserved ------------------> source   to nobody)
+ *                FIND_ROOT, routed past the root <- source
+ *   next closest -- ROOT_IS --------------------> source
+ *                PUBLISH from now on <------------ source
+ *   child   -- JOIN, unserved ------------------> source
+ *                REDIRECT to the next closest <--- source
+ *
+ * The source is convinced by two nodes, or by one that says so again some time
+ * later, for a root may have one child. It sets the root aside for
+ * SS_ASIDE_TIME, and looks for the next closest node past it, again and again,
+ * since the ring may change. Who is found so, and then gets packets from the
+ * source itself, stands in: it has no parent, its path begins at it, and it
+ * hands each packet on to the root (scribe/publish.c). So a root that was
+ * accused wrongly goes on serving its tree, and all that it costs is one hop;
+ * and nobody becomes a root by the word of anybody but the source. When it is
+ * not asked any more it joins the tree again, and says that it is not the root.
+ *
+ * Who stands in is accused like a root. SS_ASIDE_MAX are passed over at a
+ * time; then the first of them is tried again. A deputy, the one child of a
+ * source that is itself the root, is replaced by who accused it last. Who has
+ * been set aside has no voice.
+ *
+ * Open: ids are cheap. One attacker can have any root set aside, and, with two
+ * ids beside each other on the ring, have a bad one stand in for a good one,
+ * until the children of that one say so; and a voice costs nothing. */
+#include "scribe/parent.h"
+
+static SsAside *
+get (SsGroup *group)
+{
+  if (!group->aside) {
+    group->aside = g_new0 (SsAside, 1);
+    group->aside->since = group->aside->root_since = -1;
+    group->aside->appointed = -1;
+  }
+  return group->aside;
+}
+
+bool
+ss_aside_has (const SsGroup *group, const SsId *root)
+{
+  const SsAside *aside = group->aside;
+  for (unsigned i = 0; aside && i < aside->n; i++)
+    if (ss_id_equal (&aside->ids[i], root))
+      return true;
+  return false;
+}
+
+static bool
+has_prefix (const SsGroup *group, uint32_t prefix)
+{
+  const SsAside *aside = group->aside;
+  for (unsigned i = 0; aside && i < aside->n; i++)
+    if (ss_prefix_of (&aside->ids[i]) == prefix)
+      return true;
+  return false;
+}
+
+static void
+remove_at (SsAside *aside, unsigned index)
+{
+  for (unsigned i = index + 1; i < aside->n; i++) {
+    aside->ids[i - 1] = aside->ids[i];
+    aside->until[i - 1] = aside->until[i];
+  }
+  aside->n--;
+}
+
+/* Has enough been said against that node? */
+static bool
+is_convinced (SsGroup *group, const SsId *accused, const SsContact *by)
+{
+  SsAside *aside = get (group);
+  SsTime now = group->scribe->env->now;
+  if (ss_aside_has (group, &by->id)
+      || ss_service_shirks (group->scribe, &by->id)
+      || (aside->root_since >= 0 && now < aside->root_since + SS_ACCUSED_GRACE))
+    return false;
+  if (aside->since < 0 || now >= aside->since + SS_ACCUSED_TIME
+      || !ss_id_equal (&aside->accused, accused)) {
+    aside->accused = *accused;
+    aside->by = by->id;
+    aside->since = now;
+    return false;
+  }
+  if (ss_id_equal (&aside->by, &by->id)
+      && now < aside->since + SS_ACCUSED_ALONE)
+    return false;
+  aside->since = -1;
+  ss_count (group->scribe->env, SCRIBE_ROOTS_ASIDE);
+  ss_debug (group->scribe->env, "group %08x: %08x does not serve as its root",
+            ss_prefix_of (&group->id), ss_prefix_of (accused));
+  return true;
+}
+
+/* Until another has answered it is published to. */
+static void
+set_aside (SsGroup *group, const SsId *root)
+{
+  SsAside *aside = get (group);
+  SsTime now = group->scribe->env->now;
+  if (aside->n == SS_ASIDE_MAX)
+    remove_at (aside, 0);
+  aside->ids[aside->n] = *root;
+  aside->until[aside->n++] = now + SS_ASIDE_TIME;
+  aside->renew_at = now;
+  ss_aside_due (group);
+  ss_group_arm (group);
+}
+
+static void
+send_to (SsGroup *group, const SsContact *joiner, uint32_t nonce,
+         const SsContact *stand_in)
+{
+  ss_parent_redirect (group->scribe, &group->id, joiner, nonce, stand_in,
+                      stand_in ? 1 : 0);
+}
+
+/* The source takes the root's place, which it thought dead, or is to: if it was
+ * wrong it stays there. */
+static void
+judge_closest (SsGroup *group, const SsContact *joiner, uint32_t lost)
+{
+  SsContact closest;
+  if (ss_kbr_replica_set (group->scribe->kbr, &group->id, &closest, 1) == 1
+      && ss_prefix_of (&closest.id) == lost
+      && !ss_aside_has (group, &closest.id)
+      && is_convinced (group, &closest.id, joiner))
+    set_aside (group, &closest.id);
+}
+
+/* The source is the root: one that is convinced takes another deputy. */
+static bool
+judge_deputy (SsGroup *group, const SsContact *joiner,
+              const SsMsgScribeJoin *message)
+{
+  SsScribe *scribe = group->scribe;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsChild *child = ss_group_child_at (group, i);
+    if (child->shed_until || ss_prefix_of (&child->contact.id) != message->lost
+        || ss_service_shirks (scribe, &child->contact.id))
+      continue;
+    if (is_convinced (group, &child->contact.id, joiner)) {
+      ss_service_shun (scribe, &child->contact);
+      return false;
+    }
+    send_to (group, joiner, message->nonce, NULL);
+    return true;
+  }
+  judge_closest (group, joiner, message->lost);
+  return false;
+}
+
+bool
+ss_aside_handle_join (SsScribe *scribe, const SsContact *joiner,
+                      const SsMsgScribeJoin *message)
+{
+  SsGroup *group = ss_scribe_find (scribe, &message->group);
+  if (!group || !group->family->config.is_source
+      || (message->flags & SS_JOIN_UNSERVED) == 0 || message->lost == 0)
+    return false;
+  if (group->is_root)
+    return judge_deputy (group, joiner, message);
+  SsContact root = group->root;
+  if (group->has_root && ss_prefix_of (&root.id) == message->lost
+      && !ss_aside_has (group, &root.id)
+      && is_convinced (group, &root.id, joiner))
+    set_aside (group, &root.id);
+  bool has_stand_in = has_prefix (group, message->lost) && group->has_root
+                      && !ss_aside_has (group, &group->root.id)
+                      && !ss_contact_equal (&group->root, joiner)
+                      && ss_scribe_usable (group->scribe, &group->root);
+  send_to (group, joiner, message->nonce, has_stand_in ? &group->root : NULL);
+  return true;
+}
+
+void
+ss_aside_new_root (SsGroup *group)
+{
+  SsAside *aside = group->aside;
+  SsTime now = group->scribe->env->now;
+  if (!aside)
+    return;
+  aside->root_since = now;
+  aside->since = -1;
+  GBytes *packet = ss_history_find (group, group->newest);
+  if (aside->n > 0 && packet)
+    ss_publish_add (group, group->newest, packet, now + SS_SEC, false,
+                    &group->root);
+}
+
+SsTime
+ss_aside_deadline (const SsGroup *group)
+{
+  const SsAside *aside = group->aside;
+  return aside && aside->n > 0 ? MIN (aside->renew_at, aside->until[0])
+                               : SS_NEVER;
+}
+
+void
+ss_aside_due (SsGroup *group)
+{
+  SsAside *aside = group->aside;
+  SsTime now = group->scribe->env->now;
+  while (aside && aside->n > 0 && aside->until[0] <= now)
+    remove_at (aside, 0);
+  if (!aside || aside->n == 0 || now < aside->renew_at)
+    return;
+  bool is_found =
+      group->is_root
+      || (group->has_root && !ss_aside_has (group, &group->root.id));
+  aside->renew_at = now + (is_found ? SS_STAND_IN_RENEW : SS_STAND_IN_WAIT);
+  if (!group->scribe->is_leaving)
+    ss_publish_find_root (group);
+}
+
+void
+ss_aside_appoint (SsGroup *group)
+{
+  if (ss_kbr_is_root (group->scribe->kbr, &group->id, false))
+    return;
+  SsAside *aside = get (group);
+  aside->appointed = group->scribe->env->now + SS_STAND_IN_TIME;
+  if (group->family->config.is_source)
+    group->root_until = aside->appointed; /* it has asked itself */
+}
+
+void
+ss_aside_serve (SsGroup *group, const SsContact *from)
+{
+  const SsFamily *family = group->family;
+  const SsAside *aside = group->aside;
+  if (!aside || aside->appointed < group->scribe->env->now
+      || !family->has_source || !ss_contact_equal (&family->source, from))
+    return;
+  group->root_until = aside->appointed;
+  if (!group->is_root)
+    ss_upstream_become_root (group);
+  else
+    ss_group_arm (group);
+}
+
+bool
+ss_aside_is_appointed (const SsGroup *group)
+{
+  return group->aside && group->aside->appointed >= 0;
+}
+
+void
+ss_aside_dismiss (SsGroup *group)
+{
+  if (group->aside)
+    group->aside->appointed = -1;
+}

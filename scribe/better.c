@@ -1,0 +1,119 @@
+/* Searches for a better parent of who has one: one whose own stripe it is, one
+ * that the parent has advised, or one that is nearer. Who finds none stays
+ * where it is, and one that says yes is tried first (scribe/trial.c). */
+#include "scribe/parent.h"
+
+/* A parent that carries a stripe that is not its own does so because there was
+ * no room, and may be sent away by its own stripe's. Patience grows. In groups
+ * that are no stripes any node may be a parent. */
+void
+ss_join_set_better (SsGroup *group)
+{
+  SsTime wait = SS_JOIN_BETTER_FIRST
+                << MIN (group->n_better, SS_JOIN_BETTER_DOUBLED);
+  group->better_at =
+      group->scribe->env->now + wait
+      + (SsTime) ss_rng_below (&group->scribe->env->rng, (uint64_t) wait);
+}
+
+bool
+ss_join_is_top (const SsGroup *group, const SsContact *parent)
+{
+  if (!group->has_root || ss_contact_equal (&group->root, parent))
+    return group->has_root;
+  return group->n_path == 3 && group->family->has_source
+         && ss_contact_equal (&group->root, &group->family->source);
+}
+
+bool
+ss_join_may_improve (const SsGroup *group)
+{
+  const SsScribe *scribe = group->scribe;
+  return group->has_parent && !group->join && !scribe->is_leaving
+         && !group->family->config.is_light && !ss_place_is_free (group)
+         && !ss_group_is_ordered (group)
+         && !ss_place_is_own (group, &group->parent.id)
+         && !ss_join_is_top (group, &group->parent)
+         && scribe->env->now >= group->better_at;
+}
+
+/* Where it does not find one it stays where it is. */
+static void
+seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+{
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->is_better = true;
+  for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
+    join->candidates[join->n_candidates++] =
+        ss_contact_from_record (&candidates[i]);
+  ss_join_send (group);
+}
+
+void
+ss_join_improve (SsGroup *group)
+{
+  if (group->n_better < UINT8_MAX)
+    group->n_better++;
+  ss_join_set_better (group);
+  seek_better (group, NULL, 0);
+}
+
+/* Is it so much nearer than the parent that a longer way from the root is worth
+ * it? As measured here: what others say of distances does not count, nor of
+ * addresses. */
+static bool
+is_worth (const SsGroup *group, uint32_t prefix, SsContact *ret_contact)
+{
+  SsKbr *kbr = group->scribe->kbr;
+  SsContact near[SS_JOIN_NEAR_MAX];
+  SsTime rtts[SS_JOIN_NEAR_MAX];
+  SsTime parent = ss_kbr_rtt (kbr, &group->parent.id);
+  unsigned n = ss_kbr_near_set (kbr, near, rtts, SS_JOIN_NEAR_MAX);
+  for (unsigned i = 0; i < n && parent != SS_NEVER; i++)
+    if (ss_prefix_of (&near[i].id) == prefix) {
+      *ret_contact = near[i];
+      return 100 * rtts[i] <= SS_JOIN_NEAR_PERCENT * parent;
+    }
+  return false;
+}
+
+void
+ss_join_go_near (SsGroup *group, uint32_t prefix)
+{
+  if (prefix == 0 || group->join || group->scribe->is_leaving
+      || !group->has_parent || !ss_place_is_free (group))
+    return;
+  SsContact contact;
+  if (!is_worth (group, prefix, &contact))
+    return;
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->is_better = join->is_near = true;
+  join->candidates[join->n_candidates++] = contact;
+  if (ss_join_find_candidate (group))
+    ss_join_send (group);
+  else
+    ss_join_cancel (group);
+}
+
+void
+ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
+                       const SsMsgScribeAdvice *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  if (!group || !group->has_parent || !ss_contact_equal (&group->parent, from)
+      || group->join || scribe->is_leaving || group->family->config.is_light
+      || message->n_better == 0)
+    return;
+  SsTime now = scribe->env->now;
+  if (group->advised >= 0 && now < group->advised + SS_ADVICE_PAUSE)
+    return;
+  SsContact better = ss_contact_from_record (&message->better[0]);
+  if (!ss_scribe_usable (scribe, &better)
+      || ss_group_child_find (group, &better.id)
+      || ss_service_shirks (scribe, &better.id))
+    return;
+  group->advised = now;
+  seek_better (group, message->better, 1);
+}

@@ -1,0 +1,315 @@
+/* Roots that forward nothing: who is believed, who stands in for them, and what
+ * a false accusation costs. */
+#include <glib.h>
+#include <string.h>
+
+#include "scribe/internal.h"
+#include "tests/harness/scribe_world.h"
+
+enum { NODES = 40, GAP = 20, JUDGED = 12 };
+
+typedef struct {
+  World *world;
+  unsigned stripe, root, next; /* that is closest to it, and after that */
+  SsGroup *source;             /* the stripe's, at the source */
+} Bench;
+
+static void
+begin_with (Bench *bench, uint64_t seed, unsigned stripe)
+{
+  WorldOptions options = {
+    .seed = seed, .n = NODES, .delay = 5 * SS_MSEC, .packet_gap = GAP * SS_MSEC
+  };
+  *bench = (Bench){ .world = world_new (&options), .stripe = stripe };
+  for (unsigned i = 1; i < NODES; i++)
+    world_join (bench->world, i);
+  world_publish (bench->world, true);
+  world_run (bench->world, 5 * SS_SEC);
+  bench->root = world_near (bench->world, stripe, 0);
+  bench->next = world_near (bench->world, stripe, 1);
+  bench->source = world_group (bench->world, 0, stripe);
+}
+
+/* A stripe whose root, and the two next to it, are not the source, and that has
+ * many children there. */
+static void
+begin (Bench *bench)
+{
+  for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {
+    begin_with (bench, 5, stripe);
+    SsGroup *group = world_group (bench->world, bench->root, stripe);
+    if (bench->root != 0 && bench->next != 0
+        && world_near (bench->world, stripe, 2) != 0
+        && ss_group_n_children (group) > 3)
+      return;
+    world_free (bench->world);
+  }
+  g_assert_not_reached ();
+}
+
+static SsGroup *
+group_of (const Bench *bench, unsigned node)
+{
+  return world_group (bench->world, node, bench->stripe);
+}
+
+static bool
+is_root_at_source (const Bench *bench, unsigned node)
+{
+  return bench->source->has_root
+         && ss_id_equal (&bench->source->root.id,
+                         world_node_id (bench->world, node));
+}
+
+static bool
+is_aside (const Bench *bench, unsigned node)
+{
+  return ss_aside_has (bench->source, world_node_id (bench->world, node));
+}
+
+static unsigned
+n_below (const Bench *bench, unsigned node)
+{
+  unsigned n = 0;
+  for (unsigned i = 1; i < NODES; i++) {
+    const SsGroup *group = group_of (bench, i);
+    n += world_is_alive (bench->world, i) && group->has_parent
+         && ss_id_equal (&group->parent.id, world_node_id (bench->world, node));
+  }
+  return n;
+}
+
+/* All but `except` have all that is due. */
+static void
+assert_nothing_lost (const Bench *bench, unsigned except)
+{
+  for (unsigned i = 1; i < NODES; i++)
+    if (world_is_alive (bench->world, i) && i != except)
+      g_assert_cmpuint (world_lost (bench->world, i), ==, 0);
+}
+
+/* A JOIN of `by` comes to the source: that one does not serve. */
+static void
+accuse (Bench *bench, unsigned by, unsigned accused)
+{
+  SsMsgScribeJoin join = { .group =
+                               *world_group_id (bench->world, bench->stripe),
+                           .nonce = 1,
+                           .flags = SS_JOIN_UNSERVED | SS_JOIN_SHED };
+  join.lost = ss_prefix_of (world_node_id (bench->world, accused));
+  join.info = (SsWireBytes){ (const uint8_t *) "hello", 5 };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
+  world_inject (bench->world, by, 0, NULL, data, len);
+}
+
+/* Whoever is below an idle root tells the source, and goes to the next closest;
+ * nobody misses anything. */
+static void
+test_idle (void)
+{
+  Bench bench;
+  begin (&bench);
+  g_assert_cmpuint (n_below (&bench, bench.root), >, 3);
+  world_set_idle (bench.world, bench.root, true);
+  world_run (bench.world, JUDGED * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.next));
+  g_assert_true (ss_group_is_root (group_of (&bench, bench.next)));
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  /* It goes on being asked for as long as that lasts. */
+  world_run (bench.world, 3 * SS_STAND_IN_TIME);
+  g_assert_true (ss_group_is_root (group_of (&bench, bench.next)));
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+  world_free (bench.world);
+}
+
+/* One voice is not enough, unless it is heard again later; one from long ago is
+ * none; and who is not the root is not judged. */
+static void
+test_voices (void)
+{
+  Bench bench;
+  begin (&bench);
+  for (unsigned i = 0; i < 5; i++)
+    accuse (&bench, 7, bench.root);
+  g_assert_false (is_aside (&bench, bench.root));
+  world_run (bench.world, SS_ACCUSED_TIME);
+  accuse (&bench, 8, bench.root);
+  g_assert_false (is_aside (&bench, bench.root));
+  world_run (bench.world, SS_ACCUSED_ALONE);
+  accuse (&bench, 8, bench.root);
+  g_assert_true (is_aside (&bench, bench.root));
+  world_free (bench.world);
+
+  begin (&bench);
+  for (unsigned by = 7; by < 12; by++)
+    accuse (&bench, by, bench.next);
+  g_assert_false (is_aside (&bench, bench.next));
+  accuse (&bench, 7, bench.root);
+  accuse (&bench, 8, bench.root);
+  g_assert_true (is_aside (&bench, bench.root));
+  world_free (bench.world);
+}
+
+/* A root that serves is accused: nobody has to move but who stands in, nobody
+ * misses anything, and when the time is over all is as it was. */
+static void
+test_wrong (void)
+{
+  Bench bench;
+  SsId parents[NODES];
+  begin (&bench);
+  for (unsigned i = 1; i < NODES; i++) {
+    parents[i] = group_of (&bench, i)->parent.id;
+    world_forgive (bench.world, i);
+  }
+  accuse (&bench, 7, bench.root);
+  accuse (&bench, 8, bench.root);
+  world_run (bench.world, JUDGED * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.next));
+  g_assert_true (ss_group_is_root (group_of (&bench, bench.root)));
+  g_assert_true (ss_group_is_root (group_of (&bench, bench.next)));
+  for (unsigned i = 1; i < NODES; i++)
+    if (i != bench.root && i != bench.next)
+      g_assert_true (
+          ss_id_equal (&group_of (&bench, i)->parent.id, &parents[i]));
+  assert_nothing_lost (&bench, 0);
+  for (unsigned i = 1; i < NODES; i++)
+    g_assert_cmpint (world_latest (bench.world, i), <, 100 * SS_MSEC);
+
+  world_publish (bench.world, false);
+  world_run (bench.world, SS_ASIDE_TIME);
+  world_publish (bench.world, true);
+  world_run (bench.world, JUDGED * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.root));
+  g_assert_false (ss_group_is_root (group_of (&bench, bench.next)));
+  g_assert_cmpstr (world_check_trees (bench.world), ==, NULL);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+/* Who stands in dies, or leaves; or the idle root does. */
+static void
+test_deaths (void)
+{
+  for (unsigned how = 0; how < 3; how++) {
+    Bench bench;
+    begin (&bench);
+    unsigned third = world_near (bench.world, bench.stripe, 2);
+    world_set_idle (bench.world, bench.root, true);
+    world_run (bench.world, JUDGED * SS_SEC);
+    if (how == 0)
+      world_kill (bench.world, bench.next);
+    else if (how == 1)
+      world_leave (bench.world, bench.next);
+    else
+      world_kill (bench.world, bench.root);
+    world_run (bench.world, JUDGED * SS_SEC);
+    g_assert_true (is_root_at_source (&bench, how == 2 ? bench.next : third));
+    g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+    assert_nothing_lost (&bench, 0);
+    world_free (bench.world);
+  }
+}
+
+/* Two are passed over at a time; then the first has another chance. */
+static void
+test_bound (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned third = world_near (bench.world, bench.stripe, 2);
+  const unsigned order[] = { bench.root, bench.next, third };
+  for (unsigned i = 0; i < G_N_ELEMENTS (order); i++) {
+    g_assert_true (is_root_at_source (&bench, order[i]));
+    accuse (&bench, 7, order[i]);
+    accuse (&bench, 8, order[i]);
+    /* It has hardly begun. */
+    accuse (&bench, 9, order[(i + 1) % 3]);
+    accuse (&bench, 10, order[(i + 1) % 3]);
+    world_run (bench.world, 3 * SS_SEC);
+    g_assert_true (is_aside (&bench, order[i]));
+  }
+  g_assert_cmpuint (bench.source->aside->n, ==, SS_ASIDE_MAX);
+  g_assert_false (is_aside (&bench, bench.root));
+  g_assert_true (is_root_at_source (&bench, bench.root));
+  world_run (bench.world, 2 * SS_STAND_IN_TIME);
+  g_assert_cmpstr (world_check_trees (bench.world), ==, NULL);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+/* Nobody stands in by the word of another than the source. */
+static void
+test_false_source (void)
+{
+  Bench bench;
+  begin (&bench);
+  SsGroup *group = group_of (&bench, bench.next);
+  SsMsgScribeFindRoot find = { .group = group->id,
+                               .flags = SS_FIND_STAND_IN,
+                               .nonce = 1 };
+  ss_publish_handle_find_root (
+      group->scribe, ss_kbr_self (world_scribe (bench.world, 7)->kbr), &find);
+  uint32_t sequence = group->newest;
+  gsize len;
+  const uint8_t *data =
+      g_bytes_get_data (ss_history_find (group, sequence), &len);
+  SsMsgScribePublish packet = { .sequence = sequence,
+                                .packet = { data, (uint16_t) len } };
+  memcpy (packet.tag, group->id.b, SS_TAG_LEN);
+  ss_publish_handle (group->scribe,
+                     ss_kbr_self (world_scribe (bench.world, 7)->kbr), &packet);
+  g_assert_false (ss_group_is_root (group));
+  ss_publish_handle (group->scribe,
+                     ss_kbr_self (world_scribe (bench.world, 0)->kbr), &packet);
+  g_assert_true (ss_group_is_root (group));
+  /* Nor for longer than it is asked to. */
+  world_run (bench.world, SS_STAND_IN_TIME + SS_SEC);
+  g_assert_false (ss_group_is_root (group));
+  g_assert_cmpstr (world_check_trees (bench.world), ==, NULL);
+  world_free (bench.world);
+}
+
+/* A source that is the root itself has another deputy when two have said that
+ * its own does not serve. */
+static void
+test_deputy (void)
+{
+  Bench bench = { .root = 1 };
+  for (uint64_t seed = 1; bench.root != 0; seed++)
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES && bench.root != 0;
+         stripe++) {
+      if (bench.world)
+        world_free (bench.world);
+      begin_with (&bench, seed, stripe);
+    }
+  SsContact deputy;
+  g_assert_cmpuint (ss_group_children (bench.source, &deputy, 1), ==, 1);
+  unsigned idle = world_node_of (bench.world, &deputy.id);
+  world_set_idle (bench.world, idle, true);
+  accuse (&bench, idle == 7 ? 9 : 7, idle);
+  g_assert_cmpuint (ss_group_child_count (bench.source), ==, 1);
+  world_run (bench.world, JUDGED * SS_SEC);
+  SsContact children[2];
+  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
+  g_assert_false (ss_contact_equal (&children[0], &deputy));
+  g_assert_cmpuint (n_below (&bench, idle), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/aside/idle", test_idle);
+  g_test_add_func ("/scribe/aside/voices", test_voices);
+  g_test_add_func ("/scribe/aside/wrong", test_wrong);
+  g_test_add_func ("/scribe/aside/deaths", test_deaths);
+  g_test_add_func ("/scribe/aside/bound", test_bound);
+  g_test_add_func ("/scribe/aside/false-source", test_false_source);
+  g_test_add_func ("/scribe/aside/deputy", test_deputy);
+  return g_test_run ();
+}
