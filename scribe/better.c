@@ -1,6 +1,6 @@
 /* Searches for a better parent of who has one: one whose own stripe it is, one
- * that the parent has advised, or one that is nearer. Who finds none stays
- * where it is, and one that says yes is tried first (scribe/trial.c). */
+ * that the parent has advised, one that is nearer, or the root. Who finds none
+ * stays where it is, and one that says yes is tried first (scribe/trial.c). */
 #include "scribe/parent.h"
 
 /* A parent that carries a stripe that is not its own does so because there was
@@ -31,19 +31,21 @@ ss_join_may_improve (const SsGroup *group)
   const SsScribe *scribe = group->scribe;
   return group->has_parent && !group->join && !scribe->is_leaving
          && !group->family->config.is_light && !ss_place_is_free (group)
-         && !ss_group_is_ordered (group)
-         && !ss_place_is_own (group, &group->parent.id)
-         && !ss_join_is_top (group, &group->parent)
-         && scribe->env->now >= group->better_at;
+         && !ss_group_is_ordered (group) && scribe->env->now >= group->better_at
+         && (ss_place_is_own (group, &group->parent.id)
+                 ? ss_place_may_rise (group)
+                 : !ss_join_is_top (group, &group->parent));
 }
 
 /* Where it does not find one it stays where it is. */
 static void
-seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
+             bool is_rise)
 {
   SsJoin *join = group->join = g_new0 (SsJoin, 1);
   join->nonce = ss_scribe_nonce (group->scribe);
   join->is_better = true;
+  join->is_rise = is_rise;
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++] =
         ss_contact_from_record (&candidates[i]);
@@ -56,7 +58,13 @@ ss_join_improve (SsGroup *group)
   if (group->n_better < UINT8_MAX)
     group->n_better++;
   ss_join_set_better (group);
-  seek_better (group, NULL, 0);
+  if (!ss_place_is_own (group, &group->parent.id)) {
+    seek_better (group, NULL, 0, false);
+    return;
+  }
+  SsPeerRecord root;
+  if (ss_peers_put (&root, 0, 1, &group->root) > 0)
+    seek_better (group, &root, 1, true);
 }
 
 /* Is it so much nearer than the parent that a longer way from the root is worth
@@ -115,5 +123,5 @@ ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
       || ss_service_shirks (scribe, &better.id))
     return;
   group->advised = now;
-  seek_better (group, message->better, 1);
+  seek_better (group, message->better, 1, false);
 }

@@ -252,6 +252,11 @@ bool ss_place_is_own (const SsGroup *group, const SsId *node);
 uint16_t ss_place_room (const SsGroup *group);
 /* The group may have a place of another kind in its tree from now on. */
 void ss_place_settle (SsGroup *group);
+/* Had it better ask the root to take it from below one of the root's children?
+ * The root may have room again, or have been passed by when this node had lost
+ * its parent. Newcomers and poor lines stay where they are, and so does who is
+ * farther down: roots would be asked by very many. */
+bool ss_place_may_rise (const SsGroup *group);
 /* It may have changed: the parent hears of it, soon if it matters. */
 void ss_place_note_room (SsGroup *group);
 

@@ -72,6 +72,7 @@ ss_join_start (SsGroup *group, const SsContact *lost)
     if (prefix)
       group->join->lost = prefix;
     group->join->is_better = group->join->is_near = false;
+    group->join->is_rise = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
     if (group->join->trial == SS_TRIAL_ON)
@@ -216,6 +217,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_SHED;
   if (join->is_better)
     message->flags |= SS_JOIN_BETTER | SS_JOIN_RETRY;
+  if (join->is_rise)
+    message->flags |= SS_JOIN_RISES;
   if (join->unserved)
     message->flags |= SS_JOIN_UNSERVED;
   if (family->config.mode == SS_GROUP_ORDERED)
@@ -506,7 +509,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
           ss_contact_from_record (&message->candidates[i]);
   }
   if (join->is_better
-      && (join->is_near || !ss_join_find_candidate (group)
+      && (join->is_near || join->is_rise || !ss_join_find_candidate (group)
           || join->redirects >= SS_JOIN_REDIRECTS_MAX)) {
     ss_join_cancel (group);
     return;

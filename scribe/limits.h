@@ -35,6 +35,8 @@
 #define SS_STANDING_LINE 8             /* ages that are told apart */
 #define SS_STANDING_AGE  (30 * SS_SEC) /* the first; each is four times the */
 #define SS_STANDING_STEP 2             /* one before: so many doublings */
+/* Nothing is known of it yet. */
+#define SS_STANDING_NEWCOMER SS_STANDING_LINE
 
 #define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
 #define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */

@@ -144,13 +144,18 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   bool is_shed = child && child->shed_until > 0;
-  /* It has a parent, and comes because this node is near: nobody makes way. */
-  bool is_choice = ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER);
+  /* It has a parent, and comes because this node is near, or the root: nobody
+   * makes way. */
+  bool is_rise = join->flags & SS_JOIN_RISES;
+  bool is_choice =
+      is_rise || (ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER));
   if (is_child || has_room (group) || ss_shed_in_exchange (group, join)
       || (!is_choice && ss_shed_for (group, &joiner->id))) {
     take (group, joiner, join);
     return true;
   }
+  if (is_rise)
+    return false; /* below a sibling it is no higher */
   SsSeeker seeker = { .id = joiner->id,
                       .lost = join->lost,
                       .must = join->flags & SS_JOIN_MUST,

@@ -42,6 +42,22 @@ ss_place_is_top (const SsGroup *group)
              && ss_contact_equal (&group->parent, &group->family->source));
 }
 
+/* The root, one of its children, and the riser. */
+#define RISE_PATH 3
+
+bool
+ss_place_may_rise (const SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  return ss_place_is_own (group, ss_scribe_self (scribe)) && group->has_root
+         && group->n_path == RISE_PATH
+         && !ss_place_is_leaf (ss_kbr_self (scribe->kbr))
+         && !(group->family->has_source
+              && ss_contact_equal (&group->root, &group->family->source))
+         && ss_scribe_usable (scribe, &group->root)
+         && ss_standing_of (group->family) > SS_STANDING_NEWCOMER;
+}
+
 /* Children stay whoever comes in its own stripe, or where this node is the
  * root. */
 void

@@ -19,6 +19,7 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_MEMBER = 64,
        SS_JOIN_BETTER = 128,
        SS_JOIN_UNSERVED = 256,
+       SS_JOIN_RISES = 512,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -98,6 +99,7 @@ typedef struct {
   bool shed, is_sought; /* sought: the application looks for a place */
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */
+  bool is_rise;         /* the root, from below one of its children */
   bool unserved;        /* since that does not serve */
   bool is_source_asked; /* first of all, as that is the root */
   bool has_stand_in;    /* for the root, which that was: */
@@ -291,7 +293,8 @@ struct SsGroup {
   SsTime root_check;     /* root on another's word: look again; SS_NEVER: no */
   SsTime find_next;      /* FIND_ROOT again; SS_NEVER: not looking */
   SsTime found_since;    /* when the first of n_found was found */
-  SsTime better_at;      /* then a parent whose own stripe it is, is sought */
+  SsTime better_at;      /* then a parent whose own stripe it is, is sought;
+                            or, from below such a one, the root */
   SsTime advised;        /* last heeded; -1: never */
   SsTime left;           /* last LEAVE to who is not the parent; -1: none */
   SsAside *aside;        /* NULL: nobody is, or has been */

@@ -93,11 +93,12 @@ ss_trial_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
     fail (group);
 }
 
-/* Where nobody sends anything, nobody can be told from another. */
+/* Where nobody sends anything, nobody can be told from another; but nobody
+ * rises to a root that sends nothing. */
 void
 ss_trial_due (SsGroup *group)
 {
-  if (group->join->n_passed == 0)
+  if (group->join->n_passed == 0 && !group->join->is_rise)
     take (group);
   else
     ss_join_cancel (group);

@@ -271,7 +271,7 @@ set_parent (SsGroup *group, const SsContact *parent)
     ss_neighbour_take (group);
   if (ss_id_digit (&parent->id, 0) == ss_id_digit (&group->id, 0))
     group->n_better = 0;
-  else if (is_new)
+  if (is_new)
     ss_join_set_better (group);
   group->is_root = false;
   ss_place_settle (group);
@@ -339,12 +339,13 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   }
   if (message->n_source > 0)
     ss_group_know_source (group, &message->source[0]);
-  /* The root may have sent its other children to this node already. Who merely
-   * says that it is the root is tried. */
+  /* The root may have sent its other children to this node already, unless this
+   * one has come by choice. Who merely says that it is the root is tried. */
   bool is_root = message->n_path == 1
                  && (!group->has_root || ss_contact_equal (&group->root, from));
-  if (is_awaited && !is_parent && !is_root && group->join->is_better
-      && !group->join->is_near && group->join->trial == SS_TRIAL_NONE) {
+  if (is_awaited && !is_parent && group->join->is_better
+      && (!is_root || group->join->is_rise) && !group->join->is_near
+      && group->join->trial == SS_TRIAL_NONE) {
     ss_trial_begin (group, from, message->newest);
     return;
   }

@@ -23,6 +23,7 @@ typedef struct {
   uint64_t heard, lost, missed;
   uint64_t reparented; /* of its node's counters */
   unsigned n_children; /* in all trees; of the dead 0 */
+  unsigned n_below;    /* likewise, and all below them */
 } Heard;
 
 typedef struct {
@@ -30,7 +31,8 @@ typedef struct {
   uint64_t n_broadcast;
   uint64_t n_steps, n_fair;
   uint64_t n_reparented; /* places in trees that were changed */
-  uint64_t n_bereft;     /* places below those that died */
+  uint64_t n_bereft;     /* places right below those that died */
+  uint64_t n_cut_off;    /* and all below, but for those of roots */
   SsSeats seats[2];
 } Watch;
 
@@ -95,7 +97,8 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
   last->lost = hearing->n_lost;
   if (!member->is_up) {
     watch->n_bereft += last->n_children;
-    last->n_children = 0;
+    watch->n_cut_off += last->n_below;
+    last->n_children = last->n_below = 0;
     return;
   }
   last->n_children = n_children (world, index);
@@ -113,12 +116,17 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
 }
 
 static void
-look (const SsWorld *world, Watch *watch)
+look (SsWorld *world, Watch *watch)
 {
+  unsigned *below = ss_seats_below (world);
   uint64_t n_broadcast = world->epochs[world->epoch].pump.n_frames;
 
   for (unsigned i = 0; i < world->members->len; i++)
     look_at (world, watch, i, n_broadcast - watch->n_broadcast);
+  for (unsigned i = 0; i < world->members->len; i++)
+    if (ss_world_member (world, i)->is_up)
+      heard_at (watch->last, i)->n_below = below[i];
+  g_free (below);
   watch->n_broadcast = n_broadcast;
 }
 
@@ -217,6 +225,9 @@ ss_scenario_station_churn (SsSimRun *run)
                     / (double) MAX (watch.n_steps, 1));
   ss_world_row (world, "lost by deaths, likewise", "%.2f",
                 60. * (double) watch.n_bereft
+                    / (double) MAX (watch.n_steps, 1));
+  ss_world_row (world, "cut off by them, all below", "%.2f",
+                60. * (double) watch.n_cut_off
                     / (double) MAX (watch.n_steps, 1));
   ss_seats_report (world, "the older half, and the younger", watch.seats);
   report (world, &watch);

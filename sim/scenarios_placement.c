@@ -16,6 +16,9 @@
  * older have had more time, too. */
 #define MORE_BY_AGE  1.8
 #define MORE_BY_LINE 1.1
+/* And by how much farther down they are, in the mean, at the most. */
+#define DEEPER_BY_AGE  0.16
+#define DEEPER_BY_LINE 0.05
 
 /* Two of four are poor: one loses packets, one is far from all. */
 static bool
@@ -75,8 +78,11 @@ look (SsWorld *world, SsSeats seats[N_KINDS][2])
 }
 
 static void
-judge (SsWorld *world, const char *kinds, const SsSeats seats[2], double least)
+judge (SsWorld *world, const char *kinds, const SsSeats seats[2], double least,
+       double deeper)
 {
+  double depths = ss_seats_depth (&seats[SS_SEATS_FIRST])
+                  - ss_seats_depth (&seats[SS_SEATS_SECOND]);
   double first = ss_seats_children (&seats[SS_SEATS_FIRST]);
   double second = ss_seats_children (&seats[SS_SEATS_SECOND]);
 
@@ -84,6 +90,8 @@ judge (SsWorld *world, const char *kinds, const SsSeats seats[2], double least)
   if (first < least * second)
     ss_world_fail (world, "%s: %.2f times the children", kinds,
                    first / MAX (second, 0.1));
+  if (depths > deeper)
+    ss_world_fail (world, "%s: the first are %.2f farther down", kinds, depths);
 }
 
 void
@@ -109,8 +117,10 @@ ss_scenario_placement (SsSimRun *run)
   }
   ss_churn_stop (world, &came, &went);
   ss_world_row (world, "came, went", "%u  %u", came, went);
-  judge (world, "older, and younger", seats[BY_AGE], MORE_BY_AGE);
-  judge (world, "good lines, and poor", seats[BY_LINE], MORE_BY_LINE);
+  judge (world, "older, and younger", seats[BY_AGE], MORE_BY_AGE,
+         DEEPER_BY_AGE);
+  judge (world, "good lines, and poor", seats[BY_LINE], MORE_BY_LINE,
+         DEEPER_BY_LINE);
   ss_sim_report_listeners (world);
 out:
   ss_sim_end (run, world);

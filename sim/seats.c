@@ -83,20 +83,38 @@ climb (Look *look, unsigned index, unsigned stripe, bool count)
   return 0;
 }
 
+static void
+take_look (SsWorld *world, Look *ret_look)
+{
+  unsigned n = world->members->len;
+
+  *ret_look = (Look){ .world = world,
+                      .n = n,
+                      .places = g_new (Place, n * SS_STRIPES),
+                      .below = g_new0 (unsigned, n) };
+  read_places (ret_look);
+  for (unsigned i = 0; i < n; i++)
+    for (unsigned j = 0; listens (world, i) && j < SS_STRIPES; j++)
+      climb (ret_look, i, j, true);
+}
+
+unsigned *
+ss_seats_below (SsWorld *world)
+{
+  Look look;
+
+  take_look (world, &look);
+  g_free (look.places);
+  return look.below;
+}
+
 void
 ss_seats_look (SsWorld *world, const uint8_t *kinds, SsSeats sums[2])
 {
-  unsigned n = world->members->len;
-  Look look = { .world = world,
-                .n = n,
-                .places = g_new (Place, n * SS_STRIPES),
-                .below = g_new0 (unsigned, n) };
+  Look look;
 
-  read_places (&look);
-  for (unsigned i = 0; i < n; i++)
-    for (unsigned j = 0; listens (world, i) && j < SS_STRIPES; j++)
-      climb (&look, i, j, true);
-  for (unsigned i = 0; i < n; i++) {
+  take_look (world, &look);
+  for (unsigned i = 0; i < look.n; i++) {
     if (!listens (world, i) || kinds[i] >= SS_SEATS_OUT)
       continue;
     SsSeats *sum = &sums[kinds[i]];
@@ -121,8 +139,8 @@ ss_seats_children (const SsSeats *sums)
   return sums->children / MAX (sums->n, 1);
 }
 
-static double
-depth (const SsSeats *sums)
+double
+ss_seats_depth (const SsSeats *sums)
 {
   return sums->depth / MAX (sums->n_placed, 1);
 }
@@ -136,7 +154,7 @@ ss_seats_report (const SsWorld *world, const char *kinds, const SsSeats sums[2])
                 ss_seats_children (a), ss_seats_children (b),
                 a->below / MAX (a->n, 1), b->below / MAX (b->n, 1));
   ss_world_row (world, "their depth where they forward", "%.2f  %.2f",
-                depth (a), depth (b));
+                ss_seats_depth (a), ss_seats_depth (b));
 }
 
 static int

@@ -278,6 +278,49 @@ test_newcomers_make_way (void)
   world_free (world);
 }
 
+/* A stripe's own node that a child of the root has taken goes to the root when
+ * that has room and sends packets; nobody makes way for it. */
+static void
+test_who_rises (void)
+{
+  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < options.n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  const SsChild *first = find_child (world, root, true);
+  g_assert_nonnull (first);
+  SsContact upper = first->contact;
+  SsGroup *lower = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (root) && !lower; i++) {
+    const SsId *id = &ss_group_child_at (root, i)->contact.id;
+    if (ss_place_is_own (root, id) && !ss_id_equal (id, &upper.id)
+        && !ss_id_equal (id, world_node_id (world, 0)))
+      lower = world_group (world, world_node_of (world, id), 0);
+  }
+  g_assert_nonnull (lower);
+  SsPeerRecord record;
+  g_assert_cmpuint (ss_peers_put (&record, 0, 1, &upper), ==, 1);
+  ss_join_start_shed (lower, &record, 1);
+  world_run (world, 1 * SS_SEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  unsigned *most = &root->family->config.children_max;
+  unsigned n = ss_group_n_children (root);
+
+  *most = root->family->n_children;
+  world_run (world, 60 * SS_SEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  g_assert_cmpuint (ss_group_n_children (root), ==, n);
+  *most = *most + 1;
+  world_run (world, 160 * SS_SEC); /* it is asked, and sends nothing */
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  world_publish (world, true);
+  world_run (world, 160 * SS_SEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &lower->root));
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -291,5 +334,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/own-are-full", test_own_are_full);
   g_test_add_func ("/scribe-joins/standing", test_standing_is_named_first);
   g_test_add_func ("/scribe-joins/newcomers", test_newcomers_make_way);
+  g_test_add_func ("/scribe-joins/riser", test_who_rises);
   return g_test_run ();
 }
