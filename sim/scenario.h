@@ -108,4 +108,5 @@ void ss_scenario_economy (SsSimRun *run);
 void ss_scenario_clients (SsSimRun *run);
 void ss_scenario_crypto (SsSimRun *run);
 void ss_scenario_restart (SsSimRun *run);
+void ss_scenario_cut (SsSimRun *run);
 void ss_scenario_standby (SsSimRun *run);

@@ -16,6 +16,9 @@
 #define FREEZES            6
 #define THAW_TIME          (6 * SS_SEC) /* until a sleeper hears again */
 #define RETURN_TIME        (60 * SS_SEC)
+#define CUT_AFTER          (20 * SS_SEC)
+#define CUT_HEARD_TIME     (2 * SS_SEC) /* from the return on */
+#define CUT_STEP           (20 * SS_MSEC)
 #define THAW_FRAMES        250 /* behind the source then, at most */
 
 static void
@@ -494,5 +497,55 @@ ss_scenario_restart (SsSimRun *run)
   ss_sim_finish_station (world);
   ss_sim_report_listeners (world);
 out:
+  ss_sim_end (run, world);
+}
+
+/* Has everybody heard more than it had then? */
+static bool
+all_hear_more (SsWorld *world, const uint64_t *heard)
+{
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (member->is_up && member->hearing != NULL
+        && member->hearing->n_frames <= heard[i])
+      return false;
+  }
+  return true;
+}
+
+/* The broadcaster's machine is off the network for a while, and goes on
+ * broadcasting. */
+void
+ss_scenario_cut (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  uint64_t *heard = NULL;
+
+  if (!ss_sim_start_station (world, run->options->nodes, 2 * SS_SEC))
+    goto out;
+  ss_world_run (world, CUT_AFTER);
+  ss_network_set_side (world->network, (unsigned) world->publisher, 1);
+  ss_world_run (world, run->options->duration);
+  ss_network_set_side (world->network, (unsigned) world->publisher, 0);
+  heard = g_new0 (uint64_t, world->members->len);
+  for (unsigned i = 0; i < world->members->len; i++)
+    if (ss_world_member (world, i)->hearing != NULL)
+      heard[i] = ss_world_member (world, i)->hearing->n_frames;
+  SsTime back = ss_world_now (world);
+
+  while (!all_hear_more (world, heard)
+         && ss_world_now (world) < back + CUT_HEARD_TIME)
+    ss_world_run (world, CUT_STEP);
+  SsTime again = ss_world_now (world) - back;
+
+  ss_world_row (world, "heard again by all after", "%.2f s",
+                (double) again / (double) SS_SEC);
+  if (again >= CUT_HEARD_TIME)
+    ss_world_fail (world, "not all hear it again");
+  ss_world_run (world, CUT_AFTER);
+  ss_sim_report_listeners (world);
+out:
+  g_free (heard);
   ss_sim_end (run, world);
 }

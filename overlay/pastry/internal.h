@@ -4,7 +4,8 @@
  *   api.c       kbr.h's calls
  *   route.c     per-hop acknowledgement, holding, delivery
  *   hops.c      next hops
- *   liveness.c  doubt, suspicion, death; the lost; whom applications watch
+ *   liveness.c  doubt, suspicion, death; whom applications watch
+ *   lost.c      those that were declared dead, and may be there after all
  *   vouch.c     suspects tried through others; who lives and is not reached
  *   exchange.c  leaf sets asked for and heard; who enters the own
  *   asks.c      who is being asked for its leaf set
@@ -66,16 +67,21 @@ typedef enum {
 #define SS_PASTRY_LOST_INTERVAL  (10 * SS_SEC) /* of each node in a ring of */
 #define SS_PASTRY_LOST_RING      16            /*   so many, or fewer */
 #define SS_PASTRY_LOST_PAUSE_MAX (600 * SS_SEC)
-#define SS_PASTRY_MERGE_PAUSE    (1 * SS_SEC)
-#define SS_PASTRY_LOST_TOGETHER  (60 * SS_SEC)
-#define SS_PASTRY_WATCH_TIME     (300 * SS_SEC)
-#define SS_PASTRY_ASK_TIMEOUT    (3 * SS_SEC)
-#define SS_PASTRY_STRANGE_TIME   (5 * SS_SEC)    /* silence of one not known */
-#define SS_PASTRY_ASK_AGAIN      (100 * SS_MSEC) /* acked but not answered */
-#define SS_PASTRY_ASK_TRIES      5
-#define SS_PASTRY_ENTER_WAIT     (100 * SS_MSEC) /* for the other side */
-#define SS_PASTRY_REPAIR_MIN     (10 * SS_MSEC)
-#define SS_PASTRY_REPAIR_MAX     (5 * SS_SEC)
+/* Who has lost more within this than it has left tries one so often, for so
+ * long. */
+#define SS_PASTRY_LONELY_SPAN   (10 * SS_SEC)
+#define SS_PASTRY_LONELY_PAUSE  (500 * SS_MSEC)
+#define SS_PASTRY_LONELY_TIME   (120 * SS_SEC)
+#define SS_PASTRY_MERGE_PAUSE   (1 * SS_SEC)
+#define SS_PASTRY_LOST_TOGETHER (60 * SS_SEC)
+#define SS_PASTRY_WATCH_TIME    (300 * SS_SEC)
+#define SS_PASTRY_ASK_TIMEOUT   (3 * SS_SEC)
+#define SS_PASTRY_STRANGE_TIME  (5 * SS_SEC)    /* silence of one not known */
+#define SS_PASTRY_ASK_AGAIN     (100 * SS_MSEC) /* acked but not answered */
+#define SS_PASTRY_ASK_TRIES     5
+#define SS_PASTRY_ENTER_WAIT    (100 * SS_MSEC) /* for the other side */
+#define SS_PASTRY_REPAIR_MIN    (10 * SS_MSEC)
+#define SS_PASTRY_REPAIR_MAX    (5 * SS_SEC)
 /* Repairs in vain, then an empty side takes whoever is nearest. */
 #define SS_PASTRY_FORCE_TRIES   4
 #define SS_PASTRY_REPAIR_WAIT   (500 * SS_MSEC)
@@ -303,7 +309,8 @@ struct SsPastry {
   uint64_t last_digest;
   SsTime last_table_look;
   uint16_t next_look;
-  bool lost_soon; /* one of them has come back */
+  bool lost_soon;   /* one of them has come back */
+  SsTime lonely_at; /* then one of them is tried, if most are lost */
   SsTime last_merge;
   SsRowSearch searches[SS_PASTRY_SEARCH_ROWS];
   SsSearch *search; /* NULL: settled */
@@ -400,17 +407,26 @@ void ss_pastry_bury (SsPastry *pastry, const SsId *id, SsTime duration);
 /* Probes that the link gave up too soon are sent again. */
 void ss_pastry_liveness_retry (SsPastry *pastry);
 SsTime ss_pastry_liveness_deadline (const SsPastry *pastry);
-/* False: it is not one of the lost. */
-bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
 /* The hint may be NULL. */
 void ss_pastry_watch (SsPastry *pastry, const SsId *id, SsProtocol protocol,
                       SsPeerHint *hint);
 void ss_pastry_update (SsPastry *pastry, const SsContact *peer,
                        SsKbrChange change, bool leaf);
-void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */
-void ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer);
 void ss_pastry_expire_liveness (SsPastry *pastry);
 void ss_pastry_restart_suspects (SsPastry *pastry);
+
+/* lost.c */
+void ss_pastry_remember_lost (SsPastry *pastry, const SsContact *peer);
+/* False: it is not one of the lost. */
+bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
+void ss_pastry_expire_lost (SsPastry *pastry);
+void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */
+SsTime ss_pastry_lonely_deadline (const SsPastry *pastry);
+void ss_pastry_lonely_due (SsPastry *pastry);
+/* It is heard of again. It may have been stopped for too short a time to
+ * notice, and then asks for nobody. */
+void ss_pastry_lost_risen (SsPastry *pastry, const SsId *id);
+void ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer);
 
 /* vouch.c */
 /* Is it a leaf, and another there to be asked? */

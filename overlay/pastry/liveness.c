@@ -5,10 +5,7 @@
  * whether a leaf hears this node ends with an answer.
  *
  * The dead leave a tombstone, so that gossip from stale sets does not bring
- * them back, and are remembered for a while: a whole partition may have been
- * declared dead, and is one ring with us again once one of it answers. Each
- * node tries the less often the larger the ring is, so that the ring as a
- * whole tries as often as need be; who finds one goes on at once. */
+ * them back, and are remembered for a while (lost.c). */
 #include "overlay/pastry/internal.h"
 
 static SsSuspect *find_suspect (const SsPastry *pastry, const SsId *id);
@@ -21,11 +18,6 @@ static void mark_suspected (SsPastry *pastry, SsSuspect *suspect);
 static void estrange (SsPastry *pastry, SsSuspect *suspect);
 static bool try_again (SsPastry *pastry, SsSuspect *suspect);
 static void declare_dead (SsPastry *pastry, const SsSuspect *suspect);
-static void ask_lost (SsPastry *pastry, SsLost *lost);
-static void ask_risen (SsPastry *pastry, const SsId *id);
-static void relent (SsPastry *pastry);
-static unsigned choose_lost (const SsPastry *pastry, bool likely);
-static void remember_lost (SsPastry *pastry, const SsContact *peer);
 static SsWatched *find_watched (const SsPastry *pastry, const SsId *id,
                                 unsigned guess, unsigned *ret_place);
 
@@ -135,7 +127,7 @@ ss_pastry_heard (SsPastry *pastry, const SsContact *peer, bool answers)
       was_dead = true;
     }
     if (was_dead)
-      ask_risen (pastry, &peer->id);
+      ss_pastry_lost_risen (pastry, &peer->id);
   }
   SsSuspect *suspect = find_suspect (pastry, &peer->id);
   if (suspect == NULL)
@@ -313,57 +305,6 @@ ss_pastry_update (SsPastry *pastry, const SsContact *peer, SsKbrChange change,
   }
 }
 
-/* One of the lost is tried now and then: at random, for all who were parted
- * began to count at the same time. */
-void
-ss_pastry_check_lost (SsPastry *pastry)
-{
-  SsEnv *env = ss_pastry_env (pastry);
-  if (pastry->lost == NULL || pastry->lost->len == 0)
-    return;
-  SsTime pause = SS_PASTRY_LOST_INTERVAL
-                 * (SsTime) MAX (pastry->ring_size / SS_PASTRY_LOST_RING, 1);
-  pause = MIN (pause, SS_PASTRY_LOST_PAUSE_MAX);
-  bool is_time =
-      ss_rng_below (&env->rng, (uint64_t) (pause / SS_PASTRY_TICK)) == 0;
-  if (!is_time && !pastry->lost_soon)
-    return;
-  pastry->lost_soon = false;
-  ask_lost (pastry,
-            &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true)));
-}
-
-void
-ss_pastry_lost_answered (SsPastry *pastry, const SsContact *peer)
-{
-  if (!ss_pastry_forget_lost (pastry, &peer->id))
-    return;
-  ss_count (ss_pastry_env (pastry), OVERLAY_MERGES);
-  SsTime now = ss_pastry_env (pastry)->now;
-  ss_pastry_meet (pastry, peer, true);
-  /* Many may come back at once, who lead to the same ring. */
-  if (pastry->last_merge > 0
-      && now - pastry->last_merge < SS_PASTRY_MERGE_PAUSE)
-    return;
-  ss_info (ss_pastry_env (pastry), "a lost node answers: merging");
-  pastry->last_merge = now;
-  relent (pastry);
-  ss_pastry_route_enter (pastry, peer, false);
-}
-
-bool
-ss_pastry_forget_lost (SsPastry *pastry, const SsId *id)
-{
-  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
-    if (ss_id_equal (&g_array_index (pastry->lost, SsLost, i).contact.id, id)) {
-      g_array_remove_index (pastry->lost, i);
-      pastry->lost_soon = true;
-      return true;
-    }
-  }
-  return false;
-}
-
 void
 ss_pastry_expire_liveness (SsPastry *pastry)
 {
@@ -379,11 +320,7 @@ ss_pastry_expire_liveness (SsPastry *pastry)
         < now - SS_PASTRY_WATCH_TIME)
       g_array_remove_index (pastry->watched, i--);
   }
-  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
-    if (g_array_index (pastry->lost, SsLost, i).since
-        < now - SS_PASTRY_LOST_TIME)
-      g_array_remove_index (pastry->lost, i--);
-  }
+  ss_pastry_expire_lost (pastry);
 }
 
 /* After a sleep nobody's silence means anything. */
@@ -567,7 +504,7 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
   ss_pastry_log_leaf (pastry, &peer->id, "is dead");
   if (ss_pastry_find (pastry, &peer->id, NULL)) {
     ss_tune_death (&pastry->tune, ss_pastry_env (pastry)->now);
-    remember_lost (pastry, peer);
+    ss_pastry_remember_lost (pastry, peer);
   }
   if (leaf)
     ss_pastry_tell_dead (pastry, &peer->id, suspect->why == SS_DOUBT_TOLD,
@@ -578,93 +515,6 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
   ss_pastry_remove (pastry, peer);
 }
 
-static void
-ask_lost (SsPastry *pastry, SsLost *lost)
-{
-  uint8_t buf[SS_MSG_LIVENESS_MAX];
-  size_t len = ss_msg_liveness_encode (&(SsMsgLiveness){}, buf, sizeof buf);
-  lost->tries++;
-  ss_pastry_send (pastry, &lost->contact,
-                  ss_pastry_token (pastry, SS_PASTRY_TOKEN_LOST), 2, buf, len);
-}
-
-/* Who was declared dead is heard of again. It may have been stopped for too
- * short a time to notice, and then asks for nobody. */
-static void
-ask_risen (SsPastry *pastry, const SsId *id)
-{
-  for (unsigned i = 0; pastry->lost != NULL && i < pastry->lost->len; i++) {
-    SsLost *lost = &g_array_index (pastry->lost, SsLost, i);
-    if (ss_id_equal (&lost->contact.id, id))
-      ask_lost (pastry, lost);
-  }
-}
-
-/* How many were lost together with it: a partition takes many at once, of
- * which one is enough. */
-static unsigned
-company (const SsPastry *pastry, const SsLost *lost)
-{
-  unsigned n = 0;
-  for (unsigned i = 0; i < pastry->lost->len; i++) {
-    const SsLost *other = &g_array_index (pastry->lost, SsLost, i);
-    n += ABS (other->since - lost->since) <= SS_PASTRY_LOST_TOGETHER;
-  }
-  return n;
-}
-
-/* Of the lost the one most likely to answer, or the least; of several the
- * one that was lost first. */
-static unsigned
-choose_lost (const SsPastry *pastry, bool likely)
-{
-  unsigned chosen = 0, chosen_company = 0, chosen_tries = 0;
-  for (unsigned i = 0; i < pastry->lost->len; i++) {
-    const SsLost *lost = &g_array_index (pastry->lost, SsLost, i);
-    unsigned n = company (pastry, lost);
-    unsigned one = n * (1 + chosen_tries);
-    unsigned other = chosen_company * (1 + lost->tries);
-    if (i > 0 && (likely ? one <= other : one >= other))
-      continue;
-    chosen = i;
-    chosen_company = n;
-    chosen_tries = lost->tries;
-  }
-  return chosen;
-}
-
-static void
-remember_lost (SsPastry *pastry, const SsContact *peer)
-{
-  if (pastry->lost == NULL)
-    pastry->lost = g_array_new (FALSE, FALSE, sizeof (SsLost));
-  bool was_soon = pastry->lost_soon;
-  ss_pastry_forget_lost (pastry, &peer->id);
-  pastry->lost_soon = was_soon;
-  if (pastry->lost->len == SS_PASTRY_LOST_MAX)
-    g_array_remove_index (pastry->lost, choose_lost (pastry, false));
-  SsLost lost = { .contact = *peer, .since = ss_pastry_env (pastry)->now };
-  g_array_append_val (pastry->lost, lost);
-}
-
-/* Others that were lost with one who is back may be as well. They are told of
- * by those who did not lose them, and asked as soon as their tombstones allow
- * it: soon, but not all at once. */
-static void
-relent (SsPastry *pastry)
-{
-  SsEnv *env = ss_pastry_env (pastry);
-  for (unsigned i = 0;
-       pastry->tombstones != NULL && i < pastry->tombstones->len; i++) {
-    SsTombstone *tombstone =
-        &g_array_index (pastry->tombstones, SsTombstone, i);
-    SsTime soon =
-        (SsTime) ss_rng_below (&env->rng, (uint64_t) SS_PASTRY_RELENT_TIME);
-    tombstone->until = MIN (tombstone->until, env->now + soon);
-  }
-}
-
-/* Sorted by id; where it is guessed to be is looked at first. */
 static SsWatched *
 find_watched (const SsPastry *pastry, const SsId *id, unsigned guess,
               unsigned *ret_place)

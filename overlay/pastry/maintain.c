@@ -54,6 +54,7 @@ ss_pastry_work (SsPastry *pastry)
 {
   ss_pastry_ask_timeouts (pastry);
   ss_pastry_liveness_retry (pastry);
+  ss_pastry_lonely_due (pastry);
   if (pastry->repair_at <= ss_pastry_env (pastry)->now) {
     pastry->repair_at = SS_NEVER;
     repair (pastry);
@@ -66,6 +67,7 @@ ss_pastry_arm_work (SsPastry *pastry)
 {
   SsTime deadline = MIN (pastry->repair_at, ss_pastry_ask_deadline (pastry));
   deadline = MIN (deadline, ss_pastry_liveness_deadline (pastry));
+  deadline = MIN (deadline, ss_pastry_lonely_deadline (pastry));
   ss_timers_arm (&ss_pastry_env (pastry)->timers, &pastry->work, deadline);
 }
 

@@ -29,7 +29,7 @@ ss_pastry_new (SsEnv *env, SsLink *link, const SsPastryConfig *config)
   pastry->next_sequence = ss_rng_u32 (&env->rng);
   pastry->nonce = ss_rng_u32 (&env->rng);
   pastry->next_token = 1;
-  pastry->repair_at = pastry->strange_at = SS_NEVER;
+  pastry->repair_at = pastry->strange_at = pastry->lonely_at = SS_NEVER;
   pastry->check_reach = config != NULL && config->check_reach;
   ss_link_watch (link, pastry->check_reach);
   ss_timer_init (&pastry->tick, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_TICK);
@@ -441,7 +441,7 @@ ss_pastry_set_state (SsPastry *pastry, SsPastryState state)
   ss_timers_disarm (&env->timers, &pastry->join_timer);
   ss_timers_disarm (&env->timers, &pastry->work);
   ss_reach_end (pastry);
-  pastry->repair_at = pastry->strange_at = SS_NEVER;
+  pastry->repair_at = pastry->strange_at = pastry->lonely_at = SS_NEVER;
   ss_leafset_remove_all (&pastry->leafset);
   if (pastry->asks != NULL)
     g_array_set_size (pastry->asks, 0);
