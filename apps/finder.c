@@ -81,7 +81,8 @@ ss_finder_station (const SsFinder *finder)
 static void
 ask (SsFinder *finder)
 {
-  if (!finder->has_ring || finder->is_asking || finder->station.name == NULL)
+  /* The node asks as soon as it may, while it is on its way into the ring. */
+  if (finder->is_asking || finder->station.name == NULL)
     return;
   finder->is_asking = true;
   finder->is_stale = false;

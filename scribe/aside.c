@@ -30,6 +30,8 @@
  * Open: ids are cheap. One attacker can have any root set aside, and, with two
  * ids beside each other on the ring, have a bad one stand in for a good one,
  * until the children of that one say so; and a voice costs nothing. */
+#include <string.h>
+
 #include "scribe/parent.h"
 
 static SsAside *
@@ -49,16 +51,6 @@ ss_aside_has (const SsGroup *group, const SsId *root)
   const SsAside *aside = group->aside;
   for (unsigned i = 0; aside && i < aside->n; i++)
     if (ss_id_equal (&aside->ids[i], root))
-      return true;
-  return false;
-}
-
-static bool
-has_prefix (const SsGroup *group, uint32_t prefix)
-{
-  const SsAside *aside = group->aside;
-  for (unsigned i = 0; aside && i < aside->n; i++)
-    if (ss_prefix_of (&aside->ids[i]) == prefix)
       return true;
   return false;
 }
@@ -173,11 +165,13 @@ ss_aside_handle_join (SsScribe *scribe, const SsContact *joiner,
       && !ss_aside_has (group, &root.id)
       && is_convinced (group, &root.id, joiner))
     set_aside (group, &root.id);
-  bool has_stand_in = has_prefix (group, message->lost) && group->has_root
+  /* Whatever the joiner was made to believe of its parent. */
+  bool is_elsewhere = group->has_root
+                      && ss_prefix_of (&group->root.id) != message->lost
                       && !ss_aside_has (group, &group->root.id)
                       && !ss_contact_equal (&group->root, joiner)
                       && ss_scribe_usable (group->scribe, &group->root);
-  send_to (group, joiner, message->nonce, has_stand_in ? &group->root : NULL);
+  send_to (group, joiner, message->nonce, is_elsewhere ? &group->root : NULL);
   return true;
 }
 
@@ -188,8 +182,16 @@ ss_aside_new_root (SsGroup *group)
   SsTime now = group->scribe->env->now;
   if (!aside)
     return;
-  aside->root_since = now;
-  aside->since = -1;
+  /* Of who was the root a moment ago all is known: it has no grace again. */
+  bool is_known = false;
+  for (unsigned i = 0; i < SS_ASIDE_LATELY; i++)
+    is_known |= ss_id_equal (&aside->lately[i], &group->root.id);
+  if (!is_known) {
+    memmove (&aside->lately[1], &aside->lately[0],
+             (SS_ASIDE_LATELY - 1) * sizeof aside->lately[0]);
+    aside->lately[0] = group->root.id;
+    aside->root_since = now;
+  }
   GBytes *packet = ss_history_find (group, group->newest);
   if (aside->n > 0 && packet)
     ss_publish_add (group, group->newest, packet, now + SS_SEC, false,

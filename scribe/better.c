@@ -49,7 +49,11 @@ seek_better (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++] =
         ss_contact_from_record (&candidates[i]);
-  ss_join_send (group);
+  /* Who is named is meant, and nobody else. */
+  if (n > 0 && !ss_join_find_candidate (group))
+    ss_join_cancel (group);
+  else
+    ss_join_send (group);
 }
 
 void

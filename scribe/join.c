@@ -72,7 +72,7 @@ ss_join_start (SsGroup *group, const SsContact *lost)
     if (prefix)
       group->join->lost = prefix;
     group->join->is_better = group->join->is_near = false;
-    group->join->is_rise = false;
+    group->join->is_rise = group->join->has_stand_in = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
     if (group->join->trial == SS_TRIAL_ON)
@@ -294,7 +294,8 @@ find_first_hop (const SsGroup *group, SsContact *ret_hop)
 }
 
 /* The next candidate, or whom the source has named in the root's place,
- * whatever was said of that one before. */
+ * whatever was said of that one before; until it has been asked in vain so
+ * often that the root is no worse. */
 static bool
 find_direct (SsGroup *group, SsContact *ret_to)
 {
@@ -303,7 +304,8 @@ find_direct (SsGroup *group, SsContact *ret_to)
     *ret_to = join->candidates[join->next_candidate++];
     return true;
   }
-  if (!join->has_stand_in || !ss_scribe_usable (group->scribe, &join->stand_in)
+  if (!join->has_stand_in || join->failures >= SS_STAND_IN_FAILURES
+      || !ss_scribe_usable (group->scribe, &join->stand_in)
       || ss_prefix_of (&join->stand_in.id) == join->lost
       || ss_group_child_find (group, &join->stand_in.id))
     return false;

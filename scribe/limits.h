@@ -14,6 +14,7 @@
 #define SS_REDIRECT_MAX       4
 #define SS_JOIN_NEAR_MAX      16 /* peers that a joiner names */
 #define SS_ASIDE_MAX          2 /* roots of a group that a source passes over */
+#define SS_ASIDE_LATELY       4 /* whom it has had, and knows again */
 #define SS_GROUP_MOVED_MAX    64 /* children that went to others */
 #define SS_NEAR_MAX           5  /* nodes closest to a group that count */
 #define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
@@ -95,6 +96,7 @@
 #define SS_ACCUSED_TIME         (60 * SS_SEC)  /* by a second within this, */
 #define SS_ACCUSED_ALONE        (5 * SS_SEC)   /* or by one so much later */
 #define SS_ACCUSED_GRACE        (1 * SS_SEC) /* of a new root it is too soon */
+#define SS_STAND_IN_FAILURES    24           /* then it is not asked any more */
 #define SS_STAND_IN_TIME        (6 * SS_SEC) /* for which one is appointed */
 #define SS_STAND_IN_RENEW       (2 * SS_SEC) /* and asked again */
 #define SS_STAND_IN_WAIT        (300 * SS_MSEC) /* or, until one has answered */

@@ -295,6 +295,17 @@ note_news (SsScribe *scribe, const SsContact *joiner,
     ss_neighbour_mark_full (scribe, message->full[i]);
 }
 
+/* One that has come back: nobody is closer. Who sent it is what it says, but
+ * only this node knows the nonce. */
+static void
+take_own (SsScribe *scribe, const SsMsgScribeJoin *message, SsJoinWay way)
+{
+  SsGroup *group = ss_scribe_find (scribe, &message->group);
+  if (group && way == SS_JOIN_DELIVERED && group->join
+      && group->join->nonce == message->nonce)
+    ss_upstream_become_root (group);
+}
+
 bool
 ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
                        const SsMsgScribeJoin *message, SsJoinWay way)
@@ -311,9 +322,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
       && message->lost == ss_prefix_of (ss_scribe_self (scribe)))
     return false;
   if (is_self) {
-    group = ss_scribe_find (scribe, &message->group);
-    if (group && way == SS_JOIN_DELIVERED)
-      ss_upstream_become_root (group);
+    take_own (scribe, message, way);
     return true;
   }
   if (way == SS_JOIN_DIRECT && ss_aside_handle_join (scribe, joiner, message))

@@ -55,6 +55,7 @@ ss_place_may_rise (const SsGroup *group)
          && !(group->family->has_source
               && ss_contact_equal (&group->root, &group->family->source))
          && ss_scribe_usable (scribe, &group->root)
+         && !ss_service_shirks (scribe, &group->root.id)
          && ss_standing_of (group->family) > SS_STANDING_NEWCOMER;
 }
 

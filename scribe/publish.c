@@ -164,13 +164,15 @@ static void
 flush (SsGroup *group)
 {
   SsScribe *scribe = group->scribe;
-  if (group->is_root && !scribe->is_leaving) {
-    flush_as_root (group);
-    return;
-  }
   SsContact to;
   bool has_to;
-  if (group->family->config.is_source) {
+  if (group->is_root && !scribe->is_leaving) {
+    has_to = ss_aside_is_appointed (group) && find_closer (group, &to);
+    if (!has_to) {
+      flush_as_root (group);
+      return;
+    }
+  } else if (group->family->config.is_source) {
     has_to = group->has_root && ss_scribe_usable (scribe, &group->root);
     to = group->root;
     if (!has_to && group->find_next == SS_NEVER)
@@ -422,11 +424,16 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
 {
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (ss_id_equal (&from->id, ss_scribe_self (scribe))) {
-    if (group) {
+    /* Who sent it is what it says: only this node knows the nonce. */
+    if (group && group->find_next != SS_NEVER
+        && group->find_nonce == message->nonce) {
+      bool was_root = group->is_root;
       if (message->flags & SS_FIND_STAND_IN)
         ss_aside_appoint (group);
       ss_upstream_become_root (group);
-      flush_as_root (group);
+      if (!was_root)
+        flush_as_root (group); /* what one that stands in hands on stays */
+      group->find_next = SS_NEVER;
       ss_ordered_flush (group);
     }
     return;

@@ -239,8 +239,9 @@ typedef struct {
   unsigned n;
   SsId accused, by;  /* of whom it was said first, and by whom, */
   SsTime since;      /* and when; -1: of nobody */
-  SsTime root_since; /* the root is another since then */
-  SsTime renew_at;   /* who stands in is asked to, again */
+  SsTime root_since; /* the root is one that it was not lately, since then: */
+  SsId lately[SS_ASIDE_LATELY]; /* the last ones, the newest first */
+  SsTime renew_at;              /* who stands in is asked to, again */
 } SsAside;
 
 /* Children of one group for those of another; scribe/shed.c. */

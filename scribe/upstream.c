@@ -322,8 +322,9 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
       ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
     return;
   }
+  bool is_lower = is_awaited && group->join->is_rise && message->n_path != 1;
   if (is_awaited && !is_parent && group->join->is_better
-      && ss_service_shirks (scribe, &from->id)) {
+      && (is_lower || ss_service_shirks (scribe, &from->id))) {
     ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
     ss_join_cancel (group);
     return;

@@ -515,6 +515,7 @@ declare_dead (SsPastry *pastry, const SsSuspect *suspect)
   ss_pastry_remove (pastry, peer);
 }
 
+/* Sorted by id; where it is guessed to be is looked at first. */
 static SsWatched *
 find_watched (const SsPastry *pastry, const SsId *id, unsigned guess,
               unsigned *ret_place)

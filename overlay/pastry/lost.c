@@ -108,8 +108,6 @@ relent (SsPastry *pastry)
   }
 }
 
-/* Sorted by id; where it is guessed to be is looked at first. */
-
 /* One of the lost is tried now and then: at random, for all who were parted
  * began to count at the same time. */
 void

@@ -300,6 +300,132 @@ test_deputy (void)
   world_free (bench.world);
 }
 
+/* An interior node forwards nothing, and says that it is the source's deputy,
+ * so that its children ask the source for another. */
+static void
+test_false_deputy (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned liar = 0;
+  for (unsigned i = 1; i < NODES; i++)
+    if (i != bench.root && group_of (&bench, i)->has_parent
+        && n_below (&bench, i) > (liar ? n_below (&bench, liar) : 0))
+      liar = i;
+  g_assert_cmpuint (liar, >, 0);
+  const SsGroup *group = group_of (&bench, liar);
+  SsMsgScribePath path = { .n_path = 2 };
+  memcpy (path.tag, group->id.b, SS_TAG_LEN);
+  path.path[0] = ss_prefix_of (world_node_id (bench.world, 0));
+  path.path[1] = ss_prefix_of (world_node_id (bench.world, liar));
+  path.n_root = ss_peers_put (path.root, 0, 1,
+                              ss_kbr_self (world_scribe (bench.world, 0)->kbr));
+  uint8_t data[SS_MSG_SCRIBE_PATH_MAX];
+  size_t len = ss_msg_scribe_path_encode (&path, data, sizeof data);
+  world_set_idle (bench.world, liar, true);
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    const SsId *child = &ss_group_child_at (group, i)->contact.id;
+    world_inject (bench.world, liar, world_node_of (bench.world, child), NULL,
+                  data, len);
+  }
+  world_run (bench.world, 30 * SS_SEC);
+  g_assert_cmpuint (n_below (&bench, liar), ==, 0);
+  world_free (bench.world);
+}
+
+/* Whom the source names takes nobody; then the root dies. */
+static void
+test_useless_stand_in (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned child = 1, useless = 1;
+  while (child == bench.next || n_below (&bench, child) > 0
+         || !group_of (&bench, child)->has_parent
+         || !ss_id_equal (&group_of (&bench, child)->parent.id,
+                          world_node_id (bench.world, bench.root)))
+    g_assert_cmpuint (++child, <, NODES);
+  while (useless == child || useless == bench.root || useless == bench.next
+         || n_below (&bench, useless) > 0)
+    useless++;
+  world_set_client (bench.world, useless);
+  SsGroup *group = group_of (&bench, child);
+  ss_scribe_enter (group->scribe);
+  ss_join_start_unserved (group);
+  g_assert_true (group->join && group->join->is_source_asked);
+  SsMsgScribeRedirect redirect = { .nonce = group->join->nonce };
+  memcpy (redirect.tag, group->id.b, SS_TAG_LEN);
+  redirect.n_candidates =
+      ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX,
+                    ss_kbr_self (world_scribe (bench.world, useless)->kbr));
+  ss_join_handle_redirect (group->scribe,
+                           ss_kbr_self (world_scribe (bench.world, 0)->kbr),
+                           &redirect);
+  ss_scribe_exit (group->scribe);
+  g_assert_true (group->join && group->join->has_stand_in);
+  world_run (bench.world, 200 * SS_MSEC);
+  world_kill (bench.world, bench.root);
+  world_run (bench.world, 10 * SS_SEC);
+  group = group_of (&bench, child);
+  g_assert_true (group->has_parent || group->is_root);
+  g_assert_false (ss_group_is_orphan (group));
+  world_free (bench.world);
+}
+
+/* A root that does not serve names another as the root again and again. */
+static void
+test_denials (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned other = 1;
+  while (other == bench.root || other == bench.next)
+    other++;
+  accuse (&bench, other, bench.root);
+  SsMsgScribeNotRoot denial = { .flags = 0 };
+  memcpy (denial.tag, bench.source->id.b, SS_TAG_LEN);
+  denial.n_root = ss_peers_put (
+      denial.root, 0, 1, ss_kbr_self (world_scribe (bench.world, other)->kbr));
+  uint8_t data[SS_MSG_SCRIBE_NOT_ROOT_MAX];
+  size_t len = ss_msg_scribe_not_root_encode (&denial, data, sizeof data);
+  world_set_idle (bench.world, bench.root, true);
+  for (unsigned i = 0; i < 120 && !is_aside (&bench, bench.root); i++) {
+    if (is_root_at_source (&bench, bench.root))
+      world_inject (bench.world, bench.root, 0, NULL, data, len);
+    world_run (bench.world, 500 * SS_MSEC);
+  }
+  g_assert_true (is_aside (&bench, bench.root));
+  world_free (bench.world);
+}
+
+/* A routed message's source is what its sender says: as if it were one's own
+ * that has come back. */
+static void
+test_not_ones_own (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned victim = world_near (bench.world, bench.stripe, 2);
+  SsGroup *group = group_of (&bench, victim);
+  g_assert_true (group->has_parent);
+  SsMsgScribeFindRoot find = { .group = group->id,
+                               .flags = SS_FIND_STAND_IN,
+                               .nonce = 77 };
+  uint8_t data[SS_MSG_SCRIBE_FIND_ROOT_MAX];
+  size_t len = ss_msg_scribe_find_root_encode (&find, data, sizeof data);
+  g_assert_cmpuint (len, >, 0);
+  world_inject (bench.world, victim, victim, &group->id, data, len);
+  g_assert_true (group->has_parent);
+  SsMsgScribeJoin join = { .group = group->id, .nonce = 77 };
+  uint8_t words[SS_MSG_SCRIBE_JOIN_MAX];
+  len = ss_msg_scribe_join_encode (&join, words, sizeof words);
+  g_assert_cmpuint (len, >, 0);
+  world_inject (bench.world, victim, victim, &group->id, words, len);
+  g_assert_true (group->has_parent);
+  g_assert_false (ss_group_is_root (group));
+  world_free (bench.world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -311,5 +437,9 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/bound", test_bound);
   g_test_add_func ("/scribe/aside/false-source", test_false_source);
   g_test_add_func ("/scribe/aside/deputy", test_deputy);
+  g_test_add_func ("/scribe/aside/false-deputy", test_false_deputy);
+  g_test_add_func ("/scribe/aside/useless-stand-in", test_useless_stand_in);
+  g_test_add_func ("/scribe/aside/denials", test_denials);
+  g_test_add_func ("/scribe/aside/not-ones-own", test_not_ones_own);
   return g_test_run ();
 }

@@ -314,6 +314,8 @@ test_who_rises (void)
   g_assert_cmpuint (ss_group_n_children (root), ==, n);
   *most = *most + 1;
   world_run (world, 160 * SS_SEC); /* it is asked, and sends nothing */
+  ss_service_shun (lower->scribe, &lower->root);
+  g_assert_false (ss_place_may_rise (lower));
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
   world_publish (world, true);
   world_run (world, 160 * SS_SEC);
