@@ -13,11 +13,12 @@
 #define SS_GROUP_DEPTH_MAX    40
 #define SS_REDIRECT_MAX       4
 #define SS_JOIN_NEAR_MAX      16 /* peers that a joiner names */
-#define SS_ASIDE_MAX          2 /* roots of a group that a source passes over */
-#define SS_ASIDE_LATELY       4 /* whom it has had, and knows again */
-#define SS_GROUP_MOVED_MAX    64 /* children that went to others */
-#define SS_NEAR_MAX           5  /* nodes closest to a group that count */
-#define SS_FAMILY_ASK_MAX     64 /* neighbours considered for a question */
+/* Roots of a group that a source passes over. */
+#define SS_ASIDE_MAX       SS_KBR_PAST_MAX
+#define SS_ASIDE_LATELY    4  /* whom it has had, and knows again */
+#define SS_GROUP_MOVED_MAX 64 /* children that went to others */
+#define SS_NEAR_MAX        5  /* nodes closest to a group that count */
+#define SS_FAMILY_ASK_MAX  64 /* neighbours considered for a question */
 /* Retransmissions for one asker, and for all: so many packets at once, and
  * then for each that streams bring, or a second if that is more. */
 #define SS_ANSWER_BURST        256

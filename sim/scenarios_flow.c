@@ -96,6 +96,31 @@ n_below (SsWorld *world, const GArray *chosen)
   return n;
 }
 
+/* From now on these forward nothing. Freed when the world has ended. */
+static SsMalice *
+start_shirking (SsWorld *world, const GArray *chosen)
+{
+  SsMalice *malice = g_new0 (SsMalice, chosen->len);
+
+  for (unsigned i = 0; i < chosen->len; i++)
+    ss_malice_start (&malice[i], world, g_array_index (chosen, unsigned, i),
+                     SS_MALICE_SHIRK, NULL, 0);
+  return malice;
+}
+
+static void
+judge_below (SsWorld *world, const char *what, unsigned n_before,
+             const GArray *chosen)
+{
+  unsigned n = n_below (world, chosen);
+  g_autofree char *row =
+      g_strdup_printf ("%s; places below them then, now", what);
+
+  ss_world_row (world, row, "%u  %u  %u", chosen->len, n_before, n);
+  if (n > n_before / STILL_BELOW)
+    ss_world_fail (world, "%u are still below %s", n, what);
+}
+
 /* Some take and give nothing: their children find others, and hear all. */
 void
 ss_scenario_free_riders (SsSimRun *run)
@@ -103,7 +128,7 @@ ss_scenario_free_riders (SsSimRun *run)
   SsWorld *world = ss_sim_begin (run, NULL);
   unsigned n = run->options->nodes;
   GArray *riders = NULL;
-  SsMalice *malice = g_new0 (SsMalice, n / RIDERS_SHARE);
+  SsMalice *malice = NULL;
 
   if (!ss_sim_start_station (world, n, 10 * SS_SEC))
     goto out;
@@ -117,16 +142,9 @@ ss_scenario_free_riders (SsSimRun *run)
   riders = choose (world, n / RIDERS_SHARE);
   unsigned n_before = n_below (world, riders);
 
-  for (unsigned i = 0; i < riders->len; i++)
-    ss_malice_start (&malice[i], world, g_array_index (riders, unsigned, i),
-                     SS_MALICE_SHIRK, NULL, 0);
+  malice = start_shirking (world, riders);
   ss_world_run (world, run->options->duration);
-  unsigned n_after = n_below (world, riders);
-
-  ss_world_row (world, "free riders; places below them then, now", "%u  %u  %u",
-                riders->len, n_before, n_after);
-  if (n_after > n_before / STILL_BELOW)
-    ss_world_fail (world, "%u are still below free riders", n_after);
+  judge_below (world, "free riders", n_before, riders);
   ss_world_row (world, "parents left since", "%" G_GUINT64_FORMAT,
                 sum_counter (world, SS_COUNT_SCRIBE_UNSERVED) - left);
   ss_sim_finish_station (world);
@@ -170,7 +188,7 @@ ss_scenario_idle_roots (SsSimRun *run)
   SsWorld *world = ss_sim_begin (run, NULL);
   unsigned n = run->options->nodes;
   GArray *idle = NULL;
-  SsMalice malice[IDLE_ROOTS];
+  SsMalice *malice = NULL;
 
   if (!ss_sim_start_station (world, n, 10 * SS_SEC))
     goto out;
@@ -179,20 +197,14 @@ ss_scenario_idle_roots (SsSimRun *run)
   unsigned n_before = n_below (world, idle);
 
   ss_world_mark (world);
-  for (unsigned i = 0; i < idle->len; i++)
-    ss_malice_start (&malice[i], world, g_array_index (idle, unsigned, i),
-                     SS_MALICE_SHIRK, NULL, 0);
+  malice = start_shirking (world, idle);
   ss_world_run (world, run->options->duration);
-  unsigned n_after = n_below (world, idle);
-
-  ss_world_row (world, "idle roots; places below them then, now", "%u  %u  %u",
-                idle->len, n_before, n_after);
-  if (n_after > n_before / STILL_BELOW)
-    ss_world_fail (world, "%u are still below idle roots", n_after);
+  judge_below (world, "idle roots", n_before, idle);
   /* Newcomers are led to the idle ones. */
   ss_world_add_many (world, n / LATE_SHARE, true, 5 * SS_SEC);
   ss_world_run (world, run->options->duration / 2);
-  n_after = n_below (world, idle);
+  unsigned n_after = n_below (world, idle);
+
   ss_world_row (world, "and when more have come", "%u", n_after);
   if (n_after > n_before / STILL_BELOW)
     ss_world_fail (world, "%u came below idle roots", n_after);
@@ -210,6 +222,7 @@ out:
   if (idle != NULL)
     g_array_unref (idle);
   ss_sim_end (run, world);
+  g_free (malice);
 }
 
 /* What the broadcaster uploads, which is the stream about once. */

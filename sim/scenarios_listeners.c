@@ -22,8 +22,7 @@
 typedef struct {
   uint64_t heard, lost, missed;
   uint64_t reparented; /* of its node's counters */
-  unsigned n_children; /* in all trees; of the dead 0 */
-  unsigned n_below;    /* likewise, and all below them */
+  SsSeatsBelow seats;  /* of the dead nothing */
 } Heard;
 
 typedef struct {
@@ -66,19 +65,6 @@ begin_watch (const SsWorld *world, Watch *watch)
   }
 }
 
-static unsigned
-n_children (const SsWorld *world, unsigned index)
-{
-  SsNodeStats *stats = g_new (SsNodeStats, 1);
-  unsigned n = 0;
-
-  ss_node_stats (ss_world_node (world, index), stats);
-  for (unsigned i = 0; stats->has_station && i < SS_STRIPES; i++)
-    n += stats->station.stripes[i].children;
-  g_free (stats);
-  return n;
-}
-
 /* One listener's step; who has gone keeps what it heard. */
 static void
 look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
@@ -96,12 +82,11 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
   last->heard = hearing->n_frames;
   last->lost = hearing->n_lost;
   if (!member->is_up) {
-    watch->n_bereft += last->n_children;
-    watch->n_cut_off += last->n_below;
-    last->n_children = last->n_below = 0;
+    watch->n_bereft += last->seats.children;
+    watch->n_cut_off += last->seats.below;
+    last->seats = (SsSeatsBelow){ 0 };
     return;
   }
-  last->n_children = n_children (world, index);
   watch->n_reparented += reparented (world, index) - last->reparented;
   last->reparented = reparented (world, index);
   if (is_silent
@@ -118,15 +103,15 @@ look_at (const SsWorld *world, Watch *watch, unsigned index, uint64_t n_new)
 static void
 look (SsWorld *world, Watch *watch)
 {
-  unsigned *below = ss_seats_below (world);
+  SsSeatsBelow *seats = ss_seats_below (world);
   uint64_t n_broadcast = world->epochs[world->epoch].pump.n_frames;
 
   for (unsigned i = 0; i < world->members->len; i++)
     look_at (world, watch, i, n_broadcast - watch->n_broadcast);
   for (unsigned i = 0; i < world->members->len; i++)
     if (ss_world_member (world, i)->is_up)
-      heard_at (watch->last, i)->n_below = below[i];
-  g_free (below);
+      heard_at (watch->last, i)->seats = seats[i];
+  g_free (seats);
   watch->n_broadcast = n_broadcast;
 }
 

@@ -98,14 +98,28 @@ take_look (SsWorld *world, Look *ret_look)
       climb (ret_look, i, j, true);
 }
 
-unsigned *
+static void
+free_look (Look *look)
+{
+  g_free (look->places);
+  g_free (look->below);
+}
+
+SsSeatsBelow *
 ss_seats_below (SsWorld *world)
 {
   Look look;
 
   take_look (world, &look);
-  g_free (look.places);
-  return look.below;
+  SsSeatsBelow *counts = g_new0 (SsSeatsBelow, look.n);
+
+  for (unsigned i = 0; i < look.n; i++) {
+    counts[i].below = look.below[i];
+    for (unsigned j = 0; j < SS_STRIPES; j++)
+      counts[i].children += place_of (&look, i, j)->children;
+  }
+  free_look (&look);
+  return counts;
 }
 
 void
@@ -129,8 +143,7 @@ ss_seats_look (SsWorld *world, const uint8_t *kinds, SsSeats sums[2])
     sum->depth += depth;
     sum->n_placed += depth > 0;
   }
-  g_free (look.places);
-  g_free (look.below);
+  free_look (&look);
 }
 
 double

@@ -17,9 +17,14 @@ enum { SS_SEATS_FIRST, SS_SEATS_SECOND, SS_SEATS_OUT };
 
 /* Adds a look at all listeners; kinds: for each member, one of these. */
 void ss_seats_look (SsWorld *world, const uint8_t *kinds, SsSeats sums[2]);
-/* How many places are below each member, in the trees whose root it is not.
- * The caller frees it. */
-unsigned *ss_seats_below (SsWorld *world);
+/* Of one member: places right below it in all trees, and all that are below it
+ * where it is not the root. */
+typedef struct {
+  unsigned children, below;
+} SsSeatsBelow;
+
+/* By member; the caller frees it. */
+SsSeatsBelow *ss_seats_below (SsWorld *world);
 /* Rows: children, nodes below and depth of the first and of the second. */
 void ss_seats_report (const SsWorld *world, const char *kinds,
                       const SsSeats sums[2]);

@@ -23,16 +23,11 @@
 
 #define TERMS_LEN 3 /* of an answer: the asker's stripe, the member's, each */
 
-static const char label[] = "exchange";
-
 SsId
 ss_exchange_id (const SsId *group_id, uint64_t salt)
 {
-  uint64_t big_endian = GUINT64_TO_BE (salt);
-  const SsBytes parts[] = { { group_id->b, sizeof group_id->b },
-                            { &big_endian, sizeof big_endian },
-                            { label, sizeof label } };
-  return ss_id_of_parts (parts, G_N_ELEMENTS (parts));
+  static const char label[] = "exchange";
+  return ss_spare_id_of (group_id, salt, label, sizeof label);
 }
 
 static SsExchange *

@@ -339,6 +339,9 @@ void ss_capacity_count (SsStation *station, unsigned stripe, size_t len);
 
 /* spare.c */
 SsId ss_spare_id (const SsId *group_id, uint64_t salt);
+/* Of a station's group that is no stripe; the label's last byte is 0, too. */
+SsId ss_spare_id_of (const SsId *group_id, uint64_t salt, const char *label,
+                     size_t label_size);
 void ss_spare_open (SsStation *station);
 SsTime ss_spare_run (SsStation *station); /* in or out; its deadline */
 void ss_spare_clear (SsStation *station);

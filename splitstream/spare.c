@@ -16,8 +16,6 @@
  * that stripe to go there: they are gathered at few nodes. */
 #include "splitstream/private.h"
 
-static const char label[] = "spare";
-
 /* What is asked for: the stripe, who will do, and the asker's children in the
  * stripe. */
 #define QUESTION_LEN 3
@@ -29,13 +27,21 @@ typedef enum {
 } Wanted;
 
 SsId
-ss_spare_id (const SsId *group_id, uint64_t salt)
+ss_spare_id_of (const SsId *group_id, uint64_t salt, const char *label,
+                size_t label_size)
 {
   uint64_t big_endian = GUINT64_TO_BE (salt);
   const SsBytes parts[] = { { group_id->b, sizeof group_id->b },
                             { &big_endian, sizeof big_endian },
-                            { label, sizeof label } };
+                            { label, label_size } };
   return ss_id_of_parts (parts, G_N_ELEMENTS (parts));
+}
+
+SsId
+ss_spare_id (const SsId *group_id, uint64_t salt)
+{
+  static const char label[] = "spare";
+  return ss_spare_id_of (group_id, salt, label, sizeof label);
 }
 
 void

@@ -421,8 +421,7 @@ void ss_pastry_remember_lost (SsPastry *pastry, const SsContact *peer);
 bool ss_pastry_forget_lost (SsPastry *pastry, const SsId *id);
 void ss_pastry_expire_lost (SsPastry *pastry);
 void ss_pastry_check_lost (SsPastry *pastry); /* at each tick */
-SsTime ss_pastry_lonely_deadline (const SsPastry *pastry);
-void ss_pastry_lonely_due (SsPastry *pastry);
+void ss_pastry_lonely_due (SsPastry *pastry); /* at lonely_at */
 /* It is heard of again. It may have been stopped for too short a time to
  * notice, and then asks for nobody. */
 void ss_pastry_lost_risen (SsPastry *pastry, const SsId *id);

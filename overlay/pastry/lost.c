@@ -58,6 +58,13 @@ choose_lost (const SsPastry *pastry, bool likely)
   return chosen;
 }
 
+static void
+ask_likely (SsPastry *pastry)
+{
+  unsigned chosen = choose_lost (pastry, true);
+  ask (pastry, &g_array_index (pastry->lost, SsLost, chosen));
+}
+
 /* Has it lost more at once than it is left with, a short while ago? */
 static bool
 is_lonely (const SsPastry *pastry)
@@ -124,14 +131,7 @@ ss_pastry_check_lost (SsPastry *pastry)
   if (!is_time && !pastry->lost_soon)
     return;
   pastry->lost_soon = false;
-  ask (pastry,
-       &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true)));
-}
-
-SsTime
-ss_pastry_lonely_deadline (const SsPastry *pastry)
-{
-  return pastry->lonely_at;
+  ask_likely (pastry);
 }
 
 void
@@ -144,8 +144,7 @@ ss_pastry_lonely_due (SsPastry *pastry)
   if (!is_lonely (pastry))
     return;
   pastry->lonely_at = now + SS_PASTRY_LONELY_PAUSE;
-  ask (pastry,
-       &g_array_index (pastry->lost, SsLost, choose_lost (pastry, true)));
+  ask_likely (pastry);
 }
 
 void

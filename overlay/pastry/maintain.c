@@ -67,7 +67,7 @@ ss_pastry_arm_work (SsPastry *pastry)
 {
   SsTime deadline = MIN (pastry->repair_at, ss_pastry_ask_deadline (pastry));
   deadline = MIN (deadline, ss_pastry_liveness_deadline (pastry));
-  deadline = MIN (deadline, ss_pastry_lonely_deadline (pastry));
+  deadline = MIN (deadline, pastry->lonely_at);
   ss_timers_arm (&ss_pastry_env (pastry)->timers, &pastry->work, deadline);
 }
 

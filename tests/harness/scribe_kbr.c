@@ -214,22 +214,26 @@ route_on (Node *node, Event event)
   schedule (world, event, rto_of (node, next));
 }
 
+/* A message of this node's own. */
+static bool
+begin_route (Node *node, Event event, const uint8_t *data, size_t len)
+{
+  if (len > SS_KBR_MESSAGE_MAX || !node->is_in_ring)
+    return false;
+  event.from = event.source = node->index;
+  event.bytes = g_bytes_new (data, len);
+  route_on (node, event);
+  g_bytes_unref (event.bytes);
+  return true;
+}
+
 static bool
 fake_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
             const SsContact *hint, unsigned flags, const uint8_t *data,
             size_t len)
 {
-  Node *node = (Node *) kbr;
-  if (len > SS_KBR_MESSAGE_MAX || !node->is_in_ring)
-    return false;
-  GBytes *bytes = g_bytes_new (data, len);
-  route_on (node, (Event){ .from = node->index,
-                           .source = node->index,
-                           .bytes = bytes,
-                           .key = *key,
-                           .flags = flags });
-  g_bytes_unref (bytes);
-  return true;
+  const Event event = { .key = *key, .flags = flags };
+  return begin_route ((Node *) kbr, event, data, len);
 }
 
 static bool
@@ -238,19 +242,10 @@ fake_route_past (SsKbr *kbr, SsProtocol protocol, const SsId *key,
                  size_t len)
 {
   Node *node = (Node *) kbr;
-  if (len > SS_KBR_MESSAGE_MAX || !node->is_in_ring)
-    return false;
-  GBytes *bytes = g_bytes_new (data, len);
-  Event event = { .from = node->index,
-                  .source = node->index,
-                  .bytes = bytes,
-                  .key = *key,
-                  .flags = SS_ROUTE_PROVISIONAL };
+  Event event = { .key = *key, .flags = SS_ROUTE_PROVISIONAL };
   for (unsigned i = 0; i < n_past; i++)
     event.avoid[event.n_avoid++] = world_node_of (node->world, &past[i]);
-  route_on (node, event);
-  g_bytes_unref (bytes);
-  return true;
+  return begin_route (node, event, data, len);
 }
 
 static bool

@@ -523,9 +523,28 @@ def standby_ends(build):
                and "on the air:" not in second.errors, second.describe())
 
 
+def tunes_in_while_joining(build):
+    """One of the ring has just fallen silent, and a newcomer's node is not in
+    the ring before that one is declared dead. It is heard sooner."""
+    with Stage(build) as stage:
+        air = Air(stage, make_source(build, "opus", 20))
+        air.start_broadcaster()
+        for _ in range(4):
+            air.start_listener()
+        air.wait_tuned(air.listeners)
+        air.kill(air.listeners[-1], "sigstop")
+        newcomer = air.start_listener(
+            "--verbose", "--bootstrap", f"127.0.0.1:{air.broadcaster.port}")
+        newcomer.wait_media()
+        expect("overlay: active" not in newcomer.errors, newcomer.errors)
+        newcomer.wait_error("overlay: active", 10)
+        air.stop()
+
+
 if __name__ == "__main__":
     sys.exit(run_tests([
-        two_terminals, several_stations, late_and_buffered, several_sources,
+        two_terminals, several_stations, late_and_buffered,
+        tunes_in_while_joining, several_sources,
         loop_and_duration, broadcaster_stalls, transcoded, by_key, signals, second_signal_kills, statistics,
         identity_is_kept, bootstraps, over_ipv6, upload_cap, stands_by,
         standby_ends], at_once=3))

@@ -172,17 +172,26 @@ find_child (World *world, SsGroup *root, bool is_own)
   return NULL;
 }
 
+/* So many nodes, all in all trees; the root of the first stripe. */
+static World *
+settle (unsigned n, SsGroup **ret_root)
+{
+  WorldOptions options = { .seed = 1, .n = n, .delay = SS_MSEC };
+  World *world = world_new (&options);
+  for (unsigned i = 1; i < n; i++)
+    world_join (world, i);
+  world_run (world, 10 * SS_SEC);
+  *ret_root = world_group (world, world_true_root (world, 0), 0);
+  return world;
+}
+
 /* The stripe's own nodes are full. An orphan is sent to who has room, whosever
  * stripe it is; who has a place, or comes anew, is not. */
 static void
 test_own_are_full (void)
 {
-  WorldOptions options = { .seed = 1, .n = 60, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < options.n; i++)
-    world_join (world, i);
-  world_run (world, 10 * SS_SEC);
-  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsGroup *root;
+  World *world = settle (60, &root);
   SsChild *own = find_child (world, root, true);
   SsChild *foreign = find_child (world, root, false);
   g_assert_nonnull (own);
@@ -210,12 +219,8 @@ test_own_are_full (void)
 static void
 test_standing_is_named_first (void)
 {
-  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < options.n; i++)
-    world_join (world, i);
-  world_run (world, 10 * SS_SEC);
-  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsGroup *root;
+  World *world = settle (120, &root);
   SsChild *own[2] = { NULL };
   unsigned n_own = 0;
   for (unsigned i = 0; i < ss_group_child_count (root); i++) {
@@ -251,12 +256,8 @@ test_standing_is_named_first (void)
 static void
 test_newcomers_make_way (void)
 {
-  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < options.n; i++)
-    world_join (world, i);
-  world_run (world, 10 * SS_SEC);
-  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsGroup *root;
+  World *world = settle (120, &root);
   for (SsChild *child; (child = find_child (world, root, false)) != NULL;) {
     SsId id = child->contact.id;
     ss_group_child_remove (root, &id);
@@ -283,12 +284,8 @@ test_newcomers_make_way (void)
 static void
 test_who_rises (void)
 {
-  WorldOptions options = { .seed = 1, .n = 120, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < options.n; i++)
-    world_join (world, i);
-  world_run (world, 10 * SS_SEC);
-  SsGroup *root = world_group (world, world_true_root (world, 0), 0);
+  SsGroup *root;
+  World *world = settle (120, &root);
   const SsChild *first = find_child (world, root, true);
   g_assert_nonnull (first);
   SsContact upper = first->contact;
