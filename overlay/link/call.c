@@ -232,6 +232,20 @@ ss_link_set_relay (SsLink *link, const SsAddr *relay)
     ss_link_introduce (link);
 }
 
+void
+ss_link_call_on (SsLink *link)
+{
+  ss_link_enter (link);
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    SsLinkPeer *peer = link->peers[i];
+    const SsPeerWork *work = peer->work;
+    if (ss_link_is_half_open (peer) && !ss_link_is_via (peer) && work
+        && ss_seal_is_set (&work->next.seal))
+      ss_link_initiate (link, peer);
+  }
+  ss_link_leave (link);
+}
+
 /* A handshake tells what this node is; one that crosses another may not. */
 void
 ss_link_introduce (SsLink *link)

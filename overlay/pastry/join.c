@@ -74,7 +74,10 @@ void
 ss_pastry_join_through (SsPastry *pastry, const SsContact *contact)
 {
   SsEnv *env = ss_pastry_env (pastry);
-  pastry->join_tries++;
+  /* Whoever would answer may have tried in vain to get through. Not sooner: the
+   * way may be long, and the answer only late. */
+  if (pastry->join_tries++ > 1)
+    ss_link_call_on (pastry->link);
   SsTime wait = SS_PASTRY_JOIN_WAIT * MIN (pastry->join_tries, 5);
   ss_timers_arm (&env->timers, &pastry->join_timer,
                  env->now + MIN (wait, SS_PASTRY_JOIN_MAX));

@@ -370,6 +370,11 @@ ss_link_watch (SsLink *link, bool watch)
 {
 }
 
+void
+ss_link_call_on (SsLink *link)
+{
+}
+
 unsigned
 ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max)
 {

@@ -256,6 +256,42 @@ test_unreachable (void)
   net_free (net);
 }
 
+static bool
+drop_responses (void *user, NetDatagram *datagram)
+{
+  return datagram->data[0] != SS_MSG_LINK_RESPONSE;
+}
+
+/* All that may go to an unconfirmed address in a minute has gone there, and
+ * each answer was lost: then who has answered may initiate. */
+static void
+test_call_on (void)
+{
+  LinkNet *net = net_new (8, 3);
+  SsLinkSend how = net_reliable (3, 1);
+  net->filter = drop_responses;
+  net_send (net, 0, 1, &how, "x");
+  net_run (net, 6 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].failed->len, ==, 1);
+  g_assert_cmpuint (net_n_sent (net, 0, SS_MSG_LINK_INITIATION), ==, 3);
+  net->filter = NULL;
+  ss_link_call_on (net->endpoints[1].link);
+  net_drain (net, 1);
+  net_run (net, 7 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_INITIATION), ==, 1);
+  how.token = 2;
+  net_send (net, 0, 1, &how, "y");
+  net_run (net, 8 * SS_SEC);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
+  /* Nobody else, and nobody that has gone on. */
+  ss_link_call_on (net->endpoints[1].link);
+  ss_link_call_on (net->endpoints[2].link);
+  net_run (net, 12 * SS_SEC);
+  g_assert_cmpuint (net_n_sent (net, 1, SS_MSG_LINK_INITIATION), ==, 1);
+  g_assert_cmpuint (net_n_sent (net, 2, SS_MSG_LINK_INITIATION), ==, 0);
+  net_free (net);
+}
+
 /* Behind one loopback or private address are many nodes. */
 static void
 test_one_address_many_ports (void)
@@ -298,6 +334,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/backoff-cap", test_backoff_cap);
   g_test_add_func ("/link/cancel", test_cancel);
   g_test_add_func ("/link/unreachable", test_unreachable);
+  g_test_add_func ("/link/call-on", test_call_on);
   g_test_add_func ("/link/one-address-many-ports", test_one_address_many_ports);
   return g_test_run ();
 }
