@@ -531,15 +531,33 @@ add_unique (const SsScribe *scribe, const SsContact *contact, SsContact *list,
   return n + 1;
 }
 
-static bool
-is_before (const SsFamily *family, const SsContact *a, const SsContact *b)
+/* How far one is, looked up once. */
+typedef struct {
+  SsTime rtt;
+  bool is_source; /* its upload is everybody's */
+  uint8_t place;  /* in the list */
+} Distance;
+
+static Distance
+distance_of (const SsFamily *family, const SsContact *list, unsigned place)
 {
-  if (family->has_source) {
-    bool source_a = ss_contact_equal (&family->source, a);
-    if (source_a != ss_contact_equal (&family->source, b))
-      return !source_a; /* its upload is everybody's */
-  }
-  return ss_neighbour_compare_distance (family->scribe, &a->id, &b->id) < 0;
+  const SsContact *contact = &list[place];
+  return (Distance){
+    .rtt = ss_kbr_rtt (family->scribe->kbr, &contact->id),
+    .is_source =
+        family->has_source && ss_contact_equal (&family->source, contact),
+    .place = (uint8_t) place,
+  };
+}
+
+static bool
+is_before (const SsContact *list, const Distance *a, const Distance *b)
+{
+  if (a->is_source != b->is_source)
+    return b->is_source;
+  if (a->rtt != b->rtt)
+    return a->rtt < b->rtt;
+  return ss_id_compare (&list[a->place].id, &list[b->place].id) < 0;
 }
 
 unsigned
@@ -560,14 +578,16 @@ ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
     for (unsigned i = 0; i < ss_group_child_count (group); i++)
       n = add_unique (scribe, &ss_group_child_at (group, i)->contact, list, n);
   }
-  for (unsigned i = 1; i < n; i++) {
-    SsContact moved = list[i];
+  Distance order[SS_FAMILY_ASK_MAX];
+  for (unsigned i = 0; i < n; i++) {
+    Distance moved = distance_of (family, list, i);
     unsigned at = i;
-    for (; at > 0 && is_before (family, &moved, &list[at - 1]); at--)
-      list[at] = list[at - 1];
-    list[at] = moved;
+    for (; at > 0 && is_before (list, &moved, &order[at - 1]); at--)
+      order[at] = order[at - 1];
+    order[at] = moved;
   }
   n = MIN (n, max);
-  memcpy (ret_contacts, list, n * sizeof *list);
+  for (unsigned i = 0; i < n; i++)
+    ret_contacts[i] = list[order[i].place];
   return n;
 }
