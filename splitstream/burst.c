@@ -257,6 +257,7 @@ send_packet (SsSplitStream *splitstream, const SsBurst *burst, uint64_t number,
     .station = burst->station->group_id,
     .number = (uint32_t) number,
     .media_time = (uint64_t) MAX (media_time / SS_USEC, 0),
+    .newest = (uint32_t) (burst->end - 1),
     .packet = { .data = data, .len = (uint16_t) len },
   };
   uint8_t buf[SS_MSG_TUNE_IN_PACKET_MAX];

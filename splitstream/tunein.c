@@ -212,6 +212,24 @@ way_of (const SsStation *station, uint64_t media_time_us)
   return station->owner->env->now - media_time_of (media_time_us);
 }
 
+/* These packets are coming. */
+static void
+expect_burst (SsStation *station, uint64_t media_time_us, uint32_t first,
+              uint32_t newest)
+{
+  SsTuneIn *tune = &station->tune;
+  SsTime now = station->owner->env->now;
+  SsTime paced = station->current->latency / SS_BURST_SPEED;
+  SsTime rtt = ss_kbr_rtt (station->owner->kbr, &tune->peer.id);
+  tune->is_answered = true;
+  tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
+  tune->way_least = way_of (station, media_time_us);
+  tune->n_behind = 0;
+  ss_reorder_hold (station->current->reorder, now);
+  ss_reorder_expect (station->current->reorder, now, first, newest,
+                     tune->deadline, rtt == SS_NEVER ? 0 : rtt);
+}
+
 void
 ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
                      const uint8_t *data, size_t len)
@@ -254,15 +272,8 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
                             tune->deadline);
     return;
   }
-  tune->is_answered = true;
-  SsTime paced = station->current->latency / SS_BURST_SPEED;
-  tune->deadline = now + paced + 2 * SS_TUNE_IN_WAIT_MIN;
-  tune->way_least = way_of (station, message.media_time);
-  tune->n_behind = 0;
   set_clock (station, message.media_time);
-  SsTime rtt = ss_kbr_rtt (splitstream->kbr, &from->id);
-  ss_reorder_expect (station->current->reorder, now, message.first,
-                     message.newest, tune->deadline, rtt == SS_NEVER ? 0 : rtt);
+  expect_burst (station, message.media_time, message.first, message.newest);
 }
 
 /* A packet that the peer sent at that media time: does the way get longer? */
@@ -299,10 +310,13 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
   set_clock (station, message.media_time);
   watch_way (station, message.media_time);
   GBytes *bytes = g_bytes_new (message.packet.data, message.packet.len);
-  if (ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
-          == SS_PACKET_NEW
-      && stripe->group != NULL)
+  bool is_new = ss_station_packet (stripe, sequence, bytes, SS_REORDER_BURST)
+                == SS_PACKET_NEW;
+  if (is_new && stripe->group != NULL)
     ss_group_inject (stripe->group, sequence, bytes, true);
+  /* The first may overtake the answer, or that be lost. */
+  if (is_new && !station->tune.is_done && !station->tune.is_answered)
+    expect_burst (station, message.media_time, 0, message.newest);
   g_bytes_unref (bytes);
   SsTime goes_on = splitstream->env->now + SS_TUNE_IN_WAIT_MIN;
   station->tune.deadline = MAX (station->tune.deadline, goes_on);

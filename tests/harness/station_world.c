@@ -103,6 +103,8 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   if (!how->reliable && ss_rng_unit (&world->rng) < world->options.loss)
     return true;
   GBytes *bytes = g_bytes_new (head, head_len);
+  SsTime later =
+      head[0] == SS_MSG_TUNE_IN_ANSWER ? world->options.answer_delay : 0;
   for (unsigned i = 0; i < world->n_nodes; i++)
     if (ss_contact_equal (&world->nodes[i]->self, to))
       station_world_schedule (world,
@@ -111,7 +113,7 @@ fake_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
                                         .to = i,
                                         .bytes = bytes,
                                         .token = how->token },
-                              station_world_travel (world));
+                              station_world_travel (world) + later);
   g_bytes_unref (bytes);
   return true;
 }

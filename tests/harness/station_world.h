@@ -17,6 +17,7 @@ typedef struct {
   double loss;           /* of packets on the trees */
   double want_loss;      /* of asked ones; 1: they never come */
   unsigned loss_stripes; /* bits: only these lose; 0: all */
+  SsTime answer_delay;   /* a tune-in's answer comes so much later */
 } StationWorldOptions;
 
 /* A frame as it came out. */

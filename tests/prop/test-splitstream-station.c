@@ -179,6 +179,36 @@ test_old (void)
   }
 }
 
+/* The burst comes before the answer that tells of it, and slowly, as the way is
+ * long: what it is about to bring is not played past. Nobody has it for those
+ * who ask. */
+static void
+test_overtaken (void)
+{
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    StationWorldOptions options = { .delay = 200 * SS_MSEC,
+                                    .jitter = 5 * SS_MSEC,
+                                    .want_loss = 1,
+                                    .answer_delay = 1500 * SS_MSEC };
+    Show *show = show_new (seed, &options, 1, 3 * SS_SEC);
+    show_go_on_air (show, 300);
+    show_tune_in (show, 0);
+    show_play (show, 5 * SS_SEC);
+    StationNode *second = show_tune_in (show, 0);
+    second->ack_delay = 200 * SS_MSEC;
+    show_play (show, 6 * SS_SEC);
+    show_end (show);
+    SsStationStats stats;
+    ss_station_stats (second->station, &stats);
+    g_test_message ("seed %u: tune-in %d ms", (unsigned) seed,
+                    (int) (stats.tune_in / SS_MSEC));
+    g_assert_cmpint (stats.tune_in, >=, 0);
+    g_assert_cmpint (stats.tune_in, <, 3 * SS_SEC);
+    show_check_whole (show, second);
+    show_free (show);
+  }
+}
+
 /* Many come at the same moment, and there is only the publisher: it gives a
  * start to a few, and they to the others. */
 static void
@@ -505,6 +535,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/station/stalls", test_stalls);
   g_test_add_func ("/splitstream/station/late", test_late);
   g_test_add_func ("/splitstream/station/old", test_old);
+  g_test_add_func ("/splitstream/station/overtaken", test_overtaken);
   g_test_add_func ("/splitstream/station/crowd", test_crowd);
   g_test_add_func ("/splitstream/station/header-change", test_header_change);
   g_test_add_func ("/splitstream/station/session-change", test_session_change);
