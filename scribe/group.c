@@ -467,6 +467,14 @@ ss_group_is_root (const SsGroup *group)
 }
 
 bool
+ss_group_is_top (const SsGroup *group)
+{
+  return group->is_root
+         || (group->has_parent && group->family->has_source
+             && ss_contact_equal (&group->parent, &group->family->source));
+}
+
+bool
 ss_group_is_member (const SsGroup *group)
 {
   return group->is_member;

@@ -24,8 +24,6 @@ typedef struct {
 bool ss_place_is_leaf (const SsContact *peer);
 /* By its own word; false if it has given none. */
 bool ss_place_is_full (const SsGroup *group, const SsId *peer);
-/* This node is the root, or stands in for a source that is. */
-bool ss_place_is_top (const SsGroup *group);
 /* May any node have children, whatever its id, so that distance decides? Not
  * in stripes, whose trees are to be disjoint, nor where room is sought for
  * them. */

@@ -34,14 +34,6 @@ ss_place_is_free (const SsGroup *group)
   return !config->is_by_turns && !config->is_light;
 }
 
-bool
-ss_place_is_top (const SsGroup *group)
-{
-  return group->is_root
-         || (group->has_parent && group->family->has_source
-             && ss_contact_equal (&group->parent, &group->family->source));
-}
-
 /* The root, one of its children, and the riser. */
 #define RISE_PATH 3
 
@@ -64,7 +56,7 @@ ss_place_may_rise (const SsGroup *group)
 void
 ss_place_settle (SsGroup *group)
 {
-  bool is_settled = ss_place_is_top (group)
+  bool is_settled = ss_group_is_top (group)
                     || ss_place_is_own (group, ss_scribe_self (group->scribe));
   if (is_settled == group->is_settled)
     return;
@@ -154,7 +146,7 @@ may_name (const SsGroup *group, const SsSeeker *seeker, const SsChild *child)
   if (ss_place_is_own (group, &child->contact.id))
     return child->room > 0 || seeker->must
            || ss_place_is_own (group, &seeker->id);
-  return (ss_place_is_top (group) && !seeker->better)
+  return (ss_group_is_top (group) && !seeker->better)
          || ((seeker->must || seeker->orphan)
              && !ss_place_is_full (group, &child->contact.id));
 }

@@ -309,6 +309,8 @@ void ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast);
 const SsId *ss_group_id (const SsGroup *group);
 void *ss_group_user (const SsGroup *group);
 bool ss_group_is_root (const SsGroup *group);
+/* The root, or the one child of a source that is the root itself. */
+bool ss_group_is_top (const SsGroup *group);
 bool ss_group_is_member (const SsGroup *group);
 bool ss_group_in_tree (const SsGroup *group);   /* root, or has a parent */
 bool ss_group_is_orphan (const SsGroup *group); /* as reported */

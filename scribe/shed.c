@@ -15,7 +15,7 @@ may_shed (const SsGroup *group, const SsGroup *other)
   const SsId *self = ss_scribe_self (group->scribe);
   if (group == other || other->family != group->family)
     return false;
-  if (!ss_place_is_top (other) && !ss_place_is_own (other, self))
+  if (!ss_group_is_top (other) && !ss_place_is_own (other, self))
     return true;
   return group->is_root && ss_group_n_children (group) == 0
          && ss_group_n_children (other) > 1;
@@ -80,7 +80,7 @@ ss_shed_for (SsGroup *group, const SsId *joiner)
   SsScribe *scribe = group->scribe;
   const SsId *self = ss_scribe_self (scribe);
   if (group->family->config.is_source || !ss_shed_may_more (group->family)
-      || (!ss_place_is_top (group) && !ss_place_is_own (group, self)))
+      || (!ss_group_is_top (group) && !ss_place_is_own (group, self)))
     return false;
   SsGroup *from = NULL;
   SsChild *victim = NULL;
@@ -289,7 +289,7 @@ find_farthest (SsGroup *group)
    * has a stripe from its root. */
   if (!farthest
       || (group->family->n_children > group->family->config.children_hard
-          && !(ss_place_is_top (group) && ss_group_n_children (group) == 1)))
+          && !(ss_group_is_top (group) && ss_group_n_children (group) == 1)))
     return farthest;
   SsSeeker seeker = { .id = farthest->contact.id };
   SsContact candidates[SS_REDIRECT_MAX];

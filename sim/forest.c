@@ -219,6 +219,17 @@ look_at_depths (Look *look, SsForest *forest)
   g_array_unref (delays);
 }
 
+/* The root; or a broadcaster is, and this its only child, with all others. */
+static bool
+is_top (const Look *look, const Place *place, unsigned stripe)
+{
+  int publisher = look->world->publisher;
+
+  return place->is_root
+         || (publisher >= 0 && place->parent == (uint32_t) publisher
+             && place_of (look, (unsigned) publisher, stripe)->is_root);
+}
+
 static void
 look_at_node (Look *look, unsigned index, SsForest *forest)
 {
@@ -230,7 +241,7 @@ look_at_node (Look *look, unsigned index, SsForest *forest)
     const Place *place = place_of (look, index, j);
 
     children += place->children;
-    if (place->children == 0 || place->is_root)
+    if (place->children == 0 || is_top (look, place, j))
       continue;
     n_interior++;
     forest->n_foreign += j != own;

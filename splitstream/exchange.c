@@ -69,13 +69,14 @@ count_parts (const uint8_t parts[SS_STRIPES])
   return n;
 }
 
-/* Its children in each stripe; of those whose root it is none counts. */
+/* Its children in each stripe; where it is the root, or carries the tree for a
+ * broadcaster that is, none counts. */
 static void
 fill_parts (const SsStation *station, uint8_t ret_parts[SS_STRIPES])
 {
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     const SsGroup *group = station->stripes[i].group;
-    bool is_part = group != NULL && !ss_group_is_root (group);
+    bool is_part = group != NULL && !ss_group_is_top (group);
     ret_parts[i] =
         is_part ? (uint8_t) MIN (ss_group_n_children (group), UINT8_MAX) : 0;
   }

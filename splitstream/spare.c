@@ -122,11 +122,11 @@ ss_spare_homeless (SsStripe *stripe)
 }
 
 /* Is it a stripe in which this node has children by chance, and not because it
- * is the root? */
+ * is the root, or carries its tree for a broadcaster that is? */
 static bool
 is_part (const SsStripe *stripe)
 {
-  return n_children (stripe) > 0 && !ss_group_is_root (stripe->group);
+  return n_children (stripe) > 0 && !ss_group_is_top (stripe->group);
 }
 
 static unsigned

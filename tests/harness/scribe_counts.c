@@ -13,7 +13,7 @@ assert_family (const SsFamily *family)
     if (group->family != family)
       continue;
     unsigned n = ss_group_n_children (group);
-    bool is_settled = ss_place_is_top (group)
+    bool is_settled = ss_group_is_top (group)
                       || ss_place_is_own (group, ss_scribe_self (scribe));
     n_children += n;
     n_settled += is_settled ? n : 0;

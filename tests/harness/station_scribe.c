@@ -248,6 +248,12 @@ ss_group_is_root (const SsGroup *group)
 }
 
 bool
+ss_group_is_top (const SsGroup *group)
+{
+  return ss_group_is_root (group);
+}
+
+bool
 ss_group_is_orphan (const SsGroup *group)
 {
   return false;
