@@ -238,6 +238,25 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
   }
 }
 
+/* A datagram for a session that is no longer known. If the ends disagree which
+ * of two sessions they made is in use (one of them slept meanwhile, and took
+ * for crossing what was not), neither hears the other once the one replaced is
+ * forgotten: another is made. Anybody may send such a datagram; it costs an
+ * initiation to where the peer is known to be, and a new session none. */
+static void
+check_session (SsLink *link, SsLinkPeer *peer, const SsAddr *from)
+{
+  const SsSeal *used = &peer->session.seal;
+  if (!ss_seal_is_set (used) || ss_link_is_via (peer)
+      || link->env->now - ss_seal_born (used) < PREVIOUS_LIFETIME
+      || !ss_addr_equal (from, &peer->contact.addr))
+    return;
+  ss_link_enter (link);
+  ss_link_initiate (link, peer);
+  ss_link_settle (link, peer);
+  ss_link_leave (link);
+}
+
 void
 ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
                  size_t len)
@@ -253,6 +272,8 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
       peer ? find_session (peer, header.receiver, link->env->now) : NULL;
   if (!session) {
     ss_count (link->env, DATAGRAMS_UNAUTHENTIC);
+    if (peer)
+      check_session (link, peer, from);
     return;
   }
   switch (ss_seal_read (&session->seal, header.counter, datagram + HEADER_LEN,

@@ -1,6 +1,6 @@
 /* Peers farther than the wait for their first answer: they get a session, and
- * their distance is learned, so that they are not late with everything. Built
- * with each sealer. */
+ * their distance is learned, so that they are not late with everything. And
+ * one that sleeps. Built with each sealer. */
 #include "overlay/link/link.h"
 #include "overlay/link/messages.h"
 #include "tests/unit/link_net.h"
@@ -141,6 +141,65 @@ test_newcomer (void)
   g_assert_cmpint (newcomer_rto (200 * SS_MSEC), >, 299 * SS_MSEC);
 }
 
+typedef struct {
+  SsAddr to;
+  GArray *held; /* NetDatagram */
+} Asleep;
+
+static bool
+hold (void *user, NetDatagram *datagram)
+{
+  Asleep *asleep = user;
+  if (!ss_addr_equal (&datagram->to, &asleep->to))
+    return true;
+  g_array_append_val (asleep->held, *datagram);
+  return false;
+}
+
+/* Each has initiated, and one of them sleeps. It finds both answers when it
+ * wakes, and takes the sessions for made at once; to the other they are six
+ * seconds apart. When each has forgotten the one that it does not use the two
+ * are at odds: the first datagram shows it. */
+static void
+test_at_odds (void)
+{
+  LinkNet *net = far_net (10 * SS_MSEC);
+  SsId ids[] = { net_contact (net, 0).id, net_contact (net, 1).id };
+  unsigned a = ss_id_compare (&ids[0], &ids[1]) < 0 ? 0 : 1;
+  NetEndpoint *sleeper = &net->endpoints[a];
+  Asleep asleep = { .to = sleeper->addr };
+  asleep.held = g_array_new (FALSE, FALSE, sizeof (NetDatagram));
+  SsLinkSend how = { .protocol = 3, .class = SS_CLASS_MEDIA };
+  net_send (net, a, 1 - a, &how, "x"); /* does not go with an initiation */
+  how = net_reliable (3, 1);
+  net_run (net, 5 * SS_MSEC);
+  net->filter = hold;
+  net->filter_user = &asleep;
+  SsLink *link = g_steal_pointer (&sleeper->link);
+  net_run (net, 5 * SS_SEC + 900 * SS_MSEC);
+  net_send (net, 1 - a, a, &how, "y");
+  net_run (net, 6 * SS_SEC);
+  sleeper->link = link;
+  sleeper->env.now = net->now;
+  for (unsigned i = 0; i < asleep.held->len; i++) {
+    NetDatagram *datagram = &g_array_index (asleep.held, NetDatagram, i);
+    ss_link_input (link, &datagram->from, datagram->data, datagram->len);
+  }
+  net->filter = NULL;
+  net_drain (net, a);
+  net_run (net, 40 * SS_SEC);
+  unsigned n_sent = net_n_sent (net, 1 - a, SS_MSG_LINK_INITIATION);
+  how.token = 2;
+  net_send (net, a, 1 - a, &how, "z");
+  net_run (net, 40 * SS_SEC + 100 * SS_MSEC);
+  g_assert_cmpuint (net_n_sent (net, 1 - a, SS_MSG_LINK_INITIATION), ==,
+                    n_sent + 1);
+  net_run (net, 44 * SS_SEC);
+  g_assert_cmpuint (sleeper->acked->len, ==, 1);
+  g_array_unref (asleep.held);
+  net_free (net);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -150,5 +209,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/far/called-back", test_called_back);
   g_test_add_func ("/link/far/sent-twice", test_sent_twice);
   g_test_add_func ("/link/far/newcomer", test_newcomer);
+  g_test_add_func ("/link/far/at-odds", test_at_odds);
   return g_test_run ();
 }
