@@ -219,8 +219,17 @@ ss_aside_due (SsGroup *group)
       group->is_root
       || (group->has_root && !ss_aside_has (group, &group->root.id));
   aside->renew_at = now + (is_found ? SS_STAND_IN_RENEW : SS_STAND_IN_WAIT);
+  aside->asked_at = now;
   if (!group->scribe->is_leaving)
     ss_publish_find_root (group);
+}
+
+void
+ss_aside_seek (SsGroup *group)
+{
+  SsAside *aside = group->aside;
+  aside->renew_at = MIN (aside->renew_at, aside->asked_at + SS_STAND_IN_WAIT);
+  ss_group_arm (group);
 }
 
 void

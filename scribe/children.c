@@ -41,18 +41,28 @@ static bool
 find_moved (const SsGroup *group, uint32_t prefix, unsigned *ret_index)
 {
   for (unsigned i = 0; group->moved && i < group->moved->len; i++)
-    if (g_array_index (group->moved, uint32_t, i) == prefix) {
+    if (g_array_index (group->moved, SsMoved, i).prefix == prefix) {
       *ret_index = i;
       return true;
     }
   return false;
 }
 
+static uint32_t
+seconds (const SsGroup *group)
+{
+  return (uint32_t) (group->scribe->env->now / SS_SEC);
+}
+
+/* Not for ever: it may have left, or died, and whoever is sent there asks in
+ * vain. */
 bool
 ss_group_child_has_moved (const SsGroup *group, uint32_t prefix)
 {
   unsigned index;
-  return find_moved (group, prefix, &index);
+  return find_moved (group, prefix, &index)
+         && seconds (group) - g_array_index (group->moved, SsMoved, index).since
+                < SS_GROUP_MOVED_TIME / SS_SEC;
 }
 
 /* It is a child again, or the last of those that have moved. */
@@ -67,14 +77,14 @@ forget_moved (SsGroup *group, uint32_t prefix)
 void
 ss_group_child_moved (SsGroup *group, const SsId *id)
 {
-  uint32_t prefix = ss_prefix_of (id);
+  SsMoved moved = { ss_prefix_of (id), seconds (group) };
   ss_group_child_remove (group, id);
   if (!group->moved)
-    group->moved = g_array_new (FALSE, FALSE, sizeof prefix);
-  forget_moved (group, prefix);
+    group->moved = g_array_new (FALSE, FALSE, sizeof moved);
+  forget_moved (group, moved.prefix);
   if (group->moved->len == SS_GROUP_MOVED_MAX)
     g_array_remove_index (group->moved, 0);
-  g_array_append_val (group->moved, prefix);
+  g_array_append_val (group->moved, moved);
 }
 
 SsChild *

@@ -276,6 +276,8 @@ bool ss_aside_has (const SsGroup *group, const SsId *root);
 void ss_aside_new_root (SsGroup *group);
 SsTime ss_aside_deadline (const SsGroup *group);
 void ss_aside_due (SsGroup *group);
+/* Who stands in denies it: another is asked soon, however often it does. */
+void ss_aside_seek (SsGroup *group);
 /* At who stands in: it is asked to; and a packet has come from `from`, as to a
  * root. */
 void ss_aside_appoint (SsGroup *group);

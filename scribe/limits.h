@@ -78,7 +78,8 @@
 #define SS_SHED_TIME            (5 * SS_SEC)   /* a shed child is served */
 #define SS_OVERLOAD_TIME        (1 * SS_SEC)   /* then a child is handed on */
 #define SS_LONE_TIME            (10 * SS_SEC)  /* then a link of a chain goes */
-#define SS_TRACE_TIME           (600 * SS_SEC) /* a member is remembered */
+#define SS_TRACE_TIME           (600 * SS_SEC) /* a member is remembered, */
+#define SS_GROUP_MOVED_TIME     (600 * SS_SEC) /* and a child that has moved */
 #define SS_LEAVE_TIME           (500 * SS_MSEC)
 #define SS_ROOT_CHECK           (300 * SS_MSEC) /* of a root by hearsay */
 #define SS_HANDOVER_TIME        (10 * SS_SEC)

@@ -519,8 +519,7 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
     root = ss_contact_from_record (&message->root[0]);
     if (ss_aside_has (group, &root.id)) {
       /* It leaves, or has not been asked: whoever is next is. */
-      if (group->find_next == SS_NEVER)
-        ss_publish_find_root (group);
+      ss_aside_seek (group);
       return;
     }
     if (ss_scribe_usable (scribe, &root)) {

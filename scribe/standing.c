@@ -35,7 +35,7 @@ compare_times (gconstpointer a, gconstpointer b)
 }
 
 /* Of the parents a quarter are better than this: what they lose, or how far
- * they are. */
+ * they are. One whose round trip has not been measured tells nothing yet. */
 static unsigned
 line_of (const SsFamily *family)
 {
@@ -47,8 +47,11 @@ line_of (const SsFamily *family)
        group = ss_group_after (scribe, &group->id)) {
     if (group->family != family || !group->has_parent || !group->service)
       continue;
+    SsTime rtt = ss_kbr_rtt (scribe->kbr, &group->parent.id);
+    if (rtt == SS_NEVER)
+      continue;
     losses[n] = group->service->loss;
-    rtts[n++] = ss_kbr_rtt (scribe->kbr, &group->parent.id);
+    rtts[n++] = rtt;
   }
   if (n < PARENTS_LEAST)
     return LINE_UNKNOWN;

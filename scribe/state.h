@@ -231,6 +231,12 @@ typedef struct {
   SsTime sync_at; /* agreement with replicas, or with a new parent */
 } SsOrdered;
 
+/* A former child that has another parent. */
+typedef struct {
+  uint32_t prefix;
+  uint32_t since; /* whole seconds */
+} SsMoved;
+
 /* At a source: roots that it passes over; and at who stands in for one. */
 typedef struct {
   SsTime appointed;       /* to stand in, until; -1: it is not */
@@ -241,7 +247,8 @@ typedef struct {
   SsTime since;      /* and when; -1: of nobody */
   SsTime root_since; /* the root is one that it was not lately, since then: */
   SsId lately[SS_ASIDE_LATELY]; /* the last ones, the newest first */
-  SsTime renew_at;              /* who stands in is asked to, again */
+  SsTime renew_at;              /* who stands in is asked to, again, */
+  SsTime asked_at;              /* and was */
 } SsAside;
 
 /* Children of one group for those of another; scribe/shed.c. */
@@ -310,7 +317,7 @@ struct SsGroup {
   uint32_t *path;
   SsJoin *join;         /* NULL: not joining */
   GArray *children;     /* SsChild, by id; NULL: none */
-  GArray *moved;        /* uint32_t: of former children; or NULL */
+  GArray *moved;        /* SsMoved, the oldest first; or NULL */
   GArray *pending;      /* SsPendingJoin, in order of coming; or NULL */
   GArray *wants;        /* SsWant, by sequence; or NULL */
   GArray *askers;       /* SsAsker, in order of asking; or NULL */

@@ -8,7 +8,8 @@ struct SsTrace {
   SsId group;
   SsContact member;
   SsTime until;
-  uint32_t led; /* the nonce of the search that was led there last; or 0 */
+  uint32_t led; /* the nonce of the search that was led there last, */
+  bool was_led; /* if any was */
 };
 
 static void
@@ -71,11 +72,12 @@ ss_trace_lead (SsScribe *scribe, const SsId *group_id, uint32_t nonce)
   if (!ss_trace_find (scribe, group_id) || !find (scribe, group_id, &index))
     return NULL;
   SsTrace *trace = &g_array_index (scribe->traces, SsTrace, index);
-  if (trace->led == nonce) {
+  if (trace->was_led && trace->led == nonce) {
     ss_trace_drop (scribe, group_id);
     return NULL;
   }
   trace->led = nonce;
+  trace->was_led = true;
   return &trace->member;
 }
 

@@ -136,12 +136,14 @@ ss_pastry_local_lookup (SsPastry *pastry, const SsId *key,
 }
 
 /* The closest one lives, but is not reached from here: another who does, unless
- * that was tried before. */
+ * that was tried before, or the message is to go past it. */
 static void
 choose_relay (const SsPastry *pastry, const SsRoute *route, SsHop *hop)
 {
   SsContact via;
-  if ((route->header.flags & SS_ROUTED_RELAYED) != 0
+  bool is_past = (route->header.flags & SS_ROUTED_PAST) != 0
+                 && is_avoided (route, &hop->blocker.id);
+  if ((route->header.flags & SS_ROUTED_RELAYED) != 0 || is_past
       || !ss_vouch_via (pastry, &hop->blocker.id, &via)
       || !ss_route_may_use (pastry, route, &via)
       || ss_id_equal (&via.id, &route->previous.id))

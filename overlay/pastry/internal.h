@@ -121,7 +121,11 @@ typedef enum {
 } SsPastryToken;
 #define SS_PASTRY_TOKEN_BITS 3
 
-enum { SS_ROUTED_PROVISIONAL = 1, SS_ROUTED_RELAYED = 2 };
+enum {
+  SS_ROUTED_PROVISIONAL = 1,
+  SS_ROUTED_RELAYED = 2,
+  SS_ROUTED_PAST = 4, /* those to avoid may be well: not to them in any way */
+};
 enum { SS_ENTER_ROWS = 1 };
 enum { SS_ROW_REQUEST_JOINING = 1 };
 enum { SS_ATTACHED_YES = 1 };

@@ -64,8 +64,8 @@ ss_pastry_route_past (SsPastry *pastry, SsProtocol protocol, const SsId *key,
 {
   if (!may_route (pastry, protocol, len))
     return false;
-  SsRoute *route =
-      make_route (pastry, protocol, key, SS_ROUTED_PROVISIONAL, data, len);
+  SsRoute *route = make_route (
+      pastry, protocol, key, SS_ROUTED_PROVISIONAL | SS_ROUTED_PAST, data, len);
   ss_route_avoid_suspects (pastry, route);
   for (unsigned i = 0; i < n_past; i++)
     ss_route_avoid (route, &past[i]);
@@ -125,6 +125,14 @@ ss_pastry_routed_acked (SsPastry *pastry, uint64_t token)
   SsRoute *route = take_pending (pastry, token);
   if (route != NULL)
     ss_route_free (route);
+}
+
+/* Those that it is to go past stay. */
+static void
+forget_suspects (SsRoute *route)
+{
+  if ((route->header.flags & SS_ROUTED_PAST) == 0)
+    route->header.n_avoid = 0;
 }
 
 /* The relay did not answer: another may be tried. */
@@ -196,7 +204,7 @@ ss_pastry_release (SsPastry *pastry)
   for (unsigned i = 0; i < held->len; i++) {
     SsRoute *route = g_ptr_array_index (held, i);
     /* What others suspected has been looked into meanwhile. */
-    route->header.n_avoid = 0;
+    forget_suspects (route);
     step (pastry, route, NULL);
   }
   g_ptr_array_free (held, TRUE);
@@ -288,7 +296,7 @@ step (SsPastry *pastry, SsRoute *route, const SsContact *hint)
 
   if (hop.is_relay) {
     route->header.flags |= SS_ROUTED_RELAYED;
-    route->header.n_avoid = 0;
+    forget_suspects (route);
     route->is_relayed = true;
   }
   if (hop.what == SS_HOP_NODE) {

@@ -3,6 +3,7 @@
 #include <glib.h>
 
 #include "overlay/pastry/internal.h"
+#include "tests/harness/ring.h"
 
 static SsId
 make_id (uint8_t first)
@@ -83,10 +84,51 @@ test_nearest (void)
   g_free (pastry);
 }
 
+/* The closest lives and is not reached from here: another passes the message
+ * on to it, but not one that is to go past it. */
+static void
+test_past (void)
+{
+  const RingOptions options = { .delay_min = SS_MSEC, .delay_max = SS_MSEC };
+  Ring *ring = ring_new (1, &options);
+  ring_grow (ring, 1);
+  SsPastry *pastry = ring_node (ring, 0)->pastry;
+  const SsAddr addr = ss_addr_v4 (0x0a000001, 1);
+  SsId key = pastry->leafset.self;
+  key.b[0] ^= 0x20;
+  SsContact closest = { .id = key, .addr = addr, .flags = SS_PEER_REACHABLE };
+  SsContact via = closest, out;
+  bool is_evicted;
+  via.id.b[1] ^= 1;
+  SsSuspect suspect = {
+    .contact = closest, .suspected = true, .is_estranged = true, .via = via
+  };
+  ss_leafset_insert (&pastry->leafset, &closest, SS_LEAFSET_REACH_NONE,
+                     &is_evicted, &out);
+  ss_leafset_insert (&pastry->leafset, &via, SS_LEAFSET_REACH_NONE, &is_evicted,
+                     &out);
+  if (pastry->suspects == NULL)
+    pastry->suspects = g_array_new (FALSE, FALSE, sizeof (SsSuspect));
+  g_array_append_val (pastry->suspects, suspect);
+  SsRoute route = { .header = { .key = key,
+                                .protocol = SS_PROTOCOL_SCRIBE,
+                                .flags = SS_ROUTED_PROVISIONAL } };
+  ss_route_avoid (&route, &closest.id);
+  SsHop hop = ss_route_choose (pastry, &route);
+  g_assert_true (hop.is_relay);
+  g_assert_true (ss_contact_equal (&hop.node, &via));
+  route.header.flags |= SS_ROUTED_PAST;
+  hop = ss_route_choose (pastry, &route);
+  g_assert_false (hop.is_relay);
+  g_assert_true (ss_contact_equal (&hop.node, &via));
+  ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pastry/avoid/nearest", test_nearest);
+  g_test_add_func ("/pastry/avoid/past", test_past);
   return g_test_run ();
 }

@@ -398,6 +398,35 @@ test_denials (void)
   world_free (bench.world);
 }
 
+/* Who stands in denies it with each packet: it is not asked each time. */
+static void
+test_denied_often (void)
+{
+  Bench bench;
+  begin (&bench);
+  accuse (&bench, 7, bench.root);
+  accuse (&bench, 8, bench.root);
+  world_run (bench.world, 2 * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.next));
+  SsMsgScribeNotRoot denial = { .flags = 0 };
+  memcpy (denial.tag, bench.source->id.b, SS_TAG_LEN);
+  denial.n_root =
+      ss_peers_put (denial.root, 0, 1,
+                    ss_kbr_self (world_scribe (bench.world, bench.root)->kbr));
+  uint8_t data[SS_MSG_SCRIBE_NOT_ROOT_MAX];
+  size_t len = ss_msg_scribe_not_root_encode (&denial, data, sizeof data);
+  unsigned n_asked = 0;
+  for (unsigned i = 0; i < 50; i++) {
+    uint32_t nonce = bench.source->find_nonce;
+    world_inject (bench.world, bench.next, 0, NULL, data, len);
+    world_run (bench.world, 30 * SS_MSEC);
+    n_asked += bench.source->find_nonce != nonce;
+  }
+  g_assert_cmpuint (n_asked, >=, 3);
+  g_assert_cmpuint (n_asked, <=, 1 + 50 * 30 * SS_MSEC / SS_STAND_IN_WAIT);
+  world_free (bench.world);
+}
+
 /* A routed message's source is what its sender says: as if it were one's own
  * that has come back. */
 static void
@@ -440,6 +469,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/false-deputy", test_false_deputy);
   g_test_add_func ("/scribe/aside/useless-stand-in", test_useless_stand_in);
   g_test_add_func ("/scribe/aside/denials", test_denials);
+  g_test_add_func ("/scribe/aside/denied-often", test_denied_often);
   g_test_add_func ("/scribe/aside/not-ones-own", test_not_ones_own);
   return g_test_run ();
 }

@@ -250,6 +250,32 @@ test_standing_is_named_first (void)
   world_free (world);
 }
 
+static SsTime
+rtt_not_known (SsKbr *kbr, const SsId *peer)
+{
+  return SS_NEVER;
+}
+
+/* A line is not poor because nobody has measured it yet. */
+static void
+test_standing_not_measured (void)
+{
+  SsGroup *root;
+  World *world = settle (120, &root);
+  SsFamily *family = world_family (world, 1);
+  SsKbr *kbr = family->scribe->kbr;
+  SsKbrClass class = *kbr->class;
+  world_publish (world, true);
+  world_run (world, 2 * SS_STANDING_AGE);
+  g_assert_cmpuint (ss_standing_of (family) / SS_STANDING_LINE, ==, 2);
+  const SsKbrClass *before = kbr->class;
+  class.rtt = rtt_not_known;
+  kbr->class = &class;
+  g_assert_cmpuint (ss_standing_of (family) / SS_STANDING_LINE, ==, 1);
+  kbr->class = before;
+  world_free (world);
+}
+
 /* At a full root one of its own stripe's makes way for another that has been
  * there for longer, and for no newcomer, though that shares more with the
  * stripe's id. */
@@ -331,6 +357,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/not-below-the-orphan",
                    test_not_below_the_orphan);
   g_test_add_func ("/scribe-joins/own-are-full", test_own_are_full);
+  g_test_add_func ("/scribe-joins/not-measured", test_standing_not_measured);
   g_test_add_func ("/scribe-joins/standing", test_standing_is_named_first);
   g_test_add_func ("/scribe-joins/newcomers", test_newcomers_make_way);
   g_test_add_func ("/scribe-joins/riser", test_who_rises);

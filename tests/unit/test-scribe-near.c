@@ -86,6 +86,25 @@ test_moved_bound (void)
   hub_clear (&hub);
 }
 
+/* And not for ever. */
+static void
+test_moved_time (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub_take_join (&hub, GROUP, SIBLING, SS_JOIN_MEMBER, false);
+  hub_take_leave (&hub, GROUP, SIBLING, SS_LEAVE_MOVED);
+  hub_take_join (&hub, GROUP, MEMBER, SS_JOIN_MEMBER, false);
+  hub.env.now += SS_GROUP_MOVED_TIME - SS_SEC;
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, prefix_of (SIBLING));
+  hub.env.now += 2 * SS_SEC;
+  hub_take_join_near (&hub, GROUP, JOINER, SIBLING, 0);
+  g_assert_cmpuint (hub.ack.near, ==, 0);
+  hub_clear (&hub);
+}
+
 /* A stripe's children find their places otherwise. */
 static void
 test_moved_stripes (void)
@@ -224,6 +243,18 @@ test_swallowed (void)
   hub_clear (&hub);
 }
 
+/* No nonce stands for none. */
+static void
+test_nonce_0 (void)
+{
+  Hub hub;
+  SsId id = hub_group_id (GROUP);
+  init_with_trace (&hub);
+  g_assert_nonnull (ss_trace_lead (hub.scribe, &id, 0));
+  g_assert_null (ss_trace_lead (hub.scribe, &id, 0));
+  hub_clear (&hub);
+}
+
 /* A search that has been nearly everywhere, and whose next step fails, ends. */
 static void
 test_full (void)
@@ -266,7 +297,9 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/near/named", test_named);
   g_test_add_func ("/scribe/near/moved", test_moved);
   g_test_add_func ("/scribe/near/moved-bound", test_moved_bound);
+  g_test_add_func ("/scribe/near/moved-time", test_moved_time);
   g_test_add_func ("/scribe/near/moved-stripes", test_moved_stripes);
+  g_test_add_func ("/scribe/near/nonce-0", test_nonce_0);
   g_test_add_func ("/scribe/near/goes", test_goes);
   g_test_add_func ("/scribe/near/stripes", test_stripes);
   g_test_add_func ("/scribe/near/crossing", test_crossing);
