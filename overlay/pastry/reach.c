@@ -35,6 +35,8 @@ ss_reach_begin (SsPastry *pastry)
     return;
   SsReach *reach = pastry->reach = g_new0 (SsReach, 1);
   reach->pastry = pastry;
+  if (pastry->is_maybe_closed)
+    reach->first_helper = pastry->doubted_by;
   ss_timer_init (&reach->timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_REACH);
   ss_link_watch (pastry->link, true);
 }
@@ -403,7 +405,11 @@ decide (SsPastry *pastry, SsReachability verdict)
   SsEnv *env = ss_pastry_env (pastry);
   SsReachability before = pastry->reachability;
   GArray *held = NULL;
+  int n_missed = 0;
+  uint32_t doubted_by = 0;
   if (pastry->reach != NULL) {
+    n_missed = pastry->reach->misses;
+    doubted_by = pastry->reach->first_helper;
     held = g_steal_pointer (&pastry->reach->held);
     pastry->reach_misses = (uint8_t) CLAMP (pastry->reach->misses, 0, 100);
   }
@@ -412,10 +418,15 @@ decide (SsPastry *pastry, SsReachability verdict)
   if (verdict != SS_REACH_UNKNOWN)
     pastry->reach_nonce = 0; /* what is told late changes nothing */
   ss_reach_end (pastry);
-  /* It would leave the ring for that: probes and answers may just be lost. */
+  /* It would leave the ring for that: probes and answers may just be lost. Nor
+   * is it content where only one was there who could tell, and did not get
+   * through: there may be more soon. */
   SsTime again = SS_REACH_AGAIN;
-  if (before == SS_REACHABLE && verdict == SS_UNREACHABLE
+  bool is_doubtful =
+      verdict == SS_UNREACHABLE || n_missed >= SS_REACH_MISSES_MIN;
+  if (before == SS_REACHABLE && verdict != SS_REACHABLE && is_doubtful
       && !pastry->is_maybe_closed) {
+    pastry->doubted_by = doubted_by;
     pastry->is_maybe_closed = true;
     verdict = SS_REACH_UNKNOWN;
     again = SS_REACH_AGAIN_SOON;
