@@ -306,20 +306,33 @@ take_own (SsScribe *scribe, const SsMsgScribeJoin *message, SsJoinWay way)
     ss_upstream_become_root (group);
 }
 
+/* A JOIN on its way that is not for this node. */
+static bool
+lets_pass (const SsScribe *scribe, const SsContact *joiner,
+           const SsMsgScribeJoin *message)
+{
+  const SsId *self = ss_scribe_self (scribe);
+  /* Interior is a node in its own stripe, as root, or where it is sent. */
+  if (ss_id_digit (&message->group, 0) != ss_id_digit (self, 0))
+    return true;
+  /* Nor one that is no closer than the joiner, which its own way would hardly
+   * meet, but that of its guide does: trees would be deep. */
+  if (!ss_id_equal (self, &joiner->id)
+      && ss_id_shared_digits (&message->group, self)
+             <= ss_id_shared_digits (&message->group, &joiner->id))
+    return true;
+  /* Nor whom the joiner wants to leave. */
+  return (message->flags & SS_JOIN_UNSERVED)
+         && message->lost == ss_prefix_of (self);
+}
+
 bool
 ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
                        const SsMsgScribeJoin *message, SsJoinWay way)
 {
   bool is_self = ss_id_equal (&joiner->id, ss_scribe_self (scribe));
   SsGroup *group = NULL;
-  /* Interior is a node in its own stripe, as root, or where it is sent. */
-  if (way == SS_JOIN_ON_WAY
-      && ss_id_digit (&message->group, 0)
-             != ss_id_digit (ss_scribe_self (scribe), 0))
-    return false;
-  /* Nor whom the joiner wants to leave. */
-  if (way == SS_JOIN_ON_WAY && (message->flags & SS_JOIN_UNSERVED)
-      && message->lost == ss_prefix_of (ss_scribe_self (scribe)))
+  if (way == SS_JOIN_ON_WAY && lets_pass (scribe, joiner, message))
     return false;
   if (is_self) {
     take_own (scribe, message, way);

@@ -305,6 +305,35 @@ test_newcomers_make_way (void)
   world_free (world);
 }
 
+/* A guide leads a newcomer's JOIN over nodes that its own way to the root would
+ * not meet: those that are no closer than the newcomer let it pass. */
+static void
+test_not_below_its_like (void)
+{
+  SsGroup *root;
+  World *world = settle (120, &root);
+  const SsContact *own[2];
+  unsigned n_own = 0;
+  for (unsigned i = 0; i < ss_group_child_count (root) && n_own < 2; i++)
+    if (ss_place_is_own (root, &ss_group_child_at (root, i)->contact.id))
+      own[n_own++] = &ss_group_child_at (root, i)->contact;
+  g_assert_cmpuint (n_own, ==, 2);
+  if (ss_id_shared_digits (&root->id, &own[0]->id)
+      > ss_id_shared_digits (&root->id, &own[1]->id)) {
+    const SsContact *closer = own[0];
+    own[0] = own[1];
+    own[1] = closer;
+  }
+  SsScribe *scribe =
+      world_group (world, world_node_of (world, &own[0]->id), 0)->scribe;
+  SsMsgScribeJoin join = { .group = root->id, .nonce = 77 };
+
+  g_assert_false (
+      ss_parent_handle_join (scribe, own[1], &join, SS_JOIN_ON_WAY));
+  g_assert_true (ss_parent_handle_join (scribe, own[1], &join, SS_JOIN_DIRECT));
+  world_free (world);
+}
+
 /* A stripe's own node that a child of the root has taken goes to the root when
  * that has room and sends packets; nobody makes way for it. */
 static void
@@ -360,6 +389,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/not-measured", test_standing_not_measured);
   g_test_add_func ("/scribe-joins/standing", test_standing_is_named_first);
   g_test_add_func ("/scribe-joins/newcomers", test_newcomers_make_way);
+  g_test_add_func ("/scribe-joins/not-below-its-like", test_not_below_its_like);
   g_test_add_func ("/scribe-joins/riser", test_who_rises);
   return g_test_run ();
 }
