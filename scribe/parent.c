@@ -317,9 +317,8 @@ lets_pass (const SsScribe *scribe, const SsContact *joiner,
     return true;
   /* Nor one that is no closer than the joiner, which its own way would hardly
    * meet, but that of its guide does: trees would be deep. */
-  if (!ss_id_equal (self, &joiner->id)
-      && ss_id_shared_digits (&message->group, self)
-             <= ss_id_shared_digits (&message->group, &joiner->id))
+  if (ss_id_shared_digits (&message->group, self)
+      <= ss_id_shared_digits (&message->group, &joiner->id))
     return true;
   /* Nor whom the joiner wants to leave. */
   return (message->flags & SS_JOIN_UNSERVED)

@@ -232,16 +232,36 @@ ss_link_set_relay (SsLink *link, const SsAddr *relay)
     ss_link_introduce (link);
 }
 
-void
-ss_link_call_on (SsLink *link)
+/* The last one before then that has initiated and not gone on. */
+static SsLinkPeer *
+last_caller (const SsLink *link, SsTime before)
 {
-  ss_link_enter (link);
+  SsLinkPeer *last = NULL;
   for (unsigned i = 0; i < link->n_peers; i++) {
     SsLinkPeer *peer = link->peers[i];
     const SsPeerWork *work = peer->work;
     if (ss_link_is_half_open (peer) && !ss_link_is_via (peer) && work
-        && ss_seal_is_set (&work->next.seal))
-      ss_link_initiate (link, peer);
+        && ss_seal_is_set (&work->next.seal)
+        && ss_seal_born (&work->next.seal) < before
+        && (!last
+            || ss_seal_born (&work->next.seal)
+                   > ss_seal_born (&last->work->next.seal)))
+      last = peer;
+  }
+  return last;
+}
+
+void
+ss_link_call_on (SsLink *link)
+{
+  SsTime before = SS_NEVER;
+  ss_link_enter (link);
+  for (unsigned n = 0; n < CALL_ON_MAX; n++) {
+    SsLinkPeer *peer = last_caller (link, before);
+    if (!peer)
+      break;
+    before = ss_seal_born (&peer->work->next.seal);
+    ss_link_initiate (link, peer);
   }
   ss_link_leave (link);
 }

@@ -242,15 +242,17 @@ received (SsLink *link, SsLinkPeer *peer, const SsLinkSession *session,
  * of two sessions they made is in use (one of them slept meanwhile, and took
  * for crossing what was not), neither hears the other once the one replaced is
  * forgotten: another is made. Anybody may send such a datagram; it costs an
- * initiation to where the peer is known to be, and a new session none. */
+ * initiation to where the peer is known to be, one a second at the most. */
 static void
 check_session (SsLink *link, SsLinkPeer *peer, const SsAddr *from)
 {
   const SsSeal *used = &peer->session.seal;
   if (!ss_seal_is_set (used) || ss_link_is_via (peer)
+      || link->env->now < link->renew_at
       || link->env->now - ss_seal_born (used) < PREVIOUS_LIFETIME
       || !ss_addr_equal (from, &peer->contact.addr))
     return;
+  link->renew_at = link->env->now + RENEW_PAUSE;
   ss_link_enter (link);
   ss_link_initiate (link, peer);
   ss_link_settle (link, peer);

@@ -188,8 +188,9 @@ size_t ss_link_backlog (const SsLink *link, SsTrafficClass class);
 
 /* Who cannot be reached unasked (DESIGN, section 5; call.c). */
 void ss_link_watch (SsLink *link, bool watch); /* for `arrived` */
-/* Initiates to those that have initiated and not gone on: the answers may have
- * been lost, and they may send no more to an address that is not confirmed. */
+/* Initiates to the last few that have initiated and not gone on: the answers
+ * may have been lost, and they may send no more to an address that is not
+ * confirmed. */
 void ss_link_call_on (SsLink *link);
 /* Whom this node has sent something, lowest ids first. */
 unsigned ss_link_peers (const SsLink *link, SsId *ret_ids, unsigned max);

@@ -18,6 +18,7 @@ typedef enum {
 
 /* Bounds. */
 #define PEERS_MAX          1024
+#define CALL_ON_MAX        8   /* of these are called back at once */
 #define HALF_OPEN_MAX      256 /* peers of which nothing authentic came yet */
 #define ASKS_MAX           32
 #define PINGS_MAX          24
@@ -64,6 +65,7 @@ typedef enum {
 #define RESPONDER_PATIENCE (30 * SS_SEC)   /* the initiator rekeys first */
 #define WINDOW_LIFETIME    (15 * SS_SEC)   /* of a quiet receive window */
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
+#define RENEW_PAUSE        (1 * SS_SEC)    /* and two sessions made anew */
 #define SWEEP_PERIOD       (60 * SS_SEC)
 #define IDLE_LIFETIME      (200 * SS_SEC)   /* its last session is spent */
 #define RELEASED_PATIENCE  (500 * SS_MSEC)  /* a released one is used again */
@@ -295,6 +297,7 @@ struct SsLink {
   GQueue outbox;        /* SsLinkDatagram */
   GQueue failures;      /* SsLinkFailure */
   GPtrArray *questions; /* SsLinkQuestion; or NULL */
+  SsTime renew_at;      /* until then no session is made anew */
 
   SsBody body_out; /* the longest in the datagram put out last; or NULL */
 

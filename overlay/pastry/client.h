@@ -24,6 +24,7 @@
 #define SS_REACH_HELPS        64              /* done for others, in a second */
 #define SS_REACH_WAIT         (300 * SS_MSEC) /* and twice the RTO */
 #define SS_REACH_AGAIN        (15 * SS_SEC)   /* of what is not known */
+#define SS_REACH_DOUBT_TIME   (300 * SS_SEC)  /* one helper's word counts */
 #define SS_REACH_AGAIN_SOON   (1 * SS_SEC)    /* somebody new is there to ask */
 /* Found reachable: look again soon, for what a former life of this node has
  * opened in a NAT lets others in; all that has closed by then. */

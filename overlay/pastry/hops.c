@@ -72,6 +72,8 @@ ss_route_avoid (SsRoute *route, const SsId *id)
   if (is_avoided (route, id))
     return;
   if (header->n_avoid == SS_PASTRY_AVOID_MAX) {
+    if (header->flags & SS_ROUTED_PAST)
+      return; /* it was not to go there at all */
     memmove (&header->avoid[0], &header->avoid[1],
              (SS_PASTRY_AVOID_MAX - 1) * sizeof header->avoid[0]);
     header->n_avoid--;

@@ -272,7 +272,8 @@ struct SsPastry {
   bool check_reach;
   bool is_surely_open;  /* found reachable twice */
   bool is_maybe_closed; /* reachable until now; found closed once, */
-  uint32_t doubted_by;  /* by this one at least, as in SsReach */
+  uint32_t doubted_by;  /* by this one at least, as in SsReach, */
+  SsTime doubted_at;    /* and when */
   uint8_t reachability; /* SsReachability */
   uint16_t helps;       /* done in help_second */
   SsTime help_second;

@@ -35,7 +35,8 @@ ss_reach_begin (SsPastry *pastry)
     return;
   SsReach *reach = pastry->reach = g_new0 (SsReach, 1);
   reach->pastry = pastry;
-  if (pastry->is_maybe_closed)
+  if (pastry->is_maybe_closed
+      && ss_pastry_env (pastry)->now - pastry->doubted_at < SS_REACH_DOUBT_TIME)
     reach->first_helper = pastry->doubted_by;
   ss_timer_init (&reach->timer, SS_LAYER_OVERLAY, SS_PASTRY_TIMER_REACH);
   ss_link_watch (pastry->link, true);
@@ -128,6 +129,7 @@ ss_pastry_link_address_changed (SsPastry *pastry)
 {
   if (pastry->reachability == SS_REACHABLE)
     pastry->reachability = SS_REACH_UNKNOWN;
+  pastry->is_maybe_closed = false; /* that was said of the other one */
   pastry->reach_at = ss_pastry_env (pastry)->now + SS_REACH_AGAIN_SOON;
 }
 
@@ -427,6 +429,7 @@ decide (SsPastry *pastry, SsReachability verdict)
   if (before == SS_REACHABLE && verdict != SS_REACHABLE && is_doubtful
       && !pastry->is_maybe_closed) {
     pastry->doubted_by = doubted_by;
+    pastry->doubted_at = env->now;
     pastry->is_maybe_closed = true;
     verdict = SS_REACH_UNKNOWN;
     again = SS_REACH_AGAIN_SOON;

@@ -66,7 +66,6 @@ ss_pastry_route_past (SsPastry *pastry, SsProtocol protocol, const SsId *key,
     return false;
   SsRoute *route = make_route (
       pastry, protocol, key, SS_ROUTED_PROVISIONAL | SS_ROUTED_PAST, data, len);
-  ss_route_avoid_suspects (pastry, route);
   for (unsigned i = 0; i < n_past; i++)
     ss_route_avoid (route, &past[i]);
   step (pastry, route, NULL);
@@ -109,6 +108,9 @@ ss_pastry_routed (SsPastry *pastry, const SsContact *from,
   SsRoute *route = g_new0 (SsRoute, 1);
   route->header = *message;
   route->header.hops++;
+  /* Else it would be held until those had spoken, again and again. */
+  if ((message->flags & SS_ROUTED_PROVISIONAL) == 0)
+    route->header.flags &= (uint8_t) ~SS_ROUTED_PAST;
   route->header.data = (SsWireBytes){ 0 };
   route->payload = g_bytes_new (message->data.data, message->data.len);
   route->source = source;

@@ -324,12 +324,18 @@ test_not_below_its_like (void)
     own[0] = own[1];
     own[1] = closer;
   }
-  SsScribe *scribe =
-      world_group (world, world_node_of (world, &own[0]->id), 0)->scribe;
+  SsGroup *group = world_group (world, world_node_of (world, &own[0]->id), 0);
+  SsScribe *scribe = group->scribe;
+  const SsContact *foreign = &find_child (world, root, false)->contact;
   SsMsgScribeJoin join = { .group = root->id, .nonce = 77 };
 
   g_assert_false (
       ss_parent_handle_join (scribe, own[1], &join, SS_JOIN_ON_WAY));
+  group->family->config.children_max = group->family->n_children + 2u;
+  g_assert_false (
+      ss_parent_handle_join (scribe, own[1], &join, SS_JOIN_ON_WAY));
+  g_assert_true (
+      ss_parent_handle_join (scribe, foreign, &join, SS_JOIN_ON_WAY));
   g_assert_true (ss_parent_handle_join (scribe, own[1], &join, SS_JOIN_DIRECT));
   world_free (world);
 }
