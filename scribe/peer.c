@@ -212,14 +212,19 @@ ss_neighbour_data (SsGroup *group, const SsContact *from)
                             now + silence_of (neighbour));
 }
 
-int
-ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a, const SsId *b)
+static int
+compare_distances (SsTime rtt_a, const SsId *a, SsTime rtt_b, const SsId *b)
 {
-  SsTime rtt_a = ss_kbr_rtt (scribe->kbr, a);
-  SsTime rtt_b = ss_kbr_rtt (scribe->kbr, b);
   if (rtt_a != rtt_b)
     return rtt_a < rtt_b ? -1 : 1;
   return ss_id_compare (a, b);
+}
+
+int
+ss_neighbour_compare_distance (SsScribe *scribe, const SsId *a, const SsId *b)
+{
+  return compare_distances (ss_kbr_rtt (scribe->kbr, a), a,
+                            ss_kbr_rtt (scribe->kbr, b), b);
 }
 
 /* Keepalives. */
@@ -555,9 +560,9 @@ is_before (const SsContact *list, const Distance *a, const Distance *b)
 {
   if (a->is_source != b->is_source)
     return b->is_source;
-  if (a->rtt != b->rtt)
-    return a->rtt < b->rtt;
-  return ss_id_compare (&list[a->place].id, &list[b->place].id) < 0;
+  return compare_distances (a->rtt, &list[a->place].id, b->rtt,
+                            &list[b->place].id)
+         < 0;
 }
 
 unsigned

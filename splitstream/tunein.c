@@ -244,9 +244,9 @@ ss_tune_in_answered (SsSplitStream *splitstream, const SsContact *from,
     return;
   SsTuneIn *tune = &station->tune;
   SsTime now = splitstream->env->now;
-  ss_reorder_hold (station->current->reorder, now);
   if (message.status != SS_TUNE_IN_PACKETS
       || message.session != station->session) {
+    ss_reorder_hold (station->current->reorder, now);
     if (message.status == SS_TUNE_IN_BUSY) {
       tune->is_referred = true;
       tune->n_others = 0;

@@ -232,37 +232,32 @@ ss_link_set_relay (SsLink *link, const SsAddr *relay)
     ss_link_introduce (link);
 }
 
-/* The last one before then that has initiated and not gone on. */
-static SsLinkPeer *
-last_caller (const SsLink *link, SsTime before)
+static bool
+is_caller (const SsLinkPeer *peer)
 {
-  SsLinkPeer *last = NULL;
-  for (unsigned i = 0; i < link->n_peers; i++) {
-    SsLinkPeer *peer = link->peers[i];
-    const SsPeerWork *work = peer->work;
-    if (ss_link_is_half_open (peer) && !ss_link_is_via (peer) && work
-        && ss_seal_is_set (&work->next.seal)
-        && ss_seal_born (&work->next.seal) < before
-        && (!last
-            || ss_seal_born (&work->next.seal)
-                   > ss_seal_born (&last->work->next.seal)))
-      last = peer;
-  }
-  return last;
+  return ss_link_is_half_open (peer) && !ss_link_is_via (peer) && peer->work
+         && ss_seal_is_set (&peer->work->next.seal);
 }
 
 void
 ss_link_call_on (SsLink *link)
 {
-  SsTime before = SS_NEVER;
+  SsLinkPeer *last[CALL_ON_MAX + 1]; /* the newest first, and one too many */
+  unsigned n = 0;
   ss_link_enter (link);
-  for (unsigned n = 0; n < CALL_ON_MAX; n++) {
-    SsLinkPeer *peer = last_caller (link, before);
-    if (!peer)
-      break;
-    before = ss_seal_born (&peer->work->next.seal);
-    ss_link_initiate (link, peer);
+  for (unsigned i = 0; i < link->n_peers; i++) {
+    SsLinkPeer *peer = link->peers[i];
+    if (!is_caller (peer))
+      continue;
+    SsTime born = ss_seal_born (&peer->work->next.seal);
+    unsigned at = n;
+    for (; at > 0 && ss_seal_born (&last[at - 1]->work->next.seal) < born; at--)
+      last[at] = last[at - 1];
+    last[at] = peer;
+    n = MIN (n + 1, CALL_ON_MAX);
   }
+  for (unsigned i = 0; i < n; i++)
+    ss_link_initiate (link, last[i]);
   ss_link_leave (link);
 }
 

@@ -121,6 +121,19 @@ test_past (void)
   hop = ss_route_choose (pastry, &route);
   g_assert_false (hop.is_relay);
   g_assert_true (ss_contact_equal (&hop.node, &via));
+
+  /* Of others' messages only those that may be delivered provisionally: the
+   * rest would be held until that one has spoken, and then again. */
+  SsContact from = via;
+  from.id.b[2] ^= 1;
+  SsMsgRouted message = route.header;
+  message.flags = SS_ROUTED_PAST;
+  ss_pastry_routed (pastry, &from, &message);
+  g_assert_nonnull (pastry->pending);
+  g_assert_cmpuint (pastry->pending->len, ==, 1);
+  const SsRoute *sent = g_ptr_array_index (pastry->pending, 0);
+  g_assert_cmpuint (sent->header.flags, ==, SS_ROUTED_RELAYED);
+  g_assert_cmpuint (sent->header.n_avoid, ==, 0);
   ring_free (ring);
 }
 

@@ -372,6 +372,19 @@ test_useless_stand_in (void)
   world_free (bench.world);
 }
 
+/* At the source: `from` says that it is not the root, and `named` is. */
+static void
+deny (Bench *bench, unsigned from, unsigned named)
+{
+  SsMsgScribeNotRoot denial = { .flags = 0 };
+  memcpy (denial.tag, bench->source->id.b, SS_TAG_LEN);
+  denial.n_root = ss_peers_put (
+      denial.root, 0, 1, ss_kbr_self (world_scribe (bench->world, named)->kbr));
+  uint8_t data[SS_MSG_SCRIBE_NOT_ROOT_MAX];
+  size_t len = ss_msg_scribe_not_root_encode (&denial, data, sizeof data);
+  world_inject (bench->world, from, 0, NULL, data, len);
+}
+
 /* A root that does not serve names another as the root again and again. */
 static void
 test_denials (void)
@@ -382,16 +395,10 @@ test_denials (void)
   while (other == bench.root || other == bench.next)
     other++;
   accuse (&bench, other, bench.root);
-  SsMsgScribeNotRoot denial = { .flags = 0 };
-  memcpy (denial.tag, bench.source->id.b, SS_TAG_LEN);
-  denial.n_root = ss_peers_put (
-      denial.root, 0, 1, ss_kbr_self (world_scribe (bench.world, other)->kbr));
-  uint8_t data[SS_MSG_SCRIBE_NOT_ROOT_MAX];
-  size_t len = ss_msg_scribe_not_root_encode (&denial, data, sizeof data);
   world_set_idle (bench.world, bench.root, true);
   for (unsigned i = 0; i < 120 && !is_aside (&bench, bench.root); i++) {
     if (is_root_at_source (&bench, bench.root))
-      world_inject (bench.world, bench.root, 0, NULL, data, len);
+      deny (&bench, bench.root, other);
     world_run (bench.world, 500 * SS_MSEC);
   }
   g_assert_true (is_aside (&bench, bench.root));
@@ -408,17 +415,10 @@ test_denied_often (void)
   accuse (&bench, 8, bench.root);
   world_run (bench.world, 2 * SS_SEC);
   g_assert_true (is_root_at_source (&bench, bench.next));
-  SsMsgScribeNotRoot denial = { .flags = 0 };
-  memcpy (denial.tag, bench.source->id.b, SS_TAG_LEN);
-  denial.n_root =
-      ss_peers_put (denial.root, 0, 1,
-                    ss_kbr_self (world_scribe (bench.world, bench.root)->kbr));
-  uint8_t data[SS_MSG_SCRIBE_NOT_ROOT_MAX];
-  size_t len = ss_msg_scribe_not_root_encode (&denial, data, sizeof data);
   unsigned n_asked = 0;
   for (unsigned i = 0; i < 50; i++) {
     uint32_t nonce = bench.source->find_nonce;
-    world_inject (bench.world, bench.next, 0, NULL, data, len);
+    deny (&bench, bench.next, bench.root);
     world_run (bench.world, 30 * SS_MSEC);
     n_asked += bench.source->find_nonce != nonce;
   }

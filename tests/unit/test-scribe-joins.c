@@ -41,14 +41,20 @@ inject_leave (World *world, unsigned to, uint32_t nonce)
 
 /* Of n nodes the first so many are in all trees. */
 static World *
-start (unsigned n, unsigned n_joined)
+start (uint64_t seed, unsigned n, unsigned n_joined, SsTime time)
 {
-  WorldOptions options = { .seed = 7, .n = n, .delay = SS_MSEC };
+  WorldOptions options = { .seed = seed, .n = n, .delay = SS_MSEC };
   World *world = world_new (&options);
   for (unsigned i = 1; i < n_joined; i++)
     world_join (world, i);
-  world_run (world, 3 * SS_SEC);
+  world_run (world, time);
   return world;
+}
+
+static World *
+start_few (unsigned n, unsigned n_joined)
+{
+  return start (7, n, n_joined, 3 * SS_SEC);
 }
 
 /* An earlier search's answer comes late and is refused, while a later search
@@ -56,7 +62,7 @@ start (unsigned n, unsigned n_joined)
 static void
 test_leave_of_an_earlier_join (void)
 {
-  World *world = start (N, STRANGER);
+  World *world = start_few (N, STRANGER);
   const SsId *child = world_node_id (world, STRANGER);
   SsGroup *group = world_group (world, 1, 0);
   inject_join (world, 1, FIRST);
@@ -77,7 +83,7 @@ test_leave_of_an_earlier_join (void)
 static void
 advise (bool has_room)
 {
-  World *world = start (12, 12);
+  World *world = start_few (12, 12);
   unsigned root = world_true_root (world, 0);
   SsContact children[2];
   SsGroup *group = world_group (world, root, 0);
@@ -107,7 +113,7 @@ test_advice (void)
 static void
 test_fellow_orphan (void)
 {
-  World *world = start (N, STRANGER);
+  World *world = start_few (N, STRANGER);
   unsigned at = ss_group_is_root (world_group (world, 1, 0)) ? 2 : 1;
   SsGroup *group = world_group (world, at, 0);
   SsContact parent = *ss_group_parent (group);
@@ -176,11 +182,7 @@ find_child (World *world, SsGroup *root, bool is_own)
 static World *
 settle (unsigned n, SsGroup **ret_root)
 {
-  WorldOptions options = { .seed = 1, .n = n, .delay = SS_MSEC };
-  World *world = world_new (&options);
-  for (unsigned i = 1; i < n; i++)
-    world_join (world, i);
-  world_run (world, 10 * SS_SEC);
+  World *world = start (1, n, n, 10 * SS_SEC);
   *ret_root = world_group (world, world_true_root (world, 0), 0);
   return world;
 }
