@@ -25,16 +25,22 @@ ss_join_is_top (const SsGroup *group, const SsContact *parent)
          && ss_contact_equal (&group->root, &group->family->source);
 }
 
+static bool
+may_seek (const SsGroup *group)
+{
+  return ss_place_is_own (group, &group->parent.id)
+             ? ss_place_may_rise (group)
+             : !ss_join_is_top (group, &group->parent);
+}
+
 bool
-ss_join_may_improve (const SsGroup *group)
+ss_join_may_improve (SsGroup *group)
 {
   const SsScribe *scribe = group->scribe;
   return group->has_parent && !group->join && !scribe->is_leaving
          && !group->family->config.is_light && !ss_place_is_free (group)
          && !ss_group_is_ordered (group) && scribe->env->now >= group->better_at
-         && (ss_place_is_own (group, &group->parent.id)
-                 ? ss_place_may_rise (group)
-                 : !ss_join_is_top (group, &group->parent));
+         && (may_seek (group) || ss_exchange_may_raise (group));
 }
 
 /* Where it does not find one it stays where it is. */
@@ -62,6 +68,10 @@ ss_join_improve (SsGroup *group)
   if (group->n_better < UINT8_MAX)
     group->n_better++;
   ss_join_set_better (group);
+  if (ss_exchange_may_raise (group))
+    ss_exchange_raise (group);
+  if (!may_seek (group))
+    return;
   if (!ss_place_is_own (group, &group->parent.id)) {
     seek_better (group, NULL, 0, false);
     return;

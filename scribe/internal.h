@@ -12,6 +12,7 @@
  *   parent.c   the parent's side: taking children, sending them on
  *   place.c    where there is room, and whom it names
  *   shed.c     children that are handed on
+ *   exchange.c or exchanged
  *   aside.c    roots that do not serve, and who stands in for them
  *   publish.c  the source's side, and what roots do with a PUBLISH
  *   live.c     packets in, packets on
@@ -185,7 +186,7 @@ bool ss_join_find_candidate (const SsGroup *group);
 
 /* better.c. Looks for a parent whose own stripe it is; may: it has another, and
  * did not look lately. */
-bool ss_join_may_improve (const SsGroup *group);
+bool ss_join_may_improve (SsGroup *group);
 void ss_join_improve (SsGroup *group);
 /* When that is done next. */
 void ss_join_set_better (SsGroup *group);
@@ -196,6 +197,10 @@ bool ss_join_is_top (const SsGroup *group, const SsContact *parent);
 void ss_join_go_near (SsGroup *group, uint32_t prefix);
 void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
                             const SsMsgScribeAdvice *message);
+
+/* exchange.c */
+void ss_exchange_handle_rise (SsScribe *scribe, const SsContact *from,
+                              const SsMsgScribeRise *message);
 
 /* trial.c. Of who has said yes to a search for a better parent. */
 /* newest: that the peer has, as it says. */
@@ -437,6 +442,8 @@ void ss_service_begin (SsGroup *group, bool is_new);
 /* The parent is not dead, as was thought: is it left all the same? Yes if that
  * happens again before it has sent anything. */
 bool ss_service_leaves (SsGroup *group);
+/* Has the parent sent, of late, more than it owes? */
+bool ss_service_pays (const SsGroup *group);
 /* One has come; from NULL: rebuilt. is_new: it was not here. */
 void ss_service_packet (SsGroup *group, const SsContact *from,
                         uint32_t sequence, SsPacketVia via, bool is_new);

@@ -135,6 +135,15 @@ is_orphan (uint32_t lost, uint16_t flags)
   return lost && !(flags & (SS_JOIN_SHED | SS_JOIN_BETTER | SS_JOIN_UNSERVED));
 }
 
+/* Has it room, or makes some? Nobody makes way for a joiner by choice. */
+static bool
+find_room (SsGroup *group, const SsPendingJoin *join, bool is_choice)
+{
+  return ss_exchange_returns (group, join) || has_room (group)
+         || ss_shed_in_exchange (group, join)
+         || (!is_choice && ss_shed_for (group, &join->joiner.id));
+}
+
 /* In the tree: takes the joiner or names others. False: neither. */
 static bool
 take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
@@ -144,13 +153,11 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   bool is_shed = child && child->shed_until > 0;
-  /* It has a parent, and comes because this node is near, or the root: nobody
-   * makes way. */
+  /* It has a parent, and comes because this node is near, or the root. */
   bool is_rise = join->flags & SS_JOIN_RISES;
   bool is_choice =
       is_rise || (ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER));
-  if (is_child || has_room (group) || ss_shed_in_exchange (group, join)
-      || (!is_choice && ss_shed_for (group, &joiner->id))) {
+  if (is_child || find_room (group, join, is_choice)) {
     take (group, joiner, join);
     return true;
   }

@@ -47,5 +47,15 @@ void ss_shed_child (SsGroup *group, SsChild *child);
  * or else of this one, if the joiner has a higher standing or, with the same,
  * shares more with it. So a stripe's own nodes rise in its tree. */
 bool ss_shed_for (SsGroup *group, const SsId *joiner);
+
+/* exchange.c */
+
 /* Does it come from whom an exchange was offered to? Then one goes there. */
 bool ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join);
+/* Likewise to one of a rise: then one of the stripe's own goes to the parent,
+ * be there room or not. */
+bool ss_exchange_returns (SsGroup *group, const SsPendingJoin *join);
+/* Has this node, whose own stripe it is, a child that may rise? */
+bool ss_exchange_may_raise (SsGroup *group);
+/* Offers to the parent to exchange such ones. */
+void ss_exchange_raise (SsGroup *group);

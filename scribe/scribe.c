@@ -12,8 +12,10 @@ static void
 release_family (gpointer user)
 {
   SsFamily *family = user;
-  if (family)
+  if (family) {
     g_free (family->offer);
+    g_free (family->rise);
+  }
   g_free (family);
 }
 
@@ -371,6 +373,7 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_REDIRECT, scribe_redirect, SsMsgScribeRedirect, \
        ss_join_handle_redirect) \
   ROW (SCRIBE_ADVICE, scribe_advice, SsMsgScribeAdvice, ss_join_handle_advice) \
+  ROW (SCRIBE_RISE, scribe_rise, SsMsgScribeRise, ss_exchange_handle_rise) \
   ROW (SCRIBE_PATH, scribe_path, SsMsgScribePath, ss_upstream_handle_path) \
   ROW (SCRIBE_LEAVE, scribe_leave, SsMsgScribeLeave, ss_parent_handle_leave) \
   ROW (SCRIBE_KEEPALIVE, scribe_keepalive, SsMsgScribeKeepalive, \

@@ -151,6 +151,13 @@ ss_service_leaves (SsGroup *group)
   return false;
 }
 
+bool
+ss_service_pays (const SsGroup *group)
+{
+  return group->has_parent && group->service
+         && group->service->level < SS_SERVICE_NEW;
+}
+
 static void
 note_share (SsService *service, bool is_paid)
 {

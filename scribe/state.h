@@ -71,6 +71,7 @@ typedef struct {
   bool is_member;      /* when it joined; else: */
   SsContact *below;    /* a member that was below it then; NULL: not known */
   uint16_t room;       /* at it and below it, as last told */
+  SsTime raised;       /* its last RISE; 0: none */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */
@@ -251,7 +252,7 @@ typedef struct {
   SsTime asked_at;              /* and was */
 } SsAside;
 
-/* Children of one group for those of another; scribe/shed.c. */
+/* Children of one group for those of another; scribe/exchange.c. */
 typedef struct {
   SsContact partner;
   SsId take, give; /* groups */
@@ -272,7 +273,8 @@ struct SsFamily {
   SsTime since;        /* made */
   SsTime over_since;   /* more than children_max, or one was handed on then */
   SsTime wait;         /* of what is sent to this node, before its line */
-  SsOffer *offer;      /* NULL: none so far */
+  SsOffer *offer;      /* NULL: none so far; to another node, */
+  SsOffer *rise;       /* and to its parent in its own stripe */
   unsigned window;     /* so many packets may be asked for at a time */
 };
 

@@ -342,30 +342,50 @@ test_not_below_its_like (void)
   world_free (world);
 }
 
+/* Of the stripe's own children of the root the first, and the second moved
+ * below it. */
+static SsGroup *
+put_below (World *world, SsGroup *root, SsContact *ret_upper)
+{
+  const SsChild *first = find_child (world, root, true);
+  g_assert_nonnull (first);
+  *ret_upper = first->contact;
+  SsGroup *lower = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (root) && !lower; i++) {
+    const SsId *id = &ss_group_child_at (root, i)->contact.id;
+    if (ss_place_is_own (root, id) && !ss_id_equal (id, &ret_upper->id)
+        && !ss_id_equal (id, world_node_id (world, 0)))
+      lower = world_group (world, world_node_of (world, id), 0);
+  }
+  g_assert_nonnull (lower);
+  SsPeerRecord record;
+  g_assert_cmpuint (ss_peers_put (&record, 0, 1, ret_upper), ==, 1);
+  ss_join_start_shed (lower, &record, 1);
+  world_run (world, 1 * SS_SEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), ret_upper));
+  return lower;
+}
+
+static void
+remove_foreign (World *world, SsGroup *root)
+{
+  for (SsChild *child; (child = find_child (world, root, false)) != NULL;) {
+    SsId id = child->contact.id;
+    ss_group_child_remove (root, &id);
+  }
+}
+
 /* A stripe's own node that a child of the root has taken goes to the root when
  * that has room and sends packets; nobody makes way for it. */
 static void
 test_who_rises (void)
 {
   SsGroup *root;
+  SsContact upper;
   World *world = settle (120, &root);
-  const SsChild *first = find_child (world, root, true);
-  g_assert_nonnull (first);
-  SsContact upper = first->contact;
-  SsGroup *lower = NULL;
-  for (unsigned i = 0; i < ss_group_child_count (root) && !lower; i++) {
-    const SsId *id = &ss_group_child_at (root, i)->contact.id;
-    if (ss_place_is_own (root, id) && !ss_id_equal (id, &upper.id)
-        && !ss_id_equal (id, world_node_id (world, 0)))
-      lower = world_group (world, world_node_of (world, id), 0);
-  }
-  g_assert_nonnull (lower);
-  SsPeerRecord record;
-  g_assert_cmpuint (ss_peers_put (&record, 0, 1, &upper), ==, 1);
-  ss_join_start_shed (lower, &record, 1);
-  world_run (world, 1 * SS_SEC);
-  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  SsGroup *lower = put_below (world, root, &upper);
   unsigned *most = &root->family->config.children_max;
+  remove_foreign (world, root);
   unsigned n = ss_group_n_children (root);
 
   *most = root->family->n_children;
@@ -380,6 +400,169 @@ test_who_rises (void)
   world_publish (world, true);
   world_run (world, 160 * SS_SEC);
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &lower->root));
+  world_free (world);
+}
+
+/* Or, when that is full, it changes places with one of the root's children
+ * whose stripe this is not; once packets come, and without losing any. */
+static void
+test_exchange_with_parent (void)
+{
+  SsGroup *root;
+  SsContact upper;
+  World *world = settle (120, &root);
+  SsGroup *lower = put_below (world, root, &upper);
+  SsGroup *group = world_group (world, world_node_of (world, &upper.id), 0);
+  GArray *foreign = g_array_new (FALSE, FALSE, sizeof (SsId));
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    const SsId *id = &ss_group_child_at (root, i)->contact.id;
+    if (!ss_place_is_own (root, id))
+      g_array_append_val (foreign, *id);
+  }
+  g_assert_cmpuint (foreign->len, >, 0);
+  root->family->config.children_max = root->family->n_children;
+  unsigned n = ss_group_n_children (root);
+
+  world_run (world, 60 * SS_SEC);
+  g_assert_false (ss_exchange_may_raise (group));
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  world_publish (world, true);
+  world_run (world, 3 * SS_SEC);
+  g_assert_true (ss_exchange_may_raise (group));
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+  ss_exchange_raise (group);
+  world_run (world, 100 * SS_MSEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &lower->root));
+  g_assert_cmpuint (ss_group_n_children (root), ==, n);
+  unsigned n_moved = 0;
+  for (unsigned i = 0; i < foreign->len; i++)
+    n_moved +=
+        ss_group_child_find (group, &g_array_index (foreign, SsId, i)) != NULL;
+  g_assert_cmpuint (n_moved, ==, 1);
+  world_publish (world, false);
+  world_run (world, 3 * SS_SEC);
+  for (unsigned i = 1; i < world_n_alive (world); i++)
+    g_assert_cmpuint (world_lost (world, i), ==, 0);
+  g_array_free (foreign, TRUE);
+  world_free (world);
+}
+
+static unsigned
+count_shed (const SsGroup *group)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++)
+    n += ss_group_child_at (group, i)->shed_until > 0;
+  return n;
+}
+
+/* A JOIN of whom the root has shed. */
+static void
+inject_shed (World *world, SsGroup *to, const SsId *joiner, const SsGroup *root)
+{
+  SsMsgScribeJoin join = {
+    .group = to->id,
+    .nonce = FIRST,
+    .flags = SS_JOIN_SHED,
+    .lost = ss_prefix_of (ss_scribe_self (root->scribe)),
+    .load_max = 8,
+  };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
+  world_inject (world, world_node_of (world, joiner),
+                world_node_of (world, ss_scribe_self (to->scribe)), NULL, data,
+                len);
+}
+
+/* What is offered is given for a while, as often as that, and first who has the
+ * most children. */
+static void
+test_offer_of_exchange (void)
+{
+  SsGroup *root;
+  SsContact upper;
+  World *world = settle (240, &root);
+  SsGroup *lower[] = { put_below (world, root, &upper),
+                       put_below (world, root, &upper) };
+  SsGroup *group = world_group (world, world_node_of (world, &upper.id), 0);
+  SsId joiners[3];
+  for (unsigned i = 0; i < G_N_ELEMENTS (joiners); i++) {
+    joiners[i] = find_child (world, root, false)->contact.id;
+    ss_group_child_remove (root, &joiners[i]);
+  }
+  remove_foreign (world, root);
+  root->family->config.children_max = root->family->n_children;
+
+  inject_shed (world, group, &joiners[0], root);
+  g_assert_cmpuint (count_shed (group), ==, 0);
+  ss_exchange_raise (group); /* the root has none to give */
+  world_run (world, SS_RISE_TIME);
+  inject_shed (world, group, &joiners[0], root);
+  g_assert_cmpuint (count_shed (group), ==, 0);
+  for (unsigned i = 0; i < G_N_ELEMENTS (lower); i++)
+    ss_neighbour_load (group->scribe, ss_kbr_self (lower[i]->scribe->kbr),
+                       (uint16_t) (100 + i), 200);
+  ss_exchange_raise (group);
+  group->family->rise->n = 1;
+  inject_shed (world, group, &joiners[1], root);
+  g_assert_cmpuint (count_shed (group), ==, 1);
+  g_assert_cmpint (
+      ss_group_child_find (group, ss_scribe_self (lower[1]->scribe))
+          ->shed_until,
+      >, 0);
+  inject_shed (world, group, &joiners[2], root);
+  g_assert_cmpuint (count_shed (group), ==, 1);
+  world_free (world);
+}
+
+static void
+inject_rise (World *world, SsGroup *to, const SsContact *from, uint8_t n)
+{
+  SsMsgScribeRise message = { .n = n };
+  memcpy (message.tag, to->id.b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_RISE_MAX];
+  size_t len = ss_msg_scribe_rise_encode (&message, data, sizeof data);
+  world_inject (world, world_node_of (world, &from->id),
+                world_node_of (world, ss_scribe_self (to->scribe)), NULL, data,
+                len);
+}
+
+/* Nobody is given children who is none of the stripe's own, or no child, or
+ * does not serve; nor any number, nor at once again; nor does a node give one
+ * to its parent that it has not offered. */
+static void
+test_exchange_is_bounded (void)
+{
+  SsGroup *root;
+  SsContact upper;
+  World *world = settle (300, &root);
+  SsGroup *lower = put_below (world, root, &upper);
+  SsGroup *group = world_group (world, world_node_of (world, &upper.id), 0);
+  SsContact foreign = find_child (world, root, false)->contact;
+  unsigned n = ss_group_n_children (group);
+  g_assert_cmpuint (count_shed (root), ==, 0);
+
+  inject_rise (world, root, &foreign, 1);
+  inject_rise (world, root, ss_kbr_self (lower->scribe->kbr), 1);
+  g_assert_cmpuint (count_shed (root), ==, 0);
+  ss_service_shun (root->scribe, &upper);
+  inject_rise (world, root, &upper, 1);
+  g_assert_cmpuint (count_shed (root), ==, 0);
+  ss_neighbour_find (root->scribe, &upper.id)->shirks_until = 0;
+
+  inject_rise (world, root, &upper, 255);
+  g_assert_cmpuint (count_shed (root), ==, SS_RISE_MAX);
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    const SsChild *child = ss_group_child_at (root, i);
+    g_assert_false (child->shed_until
+                    && ss_place_is_own (root, &child->contact.id));
+  }
+  inject_rise (world, root, &upper, 255);
+  g_assert_cmpuint (count_shed (root), ==, SS_RISE_MAX);
+  world_run (world, 1 * SS_SEC);
+  g_assert_cmpuint (count_shed (root), ==, 0);
+  g_assert_cmpuint (ss_group_n_children (group), ==, n + SS_RISE_MAX);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
   world_free (world);
 }
 
@@ -399,5 +582,9 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/newcomers", test_newcomers_make_way);
   g_test_add_func ("/scribe-joins/not-below-its-like", test_not_below_its_like);
   g_test_add_func ("/scribe-joins/riser", test_who_rises);
+  g_test_add_func ("/scribe-joins/exchange", test_exchange_with_parent);
+  g_test_add_func ("/scribe-joins/offer", test_offer_of_exchange);
+  g_test_add_func ("/scribe-joins/exchange-is-bounded",
+                   test_exchange_is_bounded);
   return g_test_run ();
 }

@@ -1,0 +1,220 @@
+/* Two nodes exchange children: each sheds one, with the other's name, and takes
+ * the other's in its place, so that neither is over its bound at any time.
+ *
+ * Children of two foreign stripes are exchanged by the application's terms
+ * (splitstream/exchange.c). Of one stripe a parent and its child exchange by
+ * themselves: the parent gives one that may forward nothing in it, the child
+ * one of the stripe's own. So a stripe's own nodes rise above who has no
+ * children there, whatever the order in which they came, and trees are
+ * shallow. */
+#include <string.h>
+
+#include "scribe/parent.h"
+
+/* Whom it is sent to may have changed its mind: then it goes to this node's
+ * parent. */
+static void
+hand_over (SsGroup *group, SsChild *child, const SsContact *to)
+{
+  SsContact candidates[] = { *to, group->parent };
+  SsContact leaver = child->contact;
+  ss_group_child_shed (group, child);
+  ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates,
+                      group->has_parent ? 2 : 1);
+  ss_group_arm (group);
+}
+
+/* Of those that may be sent there the one with the least room below it. */
+static SsChild *
+find_for (SsGroup *group, const SsContact *to, bool is_foreign)
+{
+  SsChild *victim = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!child->shed_until && !ss_contact_equal (&child->contact, to)
+        && !(is_foreign && ss_place_is_own (group, &child->contact.id))
+        && (!victim || child->room < victim->room))
+      victim = child;
+  }
+  return victim;
+}
+
+void
+ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
+{
+  if (ss_service_shirks (group->scribe, &to->id))
+    return;
+  ss_scribe_enter (group->scribe);
+  for (; n > 0 && ss_shed_may_more (group->family); n--) {
+    SsChild *child = find_for (group, to, false);
+    if (!child)
+      break;
+    hand_over (group, child, to);
+  }
+  ss_scribe_exit (group->scribe);
+}
+
+static void
+set_offer (SsOffer **offer, const SsOffer *terms)
+{
+  if (!*offer)
+    *offer = g_new (SsOffer, 1);
+  **offer = *terms;
+}
+
+bool
+ss_group_offer (SsGroup *take, SsGroup *give, const SsContact *partner,
+                unsigned n, SsTime until)
+{
+  g_assert (take->family == give->family);
+  if (ss_service_shirks (take->scribe, &partner->id))
+    return false;
+  SsOffer terms = {
+    .partner = *partner,
+    .take = take->id,
+    .give = give->id,
+    .n = n,
+    .until = until,
+  };
+  set_offer (&take->family->offer, &terms);
+  return true;
+}
+
+/* A rise. */
+
+static bool
+may_rise (const SsGroup *group, const SsChild *child)
+{
+  const SsContact *contact = &child->contact;
+  return !child->shed_until && ss_place_is_own (group, &contact->id)
+         && !ss_place_is_leaf (contact)
+         && ss_scribe_usable (group->scribe, contact)
+         && !ss_service_shirks (group->scribe, &contact->id);
+}
+
+static unsigned
+load_of (const SsGroup *group, const SsChild *child)
+{
+  const SsNeighbour *at = ss_neighbour_find (group->scribe, &child->contact.id);
+  return at ? at->load : 0;
+}
+
+/* Of the stripe's own children the one that takes the most along. */
+static SsChild *
+find_riser (SsGroup *group, unsigned *ret_n)
+{
+  SsChild *riser = NULL;
+  *ret_n = 0;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    if (!may_rise (group, child))
+      continue;
+    ++*ret_n;
+    if (!riser || load_of (group, child) > load_of (group, riser))
+      riser = child;
+  }
+  return riser;
+}
+
+bool
+ss_exchange_may_raise (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  unsigned n;
+  /* Nobody's children go to a parent that has not sent it anything. */
+  return ss_service_pays (group)
+         && ss_place_is_own (group, ss_scribe_self (scribe))
+         && !(group->family->has_source
+              && ss_contact_equal (&group->parent, &group->family->source))
+         && ss_scribe_usable (scribe, &group->parent)
+         && find_riser (group, &n) != NULL;
+}
+
+void
+ss_exchange_raise (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  unsigned n;
+  find_riser (group, &n);
+  SsOffer terms = {
+    .partner = group->parent,
+    .take = group->id,
+    .give = group->id,
+    .n = MIN (n, SS_RISE_MAX),
+    .until = scribe->env->now + SS_RISE_TIME,
+  };
+  set_offer (&group->family->rise, &terms);
+  SsMsgScribeRise message = { .n = (uint8_t) terms.n };
+  memcpy (message.tag, group->id.b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_RISE_MAX];
+  size_t len = ss_msg_scribe_rise_encode (&message, data, sizeof data);
+  ss_scribe_send (scribe, &group->parent, data, len);
+}
+
+/* From a child: nobody else gets any. */
+void
+ss_exchange_handle_rise (SsScribe *scribe, const SsContact *from,
+                         const SsMsgScribeRise *message)
+{
+  SsGroup *group = ss_group_by_tag (scribe, message->tag);
+  SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
+  SsTime now = scribe->env->now;
+  if (!child || !may_rise (group, child) || scribe->is_leaving
+      || !ss_group_in_tree (group) || group->family->config.is_source
+      || ss_place_is_free (group)
+      || (child->raised > 0 && now < child->raised + SS_RISE_PAUSE))
+    return;
+  child->raised = now;
+  unsigned most = MIN (message->n, SS_RISE_MAX);
+  for (unsigned i = 0; i < most && ss_shed_may_more (group->family); i++) {
+    SsChild *leaf = find_for (group, from, true);
+    if (!leaf)
+      return;
+    hand_over (group, leaf, from);
+  }
+}
+
+/* Joins that an offer has brought. */
+
+static bool
+is_offered (SsOffer *offer, const SsGroup *group, const SsPendingJoin *join)
+{
+  return offer && offer->n > 0 && group->scribe->env->now < offer->until
+         && (join->flags & SS_JOIN_SHED) && ss_shed_may_more (group->family)
+         && join->lost == ss_prefix_of (&offer->partner.id)
+         && !ss_contact_equal (&join->joiner, &offer->partner)
+         && ss_id_equal (&group->id, &offer->take);
+}
+
+bool
+ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
+{
+  SsOffer *offer = group->family->offer;
+  if (!is_offered (offer, group, join))
+    return false;
+  SsGroup *give = ss_scribe_find (group->scribe, &offer->give);
+  SsChild *child = give && give->family == group->family
+                       ? find_for (give, &offer->partner, false)
+                       : NULL;
+  if (!child)
+    return false;
+  offer->n--;
+  hand_over (give, child, &offer->partner);
+  return true;
+}
+
+bool
+ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
+{
+  SsOffer *offer = group->family->rise;
+  unsigned n;
+  SsChild *child =
+      is_offered (offer, group, join) ? find_riser (group, &n) : NULL;
+  if (!child)
+    return false;
+  offer->n--;
+  hand_over (group, child, &offer->partner);
+  group->n_better = 0; /* there may be more */
+  ss_join_set_better (group);
+  return true;
+}
