@@ -106,6 +106,15 @@ find_closer (SsGroup *group, SsContact *ret_node)
   return false;
 }
 
+static void
+end_finding (SsGroup *group)
+{
+  group->find_next = SS_NEVER;
+  group->find_tries = 0;
+}
+
+/* One number for all tries: whatever answer comes is good, also where ways are
+ * longer than the wait. */
 void
 ss_publish_find_root (SsGroup *group)
 {
@@ -113,7 +122,8 @@ ss_publish_find_root (SsGroup *group)
   SsTime wait =
       MIN (SS_FIND_WAIT << MIN (group->find_tries, 4), SS_FIND_WAIT_MAX);
   group->find_next = scribe->env->now + wait;
-  group->find_nonce = ss_scribe_nonce (scribe);
+  if (group->find_tries == 0)
+    group->find_nonce = ss_scribe_nonce (scribe);
   if (group->find_tries < UINT8_MAX)
     group->find_tries++;
   SsMsgScribeFindRoot message = { .group = group->id,
@@ -146,7 +156,7 @@ ss_publish_is_finding (const SsGroup *group)
 static void
 flush_as_root (SsGroup *group)
 {
-  group->find_next = SS_NEVER;
+  end_finding (group);
   for (unsigned i = outbox_len (group); i-- > 0;) {
     if (outgoing_at (group, i)->for_deputy)
       continue;
@@ -325,8 +335,7 @@ ss_publish_root_known (SsGroup *group, const SsContact *root)
   bool is_new = !ss_contact_equal (&group->root, root);
   group->root = *root;
   group->has_root = true;
-  group->find_next = SS_NEVER;
-  group->find_tries = 0;
+  end_finding (group);
   if (ss_group_is_ordered (group))
     ss_ordered_flush (group);
   else
@@ -433,7 +442,7 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
       ss_upstream_become_root (group);
       if (!was_root)
         flush_as_root (group); /* what one that stands in hands on stays */
-      group->find_next = SS_NEVER;
+      end_finding (group);
       ss_ordered_flush (group);
     }
     return;

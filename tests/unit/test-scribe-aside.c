@@ -15,16 +15,16 @@ typedef struct {
 } Bench;
 
 static void
-begin_with (Bench *bench, uint64_t seed, unsigned stripe)
+begin_with (Bench *bench, uint64_t seed, unsigned stripe, SsTime delay)
 {
   WorldOptions options = {
-    .seed = seed, .n = NODES, .delay = 5 * SS_MSEC, .packet_gap = GAP * SS_MSEC
+    .seed = seed, .n = NODES, .delay = delay, .packet_gap = GAP * SS_MSEC
   };
   *bench = (Bench){ .world = world_new (&options), .stripe = stripe };
   for (unsigned i = 1; i < NODES; i++)
     world_join (bench->world, i);
   world_publish (bench->world, true);
-  world_run (bench->world, 5 * SS_SEC);
+  world_run (bench->world, MAX (5 * SS_SEC, 50 * delay));
   bench->root = world_near (bench->world, stripe, 0);
   bench->next = world_near (bench->world, stripe, 1);
   bench->source = world_group (bench->world, 0, stripe);
@@ -33,10 +33,10 @@ begin_with (Bench *bench, uint64_t seed, unsigned stripe)
 /* A stripe whose root, and the two next to it, are not the source, and that has
  * many children there. */
 static void
-begin (Bench *bench)
+begin_far (Bench *bench, SsTime delay)
 {
   for (unsigned stripe = 0; stripe < WORLD_STRIPES; stripe++) {
-    begin_with (bench, 5, stripe);
+    begin_with (bench, 5, stripe, delay);
     SsGroup *group = world_group (bench->world, bench->root, stripe);
     if (bench->root != 0 && bench->next != 0
         && world_near (bench->world, stripe, 2) != 0
@@ -45,6 +45,12 @@ begin (Bench *bench)
     world_free (bench->world);
   }
   g_assert_not_reached ();
+}
+
+static void
+begin (Bench *bench)
+{
+  begin_far (bench, 5 * SS_MSEC);
 }
 
 static SsGroup *
@@ -283,7 +289,7 @@ test_deputy (void)
          stripe++) {
       if (bench.world)
         world_free (bench.world);
-      begin_with (&bench, seed, stripe);
+      begin_with (&bench, seed, stripe, 5 * SS_MSEC);
     }
   SsContact deputy;
   g_assert_cmpuint (ss_group_children (bench.source, &deputy, 1), ==, 1);
@@ -427,6 +433,20 @@ test_denied_often (void)
   world_free (bench.world);
 }
 
+/* Answers that take longer than the source waits before it asks again count. */
+static void
+test_far (void)
+{
+  Bench bench;
+  begin_far (&bench, 250 * SS_MSEC); /* and up to twice that, each way */
+  accuse (&bench, 7, bench.root);
+  accuse (&bench, 8, bench.root);
+  world_run (bench.world, 5 * SS_SEC);
+  g_assert_true (is_aside (&bench, bench.root));
+  g_assert_true (is_root_at_source (&bench, bench.next));
+  world_free (bench.world);
+}
+
 /* A routed message's source is what its sender says: as if it were one's own
  * that has come back. */
 static void
@@ -470,6 +490,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/useless-stand-in", test_useless_stand_in);
   g_test_add_func ("/scribe/aside/denials", test_denials);
   g_test_add_func ("/scribe/aside/denied-often", test_denied_often);
+  g_test_add_func ("/scribe/aside/far", test_far);
   g_test_add_func ("/scribe/aside/not-ones-own", test_not_ones_own);
   return g_test_run ();
 }
