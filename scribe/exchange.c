@@ -99,7 +99,8 @@ load_of (const SsGroup *group, const SsChild *child)
   return at ? at->load : 0;
 }
 
-/* Of the stripe's own children the one that takes the most along. */
+/* Of the stripe's own children that have stayed, as they would not where they
+ * are not served, the one that takes the most along. */
 static SsChild *
 find_riser (SsGroup *group, unsigned *ret_n)
 {
@@ -107,7 +108,8 @@ find_riser (SsGroup *group, unsigned *ret_n)
   *ret_n = 0;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    if (!may_rise (group, child))
+    if (!may_rise (group, child)
+        || group->scribe->env->now < child->since + SS_RISE_STAYED)
       continue;
     ++*ret_n;
     if (!riser || load_of (group, child) > load_of (group, riser))

@@ -61,6 +61,7 @@
 #define SS_JOIN_BETTER_FIRST    (5 * SS_SEC)    /* doubled each time, */
 #define SS_JOIN_BETTER_DOUBLED  6               /* so often */
 #define SS_RISE_MAX             4               /* in one exchange */
+#define SS_RISE_STAYED          (10 * SS_SEC)   /* a child is served, then */
 #define SS_RISE_TIME            (4 * SS_SEC)    /* for which it is offered */
 #define SS_RISE_PAUSE           (2 * SS_SEC)    /* a child is not heard again */
 #define SS_ADVICE_PAUSE         (500 * SS_MSEC) /* between two heeded */

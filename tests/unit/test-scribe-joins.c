@@ -492,6 +492,10 @@ test_offer_of_exchange (void)
   }
   remove_foreign (world, root);
   root->family->config.children_max = root->family->n_children;
+  ss_exchange_raise (group);
+  g_assert_cmpuint (group->family->rise->n, ==, 0); /* who has just come */
+  world_run (world, SS_RISE_STAYED);
+  group->family->rise->n = 0; /* as has been offered since */
 
   inject_shed (world, group, &joiners[0], root);
   g_assert_cmpuint (count_shed (group), ==, 0);
