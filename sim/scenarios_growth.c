@@ -10,6 +10,8 @@
  * trips; and as much besides. 2 s at 1500 ms of latency and 100 ms. */
 #define REPAIR_TRIPS 6
 #define REPAIR_SLACK (440 * SS_MSEC)
+/* That is for all but one in a hundred; and for none more than so much. */
+#define REPAIR_FAR_OFF 1.25
 /* All listeners come within this. */
 #define SPAN_OF(n)  MAX (10 * SS_SEC, (SsTime) (n) *5 * SS_MSEC)
 #define CALM_TIME   (5 * SS_SEC) /* trees settle */
@@ -161,8 +163,16 @@ report_repairs (const SsSimRun *run, SsWorld *world, const Repairs *repairs)
   SsTime most = world->options.latency * SS_STRIPES / HOLD_DIVISOR
                 + 2 * REPAIR_TRIPS * world->options.delay + REPAIR_SLACK;
 
-  if (p99 > most)
-    ss_world_fail (world, "1 in 100 repairs takes %.2f s", seconds (p99));
+  unsigned n_late = 0;
+  for (unsigned i = 0; i < times->len; i++)
+    n_late += g_array_index (times, SsTime, i) > most;
+  /* One of thirty says nothing of one in a hundred, if it is not far off. */
+  if (n_late > MAX (1, times->len / 100))
+    ss_world_fail (world, "%u repairs take longer than %.2f s", n_late,
+                   seconds (most));
+  SsTime longest = g_array_index (times, SsTime, times->len - 1);
+  if (longest > REPAIR_FAR_OFF * most)
+    ss_world_fail (world, "a repair takes %.2f s", seconds (longest));
   if (messages > REPAIR_MESSAGES)
     ss_world_fail (world, "a place below the dead takes %.1f messages",
                    messages);
