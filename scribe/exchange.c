@@ -99,23 +99,25 @@ load_of (const SsGroup *group, const SsChild *child)
   return at ? at->load : 0;
 }
 
-/* Of the stripe's own children that have stayed, as they would not where they
- * are not served, the one that takes the most along. */
+/* Of the stripe's own children the one that takes the most along; if any child
+ * has stayed, as none would that is not served. */
 static SsChild *
 find_riser (SsGroup *group, unsigned *ret_n)
 {
   SsChild *riser = NULL;
+  bool has_stayed = false;
   *ret_n = 0;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    if (!may_rise (group, child)
-        || group->scribe->env->now < child->since + SS_RISE_STAYED)
+    has_stayed |= !child->shed_until
+                  && group->scribe->env->now >= child->since + SS_RISE_STAYED;
+    if (!may_rise (group, child))
       continue;
     ++*ret_n;
     if (!riser || load_of (group, child) > load_of (group, riser))
       riser = child;
   }
-  return riser;
+  return has_stayed ? riser : NULL;
 }
 
 bool
@@ -216,7 +218,10 @@ ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
     return false;
   offer->n--;
   hand_over (group, child, &offer->partner);
-  group->n_better = 0; /* there may be more */
-  ss_join_set_better (group);
+  /* There may be more. */
+  group->n_better = 0;
+  group->better_at =
+      group->scribe->env->now + SS_RISE_PAUSE
+      + (SsTime) ss_rng_below (&group->scribe->env->rng, SS_RISE_PAUSE);
   return true;
 }

@@ -8,7 +8,7 @@
 #define ON_AIR_TIME (10 * SS_SEC)
 /* All listeners come within this. */
 #define TUNE_IN(n) MAX (5 * SS_SEC, (SsTime) (n) *2 * SS_MSEC)
-#define BUILD_TIME (60 * SS_SEC) /* until all trees are whole, at most */
+#define BUILD_TIME (120 * SS_SEC) /* until all trees are whole, at most */
 #define BUILD_STEP (500 * SS_MSEC)
 #define CALM_TIME  (10 * SS_SEC) /* trees settle */
 /* Interior in more than one stripe, of all; where capacity has no bound

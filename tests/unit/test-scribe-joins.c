@@ -429,6 +429,11 @@ test_exchange_with_parent (void)
   world_publish (world, true);
   world_run (world, 3 * SS_SEC);
   g_assert_true (ss_exchange_may_raise (group));
+  for (unsigned i = 0; i < ss_group_child_count (group); i++)
+    ss_group_child_at (group, i)->since = world_now (world);
+  g_assert_false (ss_exchange_may_raise (group)); /* none has stayed */
+  ss_group_child_at (group, 0)->since -= SS_RISE_STAYED;
+  g_assert_true (ss_exchange_may_raise (group));
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
   ss_exchange_raise (group);
   world_run (world, 100 * SS_MSEC);
@@ -492,10 +497,6 @@ test_offer_of_exchange (void)
   }
   remove_foreign (world, root);
   root->family->config.children_max = root->family->n_children;
-  ss_exchange_raise (group);
-  g_assert_cmpuint (group->family->rise->n, ==, 0); /* who has just come */
-  world_run (world, SS_RISE_STAYED);
-  group->family->rise->n = 0; /* as has been offered since */
 
   inject_shed (world, group, &joiners[0], root);
   g_assert_cmpuint (count_shed (group), ==, 0);
