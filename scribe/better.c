@@ -34,7 +34,7 @@ may_seek (const SsGroup *group)
 }
 
 bool
-ss_join_may_improve (SsGroup *group)
+ss_join_may_improve (const SsGroup *group)
 {
   const SsScribe *scribe = group->scribe;
   return group->has_parent && !group->join && !scribe->is_leaving

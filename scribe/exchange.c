@@ -6,7 +6,8 @@
  * themselves: the parent gives one that may forward nothing in it, the child
  * one of the stripe's own. So a stripe's own nodes rise above who has no
  * children there, whatever the order in which they came, and trees are
- * shallow. */
+ * shallow. Whoever is shed has the old parent until it has another, or for
+ * SS_SHED_TIME. */
 #include <string.h>
 
 #include "scribe/parent.h"
@@ -18,9 +19,10 @@ hand_over (SsGroup *group, SsChild *child, const SsContact *to)
 {
   SsContact candidates[] = { *to, group->parent };
   SsContact leaver = child->contact;
+  bool has_other = group->has_parent && !ss_contact_equal (&group->parent, to);
   ss_group_child_shed (group, child);
   ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates,
-                      group->has_parent ? 2 : 1);
+                      has_other ? 2 : 1);
   ss_group_arm (group);
 }
 
@@ -102,7 +104,7 @@ load_of (const SsGroup *group, const SsChild *child)
 /* Of the stripe's own children the one that takes the most along; if any child
  * has stayed, as none would that is not served. */
 static SsChild *
-find_riser (SsGroup *group, unsigned *ret_n)
+find_riser (const SsGroup *group, unsigned *ret_n)
 {
   SsChild *riser = NULL;
   bool has_stayed = false;
@@ -120,17 +122,35 @@ find_riser (SsGroup *group, unsigned *ret_n)
   return has_stayed ? riser : NULL;
 }
 
-bool
-ss_exchange_may_raise (SsGroup *group)
+/* Nor are children led on to one that some of them, or others, have left. */
+static bool
+may_raise_to (const SsGroup *group, const SsContact *parent)
 {
-  SsScribe *scribe = group->scribe;
+  return ss_scribe_usable (group->scribe, parent)
+         && !ss_service_shirks (group->scribe, &parent->id);
+}
+
+/* Has the parent sent packets lately? */
+static bool
+is_fed (const SsGroup *group)
+{
+  const SsNeighbour *parent =
+      ss_neighbour_find (group->scribe, &group->parent.id);
+  return ss_service_pays (group) && parent && parent->data >= 0
+         && group->scribe->env->now < parent->data + SS_RISE_STAYED;
+}
+
+bool
+ss_exchange_may_raise (const SsGroup *group)
+{
   unsigned n;
-  /* Nobody's children go to a parent that has not sent it anything. */
-  return ss_service_pays (group)
-         && ss_place_is_own (group, ss_scribe_self (scribe))
+  return group->has_parent
+         && ss_place_is_own (group, ss_scribe_self (group->scribe))
+         && (ss_place_is_own (group, &group->parent.id)
+             || ss_join_is_top (group, &group->parent))
          && !(group->family->has_source
               && ss_contact_equal (&group->parent, &group->family->source))
-         && ss_scribe_usable (scribe, &group->parent)
+         && is_fed (group) && may_raise_to (group, &group->parent)
          && find_riser (group, &n) != NULL;
 }
 
@@ -161,14 +181,15 @@ ss_exchange_handle_rise (SsScribe *scribe, const SsContact *from,
                          const SsMsgScribeRise *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
+  const SsChild *child = group ? ss_group_child_find (group, &from->id) : NULL;
+  SsNeighbour *neighbour = child ? ss_neighbour_get (scribe, from) : NULL;
   SsTime now = scribe->env->now;
   if (!child || !may_rise (group, child) || scribe->is_leaving
       || !ss_group_in_tree (group) || group->family->config.is_source
-      || ss_place_is_free (group)
-      || (child->raised > 0 && now < child->raised + SS_RISE_PAUSE))
+      || !group->family->config.is_by_turns
+      || (neighbour->raised > 0 && now < neighbour->raised + SS_RISE_PAUSE))
     return;
-  child->raised = now;
+  neighbour->raised = now;
   unsigned most = MIN (message->n, SS_RISE_MAX);
   for (unsigned i = 0; i < most && ss_shed_may_more (group->family); i++) {
     SsChild *leaf = find_for (group, from, true);
@@ -212,8 +233,11 @@ ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
 {
   SsOffer *offer = group->family->rise;
   unsigned n;
-  SsChild *child =
-      is_offered (offer, group, join) ? find_riser (group, &n) : NULL;
+  if (group->is_root || ss_place_is_own (group, &join->joiner.id)
+      || !is_offered (offer, group, join)
+      || !may_raise_to (group, &offer->partner))
+    return false;
+  SsChild *child = find_riser (group, &n);
   if (!child)
     return false;
   offer->n--;

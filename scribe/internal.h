@@ -186,7 +186,7 @@ bool ss_join_find_candidate (const SsGroup *group);
 
 /* better.c. Looks for a parent whose own stripe it is; may: it has another, and
  * did not look lately. */
-bool ss_join_may_improve (SsGroup *group);
+bool ss_join_may_improve (const SsGroup *group);
 void ss_join_improve (SsGroup *group);
 /* When that is done next. */
 void ss_join_set_better (SsGroup *group);

@@ -135,12 +135,15 @@ is_orphan (uint32_t lost, uint16_t flags)
   return lost && !(flags & (SS_JOIN_SHED | SS_JOIN_BETTER | SS_JOIN_UNSERVED));
 }
 
-/* Has it room, or makes some? Nobody makes way for a joiner by choice. */
+/* Has it room, or makes some? Nobody makes way for a joiner by choice; and who
+ * is sent here in an exchange comes straight. */
 static bool
-find_room (SsGroup *group, const SsPendingJoin *join, bool is_choice)
+find_room (SsGroup *group, const SsPendingJoin *join, SsJoinWay way,
+           bool is_choice)
 {
-  return ss_exchange_returns (group, join) || has_room (group)
-         || ss_shed_in_exchange (group, join)
+  bool is_sent = way == SS_JOIN_DIRECT;
+  return (is_sent && ss_exchange_returns (group, join)) || has_room (group)
+         || (is_sent && ss_shed_in_exchange (group, join))
          || (!is_choice && ss_shed_for (group, &join->joiner.id));
 }
 
@@ -157,7 +160,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   bool is_rise = join->flags & SS_JOIN_RISES;
   bool is_choice =
       is_rise || (ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER));
-  if (is_child || find_room (group, join, is_choice)) {
+  if (is_child || find_room (group, join, way, is_choice)) {
     take (group, joiner, join);
     return true;
   }
@@ -247,7 +250,7 @@ ss_parent_serve_pending (SsGroup *group)
                     || (group->has_parent
                         && ss_contact_equal (&group->parent, &join.joiner));
     if (!is_above)
-      take_or_redirect (group, &join, SS_JOIN_DIRECT);
+      take_or_redirect (group, &join, SS_JOIN_DELIVERED);
   }
 }
 

@@ -56,6 +56,6 @@ bool ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join);
  * be there room or not. */
 bool ss_exchange_returns (SsGroup *group, const SsPendingJoin *join);
 /* Has this node, whose own stripe it is, a child that may rise? */
-bool ss_exchange_may_raise (SsGroup *group);
+bool ss_exchange_may_raise (const SsGroup *group);
 /* Offers to the parent to exchange such ones. */
 void ss_exchange_raise (SsGroup *group);

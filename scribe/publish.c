@@ -114,7 +114,7 @@ end_finding (SsGroup *group)
 }
 
 /* One number for all tries: whatever answer comes is good, also where ways are
- * longer than the wait. */
+ * longer than the wait; until there is one, past a root that does not serve. */
 void
 ss_publish_find_root (SsGroup *group)
 {
@@ -305,8 +305,11 @@ ss_publish_due (SsGroup *group)
     group->find_next = SS_NEVER;
     bool is_needed = group->family->config.is_source
                      || (group->ordered && group->ordered->submissions->len);
+    bool is_past = group->aside && group->aside->n > 0;
     if (is_needed && !group->is_root && !group->has_root)
       ss_publish_find_root (group);
+    else if (group->is_root || !is_past)
+      end_finding (group);
   }
   if (is_waiting)
     flush (group);
@@ -433,9 +436,8 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
 {
   SsGroup *group = ss_scribe_find (scribe, &message->group);
   if (ss_id_equal (&from->id, ss_scribe_self (scribe))) {
-    /* Who sent it is what it says: only this node knows the nonce. */
-    if (group && group->find_next != SS_NEVER
-        && group->find_nonce == message->nonce) {
+    /* Who sent it is what it says: only those on the way know the nonce. */
+    if (group && group->find_tries > 0 && group->find_nonce == message->nonce) {
       bool was_root = group->is_root;
       if (message->flags & SS_FIND_STAND_IN)
         ss_aside_appoint (group);
@@ -475,9 +477,8 @@ ss_publish_handle_root_is (SsScribe *scribe, const SsContact *from,
                            const SsMsgScribeRootIs *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
-  if (!group || group->find_next == SS_NEVER
-      || group->find_nonce != message->nonce || group->is_root
-      || ss_aside_has (group, &from->id))
+  if (!group || group->find_tries == 0 || group->find_nonce != message->nonce
+      || group->is_root || ss_aside_has (group, &from->id))
     return;
   ss_publish_root_known (group, from);
 }

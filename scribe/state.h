@@ -56,6 +56,7 @@ typedef struct {
   SsTime doubted_until;    /* then it is asked, unless heard; 0: no */
   SsTime unanswered;       /* when the last of the unanswered was sent */
   SsTime left;             /* last LEAVE to it for a group unknown here */
+  SsTime raised;           /* its last RISE; 0: none */
   SsTime shirks_until;     /* it does not serve: seen, or twice said */
   SsTime accused_at;       /* when that was said last, */
   uint32_t accused_by;     /* and by whom; 0: by nobody */
@@ -71,7 +72,6 @@ typedef struct {
   bool is_member;      /* when it joined; else: */
   SsContact *below;    /* a member that was below it then; NULL: not known */
   uint16_t room;       /* at it and below it, as last told */
-  SsTime raised;       /* its last RISE; 0: none */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */

@@ -266,10 +266,12 @@ set_parent (SsGroup *group, const SsContact *parent)
     group->n_reparented++;
     ss_count (scribe->env, SCRIBE_REPARENTED);
   }
+  bool was_own = ss_place_is_own (group, &group->parent.id);
   group->parent = *parent;
   if (is_new)
     ss_neighbour_take (group);
-  if (ss_id_digit (&parent->id, 0) == ss_id_digit (&group->id, 0))
+  /* What was offered to the last one does not count. */
+  if (was_own || ss_place_is_own (group, &parent->id))
     group->n_better = 0;
   if (is_new)
     ss_join_set_better (group);

@@ -8,9 +8,10 @@
 #define ON_AIR_TIME (10 * SS_SEC)
 /* All listeners come within this. */
 #define TUNE_IN(n) MAX (5 * SS_SEC, (SsTime) (n) *2 * SS_MSEC)
-#define BUILD_TIME (120 * SS_SEC) /* until all trees are whole, at most */
-#define BUILD_STEP (500 * SS_MSEC)
-#define CALM_TIME  (10 * SS_SEC) /* trees settle */
+/* After that, until all trees are whole, at most. */
+#define BUILD_TIME(n) (60 * SS_SEC + (SsTime) (n) *3 * SS_MSEC / 2)
+#define BUILD_STEP    (500 * SS_MSEC)
+#define CALM_TIME     (10 * SS_SEC) /* trees settle */
 /* Interior in more than one stripe, of all; where capacity has no bound
  * nobody needs to be. */
 #define INTERIOR_TWICE_MOST 0.02
@@ -49,7 +50,8 @@ build (SsWorld *world)
           now + (SsTime) ss_rng_below (&world->rng, (uint64_t) tune_in_time),
           tune_in, world, i);
   ss_world_run (world, tune_in_time);
-  for (SsTime passed = 0; passed < BUILD_TIME; passed += BUILD_STEP) {
+  for (SsTime passed = 0; passed < BUILD_TIME (world->members->len);
+       passed += BUILD_STEP) {
     ss_forest_look (world, &forest);
     if (forest.n_missing == 0)
       return passed;

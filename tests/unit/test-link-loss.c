@@ -292,6 +292,26 @@ test_call_on (void)
   net_free (net);
 }
 
+/* All of them, also where they have called at the same time. */
+static void
+test_call_on_many (void)
+{
+  enum { CALLERS = 7, CALLED = CALLERS };
+  LinkNet *net = net_new (8, CALLERS + 1);
+  net->filter = drop_responses;
+  for (unsigned i = 0; i < CALLERS; i++) {
+    SsLinkSend how = net_reliable (3, 1);
+    net_send (net, i, CALLED, &how, "x");
+  }
+  net_run (net, 6 * SS_SEC);
+  net->filter = NULL;
+  ss_link_call_on (net->endpoints[CALLED].link);
+  net_drain (net, CALLED);
+  g_assert_cmpuint (net_n_sent (net, CALLED, SS_MSG_LINK_INITIATION), ==,
+                    CALLERS);
+  net_free (net);
+}
+
 /* Behind one loopback or private address are many nodes. */
 static void
 test_one_address_many_ports (void)
@@ -335,6 +355,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/cancel", test_cancel);
   g_test_add_func ("/link/unreachable", test_unreachable);
   g_test_add_func ("/link/call-on", test_call_on);
+  g_test_add_func ("/link/call-on-many", test_call_on_many);
   g_test_add_func ("/link/one-address-many-ports", test_one_address_many_ports);
   return g_test_run ();
 }

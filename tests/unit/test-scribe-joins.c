@@ -461,26 +461,34 @@ count_shed (const SsGroup *group)
   return n;
 }
 
-/* A JOIN of whom the root has shed. */
+/* A JOIN of whom that one has shed, sent straight or by way of others. */
 static void
-inject_shed (World *world, SsGroup *to, const SsId *joiner, const SsGroup *root)
+inject_shed_by (World *world, SsGroup *to, const SsId *joiner, const SsId *by,
+                bool is_routed)
 {
   SsMsgScribeJoin join = {
     .group = to->id,
     .nonce = FIRST,
     .flags = SS_JOIN_SHED,
-    .lost = ss_prefix_of (ss_scribe_self (root->scribe)),
+    .lost = ss_prefix_of (by),
     .load_max = 8,
   };
   uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
   size_t len = ss_msg_scribe_join_encode (&join, data, sizeof data);
   world_inject (world, world_node_of (world, joiner),
-                world_node_of (world, ss_scribe_self (to->scribe)), NULL, data,
-                len);
+                world_node_of (world, ss_scribe_self (to->scribe)),
+                is_routed ? &to->id : NULL, data, len);
 }
 
-/* What is offered is given for a while, as often as that, and first who has the
- * most children. */
+static void
+inject_shed (World *world, SsGroup *to, const SsId *joiner, const SsGroup *by)
+{
+  inject_shed_by (world, to, joiner, ss_scribe_self (by->scribe), false);
+}
+
+/* What is offered is given for a while, as often as that, for one that the
+ * parent has sent and whose stripe it is not; and first who has the most
+ * children. */
 static void
 test_offer_of_exchange (void)
 {
@@ -490,7 +498,7 @@ test_offer_of_exchange (void)
   SsGroup *lower[] = { put_below (world, root, &upper),
                        put_below (world, root, &upper) };
   SsGroup *group = world_group (world, world_node_of (world, &upper.id), 0);
-  SsId joiners[3];
+  SsId joiners[6];
   for (unsigned i = 0; i < G_N_ELEMENTS (joiners); i++) {
     joiners[i] = find_child (world, root, false)->contact.id;
     ss_group_child_remove (root, &joiners[i]);
@@ -509,7 +517,24 @@ test_offer_of_exchange (void)
                        (uint16_t) (100 + i), 200);
   ss_exchange_raise (group);
   group->family->rise->n = 1;
+  inject_shed_by (world, group, &joiners[3], &joiners[0], false);
+  inject_shed_by (world, group, &joiners[4], ss_scribe_self (root->scribe),
+                  true);
+  const SsId *own = NULL;
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    const SsId *id = &ss_group_child_at (root, i)->contact.id;
+    if (ss_place_is_own (root, id) && !ss_id_equal (id, &upper.id))
+      own = id;
+  }
+  g_assert_nonnull (own);
+  inject_shed (world, group, own, root);
+  ss_service_shun (group->scribe, &group->parent);
+  inject_shed (world, group, &joiners[5], root);
+  g_assert_cmpuint (count_shed (group), ==, 0);
+  ss_neighbour_find (group->scribe, &group->parent.id)->shirks_until = 0;
+  group->n_better = 7;
   inject_shed (world, group, &joiners[1], root);
+  g_assert_cmpuint (group->n_better, ==, 0); /* soon again */
   g_assert_cmpuint (count_shed (group), ==, 1);
   g_assert_cmpint (
       ss_group_child_find (group, ss_scribe_self (lower[1]->scribe))
@@ -555,6 +580,14 @@ test_exchange_is_bounded (void)
   g_assert_cmpuint (count_shed (root), ==, 0);
   ss_neighbour_find (root->scribe, &upper.id)->shirks_until = 0;
 
+  root->scribe->is_leaving = true;
+  inject_rise (world, root, &upper, 1);
+  root->scribe->is_leaving = false;
+  root->family->config.is_by_turns = false; /* no stripe */
+  inject_rise (world, root, &upper, 1);
+  root->family->config.is_by_turns = true;
+  g_assert_cmpuint (count_shed (root), ==, 0);
+
   inject_rise (world, root, &upper, 255);
   g_assert_cmpuint (count_shed (root), ==, SS_RISE_MAX);
   for (unsigned i = 0; i < ss_group_child_count (root); i++) {
@@ -563,11 +596,41 @@ test_exchange_is_bounded (void)
                     && ss_place_is_own (root, &child->contact.id));
   }
   inject_rise (world, root, &upper, 255);
+  SsMsgScribeJoin join = { .group = root->id, .nonce = SECOND };
+  ss_parent_handle_join (root->scribe, &upper, &join, SS_JOIN_DIRECT);
+  inject_rise (world, root, &upper, 255);
   g_assert_cmpuint (count_shed (root), ==, SS_RISE_MAX);
   world_run (world, 1 * SS_SEC);
   g_assert_cmpuint (count_shed (root), ==, 0);
   g_assert_cmpuint (ss_group_n_children (group), ==, n + SS_RISE_MAX);
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
+
+  /* Nor those whose stripe it is. */
+  remove_foreign (world, root);
+  world_run (world, SS_RISE_PAUSE);
+  remove_foreign (world, root); /* who has come back */
+  inject_rise (world, root, &upper, 255);
+  g_assert_cmpuint (count_shed (root), ==, 0);
+  world_free (world);
+}
+
+/* What was offered in vain is no reason to stay with a foreign parent. */
+static void
+test_better_after_offers (void)
+{
+  SsGroup *root;
+  SsContact upper;
+  World *world = settle (120, &root);
+  SsGroup *lower = put_below (world, root, &upper);
+  SsContact foreign = find_child (world, root, false)->contact;
+  lower->n_better = SS_JOIN_BETTER_DOUBLED;
+  SsPeerRecord record;
+  g_assert_cmpuint (ss_peers_put (&record, 0, 1, &foreign), ==, 1);
+  ss_join_start_shed (lower, &record, 1);
+  world_run (world, 1 * SS_SEC);
+  g_assert_true (ss_contact_equal (ss_group_parent (lower), &foreign));
+  g_assert_cmpint (lower->better_at, <,
+                   world_now (world) + 2 * SS_JOIN_BETTER_FIRST);
   world_free (world);
 }
 
@@ -591,5 +654,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe-joins/offer", test_offer_of_exchange);
   g_test_add_func ("/scribe-joins/exchange-is-bounded",
                    test_exchange_is_bounded);
+  g_test_add_func ("/scribe-joins/better-after-offers",
+                   test_better_after_offers);
   return g_test_run ();
 }
