@@ -442,7 +442,7 @@ void ss_service_begin (SsGroup *group, bool is_new);
 /* The parent is not dead, as was thought: is it left all the same? Yes if that
  * happens again before it has sent anything. */
 bool ss_service_leaves (SsGroup *group);
-/* Has the parent sent, of late, more than it owes? */
+/* Has the parent sent packets down the tree, and hardly owes any? */
 bool ss_service_pays (const SsGroup *group);
 /* One has come; from NULL: rebuilt. is_new: it was not here. */
 void ss_service_packet (SsGroup *group, const SsContact *from,

@@ -342,6 +342,20 @@ test_not_below_its_like (void)
   world_free (world);
 }
 
+/* One of the stripe's own children of the root that is neither that one nor the
+ * source. */
+static const SsId *
+find_other_own (World *world, const SsGroup *root, const SsContact *upper)
+{
+  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
+    const SsId *id = &ss_group_child_at (root, i)->contact.id;
+    if (ss_place_is_own (root, id) && !ss_id_equal (id, &upper->id)
+        && !ss_id_equal (id, world_node_id (world, 0)))
+      return id;
+  }
+  g_assert_not_reached ();
+}
+
 /* Of the stripe's own children of the root the first, and the second moved
  * below it. */
 static SsGroup *
@@ -350,14 +364,8 @@ put_below (World *world, SsGroup *root, SsContact *ret_upper)
   const SsChild *first = find_child (world, root, true);
   g_assert_nonnull (first);
   *ret_upper = first->contact;
-  SsGroup *lower = NULL;
-  for (unsigned i = 0; i < ss_group_child_count (root) && !lower; i++) {
-    const SsId *id = &ss_group_child_at (root, i)->contact.id;
-    if (ss_place_is_own (root, id) && !ss_id_equal (id, &ret_upper->id)
-        && !ss_id_equal (id, world_node_id (world, 0)))
-      lower = world_group (world, world_node_of (world, id), 0);
-  }
-  g_assert_nonnull (lower);
+  const SsId *second = find_other_own (world, root, ret_upper);
+  SsGroup *lower = world_group (world, world_node_of (world, second), 0);
   SsPeerRecord record;
   g_assert_cmpuint (ss_peers_put (&record, 0, 1, ret_upper), ==, 1);
   ss_join_start_shed (lower, &record, 1);
@@ -520,14 +528,7 @@ test_offer_of_exchange (void)
   inject_shed_by (world, group, &joiners[3], &joiners[0], false);
   inject_shed_by (world, group, &joiners[4], ss_scribe_self (root->scribe),
                   true);
-  const SsId *own = NULL;
-  for (unsigned i = 0; i < ss_group_child_count (root); i++) {
-    const SsId *id = &ss_group_child_at (root, i)->contact.id;
-    if (ss_place_is_own (root, id) && !ss_id_equal (id, &upper.id))
-      own = id;
-  }
-  g_assert_nonnull (own);
-  inject_shed (world, group, own, root);
+  inject_shed (world, group, find_other_own (world, root, &upper), root);
   ss_service_shun (group->scribe, &group->parent);
   inject_shed (world, group, &joiners[5], root);
   g_assert_cmpuint (count_shed (group), ==, 0);
