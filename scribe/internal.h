@@ -458,6 +458,11 @@ bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
 /* In a group that this node is not in any more this is a member. */
 void ss_trace_put (SsScribe *scribe, const SsId *group_id,
                    const SsContact *member);
+/* Others are to know it, too. */
+void ss_trace_tell (SsScribe *scribe, const SsId *group_id,
+                    const SsContact *member);
+void ss_trace_handle (SsScribe *scribe, const SsContact *from,
+                      const SsMsgScribeTrace *message);
 /* NULL: none is known. */
 const SsContact *ss_trace_find (const SsScribe *scribe, const SsId *group_id);
 /* Likewise, for the search of that number. NULL, and the trace is gone, if it

@@ -32,6 +32,7 @@
 #define SS_ANYCAST_TRIES       3
 
 #define SS_TRACES_MAX 1024 /* 120 kB */
+#define SS_TRACE_TELL 2    /* near nodes that are told of one */
 
 /* Standing (scribe/standing.c). */
 #define SS_STANDING_LINE 8             /* ages that are told apart */

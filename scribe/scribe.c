@@ -404,6 +404,7 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_sync_handle_gone) \
   ROW (SCRIBE_ANYCAST_ANSWER, scribe_anycast_answer, SsMsgScribeAnycastAnswer, \
        ss_anycast_handle_answer) \
+  ROW (SCRIBE_TRACE, scribe_trace, SsMsgScribeTrace, ss_trace_handle) \
   ROW (SCRIBE_ANYCAST_END, scribe_anycast_end, SsMsgScribeAnycastEnd, \
        ss_anycast_handle_end)
 

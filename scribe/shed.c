@@ -279,8 +279,10 @@ hand_on (SsGroup *group, SsChild *child)
   const SsContact *member = child->is_member ? &child->contact : child->below;
   bool is_free = ss_place_is_free (group);
   group->is_spent = is_free && !ss_group_is_ordered (group);
-  if (is_free && member)
+  if (is_free && member) {
     ss_trace_put (group->scribe, &group->id, member);
+    ss_trace_tell (group->scribe, &group->id, member);
+  }
   ss_shed_child (group, child);
 }
 

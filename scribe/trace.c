@@ -1,8 +1,12 @@
 /* Traces of members: whom a node knew in a group when it left its tree, so that
- * a search which comes by is led there (scribe/anycast.c). They are soft: a
- * member that has left sends the search back, which costs two messages; one
- * that swallows it is found out when the origin tries again. */
+ * a search which comes by is led there (scribe/anycast.c). It tells near nodes
+ * that are as close to the group's id: a search from around here that does not
+ * come by comes to one of them. Traces are soft: a member that has left sends
+ * the search back, which costs two messages; one that swallows it is found out
+ * when the origin tries again. */
 #include "scribe/internal.h"
+
+#define NEAR_MAX 64 /* of the nearest peers some are told */
 
 struct SsTrace {
   SsId group;
@@ -10,6 +14,7 @@ struct SsTrace {
   SsTime until;
   uint32_t led; /* the nonce of the search that was led there last, */
   bool was_led; /* if any was */
+  bool is_vain; /* led to nobody: others are not believed that it does */
 };
 
 static void
@@ -20,8 +25,6 @@ forget_old (SsScribe *scribe)
   while (n < traces->len
          && g_array_index (traces, SsTrace, n).until <= scribe->env->now)
     n++;
-  if (n == 0 && traces->len == SS_TRACES_MAX)
-    n = 1;
   if (n > 0)
     g_array_remove_range (traces, 0, n);
 }
@@ -38,21 +41,76 @@ find (const SsScribe *scribe, const SsId *group_id, unsigned *ret_index)
   return false;
 }
 
-void
-ss_trace_put (SsScribe *scribe, const SsId *group_id, const SsContact *member)
+/* In a list that has room. */
+static void
+put (SsScribe *scribe, const SsId *group_id, const SsContact *member)
 {
-  unsigned index;
-  if (!scribe->traces)
-    scribe->traces = g_array_new (FALSE, FALSE, sizeof (SsTrace));
-  if (find (scribe, group_id, &index))
-    g_array_remove_index (scribe->traces, index);
-  forget_old (scribe);
   SsTrace trace = {
     .group = *group_id,
     .member = *member,
     .until = scribe->env->now + SS_TRACE_TIME,
   };
   g_array_append_val (scribe->traces, trace);
+}
+
+static void
+make_list (SsScribe *scribe)
+{
+  if (!scribe->traces)
+    scribe->traces = g_array_new (FALSE, FALSE, sizeof (SsTrace));
+  forget_old (scribe);
+}
+
+void
+ss_trace_put (SsScribe *scribe, const SsId *group_id, const SsContact *member)
+{
+  unsigned index;
+  make_list (scribe);
+  if (find (scribe, group_id, &index))
+    g_array_remove_index (scribe->traces, index);
+  if (scribe->traces->len == SS_TRACES_MAX)
+    g_array_remove_index (scribe->traces, 0);
+  put (scribe, group_id, member);
+}
+
+/* Those that a search for the group may be routed to in this node's place. */
+void
+ss_trace_tell (SsScribe *scribe, const SsId *group_id, const SsContact *member)
+{
+  SsContact near[NEAR_MAX];
+  SsTime rtts[NEAR_MAX];
+  unsigned n_near = ss_kbr_near_set (scribe->kbr, near, rtts, NEAR_MAX);
+  unsigned n_shared = ss_id_shared_digits (ss_scribe_self (scribe), group_id);
+  SsMsgScribeTrace message = { .group = *group_id };
+  message.n_member = ss_peers_put (message.member, 0, 1, member);
+  uint8_t data[SS_MSG_SCRIBE_TRACE_MAX];
+  size_t len = ss_msg_scribe_trace_encode (&message, data, sizeof data);
+  unsigned n_told = 0;
+  for (unsigned i = 0; i < n_near && n_told < SS_TRACE_TELL; i++) {
+    if (ss_contact_equal (&near[i], member)
+        || ss_id_shared_digits (&near[i].id, group_id) < n_shared)
+      continue;
+    ss_scribe_send (scribe, &near[i], data, len);
+    n_told++;
+  }
+}
+
+/* What others say takes nothing's place, nor that of what was found in vain. */
+void
+ss_trace_handle (SsScribe *scribe, const SsContact *from,
+                 const SsMsgScribeTrace *message)
+{
+  const SsGroup *group = ss_scribe_find (scribe, &message->group);
+  unsigned index;
+  (void) from; /* who leads searches astray is found out in any case */
+  if (message->n_member == 0 || (group && ss_group_in_tree (group)))
+    return;
+  make_list (scribe);
+  SsContact member = ss_contact_from_record (&message->member[0]);
+  if (!find (scribe, &message->group, &index)
+      && scribe->traces->len < SS_TRACES_MAX
+      && !ss_id_equal (&member.id, ss_scribe_self (scribe)))
+    put (scribe, &message->group, &member);
 }
 
 const SsContact *
@@ -62,7 +120,8 @@ ss_trace_find (const SsScribe *scribe, const SsId *group_id)
   if (!find (scribe, group_id, &index))
     return NULL;
   const SsTrace *trace = &g_array_index (scribe->traces, SsTrace, index);
-  return trace->until > scribe->env->now ? &trace->member : NULL;
+  bool is_good = !trace->is_vain && trace->until > scribe->env->now;
+  return is_good ? &trace->member : NULL;
 }
 
 const SsContact *
@@ -85,8 +144,13 @@ void
 ss_trace_drop (SsScribe *scribe, const SsId *group_id)
 {
   unsigned index;
-  if (find (scribe, group_id, &index))
-    g_array_remove_index (scribe->traces, index);
+  if (!find (scribe, group_id, &index))
+    return;
+  SsTrace trace = g_array_index (scribe->traces, SsTrace, index);
+  g_array_remove_index (scribe->traces, index);
+  trace.is_vain = true;
+  trace.until = scribe->env->now + SS_TRACE_TIME;
+  g_array_append_val (scribe->traces, trace);
 }
 
 void

@@ -32,6 +32,7 @@ ss_scenario_anycast (SsSimRun *run)
     ss_world_row (world, "JOINs: messages, empty group; on average",
                   "%.3f  %.3f (%u members)", result.join_first,
                   result.join_mean, result.n_members);
+    ss_world_row (world, "traces told, for a member", "%.3f", result.traces);
     ss_world_row (world, "anycasts, not answered", "%u  %u", result.n_searches,
                   result.n_failed);
     ss_world_row (world, "messages of an anycast, mean and most", "%.3f  %u",

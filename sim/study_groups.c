@@ -35,10 +35,9 @@ scaled (const SsWorld *world, unsigned n)
 }
 
 static double
-n_joins (const SsWorld *world)
+n_messages (const SsWorld *world, unsigned type)
 {
-  return (double)
-      world->traffic->messages[SS_GROUPS_PROTOCOL][SS_MSG_SCRIBE_JOIN];
+  return (double) world->traffic->messages[SS_GROUPS_PROTOCOL][type];
 }
 
 /* n nodes by lot, each once. */
@@ -72,7 +71,7 @@ join_empty (SsWorld *world, SsGroups *groups, SsRng *rng)
     ss_world_run (world, JOIN_PAUSE);
   }
   ss_world_run (world, JOINED_TIME);
-  return n_joins (world) / EMPTY_GROUPS;
+  return n_messages (world, SS_MSG_SCRIBE_JOIN) / EMPTY_GROUPS;
 }
 
 static double
@@ -89,7 +88,7 @@ join_all (SsWorld *world, SsGroups *groups, unsigned group, unsigned n,
   }
   ss_world_run (world, JOINED_TIME);
   g_free (nodes);
-  return n_joins (world) / n;
+  return n_messages (world, SS_MSG_SCRIBE_JOIN) / n;
 }
 
 void
@@ -125,6 +124,8 @@ ss_study_anycast (SsWorld *world, SsStudyAnycast *ret_result)
   result.n_failed = result.n_searches - n_found;
   result.hops /= MAX (n_found, 1);
   result.near_share = (double) n_near / MAX (n_found, 1);
+  result.traces =
+      n_messages (world, SS_MSG_SCRIBE_TRACE) / MAX (result.n_members, 1);
   ss_groups_free (groups);
   *ret_result = result;
 }

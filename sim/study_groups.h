@@ -9,6 +9,7 @@ typedef struct {
   unsigned n_members, n_searches, n_failed;
   double join_first; /* messages for a JOIN where there is no tree; */
   double join_mean;  /* and of all that made the group */
+  double traces;     /* and those that tell of a member, for each of them */
   double hops;       /* of an anycast, until a member accepted */
   unsigned hops_most;
   double near_share; /* of them: fewer than NEAR members were nearer */

@@ -25,6 +25,10 @@ note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
     hub->anycast = anycast;
     hub->anycast.data.len = 0; /* it is the caller's */
     hub->asked = *to;
+  } else if (data[0] == SS_MSG_SCRIBE_TRACE
+             && ss_msg_scribe_trace_decode (data, len, &hub->trace)) {
+    g_assert_cmpuint (hub->n_told, <, G_N_ELEMENTS (hub->told));
+    hub->told[hub->n_told++] = to->id;
   }
 }
 
@@ -84,9 +88,12 @@ hub_near_set (SsKbr *kbr, SsContact *ret_contacts, SsTime *ret_rtts,
   const Hub *hub = (const Hub *) kbr;
   if (hub->near == 0)
     return 0;
-  ret_contacts[0] = hub_contact (hub->near);
-  ret_rtts[0] = hub->near_rtt;
-  return 1;
+  unsigned n = MIN (max, MAX (hub->n_near, 1));
+  for (unsigned i = 0; i < n; i++) {
+    ret_contacts[i] = hub_contact (hub->near + i);
+    ret_rtts[i] = hub->near_rtt;
+  }
+  return n;
 }
 
 static unsigned
@@ -266,6 +273,17 @@ hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags)
   memcpy (message.tag, id.b, SS_TAG_LEN);
   uint8_t data[SS_MSG_SCRIBE_LEAVE_MAX];
   size_t len = ss_msg_scribe_leave_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+void
+hub_take_trace (Hub *hub, unsigned group, unsigned from, unsigned member)
+{
+  SsContact source = hub_contact (from), told = hub_contact (member);
+  SsMsgScribeTrace message = { .group = hub_group_id (group), .n_member = 1 };
+  message.member[0] = ss_contact_to_record (&told);
+  uint8_t data[SS_MSG_SCRIBE_TRACE_MAX];
+  size_t len = ss_msg_scribe_trace_encode (&message, data, sizeof data);
   hub->app->direct (hub->app_user, &source, data, len);
 }
 

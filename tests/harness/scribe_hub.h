@@ -17,8 +17,9 @@ typedef struct {
   /* Round trips, by number; NULL: 50 ms to everybody. */
   const SsTime *rtts;
   unsigned n_rtts;
-  unsigned near; /* the one node of its near set, and how far that is */
+  unsigned near; /* the first node of its near set, and how far that is; */
   SsTime near_rtt;
+  unsigned n_near; /* up to so many numbers, as far, at least one */
   /* What it has sent, and of that: */
   unsigned n_sent, n_acks, n_redirects, n_keepalives;
   unsigned n_tags; /* in KEEPALIVEs */
@@ -29,6 +30,9 @@ typedef struct {
   SsMsgScribeLeave leave;
   SsMsgScribeRedirect redirect;
   SsMsgScribeAnycast anycast; /* without its data */
+  SsMsgScribeTrace trace;     /* the last, and to whom the first went */
+  SsId told[4];
+  unsigned n_told;
   SsContact redirected, asked;
   SsId joined; /* whom it has sent a JOIN last */
   /* Upcalls. */
@@ -53,6 +57,8 @@ void hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
 void hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near);
 /* A child leaves. */
 void hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags);
+/* A node tells of a member. */
+void hub_take_trace (Hub *hub, unsigned group, unsigned from, unsigned member);
 /* A search of node `origin` for a member passes by; false: it is to go on. */
 bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
 /* Or comes directly, from a node where it has been. */

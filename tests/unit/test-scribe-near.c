@@ -214,6 +214,70 @@ test_traces (void)
   hub_clear (&hub);
 }
 
+/* Of its near peers those that a search may come to in its place hear of the
+ * member, but not the member itself. */
+static void
+test_trace_told (void)
+{
+  enum { NEAR = 100, N_NEAR = 60 };
+  const SsFamilyConfig config = { .children_max = 8 };
+  unsigned group = GROUP;
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsId id = hub_group_id (group);
+  while (ss_id_shared_digits (&hub.self.id, &id) != 1)
+    id = hub_group_id (++group);
+  unsigned close[SS_TRACE_TELL + 1], n_close = 0, n_far = 0;
+  for (unsigned i = NEAR; n_close <= SS_TRACE_TELL; i++) {
+    SsContact contact = hub_contact (i);
+    if (ss_id_shared_digits (&contact.id, &id) >= 1)
+      close[n_close++] = i;
+    else
+      n_far++;
+    g_assert_cmpuint (i, <, NEAR + N_NEAR);
+  }
+  g_assert_cmpuint (n_far, >, 0);
+  hub.near = NEAR;
+  hub.n_near = N_NEAR;
+  ss_group_carry (hub.family, &id, NULL);
+  hub_accept (&hub, group, PARENT, 0);
+  hub_take_join (&hub, group, close[0], SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (hub.n_told, ==, 0);
+  hub_run (&hub, SS_LONE_TIME + SS_SEC);
+  g_assert_cmpuint (hub.n_told, ==, SS_TRACE_TELL);
+  for (unsigned i = 0; i < SS_TRACE_TELL; i++)
+    g_assert_true (is_node (&hub.told[i], close[1 + i]));
+  g_assert_true (ss_id_equal (&hub.trace.group, &id));
+  SsContact member = ss_contact_from_record (&hub.trace.member[0]);
+  g_assert_true (is_node (&member.id, close[0]));
+  hub_clear (&hub);
+}
+
+/* Who has been told leads searches there; but who is in the tree knows better,
+ * and what is known already is not replaced. */
+static void
+test_trace_heard (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsId id = hub_group_id (GROUP);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
+  hub_take_trace (&hub, GROUP, PARENT, 0); /* itself */
+  g_assert_null (ss_trace_find (hub.scribe, &id));
+  hub_take_trace (&hub, GROUP, PARENT, MEMBER);
+  hub_take_trace (&hub, GROUP, PARENT, SIBLING);
+  g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_true (is_node (&hub.asked.id, MEMBER));
+
+  SsId other = hub_group_id (GROUP + 1);
+  ss_group_carry (hub.family, &other, NULL);
+  hub_accept (&hub, GROUP + 1, PARENT, 0);
+  hub_take_trace (&hub, GROUP + 1, PARENT, MEMBER);
+  g_assert_null (ss_trace_find (hub.scribe, &other));
+  hub_clear (&hub);
+}
+
 /* It has left the tree, and knows a member of it. */
 static void
 init_with_trace (Hub *hub)
@@ -240,6 +304,13 @@ test_swallowed (void)
   g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
   g_assert_null (ss_trace_find (hub.scribe, &id));
   g_assert_cmpuint (hub.n_searches, ==, 2);
+  /* Nobody else's word brings it back; what this node sees itself does. */
+  SsContact sibling = hub_contact (SIBLING);
+  hub_take_trace (&hub, GROUP, PARENT, SIBLING);
+  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
+  ss_trace_put (hub.scribe, &id, &sibling);
+  g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_true (is_node (&hub.asked.id, SIBLING));
   hub_clear (&hub);
 }
 
@@ -283,6 +354,9 @@ test_trace_bounds (void)
   g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_MAX);
   g_assert_null (ss_trace_find (hub.scribe, &first));
   g_assert_nonnull (ss_trace_find (hub.scribe, &last));
+  /* What others say takes no place of what it has seen. */
+  hub_take_trace (&hub, 0, PARENT, MEMBER);
+  g_assert_null (ss_trace_find (hub.scribe, &first));
   hub_run (&hub, SS_TRACE_TIME);
   g_assert_null (ss_trace_find (hub.scribe, &last));
   ss_trace_put (hub.scribe, &first, &member);
@@ -304,6 +378,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/near/stripes", test_stripes);
   g_test_add_func ("/scribe/near/crossing", test_crossing);
   g_test_add_func ("/scribe/near/traces", test_traces);
+  g_test_add_func ("/scribe/near/trace-told", test_trace_told);
+  g_test_add_func ("/scribe/near/trace-heard", test_trace_heard);
   g_test_add_func ("/scribe/near/swallowed", test_swallowed);
   g_test_add_func ("/scribe/near/full", test_full);
   g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
