@@ -20,6 +20,7 @@ static void remember_contact (SsPastry *pastry, const SsContact *contact);
 static SsContact next_contact (SsPastry *pastry);
 static void start_joining (SsPastry *pastry);
 static void activate (SsPastry *pastry);
+static void ask_on_way (SsPastry *pastry);
 static void send_row (SsPastry *pastry, const SsContact *to, unsigned row,
                       bool asked);
 
@@ -81,7 +82,32 @@ ss_pastry_join_through (SsPastry *pastry, const SsContact *contact)
   SsTime wait = SS_PASTRY_JOIN_WAIT * MIN (pastry->join_tries, 5);
   ss_timers_arm (&env->timers, &pastry->join_timer,
                  env->now + MIN (wait, SS_PASTRY_JOIN_MAX));
+  if (pastry->join_tries > 1)
+    ask_on_way (pastry);
   ss_pastry_route_enter (pastry, contact, true);
+}
+
+/* An ENTER goes its way, and its answer does not come: what the last node of
+ * that sends to an address that nobody has confirmed to it was lost, and it may
+ * not send more for a minute. So the joiner goes there itself, a step each try:
+ * the closest that it knows gets to know it, and names closer ones. */
+static void
+ask_on_way (SsPastry *pastry)
+{
+  const SsId *self = &ss_pastry_self (pastry)->id;
+  SsContact closest;
+  bool any = false;
+  for (unsigned i = 0; i < ss_table_n_entries (&pastry->table); i++) {
+    SsContact contact = ss_table_nth (&pastry->table, i);
+    if (ss_pastry_is_dead (pastry, &contact.id)
+        || (any && !ss_id_closer (self, &contact.id, &closest.id)))
+      continue;
+    closest = contact;
+    any = true;
+  }
+  if (any)
+    ss_pastry_request_row (pastry, &closest,
+                           ss_id_shared_digits (self, &closest.id), true);
 }
 
 void

@@ -353,10 +353,13 @@ nat_passes (const RingNode *node, unsigned from)
 }
 
 static bool
-is_cut (const Ring *ring, const RingNode *from, const RingNode *to)
+is_cut (Ring *ring, const RingNode *from, const RingNode *to)
 {
-  return (ring->mute == from && ring->deaf == to)
-         || (ring->is_cut_both_ways && ring->mute == to && ring->deaf == from);
+  bool is_cut =
+      (ring->mute == from && ring->deaf == to)
+      || (ring->is_cut_both_ways && ring->mute == to && ring->deaf == from);
+  ring->n_cut += is_cut;
+  return is_cut;
 }
 
 void

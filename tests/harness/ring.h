@@ -64,6 +64,7 @@ struct Ring {
   bool partitioned;            /* sides do not hear each other */
   const RingNode *mute, *deaf; /* what the one sends the other does not hear */
   bool is_cut_both_ways;       /* nor the one what the other sends */
+  unsigned n_cut;              /* datagrams that were lost so */
   GArray *deliveries;
   uint32_t next_number;
   unsigned n_forwards;

@@ -128,6 +128,34 @@ test_join_lossy (void)
     join_at_once (40, seed, &options);
 }
 
+static bool
+are_three_cut (Ring *ring)
+{
+  return ring->n_cut >= 3;
+}
+
+/* The closest node answers an ENTER, its three initiations are lost, and it may
+ * send no more for a minute. The joiner gets to know it by itself. */
+static void
+test_join_unheard (void)
+{
+  RingOptions options = { .delay_min = 20 * SS_MSEC,
+                          .delay_max = 20 * SS_MSEC,
+                          .leaf_set = 16 };
+  Ring *ring = ring_new (5, &options);
+  ring_grow (ring, 60);
+  RingNode *joiner = ring_add (ring);
+  ring->mute = ring_closest (ring, &joiner->contact.id);
+  ring->deaf = joiner;
+  ring_join (joiner, ring_node (ring, 0));
+  g_assert_true (ring_run_until (ring, are_three_cut, 10 * SS_SEC));
+  g_assert_false (ring_is_joined (ring));
+  ring->mute = ring->deaf = NULL;
+  g_assert_true (ring_run_until (ring, ring_is_joined, 12 * SS_SEC));
+  require_correct (ring, CONVERGE);
+  ring_free (ring);
+}
+
 /* Nodes of both address families know each other, as leaves and as entries,
  * and route over each other. */
 static void
@@ -245,6 +273,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/ring/join-at-once", test_join_at_once);
   g_test_add_func ("/pastry/ring/join-200-at-once", test_join_200_at_once);
   g_test_add_func ("/pastry/ring/join-lossy", test_join_lossy);
+  g_test_add_func ("/pastry/ring/join-unheard", test_join_unheard);
   g_test_add_func ("/pastry/ring/families", test_families);
   g_test_add_func ("/pastry/ring/joiner-routes", test_joiner_routes);
   return g_test_run ();
