@@ -5,7 +5,9 @@
  *
  * Who gets all of it late itself, as its line is full (downlink.c), carries
  * nobody. A node without a limit is not bounded by this: it takes the default
- * number, and more where somebody would be left out. */
+ * number, and more where somebody would be left out. Who neither listens nor
+ * volunteers carries one in each stripe that it is the root of, which lets that
+ * one fan out, as a source does. */
 #include "splitstream/private.h"
 
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
@@ -18,15 +20,23 @@
 /* While the rate is not known. */
 #define CHILDREN_FIRST 4
 
+/* While the rate is not known; 0: any number. */
+static unsigned
+first_bound (const SsStation *station)
+{
+  const SsSplitStreamConfig *own = &station->owner->config;
+  if (own->children_max == 0 && own->upload_bps > 0)
+    return CHILDREN_FIRST;
+  return own->children_max;
+}
+
 void
 ss_capacity_init (SsStation *station, SsFamilyConfig *config)
 {
-  const SsSplitStreamConfig *own = &station->owner->config;
-  config->children_max = own->children_max;
-  if (own->children_max == 0 && own->upload_bps > 0)
-    config->children_max = CHILDREN_FIRST;
+  bool is_duty = ss_station_is_unwilling (station);
+  config->children_max = is_duty ? 1 : first_bound (station);
   config->children_hard = config->children_max;
-  station->capacity = (SsCapacity){ .since = -1 };
+  station->capacity = (SsCapacity){ .since = -1, .is_duty = is_duty };
 }
 
 /* Of the whole node, so far. */
@@ -62,19 +72,52 @@ share_of (const SsSplitStream *splitstream, double control_rate)
   return MAX (left, 0) / MAX (n, 1);
 }
 
+/* Children, if each takes so many percent of a stripe. */
+static unsigned
+affordable (const SsStation *station, unsigned percent)
+{
+  double share = share_of (station->owner, station->capacity.control_rate);
+  double n = share * 100 / (station->capacity.rate * percent);
+  return (unsigned) MIN (n, SS_CHILDREN_UNBOUNDED);
+}
+
 static void
 set_bound (SsStation *station)
 {
-  double share = share_of (station->owner, station->capacity.control_rate);
-  double stripe = station->capacity.rate;
   unsigned bound = ss_family_children_max (station->family);
-  unsigned most = (unsigned) MIN (share / stripe, SS_CHILDREN_UNBOUNDED);
-  unsigned least = (unsigned) MIN (
-      share * 100 / (stripe * (100 + SLACK_PERCENT)), SS_CHILDREN_UNBOUNDED);
+  unsigned most = affordable (station, 100);
+  unsigned least = affordable (station, 100 + SLACK_PERCENT);
   if (bound > most)
     ss_family_set_bound (station->family, most);
   else if (bound < least)
     ss_family_set_bound (station->family, least);
+}
+
+static void
+follow_duty (SsStation *station)
+{
+  unsigned bound = 0;
+  for (unsigned i = 0; i < SS_STRIPES; i++) {
+    const SsGroup *group = station->stripes[i].group;
+    bound += group != NULL && ss_group_is_root (group);
+  }
+  if (station->capacity.rate > 0 && limit_of (station->owner) > 0)
+    bound = MIN (bound, affordable (station, 100));
+  station->capacity.is_duty = true;
+  if (bound != ss_family_children_max (station->family))
+    ss_family_set_bound (station->family, bound);
+}
+
+/* It listens now, or volunteers. */
+static void
+end_duty (SsStation *station)
+{
+  unsigned bound = first_bound (station);
+  station->capacity.is_duty = false;
+  if (bound > 0)
+    ss_family_set_bound (station->family, bound);
+  else
+    ss_family_clear_bound (station->family);
 }
 
 /* A limit that has been met, changed, or is gone. */
@@ -83,6 +126,12 @@ ss_capacity_follow_limit (SsStation *station)
 {
   SsCapacity *capacity = &station->capacity;
   const SsSplitStreamConfig *config = &station->owner->config;
+  if (ss_station_is_unwilling (station)) {
+    follow_duty (station);
+    return;
+  }
+  if (capacity->is_duty)
+    end_duty (station);
   if (config->children_max > 0 || capacity->rate == 0
       || station->role == SS_ROLE_PUBLISHER)
     return;

@@ -161,7 +161,8 @@ typedef struct {
   double control_rate;    /* a second, of the whole node */
   uint64_t measured;      /* what its line carries, as seen last */
   bool is_disturbed;      /* that has changed meanwhile: so has control */
-  bool is_limited;        /* the bound follows from a limit */
+  bool is_limited;        /* the bound follows from a limit, */
+  bool is_duty;           /* or is what an unwilling root has to do */
 } SsCapacity;
 
 /* What waits before this node's line. */
@@ -287,6 +288,8 @@ void ss_splitstream_send (SsSplitStream *splitstream, const SsContact *to,
 /* Does this node volunteer to forward the station? */
 bool ss_splitstream_may_relay (const SsSplitStream *splitstream,
                                const SsStationParams *params);
+/* It does not, nor does it listen: it is there for what it is the root of. */
+bool ss_station_is_unwilling (const SsStation *station);
 SsStation *ss_station_new (SsSplitStream *owner, const SsStationParams *params,
                            SsStationRole role);
 void ss_station_open_family (SsStation *station);

@@ -81,6 +81,7 @@ has_room (const SsStation *station)
 {
   const SsContact *self = ss_kbr_self (station->owner->kbr);
   if (station->tops == NULL || (self->flags & SS_PEER_REACHABLE) == 0
+      || ss_station_is_unwilling (station)
       || !ss_family_has_room (station->family))
     return false;
   for (unsigned i = 0; i < SS_STRIPES; i++) {
@@ -286,8 +287,7 @@ ss_spare_asked (SsStation *station, const SsContact *origin,
     return ss_group_has_room_for (stripe->group, origin)
            && (data[1] != WANTED_MORE || may_gather (stripe, origin, data[2]));
   if (data[1] != WANTED_ANY || station->role != SS_ROLE_RELAY
-      || !has_room (station)
-      || !ss_splitstream_may_relay (station->owner, &station->params))
+      || !has_room (station))
     return false;
   SsId id = ss_station_stripe_id (&station->group_id, station->params.salt,
                                   stripe->index);

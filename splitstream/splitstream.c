@@ -56,8 +56,16 @@ ss_splitstream_may_relay (const SsSplitStream *splitstream,
   return config->is_relay && config->n_relayed == 0;
 }
 
+bool
+ss_station_is_unwilling (const SsStation *station)
+{
+  return station->role == SS_ROLE_RELAY
+         && !ss_splitstream_may_relay (station->owner, &station->params);
+}
+
 /* Carry this group? Members of the station do, and relays and roots if the
- * id follows from the key; for only then can its packets be verified. */
+ * id follows from the key; for only then can its packets be verified. Who is
+ * the root of one stripe does not volunteer for another. */
 static bool
 on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
           bool is_root, SsGroup *group, void **ret_group_user)
@@ -72,9 +80,11 @@ on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
   SsStation *station = ss_splitstream_find (splitstream, &station_id);
   if (station != NULL && station->params.salt != params.salt)
     return false;
+  bool is_member = station != NULL && station->role != SS_ROLE_RELAY;
+  if (!is_member && !is_root
+      && !ss_splitstream_may_relay (splitstream, &params))
+    return false;
   if (station == NULL) {
-    if (!is_root && !ss_splitstream_may_relay (splitstream, &params))
-      return false;
     if (n_relayed (splitstream) >= SS_STATIONS_RELAYED_MAX)
       return false;
     station = ss_station_new (splitstream, &params, SS_ROLE_RELAY);

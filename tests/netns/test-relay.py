@@ -9,6 +9,8 @@ from namespaces import Namespace
 from packets import make_source
 
 LISTENERS = 8
+UNWILLING = 3
+EMPTY = {"stripes": ()}
 SECONDS = 30
 LISTENER_UPLOAD = 110000  # bit/s: less than what comes in, 125 kbit/s
 RELAY_UPLOAD = 1000000
@@ -77,5 +79,41 @@ def relays_carry(build):
             expect(lost == 0, f"{listener.name} lost {lost} frames")
 
 
+def roots_do_no_more(build):
+    """Nodes that volunteer for nothing forward the stripes that they root, to
+    one child each."""
+    with Stage(build) as stage:
+        air = Air(stage, make_source(build, "opus", SECONDS),
+                  namespace=Namespace(stage))
+        air.start_broadcaster()
+        nodes = [stage.start("node", *air.where, "--relay", "none",
+                             "--identity", stage.path(f"none-{i}.key"),
+                             name=f"none-{i}")
+                 for i in range(UNWILLING)]
+        for node in nodes:
+            node.wait_state("joined", seconds=20)
+        for _ in range(LISTENERS):
+            air.wait_tuned([air.start_listener()])
+        stage.pause(SETTLE_SECONDS)
+        start = time.monotonic()
+        stage.pause(MEASURE_SECONDS)
+        n_roots = 0
+        for node in nodes:
+            lines = [line for line, when in zip(node.lines, node.line_times)
+                     if when >= start]
+            expect(lines, f"no statistics: {node.describe()}")
+            for stripe in (stripe for line in lines
+                           for stripe in (line["station"] or EMPTY)["stripes"]):
+                n_roots += stripe["is_root"]
+                expect(stripe["children"] <= stripe["is_root"],
+                       f"{node.name} has {stripe['children']} children in "
+                       f"stripe {stripe['index']}, root: {stripe['is_root']}")
+        print(f"# {n_roots / MEASURE_SECONDS:.1f} stripes had such a root")
+        air.wait_end(SECONDS + 10)
+        for listener in air.listeners:
+            lost = lost_since(listener, start)
+            expect(lost == 0, f"{listener.name} lost {lost} frames")
+
+
 if __name__ == "__main__":
-    sys.exit(run_tests([relays_carry]))
+    sys.exit(run_tests([relays_carry, roots_do_no_more]))
