@@ -27,7 +27,9 @@ static const char help[] =
     "default\n"
     "  --standby              if the station is on the air already, wait until "
     "who\n"
-    "                         broadcasts it is gone, and go on in its place\n"
+    "                         broadcasts it is gone, and go on in its place; "
+    "until\n"
+    "                         then it listens, and forwards to nobody\n"
     "  --station-key FILE     the station's secret key; made on the first "
     "broadcast\n"
     "                         of a name, and kept with your data, by default\n";

@@ -1,9 +1,10 @@
 /* A second broadcaster of the same key that stands by: it listens to the
- * station as anybody does, asks the one on the air twice a second whether it
- * is, and sends nothing. When the stream has fallen silent *and* nobody has
- * answered, it goes on the air itself, as a session of its own: what listeners
- * have of the old one plays out while the new one fills, so that they lose
- * what was never sent, and no more.
+ * station and carries nobody (but as a stripe's root), since they would have to
+ * look for others when it goes on the air; it asks the one on the air twice a
+ * second whether it is, and sends nothing. When the stream has fallen silent
+ * *and* nobody has answered, it goes on the air itself, as a session of its
+ * own: what listeners have of the old one plays out while the new one fills, so
+ * that they lose what was never sent, and no more.
  *
  * Silence alone is no death: the way to here may be cut. An answer that does
  * not come is none either, while the stream does. Who was cut off, or slept, is
@@ -49,7 +50,7 @@ ss_standby_begin (SsNode *node, const SsDescriptor *descriptor)
   air->is_silent = false;
   air->answered = node->env.now;
   air->rank = 0;
-  air->watched = ss_station_listen (node->splitstream, descriptor, 0);
+  air->watched = ss_station_watch (node->splitstream, descriptor);
   ss_addr_format (&descriptor->publisher.addrs[0], addr);
   ss_node_push_event (node, SS_EVENT_STANDBY)->text = g_strdup (addr);
   ask (node, air->found.session, STANDBY_ASK);

@@ -111,6 +111,15 @@ ss_family_clear_bound (SsFamily *family)
 }
 
 void
+ss_family_stand_aside (SsFamily *family)
+{
+  unsigned hard = family->config.children_hard;
+  family->is_aside = true;
+  ss_family_set_bound (family, 0);
+  family->config.children_hard = hard;
+}
+
+void
 ss_family_set_wait (SsFamily *family, SsTime wait)
 {
   family->wait = wait;

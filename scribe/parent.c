@@ -200,9 +200,11 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   /* Better over the bound than lost: where it must be, or at a source whose
    * deputy the joiner takes for dead, or at a root that is full elsewhere. A
    * root that has none takes one, whatever it costs: there is no other way. */
-  bool is_last =
-      seeker.must || (group->is_root && !ss_place_any (group, &seeker));
-  bool is_first = group->is_root && ss_group_n_children (group) == 0;
+  bool is_aside = group->family->is_aside;
+  bool is_top = is_aside ? ss_group_is_top (group) : group->is_root;
+  bool is_last = is_top && !ss_place_any (group, &seeker);
+  is_last |= seeker.must && (is_top || !is_aside);
+  bool is_first = is_top && ss_group_n_children (group) == 0;
   if (is_last && n == 0 && (group->is_root || !group->family->config.is_source)
       && (is_first
           || group->family->n_children < group->family->config.children_hard)) {

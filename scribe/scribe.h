@@ -203,6 +203,9 @@ unsigned ss_family_n_children (const SsFamily *family);
 unsigned ss_family_children_max (const SsFamily *family);
 /* Never more children than so many from now on; who has more sheds them. */
 void ss_family_set_bound (SsFamily *family, unsigned children_max);
+/* No children from now on, but where it is the root, or carries a tree for a
+ * source that is: there those that have nobody else, up to the hard bound. */
+void ss_family_stand_aside (SsFamily *family);
 /* The defaults again. */
 void ss_family_clear_bound (SsFamily *family);
 /* So long waits what is sent to this node, before its own line; 0: not at all.

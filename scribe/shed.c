@@ -185,6 +185,19 @@ overload_deadline (const SsGroup *group)
   return family->over_since + SS_OVERLOAD_TIME;
 }
 
+/* Must it not have them, whatever becomes of them? The one child that has a
+ * stripe from its root is never too many. */
+static bool
+is_too_many (const SsGroup *group)
+{
+  const SsFamily *family = group->family;
+  bool is_top = ss_group_is_top (group);
+  if (family->is_aside && !is_top)
+    return true;
+  return family->n_children > family->config.children_hard
+         && !(is_top && ss_group_n_children (group) == 1);
+}
+
 /* A group's farthest child, if one of its siblings has room for it. */
 static SsChild *
 find_farthest (SsGroup *group)
@@ -200,11 +213,7 @@ find_farthest (SsGroup *group)
                    < 0))
       farthest = child;
   }
-  /* Who may not carry it is rid of it, wherever it goes; but for the one that
-   * has a stripe from its root. */
-  if (!farthest
-      || (group->family->n_children > group->family->config.children_hard
-          && !(ss_group_is_top (group) && ss_group_n_children (group) == 1)))
+  if (!farthest || is_too_many (group))
     return farthest;
   SsSeeker seeker = { .id = farthest->contact.id };
   SsContact candidates[SS_REDIRECT_MAX];

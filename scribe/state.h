@@ -265,6 +265,7 @@ struct SsFamily {
   SsFamilyConfig config;
   SsContact source; /* valid if has_source */
   bool has_source;
+  bool is_aside;       /* ss_family_stand_aside */
   unsigned n_children; /* in all its groups, */
   unsigned n_settled;  /* and in those whose children stay whoever comes */
   unsigned n_shed;     /* and those that are being handed on */

@@ -37,6 +37,35 @@ two_stand_by (SsWorld *world)
   return n_standing_by (world) == 2;
 }
 
+/* Children, while it stands by, are for roots, and for who carries a tree for
+ * the broadcaster that is its root; they would lose a parent when it goes on
+ * the air. */
+static void
+check_carries_nobody (SsWorld *world)
+{
+  const SsId *publisher =
+      &ss_world_member (world, (unsigned) world->publisher)->self.id;
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned n_as_root = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+    if (!member->is_up || !member->is_standby)
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    for (unsigned j = 0; j < SS_STRIPES; j++) {
+      const SsStripeStats *stripe = &stats->station.stripes[j];
+      n_as_root += stripe->children;
+      if (stripe->children > 0 && !stripe->is_root
+          && !ss_id_equal (&stripe->parent.id, publisher))
+        ss_world_fail (world, "node %u stands by with %u children in stripe %u",
+                       i, stripe->children, j);
+    }
+  }
+  g_free (stats);
+  ss_world_row (world, "children of who stands by", "%u, as roots", n_as_root);
+}
+
 /* Somebody says many times that another is on the air since: who is looks
  * into the store, and stays. */
 static void
@@ -108,6 +137,7 @@ ss_scenario_standby (SsSimRun *run)
     goto out;
   }
   ss_world_run (world, run->options->duration);
+  check_carries_nobody (world);
   lie (world);
   /* They listen, as anybody does, and what they say is no stream. */
   ss_world_kill (world, (unsigned) world->publisher);
@@ -131,6 +161,7 @@ ss_scenario_standby (SsSimRun *run)
     goto out;
   }
   ss_world_run (world, CALM_TIME);
+  check_carries_nobody (world);
   ss_world_kill (world, (unsigned) world->publisher);
   if (!check_take_over (world, "the third died"))
     goto out;

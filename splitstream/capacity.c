@@ -132,7 +132,7 @@ ss_capacity_follow_limit (SsStation *station)
   }
   if (capacity->is_duty)
     end_duty (station);
-  if (config->children_max > 0 || capacity->rate == 0
+  if (config->children_max > 0 || capacity->rate == 0 || station->is_aside
       || station->role == SS_ROLE_PUBLISHER)
     return;
   bool is_full = station->downlink.is_full;

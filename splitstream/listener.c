@@ -238,15 +238,12 @@ ss_listener_join_stripes (SsStation *station)
     ss_group_join (station->stripes[i].group);
 }
 
-SsStation *
-ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
-                   SsTime buffer)
+static void
+listen_to (SsStation *station, const SsDescriptor *descriptor, SsTime buffer)
 {
-  g_assert (buffer >= 0);
-  SsStation *station = find_or_make (splitstream, descriptor);
   station->descriptor = *descriptor;
   station->buffer = MIN (buffer, SS_LATENCY_MAX);
-  station->listen_at = splitstream->env->now;
+  station->listen_at = station->owner->env->now;
   if (!station->has_session || station->session < descriptor->session) {
     station->params = descriptor->params;
     ss_station_start_session (station, descriptor->session,
@@ -256,6 +253,26 @@ ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
   }
   ss_listener_join_stripes (station);
   soon (station);
+}
+
+SsStation *
+ss_station_listen (SsSplitStream *splitstream, const SsDescriptor *descriptor,
+                   SsTime buffer)
+{
+  g_assert (buffer >= 0);
+  SsStation *station = find_or_make (splitstream, descriptor);
+  listen_to (station, descriptor, buffer);
+  return station;
+}
+
+SsStation *
+ss_station_watch (SsSplitStream *splitstream, const SsDescriptor *descriptor)
+{
+  SsStation *station = find_or_make (splitstream, descriptor);
+  station->is_aside = true;
+  if (station->family != NULL)
+    ss_family_stand_aside (station->family);
+  listen_to (station, descriptor, 0);
   return station;
 }
 

@@ -229,6 +229,7 @@ struct SsStation {
   uint64_t packets_sent, data_packets, data_bytes, payload_bytes;
 
   /* listener */
+  bool is_aside; /* carries nobody, but as a root */
   SsTime buffer, listen_at, tune_in;
   SsReception *current, *draining;
   GArray *found;       /* SsFound: wanted, and in Scribe's history; or NULL */

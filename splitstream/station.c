@@ -48,6 +48,8 @@ ss_station_open_family (SsStation *station)
                                               sizeof config.info);
   g_assert (config.info_len > 0);
   station->family = ss_family_new (station->owner->scribe, &config);
+  if (station->is_aside)
+    ss_family_stand_aside (station->family);
   ss_spare_open (station);
 }
 

@@ -150,6 +150,10 @@ bool ss_station_is_drained (const SsStation *station);
 /* listener. buffer: added to the station's latency. */
 SsStation *ss_station_listen (SsSplitStream *splitstream,
                               const SsDescriptor *descriptor, SsTime buffer);
+/* listener: as ss_station_listen, but it carries nobody, unless it has to, as a
+ * stripe's root. */
+SsStation *ss_station_watch (SsSplitStream *splitstream,
+                             const SsDescriptor *descriptor);
 void ss_station_set_descriptor (SsStation *station,
                                 const SsDescriptor *descriptor);
 void ss_station_close (SsStation *station); /* leaves the groups */

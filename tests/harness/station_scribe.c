@@ -286,6 +286,12 @@ ss_family_set_bound (SsFamily *family, unsigned children_max)
 }
 
 void
+ss_family_stand_aside (SsFamily *family)
+{
+  family->config.children_max = 0;
+}
+
+void
 ss_family_set_wait (SsFamily *family, SsTime wait)
 {
   (void) family, (void) wait;

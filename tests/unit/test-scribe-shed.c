@@ -196,6 +196,45 @@ test_exchange (void)
   hub_clear (&hub);
 }
 
+/* Who stands aside is rid of its children, and takes none, however badly they
+ * need a place; */
+static void
+test_aside (void)
+{
+  enum { OTHER = 60 };
+  const SsFamilyConfig config = { .children_max = CHILDREN };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *group = join_group (&hub, foreign (0));
+  hub_take_join (&hub, foreign (0), 1, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  ss_family_stand_aside (hub.family);
+  hub_run (&hub, 2 * SS_OVERLOAD_TIME);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 0);
+  hub_take_join (&hub, foreign (0), OTHER, SS_JOIN_MEMBER | SS_JOIN_MUST, true);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 0);
+  hub_clear (&hub);
+}
+
+/* but as a root it has one. */
+static void
+test_aside_root (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  ss_family_stand_aside (hub.family);
+  for (unsigned i = 1; i <= CHILDREN; i++)
+    hub_take_join (&hub, GROUP, i, SS_JOIN_MEMBER, false);
+  SsId id = hub_group_id (GROUP);
+  const SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  g_assert_cmpuint (hub.n_redirects, ==, CHILDREN - 1);
+  hub_run (&hub, 2 * SS_OVERLOAD_TIME);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  hub_clear (&hub);
+}
+
 /* Where many come and go a forwarder without children is soon gone, so that
  * searches do not come to it. */
 static void
@@ -227,6 +266,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/shed/farthest", test_farthest);
   g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
   g_test_add_func ("/scribe/shed/exchange", test_exchange);
+  g_test_add_func ("/scribe/shed/aside", test_aside);
+  g_test_add_func ("/scribe/shed/aside-root", test_aside_root);
   g_test_add_func ("/scribe/shed/idle", test_idle);
   return g_test_run ();
 }
