@@ -165,6 +165,13 @@ typedef struct {
   bool is_duty;           /* or is what an unwilling root has to do */
 } SsCapacity;
 
+/* What the stream takes, where the upload is capped. */
+typedef struct {
+  SsTime since;   /* 0: not yet */
+  uint64_t bytes; /* sent since, once */
+  bool is_told;   /* that it is more than the cap */
+} SsDemand;
+
 /* What waits before this node's line. */
 typedef struct {
   SsTime wait;       /* so long */
@@ -227,6 +234,7 @@ struct SsStation {
   uint8_t version;
   SsDescriptor descriptor; /* a listener's, too */
   uint64_t packets_sent, data_packets, data_bytes, payload_bytes;
+  SsDemand demand;
 
   /* listener */
   bool is_aside; /* carries nobody, but as a root */

@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+/* What the stream takes is a mean of so long, from then on: it may begin with
+ * a burst. */
+#define DEMAND_TIME  (5 * SS_SEC)
+#define DEMAND_FIRST (2 * SS_SEC)
+
 SsStation *
 ss_station_publish (SsSplitStream *splitstream, const SsStationParams *params,
                     const uint8_t seed[SS_SEED_LEN], uint32_t session,
@@ -53,6 +58,37 @@ ss_publisher_clear (SsStation *station)
   ss_signer_clear (&station->signer);
 }
 
+/* With a cap below what the stream takes hardly anybody hears anything, and
+ * nothing else would tell why. */
+static void
+note_demand (SsStation *station, size_t len)
+{
+  SsDemand *demand = &station->demand;
+  SsEnv *env = station->owner->env;
+  uint64_t cap = station->owner->config.upload_bps;
+  if (cap == 0 || demand->is_told || env->now - station->origin < DEMAND_FIRST)
+    return;
+  if (demand->since == 0)
+    demand->since = env->now;
+  SsTime passed = env->now - demand->since;
+  if (passed < DEMAND_TIME) {
+    demand->bytes += len + SS_STRIPE_WIRE_OVERHEAD;
+    return;
+  }
+  uint64_t bps = demand->bytes * 8 * 1000 / (uint64_t) (passed / SS_MSEC);
+  demand->since = env->now;
+  demand->bytes = len + SS_STRIPE_WIRE_OVERHEAD;
+  if (bps <= cap)
+    return;
+  demand->is_told = true;
+  ss_env_log (env, SS_LOG_ERROR,
+              "%s: the stream takes %u kbit/s of upload and the cap is %u "
+              "kbit/s, so that listeners miss some or all of it; give a "
+              "greater --upload, or a stream of less bitrate",
+              station->params.name, (unsigned) (bps / 1000),
+              (unsigned) (cap / 1000));
+}
+
 /* Hands out what has left the rows. */
 static void
 send_packets (SsStation *station)
@@ -65,6 +101,7 @@ send_packets (SsStation *station)
     station->packets_sent++;
     ss_capacity_count (station, packet.stripe,
                        g_bytes_get_size (packet.packet));
+    note_demand (station, g_bytes_get_size (packet.packet));
     if (packet.stripe < SS_STRIPES - station->n_parity) {
       station->data_packets++;
       station->data_bytes += g_bytes_get_size (packet.packet);

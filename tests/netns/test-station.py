@@ -473,6 +473,20 @@ def upload_cap(build):
             expect(found.n_received > 300, "it hears next to nothing")
 
 
+def cap_below_stream(build):
+    """A broadcaster that may upload less than its stream takes says so, and
+    what to do, once."""
+    with Stage(build) as stage:
+        air = Air(stage, make_source(build, "opus", 14))
+        air.start_broadcaster("--upload", "60k")
+        air.broadcaster.wait_error("greater --upload", 12)
+        expect(air.broadcaster.wait(20) == 0, air.broadcaster.describe())
+        told = [line for line in air.broadcaster.errors.splitlines()
+                if "greater --upload" in line]
+        expect(len(told) == 1 and STATION in told[0]
+               and "the cap is 60 kbit/s" in told[0], told)
+
+
 def stands_by(build):
     """The broadcaster dies, and one that stood by with a copy of the key goes
     on in its place: nothing is lost of what either has sent."""
@@ -552,5 +566,5 @@ if __name__ == "__main__":
         two_terminals, several_stations, late_and_buffered,
         tunes_in_while_joining, several_sources,
         loop_and_duration, broadcaster_stalls, transcoded, by_key, signals, second_signal_kills, statistics,
-        identity_is_kept, bootstraps, over_ipv6, upload_cap, stands_by,
+        identity_is_kept, bootstraps, over_ipv6, upload_cap, cap_below_stream, stands_by,
         standby_ends], at_once=3))

@@ -305,6 +305,40 @@ test_capacity_is_shared (void)
   show_free (show);
 }
 
+static void
+count_line (void *user, SsLogLevel level, const char *text)
+{
+  unsigned *n_lines = user;
+  *n_lines += level == SS_LOG_ERROR && strstr (text, "--upload") != NULL;
+}
+
+/* A stream of 96 kbit/s takes 16/15 of that, and what is around it: who may not
+ * upload as much is told, once. */
+static void
+test_cap_below_stream (void)
+{
+  static const struct {
+    uint64_t upload_bps;
+    unsigned n_told;
+  } caps[] = { { 60000, 1 }, { 96000 * 16 / 15, 1 }, { 200000, 0 }, { 0, 0 } };
+  for (unsigned i = 0; i < G_N_ELEMENTS (caps); i++) {
+    const SsSplitStreamConfig config = { .upload_bps = caps[i].upload_bps };
+    const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+    Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+    show_go_on_air (show, 100);
+    Other other = { .show = show };
+    other_go_on_air (&other, &config);
+    unsigned n_told = 0;
+    other.publisher->env.log = count_line;
+    other.publisher->env.log_user = &n_told;
+    play_both (&other, 6 * SS_SEC);
+    g_assert_cmpuint (n_told, ==, 0); /* not at once */
+    play_both (&other, 14 * SS_SEC);
+    g_assert_cmpuint (n_told, ==, caps[i].n_told);
+    show_free (show);
+  }
+}
+
 static bool
 would_relay (Show *show, const char *name, const SsId *fingerprint,
              bool is_root)
@@ -347,6 +381,8 @@ main (int argc, char **argv)
                    test_measured_capacity);
   g_test_add_func ("/splitstream/carry/capacity-shared",
                    test_capacity_is_shared);
+  g_test_add_func ("/splitstream/carry/cap-below-stream",
+                   test_cap_below_stream);
   g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
   g_test_add_func ("/splitstream/carry/adopt", test_adopt);
   g_test_add_func ("/splitstream/carry/duty", test_duty);
