@@ -2,7 +2,8 @@
 and 40 listeners on one machine: what leaves the source's side, how soon a
 listener has media, how old it is, and who loses what when one node is killed
 (here the listener that forwards most, or ss-node if there is but one; there
-the server, which is started again after two seconds)."""
+the server) and started again after two seconds, and how long after that it, or
+who heard the server, has media again."""
 
 import argparse
 import csv
@@ -20,7 +21,7 @@ from table import print_table
 SETTLE_SECONDS = 2
 RESTART_SECONDS = 2
 COLUMNS = ("system", "listeners", "egress_x", "tune_in_s", "way_p50_ms",
-           "way_p99_ms", "behind_s", "hit", "lost_s", "silent_s")
+           "way_p99_ms", "behind_s", "hit", "lost_s", "silent_s", "back_s")
 
 
 def parse_arguments():
@@ -56,21 +57,28 @@ def measure_ours(n_listeners, path, options):
         victim = air.node
         if n_listeners > 1:
             victim = max(air.listeners, key=lambda p: p.children())
+        listeners = list(air.listeners)
         air.kill(victim, "sigkill")
+        stage.pause(RESTART_SECONDS)
+        if victim is air.node:
+            again = air.start_node(name="node-again")
+        else:
+            again = air.start_listener()
         air.wait_end(options.seconds + 60)
         ways, behind, lost = Ways(), [], []
-        for listener in air.survivors():
+        survivors = [p for p in air.survivors() if p in listeners]
+        for listener in survivors:
             ways.add(air.broadcaster, listener, start, end, air.wall_offset)
             lost.append(len(air.compare(listener).lost))
             behind.append(median(air.latencies(listener)))
         frame = air.timeline.seconds / len(air.timeline.packets)
         return row("splitstream", n_listeners,
                    air.multiple(air.broadcaster, start, end),
-                   median([air.tune_in(p) for p in air.listeners]),
+                   median([air.tune_in(p) for p in listeners]),
                    ways.quantile(0.5), ways.quantile(0.99), median(behind),
                    [n * frame for n in lost],
-                   max(longest_silence(p.arrivals, end)
-                       for p in air.survivors()))
+                   max(longest_silence(p.arrivals, end) for p in survivors),
+                   air.tune_in(again) if again in air.listeners else None)
 
 
 def longest_silence(arrivals, since):
@@ -98,6 +106,7 @@ def measure_icecast(n_listeners, path, options):
         server.kill()
         source.join(RESTART_SECONDS)
         server.start()
+        restarted = time.monotonic()
         source.join(options.seconds + 60)
         time.sleep(SETTLE_SECONDS)
     finally:
@@ -106,7 +115,9 @@ def measure_icecast(n_listeners, path, options):
         server.close()
     return row("icecast", n_listeners,
                *icecast_figures(source, readers.readers, start, end,
-                                bytes_after - bytes_before))
+                                bytes_after - bytes_before),
+               median([min(at for at, _ in reader.arrivals if at > restarted)
+                       - restarted for reader in readers.readers]))
 
 
 def sum_bytes(readers):
@@ -140,7 +151,7 @@ def lost_seconds(source, reader):
 
 
 def row(system, n_listeners, egress, tune_in, p50, p99, behind, lost,
-        silent):
+        silent, back):
     def rounded(value, factor=1, digits=2):
         return None if value is None else round(value * factor, digits)
 
@@ -148,7 +159,7 @@ def row(system, n_listeners, egress, tune_in, p50, p99, behind, lost,
         system, n_listeners, rounded(egress), rounded(tune_in),
         rounded(p50, 1000, 1), rounded(p99, 1000, 1), rounded(behind),
         sum(1 for value in lost if value > 0),
-        rounded(sum(lost) / len(lost)), rounded(silent))))
+        rounded(sum(lost) / len(lost)), rounded(silent), rounded(back))))
 
 
 def main():
