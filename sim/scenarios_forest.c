@@ -15,6 +15,9 @@
 /* Interior in more than one stripe, of all; where capacity has no bound
  * nobody needs to be. */
 #define INTERIOR_TWICE_MOST 0.02
+/* Where there is too little room, places more than have to be missing, of each
+ * listener in the mean. */
+#define UNUSED_MOST 1
 
 static void
 tune_in (void *user, uint64_t index)
@@ -33,6 +36,14 @@ start_ring (SsWorld *world, unsigned n)
     return true;
   ss_world_fail (world, "the station did not go on the air");
   return false;
+}
+
+/* Fewer children each than stripes: there is no place for everybody. Who has
+ * none fetches the stripe's packets from others. */
+static bool
+has_too_little (unsigned out)
+{
+  return out > 0 && out < SS_STRIPES;
 }
 
 /* All but the publisher come; how long until all are in all trees, or -1. */
@@ -75,8 +86,9 @@ report_construction (SsWorld *world, SsTime built)
     for (unsigned j = 0; j < G_N_ELEMENTS (names); j++)
       sums[j] += (double) ss_node_env (ss_world_node (world, i))
                      ->counters.value[names[j]];
-  ss_world_row (world, "all in all trees after the last came", "%.1f s",
-                (double) built / (double) SS_SEC);
+  if (built >= 0)
+    ss_world_row (world, "all in all trees after the last came", "%.1f s",
+                  (double) built / (double) SS_SEC);
   ss_world_row (world, "a node's joins, redirects, searches",
                 "%.2f  %.2f  %.3f", sums[0] / n, sums[1] / n, sums[4] / n);
   ss_world_row (world, "changes of parent, over the bound", "%.3f  %.0f",
@@ -104,6 +116,21 @@ ss_sim_report_forest (SsWorld *world, const SsForest *forest)
                 forest->n_foreign, forest->n_foreign_least);
   ss_world_row (world, "Gini of children; of one tree's", "%.3f  %.3f",
                 forest->gini, forest->tree_gini);
+}
+
+/* Nearly all the room is taken, and no more. */
+static void
+check_scarce (SsWorld *world, const SsForest *forest, unsigned out)
+{
+  unsigned n = forest->n_listeners;
+  unsigned needed = (n - 1) * SS_STRIPES; /* roots have no parent */
+  unsigned least = needed - MIN (n * out, needed);
+
+  if (forest->children_max > out)
+    ss_world_fail (world, "a node has %u children", forest->children_max);
+  if (forest->n_missing < least || forest->n_missing > least + UNUSED_MOST * n)
+    ss_world_fail (world, "%u places are missing, of %u that have to",
+                   forest->n_missing, least);
 }
 
 static void
@@ -168,7 +195,10 @@ one_forest (SsSimRun *run, const SsSimOptions *given)
     ss_sim_report_uploads (world);
     ss_forest_look (world, &forest);
     ss_sim_report_forest (world, &forest);
-    check_forest (world, &forest, given->out);
+    if (has_too_little (given->out))
+      check_scarce (world, &forest, given->out);
+    else
+      check_forest (world, &forest, given->out);
     ss_oracle_hearing (world, calm, false, true);
     ss_sim_report_listeners (world);
   }

@@ -128,8 +128,10 @@ station_scribe_group (SsScribe *scribe, const SsId *id)
 SsGroup *
 ss_group_open (SsFamily *family, const SsId *id, void *user)
 {
-  g_assert_null (ss_scribe_find (family->scribe, id));
-  SsGroup *group = station_scribe_group (family->scribe, id);
+  SsGroup *group = ss_scribe_find (family->scribe, id);
+  g_assert (group == NULL || !group->is_member); /* it may have left it */
+  if (group == NULL)
+    group = station_scribe_group (family->scribe, id);
   group->family = family;
   group->user = user;
   return group;

@@ -93,6 +93,36 @@ test_gather_in_vain (void)
 }
 
 static bool
+offers (const StationNode *node)
+{
+  const SsGroup *group = node->station->spare.group;
+  return group != NULL && ss_group_is_member (group);
+}
+
+/* It is in the group as long as it has room, and can be reached. */
+static void
+test_member (void)
+{
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  node->self.flags |= SS_PEER_REACHABLE;
+  g_assert_false (offers (node));
+  for (unsigned i = 0; i < 2; i++) {
+    node->has_room = true;
+    show_play (show, 2 * SS_SPARE_INTERVAL);
+    g_assert_true (offers (node));
+    node->has_room = false; /* it has taken one more, and is full */
+    show_play (show, 2 * SS_SPARE_INTERVAL);
+    g_assert_false (offers (node));
+  }
+  node->has_room = true;
+  node->self.flags &= (uint8_t) ~SS_PEER_REACHABLE;
+  show_play (show, 2 * SS_SPARE_INTERVAL);
+  g_assert_false (offers (node));
+  show_free (show);
+}
+
+static bool
 accepts (StationNode *node, unsigned wanted, unsigned n)
 {
   const uint8_t question[] = { 7, (uint8_t) wanted, (uint8_t) n };
@@ -140,5 +170,6 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/spare/gather-in-vain", test_gather_in_vain);
   g_test_add_func ("/splitstream/spare/gather-unheeded", test_gather_unheeded);
   g_test_add_func ("/splitstream/spare/asked", test_asked);
+  g_test_add_func ("/splitstream/spare/member", test_member);
   return g_test_run ();
 }
