@@ -176,6 +176,14 @@ on_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
     room->chat->upcalls->heard (room->chat->user, room, source, text);
 }
 
+static void
+on_skipped (void *user, SsGroup *group, const SsId *source, uint32_t n)
+{
+  ChatRoom *room = user;
+  if (room->n_entries > 0)
+    room->chat->upcalls->missed (room->chat->user, room, source, n);
+}
+
 /* A room that this node is to carry. */
 static bool
 on_adopt (void *app, const SsId *group_id, const uint8_t *info, size_t info_len,
@@ -271,6 +279,7 @@ static const SsScribeApp chat_app = {
   .anycast_answer = on_anycast_answer,
   .anycast_end = on_anycast_end,
   .message = on_message,
+  .skipped = on_skipped,
   .adopt = on_adopt,
   .abandoned = on_abandoned,
   .orphan = on_orphan,

@@ -24,6 +24,9 @@ typedef struct {
   /* A line; text is valid during the call. */
   void (*heard) (void *user, ChatRoom *room, const SsId *speaker,
                  const char *text);
+  /* So many lines of a speaker, before the next one, are lost: this node was
+   * cut off for longer than they are kept. */
+  void (*missed) (void *user, ChatRoom *room, const SsId *speaker, unsigned n);
   /* For a room that this node has entered. is_cut: it has found no place in
    * the room for some seconds, goes on looking, and hears nobody meanwhile;
    * what it misses comes later. */
@@ -54,7 +57,8 @@ SsCredential chat_invite (const SsSigner *owner, const char *name,
 ChatRoom *chat_enter (Chat *chat, const SsKey *owner, const char *name,
                       const SsCredential *credential);
 void chat_leave (ChatRoom *room);
-/* False: too long, not invited, or too much is on its way. */
+/* False: too long or not invited; or more than the room keeps for those whom
+ * it is to reach (ss_group_multicast): to be said again a moment later. */
 bool chat_say (ChatRoom *room, const char *text);
 bool chat_may_speak (const ChatRoom *room);
 /* Lines that this node has said and the room does not keep yet. */

@@ -21,8 +21,9 @@
 #define STEP_TIME  (50 * SS_MSEC) /* while something is awaited */
 #define ASK_TIME   (2 * SS_SEC)   /* between two questions */
 #define JOIN_TIME  (10 * SS_SEC)  /* else there is no ring */
-#define END_TIME   (10 * SS_SEC)  /* for the last lines to be said */
 #define LEAVE_TIME (500 * SS_MSEC)
+/* For one more of the last lines to be said: who was too fast waits. */
+#define END_TIME (SS_ORDERED_HOLD + 5 * SS_SEC)
 
 typedef enum { JOINING, TALKING, LEAVING, GONE } State;
 
@@ -42,6 +43,7 @@ typedef struct {
   bool has_ring, has_input_ended, is_stopped;
   bool has_asked, has_told; /* that it may not speak yet */
   State state;
+  unsigned n_left; /* after the end of the input: lines not kept yet */
   SsTime until, ask_at;
   SsAlarm *alarm;
 } Talk;
@@ -102,6 +104,18 @@ on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
 }
 
 static void
+on_missed (void *user, ChatRoom *room, const SsId *speaker, unsigned n)
+{
+  Talk *talk = user;
+  char id[SS_ID_STRLEN];
+
+  ss_id_format (speaker, id);
+  ss_program_say (talk->program, SS_LOG_ERROR,
+                  "%u lines of #%.8s are lost: you were cut off for too long",
+                  n, id);
+}
+
+static void
 on_cut (void *user, ChatRoom *room, bool is_cut)
 {
   Talk *talk = user;
@@ -121,7 +135,7 @@ on_admitted (void *user, ChatRoom *room)
   wake (talk);
 }
 
-static const ChatUpcalls upcalls = { on_heard, on_cut, on_admitted };
+static const ChatUpcalls upcalls = { on_heard, on_missed, on_cut, on_admitted };
 
 static void
 on_line (void *user, const char *line)
@@ -208,10 +222,11 @@ talk_on (Talk *talk, SsTime now)
   ss_control_hold (talk->input, talk->lines.length > 0);
   if (!talk->has_input_ended)
     return;
-  if (talk->until == SS_NEVER)
-    talk->until = now + END_TIME;
   unsigned n_left = talk->lines.length + chat_n_unsaid (talk->room);
 
+  if (talk->until == SS_NEVER || n_left < talk->n_left)
+    talk->until = now + END_TIME;
+  talk->n_left = n_left;
   if (n_left > 0 && now < talk->until)
     return;
   if (n_left > 0)

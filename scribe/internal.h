@@ -354,6 +354,8 @@ void ss_log_free (gpointer log);
 GBytes *ss_log_entry (const SsSourceLog *log, uint32_t sequence);
 /* The first that it has; if it has none, the next. */
 uint32_t ss_log_first (const SsSourceLog *log);
+/* The first that it has from `from` on and before `end`; else `end`. */
+uint32_t ss_log_held (const SsSourceLog *log, uint32_t from, uint32_t end);
 /* Takes a message in; hands on what is in order. */
 void ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence,
                  GBytes *data);
@@ -364,7 +366,7 @@ void ss_log_replay (SsGroup *group);
 void ss_log_drop_strangers (SsGroup *group);
 /* At the root: does it lack what the source has been told is stored? */
 bool ss_log_is_lacking (const SsSourceLog *log);
-/* What is before `next` is not to be had. */
+/* What is missing before `next` is not to be had: the application is told. */
 void ss_log_pass_to (SsGroup *group, SsSourceLog *log, uint32_t next);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);

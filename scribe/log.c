@@ -41,6 +41,15 @@ ss_log_first (const SsSourceLog *log)
   return log->entries->len > 0 ? entry_at (log, 0)->sequence : log->next;
 }
 
+uint32_t
+ss_log_held (const SsSourceLog *log, uint32_t from, uint32_t end)
+{
+  unsigned index = entry_lower_bound (log, from);
+  if (index == log->entries->len)
+    return end;
+  return MIN (end, entry_at (log, index)->sequence);
+}
+
 static void
 empty (SsSourceLog *log)
 {
@@ -152,7 +161,7 @@ ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
   return ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, head, len, data);
 }
 
-/* Forgets what is older than anybody's repair. */
+/* What goes was stored SS_ORDERED_HOLD ago: its source has seen to that. */
 static void
 trim (SsSourceLog *log)
 {
@@ -293,12 +302,32 @@ ss_log_is_lacking (const SsSourceLog *log)
   return log->next < log->oldest && !ss_log_entry (log, log->next);
 }
 
+static void
+skip (SsGroup *group, SsSourceLog *log, uint32_t next)
+{
+  SsScribe *scribe = group->scribe;
+  uint32_t first = MAX (log->next, log->deliver_from);
+  ss_count_add (scribe->env, SCRIBE_MISSED, next - log->next);
+  log->next = next;
+  log->used = scribe->env->now; /* as in advance */
+  if (group->is_member && first < next && scribe->app.skipped)
+    scribe->app.skipped (group->user, group, &log->id, next - first);
+}
+
+/* What is held of it is handed on. */
 void
 ss_log_pass_to (SsGroup *group, SsSourceLog *log, uint32_t next)
 {
-  ss_count_add (group->scribe->env, SCRIBE_MISSED, next - log->next);
-  log->next = next;
-  advance (group, log);
+  uint32_t epoch = log->epoch, before;
+  do {
+    before = log->next;
+    uint32_t held = ss_log_held (log, before, next);
+    if (held > before)
+      skip (group, log, held);
+    if (!group->is_dead && log->epoch == epoch)
+      advance (group, log);
+  } while (!group->is_dead && log->epoch == epoch && log->next > before
+           && log->next < next);
 }
 
 /* Not at once: a root that was cut off does not know who has served in its

@@ -48,6 +48,7 @@ ss_ordered_free (SsOrdered *ordered)
   g_ptr_array_free (ordered->logs, TRUE);
   g_array_free (ordered->unstored, TRUE);
   g_array_free (ordered->submissions, TRUE);
+  g_free (ordered->stored_at);
   g_free (ordered);
 }
 
@@ -62,6 +63,24 @@ ss_group_set_credential (SsGroup *group, const SsCredential *credential)
   ordered->has_credential = true;
 }
 
+static SsTime *
+stored_at (const SsOrdered *ordered, uint32_t sequence)
+{
+  return &ordered->stored_at[sequence % SS_ORDERED_LOG_MAX];
+}
+
+/* One more takes the place of the one SS_ORDERED_LOG_MAX before it in every
+ * history: not while that may still be asked for. */
+static bool
+is_too_fast (const SsGroup *group)
+{
+  const SsOrdered *ordered = group->ordered;
+  if (ordered->sequence < SS_ORDERED_LOG_MAX)
+    return false;
+  SsTime stored = *stored_at (ordered, ordered->sequence + 1);
+  return stored < 0 || group->scribe->env->now < stored + SS_ORDERED_HOLD;
+}
+
 bool
 ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
 {
@@ -71,13 +90,16 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
       || !ss_signed_may_publish (group))
     return false;
   SsOrdered *ordered = ss_ordered_get (group);
-  if (ordered->submissions->len >= SS_ORDERED_OUT_MAX)
+  if (ordered->submissions->len >= SS_ORDERED_OUT_MAX || is_too_fast (group))
     return false;
   ss_scribe_enter (scribe);
+  if (!ordered->stored_at)
+    ordered->stored_at = g_new0 (SsTime, SS_ORDERED_LOG_MAX);
   if (ordered->epoch == 0)
     ordered->epoch =
         (uint32_t) ((scribe->env->now + scribe->env->wall_offset) / SS_SEC);
   uint32_t sequence = ++ordered->sequence;
+  *stored_at (ordered, sequence) = -1;
   SsSubmission submission = {
     .sequence = sequence,
     .data = ss_signed_make (group, ordered->epoch, sequence, data, len),
@@ -249,6 +271,7 @@ forget_submission (SsGroup *group, uint32_t sequence)
       continue;
     g_bytes_unref (submission->data);
     g_array_remove_index (ordered->submissions, i);
+    *stored_at (ordered, sequence) = group->scribe->env->now;
     return;
   }
 }

@@ -71,7 +71,11 @@
 #define SS_ORDERED_SOURCES_MAX 256 /* in one group */
 #define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
 #define SS_ORDERED_OUT_MAX     64  /* of this node, not stored yet */
-#define SS_ORDERED_REPLICAS    3   /* nodes that store one, the root included */
+/* A message is kept by all for so long at least, once it is stored: longer than
+ * it takes to notice a death and to repair. No source sends more than
+ * SS_ORDERED_LOG_MAX in that time. */
+#define SS_ORDERED_HOLD     (10 * SS_SEC)
+#define SS_ORDERED_REPLICAS 3 /* nodes that store one, the root included */
 
 typedef struct SsScribe SsScribe;
 typedef struct SsFamily SsFamily;
@@ -109,6 +113,11 @@ typedef struct {
    * source's, and the source may publish. */
   void (*message) (void *group_user, SsGroup *group, const SsId *source,
                    uint32_t sequence, const uint8_t *data, size_t len);
+  /* ordered: n messages of a source, before the next one, will not come: nobody
+   * that should holds them any more. This node was away for longer than they
+   * are kept, or all that had them died. */
+  void (*skipped) (void *group_user, SsGroup *group, const SsId *source,
+                   uint32_t n);
   /* A JOIN or packet for a group not known here. True: carry it; set the
    * group's user pointer. info is what the joiner's family was made with; it
    * comes from the network: check it against the id. is_root: this node is
@@ -292,9 +301,11 @@ GBytes *ss_group_history (const SsGroup *group,
 /* ordered: what lets this node publish in an owned group. */
 void ss_group_set_credential (SsGroup *group, const SsCredential *credential);
 /* ordered: multicast in this node's name, signed; kept until the root reports
- * it stored on min (3, ring size) nodes. False: too many outstanding, too
- * long, or this node may not publish in the group. A member gets its own
- * messages back in order, like everybody's. */
+ * it stored on min (3, ring size) nodes. False: too long, or this node may not
+ * publish in the group; or it is too fast, with SS_ORDERED_OUT_MAX that are not
+ * stored yet or SS_ORDERED_LOG_MAX in the last SS_ORDERED_HOLD: say it again
+ * later. A member gets its own messages back in order, like
+ * everybody's. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
 /* ordered: this node's messages that are not reported stored yet. */
 unsigned ss_group_n_unstored (const SsGroup *group);

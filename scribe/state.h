@@ -221,6 +221,9 @@ typedef struct {
   GArray *unstored;         /* SsUnstored, oldest first */
   GArray *submissions;      /* SsSubmission, by sequence */
   uint32_t epoch, sequence; /* of this node's own messages */
+  /* When the last SS_ORDERED_LOG_MAX of them were stored, by sequence modulo
+   * that; -1: not yet. NULL: none was sent. */
+  SsTime *stored_at;
   bool has_credential;
   SsCredential credential; /* for them */
   bool is_synced;          /* knows where the sources stand */

@@ -314,7 +314,8 @@ ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
   SsSourceLog *log = group ? ss_log_find (group, &message->source) : NULL;
   if (!log || log->epoch != message->epoch || log->entries->len == 0)
     return;
-  uint32_t first = ss_log_first (log);
+  /* There may be a gap that was passed over. */
+  uint32_t first = ss_log_held (log, message->first, log->next);
   if (message->first < first) {
     SsMsgScribeGone gone = { .source = log->id,
                              .epoch = log->epoch,

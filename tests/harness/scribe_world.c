@@ -90,6 +90,19 @@ app_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
   node->heard_next[stripe][from] = (uint16_t) (number + 1);
 }
 
+static void
+app_skipped (void *user, SsGroup *group, const SsId *source, uint32_t n)
+{
+  Node *node = user;
+  unsigned stripe = stripe_of (group);
+  unsigned from = world_node_of (node->world, source);
+  g_assert_true (ss_group_is_member (group));
+  g_assert_cmpuint (n, >, 0);
+  node->skipped[stripe] += n;
+  if (node->heard_next[stripe][from] > 0)
+    node->heard_next[stripe][from] += (uint16_t) n;
+}
+
 /* The question is the number of the node that asks, the answer the number of
  * the one that accepts. */
 static bool
@@ -143,6 +156,7 @@ app_anycast_end (void *app, uint32_t anycast, unsigned n_answers)
 static const SsScribeApp app_double = {
   .packet = app_packet,
   .message = app_message,
+  .skipped = app_skipped,
   .adopt = app_adopt,
   .abandoned = app_abandoned,
   .anycast = app_anycast,
@@ -412,6 +426,12 @@ world_heard (const World *world, unsigned index, unsigned source,
   return node->heard_next[stripe][source] == 0
              ? 0
              : node->heard_next[stripe][source] - *ret_first;
+}
+
+unsigned
+world_skipped (const World *world, unsigned node, unsigned stripe)
+{
+  return world->nodes[node]->skipped[stripe];
 }
 
 void

@@ -57,11 +57,14 @@ void world_set_client (World *world, unsigned node);
  * many outstanding. */
 bool world_multicast (World *world, unsigned node, unsigned stripe);
 /* How many a node has sent in a group, how many of them another has been
- * given, and which was the first of these. Anything out of order or twice
- * is an error in itself. */
+ * given, and which was the first of these. Anything out of order, twice or
+ * missing without a word is an error in itself. */
 unsigned world_sent (const World *world, unsigned node, unsigned stripe);
 unsigned world_heard (const World *world, unsigned node, unsigned source,
                       unsigned stripe, unsigned *ret_first);
+/* Of all sources' in the group: what a node has been told that it misses. It
+ * counts as given. */
+unsigned world_skipped (const World *world, unsigned node, unsigned stripe);
 
 /* Anycast: whether a node accepts (at first it does not), and one search of
  * a node at a time. What came of it: who answered, in this order. */

@@ -64,6 +64,7 @@ struct Node {
   bool wanted[NUMBERS_MAX];
   SsTime next_tick;
   uint16_t sent[WORLD_STRIPES];
+  unsigned skipped[WORLD_STRIPES];
   uint16_t heard_first[WORLD_STRIPES][WORLD_NODES_MAX];
   uint16_t heard_next[WORLD_STRIPES][WORLD_NODES_MAX];
   uint64_t packets_sent, control_bytes;

@@ -7,6 +7,8 @@
 
 #define GROUPS 4 /* of the 16 that all nodes join */
 
+#define DEATH_AT 200 /* messages of a fast source */
+
 static World *
 start (unsigned n, uint64_t seed, double loss)
 {
@@ -65,6 +67,7 @@ assert_all_heard (const World *world, unsigned n, unsigned from_start,
                           source);
         g_assert_cmpuint (heard, ==, expected);
         g_assert_true (heard == 0 || first == 1);
+        g_assert_cmpuint (world_skipped (world, i, stripe), ==, 0);
       }
     }
 }
@@ -100,6 +103,78 @@ test_burst (void)
   world_run (world, 10 * SS_SEC);
   assert_all_heard (world, 6, 6, "burst", 1);
   world_free (world);
+}
+
+/* A source that says what it has as fast as it may, and what was refused a
+ * moment later, does not outrun the repair of a death. */
+static void
+assert_kept_up (uint64_t seed, SsTime gap, bool is_root, double loss)
+{
+  const unsigned n = is_root ? 9 : 40, total = 800;
+  World *world = start (n, seed, loss);
+  unsigned victim = world_true_root (world, 0), source = 0, most = 0, sent = 0;
+  for (unsigned i = 0; i < n && !is_root; i++) {
+    unsigned n_children = ss_group_n_children (world_group (world, i, 0));
+    if (i != world_true_root (world, 0) && n_children > most) {
+      most = n_children;
+      victim = i;
+    }
+  }
+  while (source == victim || source == world_true_root (world, 0))
+    source++;
+  SsTime end = world_now (world) + 60 * SS_SEC;
+  while (sent < total && world_now (world) < end) {
+    if (sent == DEATH_AT)
+      world_kill (world, victim);
+    sent += world_multicast (world, source, 0);
+    world_run (world, gap);
+  }
+  g_assert_cmpuint (sent, ==, total);
+  world_run (world, 10 * SS_SEC);
+  assert_all_heard (world, n, n, "fast", seed);
+  world_free (world);
+}
+
+static void
+test_fast (void)
+{
+  uint64_t seeds = g_test_slow () ? 100 : 4;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    assert_kept_up (seed, 5 * SS_MSEC, true, 0);
+    assert_kept_up (seed, 1 * SS_MSEC, true, 0.05);
+    assert_kept_up (seed, 5 * SS_MSEC, false, 0.02);
+  }
+}
+
+/* Who was away for longer than messages are kept is told how many it misses,
+ * and goes on where the others are. */
+static void
+test_away (void)
+{
+  enum { NODES = 8, SOURCE = 1, AWAY = 2 };
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start (NODES, seed, 0);
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    talk (world, &rng, NODES, 100, 15 * SS_MSEC);
+    world_run (world, SS_SEC);
+    world_set_side (world, AWAY, 1);
+    for (unsigned sent = 0; sent < 2 * SS_ORDERED_LOG_MAX;) {
+      sent += world_multicast (world, SOURCE, 0);
+      world_run (world, 20 * SS_MSEC);
+    }
+    world_heal (world, SS_SEC);
+    world_run (world, 10 * SS_SEC);
+    talk (world, &rng, NODES, 100, 15 * SS_MSEC);
+    world_run (world, 5 * SS_SEC);
+    for (unsigned i = 0; i < NODES; i++) {
+      unsigned first;
+      g_assert_cmpuint (world_heard (world, i, SOURCE, 0, &first), ==,
+                        world_sent (world, SOURCE, 0));
+      g_assert_true ((world_skipped (world, i, 0) > 0) == (i == AWAY));
+    }
+    world_free (world);
+  }
 }
 
 static void
@@ -390,6 +465,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/ordered/quiet", test_quiet);
   g_test_add_func ("/scribe/ordered/burst", test_burst);
+  g_test_add_func ("/scribe/ordered/fast", test_fast);
+  g_test_add_func ("/scribe/ordered/away", test_away);
   g_test_add_func ("/scribe/ordered/lossy", test_lossy);
   g_test_add_func ("/scribe/ordered/deaths", test_deaths);
   g_test_add_func ("/scribe/ordered/two-deaths", test_two_deaths);

@@ -43,12 +43,20 @@ on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
 }
 
 static void
+on_missed (void *user, ChatRoom *room, const SsId *speaker, unsigned n)
+{
+  g_assert_not_reached ();
+}
+
+static void
 on_cut (void *user, ChatRoom *room, bool is_cut)
 {
   g_assert_not_reached (); /* all find their place in time */
 }
 
-static const ChatUpcalls party_upcalls = { .heard = on_heard, .cut = on_cut };
+static const ChatUpcalls party_upcalls = { .heard = on_heard,
+                                           .missed = on_missed,
+                                           .cut = on_cut };
 
 static void
 on_timer (void *user, SsTimer *timer)
@@ -218,6 +226,7 @@ on_admitted (void *user, ChatRoom *room)
 
 static const ChatUpcalls few_upcalls = {
   .heard = on_counted,
+  .missed = on_missed,
   .cut = on_cut,
   .admitted = on_admitted,
 };
