@@ -59,10 +59,13 @@ compare_source (SsGroup *group, const SsContact *from,
   if (log && (log->epoch > epoch || (log->epoch == epoch && log->next > next)))
     return true;
   bool is_new = !log || log->epoch < epoch;
-  /* A newcomer starts where the tree is; a root wants the history too. */
+  /* A newcomer starts where the tree is; a root wants the history too. Who was
+   * a member before misses what nobody has any more. */
   uint32_t from_here = first;
   if (is_new && !ordered->is_synced && is_parent)
     from_here = start;
+  else if (is_new && ordered->is_synced && group->is_member)
+    from_here = 1;
   log = ss_log_get (group, source, epoch, from_here);
   if (!log)
     return false;

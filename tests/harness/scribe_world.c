@@ -99,8 +99,9 @@ app_skipped (void *user, SsGroup *group, const SsId *source, uint32_t n)
   g_assert_true (ss_group_is_member (group));
   g_assert_cmpuint (n, >, 0);
   node->skipped[stripe] += n;
-  if (node->heard_next[stripe][from] > 0)
-    node->heard_next[stripe][from] += (uint16_t) n;
+  if (node->heard_next[stripe][from] == 0) /* it was there from the start */
+    node->heard_first[stripe][from] = node->heard_next[stripe][from] = 1;
+  node->heard_next[stripe][from] += (uint16_t) n;
 }
 
 /* The question is the number of the node that asks, the answer the number of

@@ -147,31 +147,41 @@ test_fast (void)
 }
 
 /* Who was away for longer than messages are kept is told how many it misses,
- * and goes on where the others are. */
+ * and goes on where the others are; so are those that were away with the
+ * group's root, and ask that one. */
 static void
 test_away (void)
 {
-  enum { NODES = 8, SOURCE = 1, AWAY = 2 };
-  for (uint64_t seed = 1; seed <= 5; seed++) {
+  enum { NODES = 9, AWAY = 3 };
+  for (uint64_t seed = 1; seed <= 6; seed++) {
     World *world = start (NODES, seed, 0);
     SsRng rng;
     ss_rng_init_number (&rng, seed);
     talk (world, &rng, NODES, 100, 15 * SS_MSEC);
     world_run (world, SS_SEC);
-    world_set_side (world, AWAY, 1);
-    for (unsigned sent = 0; sent < 2 * SS_ORDERED_LOG_MAX;) {
-      sent += world_multicast (world, SOURCE, 0);
+    /* The source is the farthest from the group, the root its nearest. */
+    unsigned source = world_near (world, 0, NODES - 1);
+    unsigned first_away = seed % 2 ? 0 : NODES - 1 - AWAY;
+    unsigned away[AWAY];
+    for (unsigned i = 0; i < AWAY; i++) {
+      away[i] = world_near (world, 0, first_away + i);
+      world_set_side (world, away[i], 1);
+    }
+    unsigned end = world_sent (world, source, 0) + 2 * SS_ORDERED_LOG_MAX;
+    while (world_sent (world, source, 0) < end) {
+      world_multicast (world, source, 0);
       world_run (world, 20 * SS_MSEC);
     }
     world_heal (world, SS_SEC);
-    world_run (world, 10 * SS_SEC);
+    world_run (world, 15 * SS_SEC);
     talk (world, &rng, NODES, 100, 15 * SS_MSEC);
     world_run (world, 5 * SS_SEC);
     for (unsigned i = 0; i < NODES; i++) {
-      unsigned first;
-      g_assert_cmpuint (world_heard (world, i, SOURCE, 0, &first), ==,
-                        world_sent (world, SOURCE, 0));
-      g_assert_true ((world_skipped (world, i, 0) > 0) == (i == AWAY));
+      unsigned first, n = world_skipped (world, i, 0);
+      bool was_away = i == away[0] || i == away[1] || i == away[2];
+      g_assert_cmpuint (world_heard (world, i, source, 0, &first), ==,
+                        world_sent (world, source, 0));
+      g_assert_true ((n > 0) == was_away);
     }
     world_free (world);
   }
@@ -403,6 +413,7 @@ test_comings_and_goings (void)
           unsigned first, sent = world_sent (world, source, stripe);
           unsigned heard = world_heard (world, i, source, stripe, &first);
           g_assert_true (heard == 0 || first + heard - 1 == sent);
+          g_assert_cmpuint (world_skipped (world, i, stripe), ==, 0);
         }
     world_leave (world, 0);
     talk (world, &rng, old, 60, 15 * SS_MSEC);
@@ -454,6 +465,7 @@ test_backlog (void)
         unsigned past = MIN (BACKLOG, n);
         g_assert_cmpuint (heard, ==, world_sent (world, i, stripe) - n + past);
         g_assert_true (heard == 0 || first == n - past + 1);
+        g_assert_cmpuint (world_skipped (world, OLD, stripe), ==, 0);
       }
     world_free (world);
   }
