@@ -217,7 +217,9 @@ begin (SsScribe *scribe, Search *search)
   GBytes *kept = g_bytes_ref (search->data); /* the search may end */
   if (group && ss_group_in_tree (group)) {
     walk (scribe, &message);
-  } else if (!follow_trace (scribe, &message)) {
+  } else if (ss_trace_is_told (scribe, &search->group)
+             || !follow_trace (scribe, &message)) {
+    /* The node's own searches do not go where others say. */
     route (scribe, &message);
   }
   g_bytes_unref (kept);
@@ -429,7 +431,7 @@ end (SsScribe *scribe, const SsGroup *group, SsMsgScribeAnycast *message)
   if (!is_top && message->n_visited < VISITED_MAX
       && message->hops < SS_ANYCAST_HOPS_MAX) {
     if (was_led (scribe, message))
-      ss_trace_drop (scribe, &message->group);
+      ss_trace_doubt (scribe, &message->group);
     message->hops++;
     route (scribe, message);
     return;

@@ -457,7 +457,8 @@ void ss_service_shun (SsScribe *scribe, const SsContact *peer);
 bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
 
 /* trace.c */
-/* In a group that this node is not in any more this is a member. */
+/* In a group that this node is not in any more, as it has seen, this is a
+ * member. */
 void ss_trace_put (SsScribe *scribe, const SsId *group_id,
                    const SsContact *member);
 /* Others are to know it, too. */
@@ -467,11 +468,16 @@ void ss_trace_handle (SsScribe *scribe, const SsContact *from,
                       const SsMsgScribeTrace *message);
 /* NULL: none is known. */
 const SsContact *ss_trace_find (const SsScribe *scribe, const SsId *group_id);
-/* Likewise, for the search of that number. NULL, and the trace is gone, if it
- * was led there just before: its origin has heard nothing, and tries again. */
+/* Another's word, and not what this node has seen. */
+bool ss_trace_is_told (const SsScribe *scribe, const SsId *group_id);
+/* As ss_trace_find, for the search of that number. NULL, and the trace counts
+ * no more, if it was led there lately: its origin has heard nothing, and tries
+ * again. */
 const SsContact *ss_trace_lead (SsScribe *scribe, const SsId *group_id,
                                 uint32_t nonce);
-void ss_trace_drop (SsScribe *scribe, const SsId *group_id);
+/* It has led to nobody: it counts no more, nor does what others say of the
+ * group. */
+void ss_trace_doubt (SsScribe *scribe, const SsId *group_id);
 void ss_trace_free (SsScribe *scribe);
 
 /* anycast.c */

@@ -31,8 +31,9 @@
 #define SS_ANYCAST_HOPS_MAX    200
 #define SS_ANYCAST_TRIES       3
 
-#define SS_TRACES_MAX 1024 /* 120 kB */
-#define SS_TRACE_TELL 2    /* near nodes that are told of one */
+#define SS_TRACES_MAX      1024 /* 130 kB */
+#define SS_TRACE_TELL      2    /* near nodes that are told of one */
+#define SS_TRACES_TOLD_MAX 64   /* 8 kB */
 
 /* Standing (scribe/standing.c). */
 #define SS_STANDING_LINE 8             /* ages that are told apart */

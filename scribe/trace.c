@@ -6,14 +6,16 @@
  * when the origin tries again. */
 #include "scribe/internal.h"
 
-#define NEAR_MAX 64 /* of the nearest peers some are told */
+#define NEAR_MAX 64 /* of the nearest peers some are told, and believed */
+#define LED_MAX  4  /* searches whose second try is known */
 
 struct SsTrace {
   SsId group;
   SsContact member;
   SsTime until;
-  uint32_t led; /* the nonce of the search that was led there last, */
-  bool was_led; /* if any was */
+  uint32_t led[LED_MAX]; /* nonces of searches that were led there last, */
+  unsigned n_led;        /* and how many ever were */
+  bool is_told;          /* by another */
   bool is_vain; /* led to nobody: others are not believed that it does */
 };
 
@@ -41,15 +43,36 @@ find (const SsScribe *scribe, const SsId *group_id, unsigned *ret_index)
   return false;
 }
 
-/* In a list that has room. */
+/* Of less use than what this node has seen itself, and not found wrong. */
+static bool
+is_minor (const SsTrace *trace)
+{
+  return trace->is_told || trace->is_vain;
+}
+
 static void
-put (SsScribe *scribe, const SsId *group_id, const SsContact *member)
+make_room (GArray *traces)
+{
+  unsigned victim = 0;
+  if (traces->len < SS_TRACES_MAX)
+    return;
+  while (victim < traces->len
+         && !is_minor (&g_array_index (traces, SsTrace, victim)))
+    victim++;
+  g_array_remove_index (traces, victim == traces->len ? 0 : victim);
+}
+
+static void
+put (SsScribe *scribe, const SsId *group_id, const SsContact *member,
+     bool is_told)
 {
   SsTrace trace = {
     .group = *group_id,
     .member = *member,
     .until = scribe->env->now + SS_TRACE_TIME,
+    .is_told = is_told,
   };
+  make_room (scribe->traces);
   g_array_append_val (scribe->traces, trace);
 }
 
@@ -68,12 +91,11 @@ ss_trace_put (SsScribe *scribe, const SsId *group_id, const SsContact *member)
   make_list (scribe);
   if (find (scribe, group_id, &index))
     g_array_remove_index (scribe->traces, index);
-  if (scribe->traces->len == SS_TRACES_MAX)
-    g_array_remove_index (scribe->traces, 0);
-  put (scribe, group_id, member);
+  put (scribe, group_id, member, false);
 }
 
-/* Those that a search for the group may be routed to in this node's place. */
+/* Those that a search for the group may be routed to in this node's place:
+ * none, if routes to it come by here by chance only. */
 void
 ss_trace_tell (SsScribe *scribe, const SsId *group_id, const SsContact *member)
 {
@@ -86,13 +108,40 @@ ss_trace_tell (SsScribe *scribe, const SsId *group_id, const SsContact *member)
   uint8_t data[SS_MSG_SCRIBE_TRACE_MAX];
   size_t len = ss_msg_scribe_trace_encode (&message, data, sizeof data);
   unsigned n_told = 0;
-  for (unsigned i = 0; i < n_near && n_told < SS_TRACE_TELL; i++) {
+  for (unsigned i = 0; n_shared > 0 && i < n_near && n_told < SS_TRACE_TELL;
+       i++) {
     if (ss_contact_equal (&near[i], member)
         || ss_id_shared_digits (&near[i].id, group_id) < n_shared)
       continue;
     ss_scribe_send (scribe, &near[i], data, len);
     n_told++;
   }
+}
+
+static unsigned
+n_told (const SsScribe *scribe)
+{
+  unsigned n = 0;
+  for (unsigned i = 0; i < scribe->traces->len; i++)
+    n += g_array_index (scribe->traces, SsTrace, i).is_told;
+  return n;
+}
+
+/* Whoever may tell of a group: near, and on the way to it as this node is. */
+static bool
+is_believed (const SsScribe *scribe, const SsContact *from,
+             const SsId *group_id)
+{
+  SsContact near[NEAR_MAX];
+  SsTime rtts[NEAR_MAX];
+  if (ss_id_shared_digits (ss_scribe_self (scribe), group_id) == 0
+      || ss_id_shared_digits (&from->id, group_id) == 0)
+    return false;
+  unsigned n = ss_kbr_near_set (scribe->kbr, near, rtts, NEAR_MAX);
+  for (unsigned i = 0; i < n; i++)
+    if (ss_contact_equal (&near[i], from))
+      return true;
+  return false;
 }
 
 /* What others say takes nothing's place, nor that of what was found in vain. */
@@ -102,15 +151,24 @@ ss_trace_handle (SsScribe *scribe, const SsContact *from,
 {
   const SsGroup *group = ss_scribe_find (scribe, &message->group);
   unsigned index;
-  (void) from; /* who leads searches astray is found out in any case */
-  if (message->n_member == 0 || (group && ss_group_in_tree (group)))
+  if (message->n_member == 0 || (group && ss_group_in_tree (group))
+      || !is_believed (scribe, from, &message->group))
     return;
   make_list (scribe);
   SsContact member = ss_contact_from_record (&message->member[0]);
   if (!find (scribe, &message->group, &index)
       && scribe->traces->len < SS_TRACES_MAX
+      && n_told (scribe) < SS_TRACES_TOLD_MAX
       && !ss_id_equal (&member.id, ss_scribe_self (scribe)))
-    put (scribe, &message->group, &member);
+    put (scribe, &message->group, &member, true);
+}
+
+bool
+ss_trace_is_told (const SsScribe *scribe, const SsId *group_id)
+{
+  unsigned index;
+  return find (scribe, group_id, &index)
+         && g_array_index (scribe->traces, SsTrace, index).is_told;
 }
 
 const SsContact *
@@ -131,17 +189,17 @@ ss_trace_lead (SsScribe *scribe, const SsId *group_id, uint32_t nonce)
   if (!ss_trace_find (scribe, group_id) || !find (scribe, group_id, &index))
     return NULL;
   SsTrace *trace = &g_array_index (scribe->traces, SsTrace, index);
-  if (trace->was_led && trace->led == nonce) {
-    ss_trace_drop (scribe, group_id);
-    return NULL;
-  }
-  trace->led = nonce;
-  trace->was_led = true;
+  for (unsigned i = 0; i < MIN (trace->n_led, LED_MAX); i++)
+    if (trace->led[i] == nonce) {
+      ss_trace_doubt (scribe, group_id);
+      return NULL;
+    }
+  trace->led[trace->n_led++ % LED_MAX] = nonce;
   return &trace->member;
 }
 
 void
-ss_trace_drop (SsScribe *scribe, const SsId *group_id)
+ss_trace_doubt (SsScribe *scribe, const SsId *group_id)
 {
   unsigned index;
   if (!find (scribe, group_id, &index))

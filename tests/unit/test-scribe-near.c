@@ -214,6 +214,28 @@ test_traces (void)
   hub_clear (&hub);
 }
 
+/* The first one whose id begins as the hub's. */
+static unsigned
+close_group (const Hub *hub)
+{
+  unsigned group = GROUP;
+  for (SsId id = hub_group_id (group);
+       ss_id_shared_digits (&hub->self.id, &id) != 1;)
+    id = hub_group_id (++group);
+  return group;
+}
+
+/* And the first node from that one on. */
+static unsigned
+close_node (unsigned group, unsigned from)
+{
+  SsId id = hub_group_id (group);
+  SsContact contact = hub_contact (from);
+  while (ss_id_shared_digits (&contact.id, &id) == 0)
+    contact = hub_contact (++from);
+  return from;
+}
+
 /* Of its near peers those that a search may come to in its place hear of the
  * member, but not the member itself. */
 static void
@@ -221,12 +243,10 @@ test_trace_told (void)
 {
   enum { NEAR = 100, N_NEAR = 60 };
   const SsFamilyConfig config = { .children_max = 8 };
-  unsigned group = GROUP;
   Hub hub;
   hub_init (&hub, &config, true);
+  unsigned group = close_group (&hub);
   SsId id = hub_group_id (group);
-  while (ss_id_shared_digits (&hub.self.id, &id) != 1)
-    id = hub_group_id (++group);
   unsigned close[SS_TRACE_TELL + 1], n_close = 0, n_far = 0;
   for (unsigned i = NEAR; n_close <= SS_TRACE_TELL; i++) {
     SsContact contact = hub_contact (i);
@@ -253,28 +273,45 @@ test_trace_told (void)
   hub_clear (&hub);
 }
 
-/* Who has been told leads searches there; but who is in the tree knows better,
- * and what is known already is not replaced. */
+/* Who has been told, by one that is near and as close to the group, leads
+ * searches there, but not its own; who is in the tree knows better, and what is
+ * known already is not replaced. */
 static void
 test_trace_heard (void)
 {
   const SsFamilyConfig config = { .children_max = 8 };
-  SsId id = hub_group_id (GROUP);
   Hub hub;
   hub_init (&hub, &config, true);
-  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
-  hub_take_trace (&hub, GROUP, PARENT, 0); /* itself */
+  unsigned group = close_group (&hub), teller = close_node (group, PARENT);
+  SsId id = hub_group_id (group);
+  g_assert_false (hub_pass_search (&hub, group, ORIGIN));
+  hub_take_trace (&hub, group, teller, MEMBER); /* not near */
   g_assert_null (ss_trace_find (hub.scribe, &id));
-  hub_take_trace (&hub, GROUP, PARENT, MEMBER);
-  hub_take_trace (&hub, GROUP, PARENT, SIBLING);
-  g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
+  hub.near = teller;
+  hub_take_trace (&hub, group, teller, 0); /* the hub itself */
+  g_assert_null (ss_trace_find (hub.scribe, &id));
+  hub_take_trace (&hub, group, teller, MEMBER);
+  hub_take_trace (&hub, group, teller, SIBLING);
+  g_assert_true (hub_pass_search (&hub, group, ORIGIN));
   g_assert_true (is_node (&hub.asked.id, MEMBER));
+  g_assert_cmpuint (hub.n_searches, ==, 1);
+  ss_scribe_anycast (hub.scribe, &id, 1, NULL, 0);
+  hub_run (&hub, SS_SEC);
+  g_assert_cmpuint (hub.n_searches, ==, 1);
 
-  SsId other = hub_group_id (GROUP + 1);
-  ss_group_carry (hub.family, &other, NULL);
-  hub_accept (&hub, GROUP + 1, PARENT, 0);
-  hub_take_trace (&hub, GROUP + 1, PARENT, MEMBER);
-  g_assert_null (ss_trace_find (hub.scribe, &other));
+  SsContact member = hub_contact (MEMBER);
+  ss_trace_put (hub.scribe, &id, &member);
+  ss_scribe_anycast (hub.scribe, &id, 1, NULL, 0);
+  hub_run (&hub, SS_SEC);
+  g_assert_cmpuint (hub.n_searches, ==, 2);
+  hub_clear (&hub);
+
+  hub_init (&hub, &config, true);
+  hub.near = teller;
+  ss_group_carry (hub.family, &id, NULL);
+  hub_accept (&hub, group, PARENT, 0);
+  hub_take_trace (&hub, group, teller, MEMBER);
+  g_assert_null (ss_trace_find (hub.scribe, &id));
   hub_clear (&hub);
 }
 
@@ -304,13 +341,36 @@ test_swallowed (void)
   g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
   g_assert_null (ss_trace_find (hub.scribe, &id));
   g_assert_cmpuint (hub.n_searches, ==, 2);
-  /* Nobody else's word brings it back; what this node sees itself does. */
+  /* What this node sees itself brings it back. */
   SsContact sibling = hub_contact (SIBLING);
-  hub_take_trace (&hub, GROUP, PARENT, SIBLING);
-  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
   ss_trace_put (hub.scribe, &id, &sibling);
   g_assert_true (hub_pass_search (&hub, GROUP, ORIGIN));
   g_assert_true (is_node (&hub.asked.id, SIBLING));
+  /* Others in between do not hide that one comes again. */
+  g_assert_true (hub_pass_search (&hub, GROUP, JOINER));
+  g_assert_false (hub_pass_search (&hub, GROUP, ORIGIN));
+  g_assert_null (ss_trace_find (hub.scribe, &id));
+  hub_clear (&hub);
+}
+
+/* What led nowhere is not believed when another says it, for a while. */
+static void
+test_trace_vain (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  unsigned group = close_group (&hub);
+  SsId id = hub_group_id (group);
+  hub.near = close_node (group, PARENT);
+  hub_take_trace (&hub, group, hub.near, MEMBER);
+  g_assert_true (hub_pass_search (&hub, group, ORIGIN));
+  g_assert_false (hub_pass_search (&hub, group, ORIGIN));
+  hub_take_trace (&hub, group, hub.near, MEMBER);
+  g_assert_null (ss_trace_find (hub.scribe, &id));
+  hub_run (&hub, SS_TRACE_TIME);
+  hub_take_trace (&hub, group, hub.near, MEMBER);
+  g_assert_nonnull (ss_trace_find (hub.scribe, &id));
   hub_clear (&hub);
 }
 
@@ -354,13 +414,41 @@ test_trace_bounds (void)
   g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_MAX);
   g_assert_null (ss_trace_find (hub.scribe, &first));
   g_assert_nonnull (ss_trace_find (hub.scribe, &last));
-  /* What others say takes no place of what it has seen. */
-  hub_take_trace (&hub, 0, PARENT, MEMBER);
-  g_assert_null (ss_trace_find (hub.scribe, &first));
   hub_run (&hub, SS_TRACE_TIME);
   g_assert_null (ss_trace_find (hub.scribe, &last));
   ss_trace_put (hub.scribe, &first, &member);
   g_assert_cmpuint (hub.scribe->traces->len, ==, 1);
+  hub_clear (&hub);
+}
+
+/* What others say has a bound of its own, and makes way for what it sees. */
+static void
+test_told_bounds (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  SsContact member = hub_contact (MEMBER);
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsId first = { { 0 } };
+  unsigned n = 0;
+  for (unsigned i = 0; n <= SS_TRACES_TOLD_MAX; i++) {
+    SsId id = hub_group_id (i);
+    if (ss_id_shared_digits (&hub.self.id, &id) == 0)
+      continue;
+    first = n++ == 0 ? id : first;
+    hub.near = close_node (i, PARENT);
+    hub_take_trace (&hub, i, hub.near, MEMBER);
+  }
+  g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_TOLD_MAX);
+  g_assert_nonnull (ss_trace_find (hub.scribe, &first));
+  for (unsigned i = 0; i < SS_TRACES_MAX - SS_TRACES_TOLD_MAX + 1; i++) {
+    SsId id = hub_group_id (1000000 + i);
+    ss_trace_put (hub.scribe, &id, &member);
+  }
+  g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_MAX);
+  g_assert_null (ss_trace_find (hub.scribe, &first));
+  SsId id = hub_group_id (1000000);
+  g_assert_nonnull (ss_trace_find (hub.scribe, &id));
   hub_clear (&hub);
 }
 
@@ -380,6 +468,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/near/traces", test_traces);
   g_test_add_func ("/scribe/near/trace-told", test_trace_told);
   g_test_add_func ("/scribe/near/trace-heard", test_trace_heard);
+  g_test_add_func ("/scribe/near/trace-vain", test_trace_vain);
+  g_test_add_func ("/scribe/near/told-bounds", test_told_bounds);
   g_test_add_func ("/scribe/near/swallowed", test_swallowed);
   g_test_add_func ("/scribe/near/full", test_full);
   g_test_add_func ("/scribe/near/trace-bounds", test_trace_bounds);
