@@ -91,6 +91,7 @@ void ss_scenario_narrow_uplinks (SsSimRun *run);
 void ss_scenario_narrow_downlinks (SsSimRun *run);
 /* sim/scenarios_forest.c */
 void ss_scenario_forest (SsSimRun *run);
+void ss_scenario_bystanders (SsSimRun *run);
 /* sim/scenarios_growth.c */
 void ss_scenario_one_death (SsSimRun *run);
 void ss_scenario_quarter_death (SsSimRun *run);

@@ -18,6 +18,13 @@
 /* Where there is too little room, places more than have to be missing, of each
  * listener in the mean. */
 #define UNUSED_MOST 1
+/* So many nodes that do not listen, of as many that do. */
+#define BYSTANDERS_PERCENT 70
+#define BYSTANDER_PAUSE    (1 * SS_SEC)
+#define LISTENERS_SPAN     (3 * SS_SEC)
+#define READY_TIME         (10 * SS_SEC)
+#define HEAR_TIME          (15 * SS_SEC)
+#define LOOK_PAUSE         (500 * SS_MSEC)
 
 static void
 tune_in (void *user, uint64_t index)
@@ -214,5 +221,81 @@ ss_scenario_forest (SsSimRun *run)
 
     options.seed += i;
     one_forest (run, &options);
+  }
+}
+
+/* Stripes that more than half of the listeners have no place in. */
+static unsigned
+n_cut (SsWorld *world)
+{
+  unsigned n = 0;
+
+  for (unsigned stripe = 0; stripe < SS_STRIPES; stripe++) {
+    unsigned n_listeners = 0, n_placed = 0;
+
+    for (unsigned i = 0; i < world->members->len; i++) {
+      const SsMember *member = ss_world_member (world, i);
+
+      if (!member->is_up || !member->hearing)
+        continue;
+      n_listeners++;
+      n_placed += ss_forest_is_placed (world, i, stripe);
+    }
+    n += 2 * n_placed < n_listeners;
+  }
+  return n;
+}
+
+/* The most that are cut at any look. */
+static unsigned
+watch (SsWorld *world, SsTime duration)
+{
+  unsigned most = 0;
+
+  for (SsTime passed = 0; passed < duration; passed += LOOK_PAUSE) {
+    ss_world_run (world, LOOK_PAUSE);
+    most = MAX (most, n_cut (world));
+  }
+  return most;
+}
+
+static void
+bystanders (SsSimRun *run, const SsSimOptions *options)
+{
+  SsWorld *world = ss_sim_begin (run, options);
+
+  ss_world_add (world, true, false);
+  ss_world_wait (world, ss_world_all_ready, READY_TIME);
+  ss_world_publish (world);
+  ss_world_wait (world, ss_world_is_on_air, READY_TIME);
+  ss_world_add_many (world, options->nodes, true, LISTENERS_SPAN);
+  if (ss_world_wait (world, ss_world_all_hear, HEAR_TIME) < 0)
+    ss_world_fail (world, "not all hear");
+  ss_world_run (world, CALM_TIME);
+
+  unsigned n = options->nodes * BYSTANDERS_PERCENT / 100, most = 0;
+
+  for (unsigned i = 0; i < n; i++) {
+    ss_world_add (world, false, false);
+    most = MAX (most, watch (world, BYSTANDER_PAUSE));
+  }
+  most = MAX (most, watch (world, options->duration));
+  ss_world_row (world, "listeners, bystanders", "%u  %u", options->nodes, n);
+  ss_world_row (world, "stripes cut from most, at once", "%u", most);
+  if (most > 0)
+    ss_world_fail (world, "%u stripes were cut from most listeners", most);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+  ss_sim_end (run, world);
+}
+
+void
+ss_scenario_bystanders (SsSimRun *run)
+{
+  for (unsigned i = 0; i < run->options->runs; i++) {
+    SsSimOptions options = *run->options;
+
+    options.seed += i;
+    bystanders (run, &options);
   }
 }

@@ -7,7 +7,8 @@
  * nobody. A node without a limit is not bounded by this: it takes the default
  * number, and more where somebody would be left out. Who neither listens nor
  * volunteers carries one in each stripe that it is the root of, which lets that
- * one fan out, as a source does. */
+ * one fan out, and more, too, where somebody would be left out: that one may
+ * be a leaf, dead, or a root by now. */
 #include "splitstream/private.h"
 
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
@@ -35,7 +36,7 @@ ss_capacity_init (SsStation *station, SsFamilyConfig *config)
 {
   bool is_duty = ss_station_is_unwilling (station);
   config->children_max = is_duty ? 1 : first_bound (station);
-  config->children_hard = config->children_max;
+  config->children_hard = is_duty ? SS_FAMILY_CHILDREN : config->children_max;
   station->capacity = (SsCapacity){ .since = -1, .is_duty = is_duty };
 }
 
@@ -96,16 +97,16 @@ set_bound (SsStation *station)
 static void
 follow_duty (SsStation *station)
 {
-  unsigned bound = 0;
+  unsigned bound = 0, hard = SS_FAMILY_CHILDREN;
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     const SsGroup *group = station->stripes[i].group;
     bound += group != NULL && ss_group_is_root (group);
   }
   if (station->capacity.rate > 0 && limit_of (station->owner) > 0)
-    bound = MIN (bound, affordable (station, 100));
+    hard = MIN (hard, MAX (bound, affordable (station, 100)));
   station->capacity.is_duty = true;
   if (bound != ss_family_children_max (station->family))
-    ss_family_set_bound (station->family, bound);
+    ss_family_set_bounds (station->family, bound, hard);
 }
 
 /* It listens now, or volunteers. */

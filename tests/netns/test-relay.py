@@ -81,7 +81,7 @@ def relays_carry(build):
 
 def roots_do_no_more(build):
     """Nodes that volunteer for nothing forward the stripes that they root, to
-    one child each."""
+    a child or two each."""
     with Stage(build) as stage:
         air = Air(stage, make_source(build, "opus", SECONDS),
                   namespace=Namespace(stage))
@@ -102,13 +102,17 @@ def roots_do_no_more(build):
             lines = [line for line, when in zip(node.lines, node.line_times)
                      if when >= start]
             expect(lines, f"no statistics: {node.describe()}")
-            for stripe in (stripe for line in lines
-                           for stripe in (line["station"] or EMPTY)["stripes"]):
-                n_roots += stripe["is_root"]
-                expect(stripe["children"] <= stripe["is_root"],
-                       f"{node.name} has {stripe['children']} children in "
-                       f"stripe {stripe['index']}, root: {stripe['is_root']}")
-        print(f"# {n_roots / MEASURE_SECONDS:.1f} stripes had such a root")
+            stripes = (lines[-1]["station"] or EMPTY)["stripes"]
+            roots = sum(stripe["is_root"] for stripe in stripes)
+            children = sum(stripe["children"] for stripe in stripes)
+            foreign = [stripe["index"] for stripe in stripes
+                       if stripe["children"] and not stripe["is_root"]]
+            expect(not foreign, f"{node.name} forwards {foreign}")
+            # One in each, and more only if somebody would be left out.
+            expect(children <= 2 * roots,
+                   f"{node.name} has {children} children, root of {roots}")
+            n_roots += roots
+        print(f"# {n_roots} stripes have such a root")
         air.wait_end(SECONDS + 10)
         for listener in air.listeners:
             lost = lost_since(listener, start)
