@@ -91,12 +91,10 @@ ss_family_children_max (const SsFamily *family)
 }
 
 void
-ss_family_set_bounds (SsFamily *family, unsigned children_max,
-                      unsigned children_hard)
+ss_family_set_bound (SsFamily *family, unsigned children_max)
 {
   SsScribe *scribe = family->scribe;
-  family->config.children_max = children_max;
-  family->config.children_hard = children_hard;
+  family->config.children_max = family->config.children_hard = children_max;
   if (family->n_children > children_max)
     family->over_since = scribe->env->now;
   for (SsGroup *group = ss_group_after (scribe, NULL); group;
@@ -106,23 +104,19 @@ ss_family_set_bounds (SsFamily *family, unsigned children_max,
 }
 
 void
-ss_family_set_bound (SsFamily *family, unsigned children_max)
-{
-  ss_family_set_bounds (family, children_max, children_max);
-}
-
-void
 ss_family_clear_bound (SsFamily *family)
 {
-  ss_family_set_bounds (family, SS_FAMILY_CHILDREN,
-                        SS_FAMILY_CHILDREN * SS_FAMILY_HARD_FACTOR);
+  ss_family_set_bound (family, SS_FAMILY_CHILDREN);
+  family->config.children_hard = SS_FAMILY_CHILDREN * SS_FAMILY_HARD_FACTOR;
 }
 
 void
 ss_family_stand_aside (SsFamily *family)
 {
+  unsigned hard = family->config.children_hard;
   family->is_aside = true;
-  ss_family_set_bounds (family, 0, family->config.children_hard);
+  ss_family_set_bound (family, 0);
+  family->config.children_hard = hard;
 }
 
 void

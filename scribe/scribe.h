@@ -212,10 +212,6 @@ unsigned ss_family_n_children (const SsFamily *family);
 unsigned ss_family_children_max (const SsFamily *family);
 /* Never more children than so many from now on; who has more sheds them. */
 void ss_family_set_bound (SsFamily *family, unsigned children_max);
-/* The same, but somebody who would have no place is taken up to the hard one;
- * one that is too many is shed when there is another for it. */
-void ss_family_set_bounds (SsFamily *family, unsigned children_max,
-                           unsigned children_hard);
 /* No children from now on, but where it is the root, or carries a tree for a
  * source that is: there those that have nobody else, up to the hard bound. */
 void ss_family_stand_aside (SsFamily *family);

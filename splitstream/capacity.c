@@ -5,10 +5,7 @@
  *
  * Who gets all of it late itself, as its line is full (downlink.c), carries
  * nobody. A node without a limit is not bounded by this: it takes the default
- * number, and more where somebody would be left out. Who neither listens nor
- * volunteers carries one in each stripe that it is the root of, which lets that
- * one fan out, and more, too, where somebody would be left out: that one may
- * be a leaf, dead, or a root by now. */
+ * number, and more where somebody would be left out. */
 #include "splitstream/private.h"
 
 #define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
@@ -21,23 +18,15 @@
 /* While the rate is not known. */
 #define CHILDREN_FIRST 4
 
-/* While the rate is not known; 0: any number. */
-static unsigned
-first_bound (const SsStation *station)
-{
-  const SsSplitStreamConfig *own = &station->owner->config;
-  if (own->children_max == 0 && own->upload_bps > 0)
-    return CHILDREN_FIRST;
-  return own->children_max;
-}
-
 void
 ss_capacity_init (SsStation *station, SsFamilyConfig *config)
 {
-  bool is_duty = ss_station_is_unwilling (station);
-  config->children_max = is_duty ? 1 : first_bound (station);
-  config->children_hard = is_duty ? SS_FAMILY_CHILDREN : config->children_max;
-  station->capacity = (SsCapacity){ .since = -1, .is_duty = is_duty };
+  const SsSplitStreamConfig *own = &station->owner->config;
+  config->children_max = own->children_max;
+  if (own->children_max == 0 && own->upload_bps > 0)
+    config->children_max = CHILDREN_FIRST;
+  config->children_hard = config->children_max;
+  station->capacity = (SsCapacity){ .since = -1 };
 }
 
 /* Of the whole node, so far. */
@@ -73,52 +62,19 @@ share_of (const SsSplitStream *splitstream, double control_rate)
   return MAX (left, 0) / MAX (n, 1);
 }
 
-/* Children, if each takes so many percent of a stripe. */
-static unsigned
-affordable (const SsStation *station, unsigned percent)
-{
-  double share = share_of (station->owner, station->capacity.control_rate);
-  double n = share * 100 / (station->capacity.rate * percent);
-  return (unsigned) MIN (n, SS_CHILDREN_UNBOUNDED);
-}
-
 static void
 set_bound (SsStation *station)
 {
+  double share = share_of (station->owner, station->capacity.control_rate);
+  double stripe = station->capacity.rate;
   unsigned bound = ss_family_children_max (station->family);
-  unsigned most = affordable (station, 100);
-  unsigned least = affordable (station, 100 + SLACK_PERCENT);
+  unsigned most = (unsigned) MIN (share / stripe, SS_CHILDREN_UNBOUNDED);
+  unsigned least = (unsigned) MIN (
+      share * 100 / (stripe * (100 + SLACK_PERCENT)), SS_CHILDREN_UNBOUNDED);
   if (bound > most)
     ss_family_set_bound (station->family, most);
   else if (bound < least)
     ss_family_set_bound (station->family, least);
-}
-
-static void
-follow_duty (SsStation *station)
-{
-  unsigned bound = 0, hard = SS_FAMILY_CHILDREN;
-  for (unsigned i = 0; i < SS_STRIPES; i++) {
-    const SsGroup *group = station->stripes[i].group;
-    bound += group != NULL && ss_group_is_root (group);
-  }
-  if (station->capacity.rate > 0 && limit_of (station->owner) > 0)
-    hard = MIN (hard, MAX (bound, affordable (station, 100)));
-  station->capacity.is_duty = true;
-  if (bound != ss_family_children_max (station->family))
-    ss_family_set_bounds (station->family, bound, hard);
-}
-
-/* It listens now, or volunteers. */
-static void
-end_duty (SsStation *station)
-{
-  unsigned bound = first_bound (station);
-  station->capacity.is_duty = false;
-  if (bound > 0)
-    ss_family_set_bound (station->family, bound);
-  else
-    ss_family_clear_bound (station->family);
 }
 
 /* A limit that has been met, changed, or is gone. */
@@ -127,12 +83,6 @@ ss_capacity_follow_limit (SsStation *station)
 {
   SsCapacity *capacity = &station->capacity;
   const SsSplitStreamConfig *config = &station->owner->config;
-  if (ss_station_is_unwilling (station)) {
-    follow_duty (station);
-    return;
-  }
-  if (capacity->is_duty)
-    end_duty (station);
   if (config->children_max > 0 || capacity->rate == 0 || station->is_aside
       || station->role == SS_ROLE_PUBLISHER)
     return;

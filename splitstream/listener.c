@@ -218,7 +218,6 @@ find_or_make (SsSplitStream *splitstream, const SsDescriptor *descriptor)
     return ss_station_new (splitstream, &descriptor->params, SS_ROLE_LISTENER);
   g_assert (station->role == SS_ROLE_RELAY);
   station->role = SS_ROLE_LISTENER;
-  ss_capacity_follow_limit (station);
   for (unsigned i = 0; i < SS_STRIPES; i++)
     memset (station->stripes[i].seen, 0, sizeof station->stripes[i].seen);
   return station;

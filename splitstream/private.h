@@ -161,8 +161,7 @@ typedef struct {
   double control_rate;    /* a second, of the whole node */
   uint64_t measured;      /* what its line carries, as seen last */
   bool is_disturbed;      /* that has changed meanwhile: so has control */
-  bool is_limited;        /* the bound follows from a limit, */
-  bool is_duty;           /* or is what an unwilling root has to do */
+  bool is_limited;        /* the bound follows from a limit */
 } SsCapacity;
 
 /* What the stream takes, where the upload is capped. */

@@ -118,7 +118,6 @@ ss_station_run (SsStation *station)
     deadline = ss_listener_run (station);
     break;
   case SS_ROLE_RELAY:
-    ss_capacity_follow_limit (station);
     break;
   }
   deadline = MIN (deadline, ss_spare_run (station));

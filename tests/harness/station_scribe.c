@@ -294,14 +294,6 @@ ss_family_stand_aside (SsFamily *family)
 }
 
 void
-ss_family_set_bounds (SsFamily *family, unsigned children_max,
-                      unsigned children_hard)
-{
-  family->config.children_max = children_max;
-  family->config.children_hard = children_hard;
-}
-
-void
 ss_family_set_wait (SsFamily *family, SsTime wait)
 {
   (void) family, (void) wait;

@@ -47,43 +47,6 @@ test_adopt (void)
   show_free (show);
 }
 
-static unsigned
-bound_of (const StationNode *node)
-{
-  const SsStation *station = ss_splitstream_station (node->splitstream, 0);
-  return ss_family_children_max (station->family);
-}
-
-/* Who does not volunteer carries one child in each stripe that it is the root
- * of, as long as it is, and offers no more; until it listens itself. */
-static void
-test_duty (void)
-{
-  StationWorldOptions options = { .delay = 15 * SS_MSEC };
-  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
-  StationNode *relay = station_world_add (show->world, true);
-  StationNode *plain = station_world_add (show->world, false);
-  SsId group = ss_station_group_id (&show->params.key, show->params.name);
-  for (unsigned i = 0; i < 2; i++) {
-    SsId id = ss_station_stripe_id (&group, show->params.salt, 5 + i);
-    plain->roots |= 1u << ss_id_digit (&id, 0);
-    g_assert_true (station_node_adopt (relay, &id, &show->params, true));
-    g_assert_true (station_node_adopt (plain, &id, &show->params, true));
-    station_world_run (show->world, SS_MSEC);
-    g_assert_cmpuint (bound_of (plain), ==, 1 + i);
-    g_assert_cmpuint (bound_of (relay), ==, SS_FAMILY_CHILDREN);
-  }
-  plain->roots &= plain->roots - 1;
-  station_world_run (show->world, 2 * SS_SPARE_INTERVAL);
-  g_assert_cmpuint (bound_of (plain), ==, 1);
-  show_go_on_air (show, 100);
-  station_node_wake (plain);
-  plain->station =
-      ss_station_listen (plain->splitstream, &show->publisher->descriptor, 0);
-  g_assert_cmpuint (bound_of (plain), ==, SS_FAMILY_CHILDREN);
-  show_free (show);
-}
-
 /* Whoever only carried some stripes so far begins to listen. */
 static void
 test_relay_listens (void)
@@ -385,7 +348,6 @@ main (int argc, char **argv)
                    test_cap_below_stream);
   g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
   g_test_add_func ("/splitstream/carry/adopt", test_adopt);
-  g_test_add_func ("/splitstream/carry/duty", test_duty);
   g_test_add_func ("/splitstream/carry/relay-listens", test_relay_listens);
   g_test_add_func ("/splitstream/carry/relay-is-ahead", test_relay_is_ahead);
   return g_test_run ();
