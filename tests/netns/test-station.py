@@ -523,13 +523,16 @@ def stands_by(build):
 def standby_ends(build):
     """A broadcast that ends in an orderly way is not taken over."""
     with Stage(build) as stage:
-        air = Air(stage, make_source(build, "opus", 5))
+        # Making a source may take as long as the first broadcast.
+        first, later = (make_source(build, "opus", seconds)
+                        for seconds in (5, 30))
+        air = Air(stage, first)
         keys = [stage.path(name) for name in ("key", "copy-of-key")]
         air.start_broadcaster("--station-key", keys[0])
         shutil.copy(*keys)
         second = stage.start("broadcast", "--group", STATION, "--standby",
-                             "--station-key", keys[1], *air.where,
-                             make_source(build, "opus", 30), name="second")
+                             "--station-key", keys[1], *air.where, later,
+                             name="second")
         second.wait_error("standing by", 10)
         expect(air.broadcaster.wait(20) == 0, air.broadcaster.describe())
         expect(second.wait(15) == 0, second.describe())

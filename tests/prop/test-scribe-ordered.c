@@ -112,6 +112,7 @@ assert_kept_up (uint64_t seed, SsTime gap, bool is_root, double loss)
 {
   const unsigned n = is_root ? 9 : 40, total = 800;
   World *world = start (n, seed, loss);
+  world_run (world, 5 * SS_SEC); /* with loss, some of many join that late */
   unsigned victim = world_true_root (world, 0), source = 0, most = 0, sent = 0;
   for (unsigned i = 0; i < n && !is_root; i++) {
     unsigned n_children = ss_group_n_children (world_group (world, i, 0));
