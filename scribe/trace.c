@@ -119,7 +119,7 @@ ss_trace_tell (SsScribe *scribe, const SsId *group_id, const SsContact *member)
 }
 
 static unsigned
-n_told (const SsScribe *scribe)
+count_told (const SsScribe *scribe)
 {
   unsigned n = 0;
   for (unsigned i = 0; i < scribe->traces->len; i++)
@@ -158,7 +158,7 @@ ss_trace_handle (SsScribe *scribe, const SsContact *from,
   SsContact member = ss_contact_from_record (&message->member[0]);
   if (!find (scribe, &message->group, &index)
       && scribe->traces->len < SS_TRACES_MAX
-      && n_told (scribe) < SS_TRACES_TOLD_MAX
+      && count_told (scribe) < SS_TRACES_TOLD_MAX
       && !ss_id_equal (&member.id, ss_scribe_self (scribe)))
     put (scribe, &message->group, &member, true);
 }

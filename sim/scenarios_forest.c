@@ -22,8 +22,6 @@
 #define BYSTANDERS_PERCENT 70
 #define BYSTANDER_PAUSE    (1 * SS_SEC)
 #define LISTENERS_SPAN     (3 * SS_SEC)
-#define READY_TIME         (10 * SS_SEC)
-#define HEAR_TIME          (15 * SS_SEC)
 #define LOOK_PAUSE         (500 * SS_MSEC)
 
 static void
@@ -213,17 +211,6 @@ one_forest (SsSimRun *run, const SsSimOptions *given)
   ss_sim_end (run, world);
 }
 
-void
-ss_scenario_forest (SsSimRun *run)
-{
-  for (unsigned i = 0; i < run->options->runs; i++) {
-    SsSimOptions options = *run->options;
-
-    options.seed += i;
-    one_forest (run, &options);
-  }
-}
-
 /* Stripes that more than half of the listeners have no place in. */
 static unsigned
 n_cut (SsWorld *world)
@@ -264,38 +251,45 @@ bystanders (SsSimRun *run, const SsSimOptions *options)
 {
   SsWorld *world = ss_sim_begin (run, options);
 
-  ss_world_add (world, true, false);
-  ss_world_wait (world, ss_world_all_ready, READY_TIME);
-  ss_world_publish (world);
-  ss_world_wait (world, ss_world_is_on_air, READY_TIME);
-  ss_world_add_many (world, options->nodes, true, LISTENERS_SPAN);
-  if (ss_world_wait (world, ss_world_all_hear, HEAR_TIME) < 0)
-    ss_world_fail (world, "not all hear");
-  ss_world_run (world, CALM_TIME);
+  if (ss_sim_start_station (world, options->nodes, LISTENERS_SPAN)) {
+    unsigned n = options->nodes * BYSTANDERS_PERCENT / 100, most = 0;
 
-  unsigned n = options->nodes * BYSTANDERS_PERCENT / 100, most = 0;
-
-  for (unsigned i = 0; i < n; i++) {
-    ss_world_add (world, false, false);
-    most = MAX (most, watch (world, BYSTANDER_PAUSE));
+    ss_world_run (world, CALM_TIME);
+    for (unsigned i = 0; i < n; i++) {
+      ss_world_add (world, false, false);
+      most = MAX (most, watch (world, BYSTANDER_PAUSE));
+    }
+    most = MAX (most, watch (world, options->duration));
+    ss_world_row (world, "listeners, bystanders", "%u  %u", options->nodes, n);
+    ss_world_row (world, "stripes cut from most, at once", "%u", most);
+    if (most > 0)
+      ss_world_fail (world, "%u stripes were cut from most listeners", most);
+    ss_sim_finish_station (world);
+    ss_sim_report_listeners (world);
   }
-  most = MAX (most, watch (world, options->duration));
-  ss_world_row (world, "listeners, bystanders", "%u  %u", options->nodes, n);
-  ss_world_row (world, "stripes cut from most, at once", "%u", most);
-  if (most > 0)
-    ss_world_fail (world, "%u stripes were cut from most listeners", most);
-  ss_sim_finish_station (world);
-  ss_sim_report_listeners (world);
   ss_sim_end (run, world);
 }
 
-void
-ss_scenario_bystanders (SsSimRun *run)
+/* With so many seeds, one after the other. */
+static void
+repeat (SsSimRun *run, void (*one) (SsSimRun *run, const SsSimOptions *options))
 {
   for (unsigned i = 0; i < run->options->runs; i++) {
     SsSimOptions options = *run->options;
 
     options.seed += i;
-    bystanders (run, &options);
+    one (run, &options);
   }
+}
+
+void
+ss_scenario_forest (SsSimRun *run)
+{
+  repeat (run, one_forest);
+}
+
+void
+ss_scenario_bystanders (SsSimRun *run)
+{
+  repeat (run, bystanders);
 }

@@ -1,5 +1,6 @@
-/* The insides of scribe_world.h: the nodes' fake overlay (scribe_kbr.c) and
- * their application (scribe_world.c). */
+/* The insides of scribe_world.h: the nodes' fake overlay (scribe_kbr.c), their
+ * application (scribe_world.c), and what a test asks in the end
+ * (scribe_world_checks.c). */
 #pragma once
 
 #include "tests/harness/scribe_world.h"

@@ -449,6 +449,17 @@ test_told_bounds (void)
   g_assert_null (ss_trace_find (hub.scribe, &first));
   SsId id = hub_group_id (1000000);
   g_assert_nonnull (ss_trace_find (hub.scribe, &id));
+  /* Full: another's word takes nothing's place. */
+  unsigned group = close_group (&hub);
+  SsId other = hub_group_id (group);
+  hub.near = close_node (group, PARENT);
+  for (unsigned i = 0; i < SS_TRACES_TOLD_MAX; i++) {
+    SsId next = hub_group_id (2000000 + i);
+    ss_trace_put (hub.scribe, &next, &member);
+  }
+  hub_take_trace (&hub, group, hub.near, MEMBER);
+  g_assert_null (ss_trace_find (hub.scribe, &other));
+  g_assert_cmpuint (hub.scribe->traces->len, ==, SS_TRACES_MAX);
   hub_clear (&hub);
 }
 
