@@ -140,11 +140,15 @@ chat_host (ChatRoom *room, const SsSigner *key)
 }
 
 void
-chat_ask (ChatRoom *room)
+chat_ask (ChatRoom *room, const char *nick)
 {
+  size_t len = strlen (nick);
+  g_assert (len > 0);
+  g_assert (len <= CHAT_NICK_MAX);
   if (!room->question)
-    room->question = ss_scribe_anycast (room->chat->scribe,
-                                        ss_group_id (room->group), 1, NULL, 0);
+    room->question =
+        ss_scribe_anycast (room->chat->scribe, ss_group_id (room->group), 1,
+                           (const uint8_t *) nick, len);
 }
 
 bool
@@ -223,15 +227,35 @@ on_abandoned (void *user, SsGroup *group)
   room_free (user);
 }
 
-/* Somebody asks whether he may speak: whoever has the room's key says yes. */
+static bool
+may_speak (ChatRoom *room, const SsContact *asking, const uint8_t *data,
+           size_t len)
+{
+  const ChatUpcalls *upcalls = room->chat->upcalls;
+  char nick[CHAT_NICK_MAX + 1];
+  if (!upcalls->asks)
+    return true;
+  if (len == 0 || len > CHAT_NICK_MAX
+      || !g_utf8_validate ((const char *) data, len, NULL))
+    return false;
+  memcpy (nick, data, len);
+  nick[len] = '\0';
+  return upcalls->asks (room->chat->user, room, &asking->id, nick);
+}
+
+/* Somebody asks whether he may speak: whoever has the room's key answers with
+ * a credential, or with nothing, which is no. */
 static bool
 on_anycast (void *user, SsGroup *group, const SsContact *origin,
             const uint8_t *data, size_t len, uint8_t *ret_answer,
             size_t *ret_answer_len)
 {
-  const ChatRoom *room = user;
+  ChatRoom *room = user;
   if (!room->key)
     return false;
+  *ret_answer_len = 0;
+  if (!may_speak (room, origin, data, len))
+    return true;
   SsCredential credential =
       ss_credential_make (room->key, ss_group_id (group), &origin->key);
   memcpy (ret_answer, credential.signature, SS_SIGNATURE_LEN);
@@ -256,14 +280,18 @@ on_anycast_answer (void *app, uint32_t anycast, const SsScribeAnswer *answer)
   Chat *chat = app;
   ChatRoom *room = find_asking (chat, anycast);
   SsCredential credential;
-  if (!room || room->may_speak || answer->len != SS_SIGNATURE_LEN)
+  if (!room || room->may_speak)
+    return;
+  if (answer->len == 0)
+    chat->upcalls->admitted (chat->user, room, false);
+  if (answer->len != SS_SIGNATURE_LEN)
     return;
   memcpy (credential.signature, answer->data, SS_SIGNATURE_LEN);
   if (!ss_credential_check (&credential, &room->owner,
                             ss_group_id (room->group), &chat->self->key))
     return;
   admit (room, &credential);
-  chat->upcalls->admitted (chat->user, room);
+  chat->upcalls->admitted (chat->user, room, true);
 }
 
 static void

@@ -12,6 +12,7 @@
 
 #define CHAT_PROTOCOL ((SsProtocol) 6) /* a number of its own */
 #define CHAT_TEXT_MAX 400              /* bytes */
+#define CHAT_NICK_MAX 32               /* bytes, of who asks to speak */
 /* That one node is in; others' are carried as long as there are fewer in all,
  * so that strangers cannot keep it out of its own. */
 #define CHAT_ROOMS_MAX 64
@@ -31,8 +32,15 @@ typedef struct {
    * the room for some seconds, goes on looking, and hears nobody meanwhile;
    * what it misses comes later. */
   void (*cut) (void *user, ChatRoom *room, bool is_cut);
-  /* After chat_ask: this node may speak. May be NULL if it never asks. */
-  void (*admitted) (void *user, ChatRoom *room);
+  /* After chat_ask: this node may speak; or, not is_admitted, who has the
+   * room's key has heard the question, and lets it speak if at all when it is
+   * asked again. May be NULL if it never asks. */
+  void (*admitted) (void *user, ChatRoom *room, bool is_admitted);
+  /* After chat_host: may this one speak, who calls itself so? Asked again, a
+   * while after a no. What was let in once can speak for ever. NULL: everybody
+   * may. */
+  bool (*asks) (void *user, ChatRoom *room, const SsId *speaker,
+                const char *nick);
 } ChatUpcalls;
 
 /* Registers itself with the overlay; to be freed before it. The signer is
@@ -65,8 +73,10 @@ bool chat_may_speak (const ChatRoom *room);
 unsigned chat_n_unsaid (const ChatRoom *room);
 
 /* A room's owner need not be a node. Who has its key, which has to last, may
- * speak there, and from now on lets everybody speak who asks. */
+ * speak there, and from now on answers those that ask to (`asks`): an open
+ * room lets everybody, a closed one those that it knows. */
 void chat_host (ChatRoom *room, const SsSigner *key);
-/* Asks those in the room; `admitted` follows if one of them has its key. To be
- * asked again after a while if not. */
-void chat_ask (ChatRoom *room);
+/* Asks those in the room, by a nick of 1 to CHAT_NICK_MAX bytes; `admitted`
+ * follows if one of them has its key. To be asked again after a while if it
+ * has not been admitted then. */
+void chat_ask (ChatRoom *room, const char *nick);

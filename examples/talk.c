@@ -14,12 +14,15 @@
 #include "net/key_file.h"
 #include "net/signals.h"
 
-#define NICK_MAX  32                  /* bytes */
-#define LINES_MAX SS_CONTROL_LINE_MAX /* read, not said: input is held then */
-#define SHOWN_MAX 4096                /* heard, not written: the rest is lost */
+#define LINES_MAX  SS_CONTROL_LINE_MAX /* read, not said: input is held then */
+#define SHOWN_MAX  4096       /* heard, not written: the rest is lost */
+#define GUESTS_MAX 256        /* who may speak in a closed room */
+#define INVITE     "/invite " /* then: what lets somebody speak */
+#define NUMBER_LEN 8          /* of who it is, as others see it */
 
 #define STEP_TIME  (50 * SS_MSEC) /* while something is awaited */
 #define ASK_TIME   (2 * SS_SEC)   /* between two questions */
+#define GUEST_TIME (10 * SS_SEC)  /* who has not asked for so long has gone */
 #define JOIN_TIME  (10 * SS_SEC)  /* else there is no ring */
 #define LEAVE_TIME (500 * SS_MSEC)
 /* For one more of the last lines to be said: who was too fast waits. */
@@ -27,10 +30,19 @@
 
 typedef enum { JOINING, TALKING, LEAVING, GONE } State;
 
+/* Somebody who asks to speak in a closed room of the user's own. */
+typedef struct {
+  char number[NUMBER_LEN + 1];
+  SsId id;
+  bool is_invited;
+  SsTime asked;
+} Guest;
+
 typedef struct {
   SsProgram *program;
   const char *name, *nick;
   bool is_host; /* the room's key is this user's */
+  bool is_closed, is_new;
   SsSigner key; /* then; else only its public half */
   SsSigner self;
   SsHost *host;
@@ -39,9 +51,11 @@ typedef struct {
   SsControl *input;
   GQueue lines; /* read, not said */
   GQueue shown; /* heard, not written */
+  GArray *guests;
   guint shown_watch;
   bool has_ring, has_input_ended, is_stopped;
   bool has_asked, has_told; /* that it may not speak yet */
+  bool is_waiting;          /* for an invitation */
   State state;
   unsigned n_left; /* after the end of the input: lines not kept yet */
   SsTime until, ask_at;
@@ -96,8 +110,8 @@ on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
   g_autofree char *said = ss_printable (line + 1);
 
   ss_id_format (speaker, id);
-  g_queue_push_tail (&talk->shown,
-                     g_strdup_printf ("%s#%.8s: %s\n", nick, id, said));
+  g_queue_push_tail (&talk->shown, g_strdup_printf ("%s#%.*s: %s\n", nick,
+                                                    NUMBER_LEN, id, said));
   if (talk->shown_watch == 0)
     talk->shown_watch =
         g_unix_fd_add (STDOUT_FILENO, G_IO_OUT, on_writable, talk);
@@ -111,8 +125,8 @@ on_missed (void *user, ChatRoom *room, const SsId *speaker, unsigned n)
 
   ss_id_format (speaker, id);
   ss_program_say (talk->program, SS_LOG_ERROR,
-                  "%u lines of #%.8s are lost: you were cut off for too long",
-                  n, id);
+                  "%u lines of #%.*s are lost: you were cut off for too long",
+                  n, NUMBER_LEN, id);
 }
 
 static void
@@ -126,16 +140,87 @@ on_cut (void *user, ChatRoom *room, bool is_cut)
 }
 
 static void
-on_admitted (void *user, ChatRoom *room)
+on_admitted (void *user, ChatRoom *room, bool is_admitted)
 {
   Talk *talk = user;
 
-  ss_program_say (talk->program, SS_LOG_INFO, "you may speak in %s",
-                  talk->name);
+  if (is_admitted)
+    ss_program_say (talk->program, SS_LOG_INFO, "you may speak in %s",
+                    talk->name);
+  else if (!talk->is_waiting)
+    ss_program_say (talk->program, SS_LOG_INFO,
+                    "%s is closed: who opened it is told that you ask to "
+                    "speak; you hear the others meanwhile",
+                    talk->name);
+  talk->is_waiting |= !is_admitted;
   wake (talk);
 }
 
-static const ChatUpcalls upcalls = { on_heard, on_missed, on_cut, on_admitted };
+/* A closed room's guests. */
+
+/* A place for one more: that of somebody who does not ask any more. */
+static Guest *
+add_guest (GArray *guests, SsTime now)
+{
+  for (unsigned i = 0; i < guests->len; i++) {
+    Guest *guest = &g_array_index (guests, Guest, i);
+    if (!guest->is_invited && now >= guest->asked + GUEST_TIME)
+      return guest;
+  }
+  if (guests->len == GUESTS_MAX)
+    return NULL;
+  g_array_set_size (guests, guests->len + 1);
+  return &g_array_index (guests, Guest, guests->len - 1);
+}
+
+static bool
+on_asks (void *user, ChatRoom *room, const SsId *speaker, const char *nick)
+{
+  Talk *talk = user;
+  SsTime now = ss_clock_now ();
+  char id[SS_ID_STRLEN];
+
+  if (!talk->is_closed)
+    return true;
+  for (unsigned i = 0; i < talk->guests->len; i++) {
+    Guest *guest = &g_array_index (talk->guests, Guest, i);
+    if (!ss_id_equal (&guest->id, speaker))
+      continue;
+    guest->asked = now;
+    return guest->is_invited;
+  }
+  Guest *guest = add_guest (talk->guests, now);
+  if (guest == NULL)
+    return false;
+  g_autofree char *shown = ss_printable (nick);
+
+  ss_id_format (speaker, id);
+  *guest = (Guest){ .id = *speaker, .asked = now };
+  g_strlcpy (guest->number, id, sizeof guest->number);
+  ss_program_say (talk->program, SS_LOG_INFO,
+                  "%s#%s asks to speak; type '" INVITE "%s' to let it", shown,
+                  guest->number, guest->number);
+  return false;
+}
+
+/* It is told so when it asks again. */
+static void
+invite (Talk *talk, const char *number)
+{
+  for (unsigned i = 0; i < talk->guests->len; i++) {
+    Guest *guest = &g_array_index (talk->guests, Guest, i);
+    if (strcmp (guest->number, number) != 0)
+      continue;
+    guest->is_invited = true;
+    ss_program_say (talk->program, SS_LOG_INFO, "#%s may speak", number);
+    return;
+  }
+  ss_program_say (talk->program, SS_LOG_ERROR, "nobody asks who is '%s'",
+                  number);
+}
+
+static const ChatUpcalls upcalls = { on_heard, on_missed, on_cut, on_admitted,
+                                     on_asks };
 
 static void
 on_line (void *user, const char *line)
@@ -144,6 +229,8 @@ on_line (void *user, const char *line)
 
   if (line == NULL) {
     talk->has_input_ended = true;
+  } else if (talk->is_closed && g_str_has_prefix (line, INVITE)) {
+    invite (talk, line + strlen (INVITE));
   } else {
     g_autofree char *said = g_utf8_make_valid (line, -1);
     char *text = g_strdup_printf ("%s\t%s", talk->nick, said);
@@ -155,7 +242,7 @@ on_line (void *user, const char *line)
       ss_program_say (talk->program, SS_LOG_ERROR,
                       "a line is too long, and was not said; %d bytes is the "
                       "most",
-                      CHAT_TEXT_MAX - TALK_NICK_MAX - 1);
+                      CHAT_TEXT_MAX - CHAT_NICK_MAX - 1);
       g_free (text);
     }
   }
@@ -166,11 +253,35 @@ on_line (void *user, const char *line)
 /* From the ring into the room and out again. */
 
 static void
+say_where (Talk *talk)
+{
+  SsAddr addr = ss_host_address (talk->host);
+  char room[SS_KEY_HEX_STRLEN], key[SS_KEY_HEX_STRLEN], where[SS_ADDR_STRLEN];
+
+  if (talk->is_host)
+    ss_program_say (talk->program, SS_LOG_INFO,
+                    "%s your room %s%s: %s may speak",
+                    talk->is_new ? "opened" : "opened again", talk->name,
+                    talk->is_new ? ", a new one" : "",
+                    talk->is_closed ? "only whom you invite" : "whoever asks");
+  else
+    ss_program_say (talk->program, SS_LOG_INFO,
+                    "joined %s, a room of somebody else's", talk->name);
+  ss_key_format (&talk->key.key, room);
+  ss_key_format (&talk->self.key, key);
+  ss_addr_format (&addr, where);
+  g_autofree char *spec = g_strdup_printf ("%s@%s", talk->name, room);
+  g_autofree char *quoted = g_shell_quote (spec);
+
+  ss_program_say (talk->program, SS_LOG_INFO,
+                  "others join with: ss-chat --room %s --bootstrap %s@%s",
+                  quoted, key, where);
+}
+
+static void
 enter (Talk *talk)
 {
   SsNode *node = ss_host_node (talk->host);
-  SsAddr addr = ss_host_address (talk->host);
-  char room[SS_KEY_HEX_STRLEN], key[SS_KEY_HEX_STRLEN], where[SS_ADDR_STRLEN];
 
   talk->state = TALKING;
   talk->until = SS_NEVER;
@@ -179,16 +290,7 @@ enter (Talk *talk)
   talk->room = chat_enter (talk->chat, &talk->key.key, talk->name, NULL);
   if (talk->is_host)
     chat_host (talk->room, &talk->key);
-  ss_key_format (&talk->key.key, room);
-  ss_key_format (&talk->self.key, key);
-  ss_addr_format (&addr, where);
-  g_autofree char *spec = g_strdup_printf ("%s@%s", talk->name, room);
-  g_autofree char *quoted = g_shell_quote (spec);
-
-  ss_program_say (talk->program, SS_LOG_INFO,
-                  "in %s; others enter with: ss-chat --room %s --bootstrap "
-                  "%s@%s",
-                  talk->name, quoted, key, where);
+  say_where (talk);
 }
 
 static void
@@ -207,13 +309,13 @@ talk_on (Talk *talk, SsTime now)
   bool may_speak = chat_may_speak (talk->room);
 
   if (!may_speak && now >= talk->ask_at) {
-    if (talk->has_asked && !talk->has_told)
+    if (talk->has_asked && !talk->has_told && !talk->is_waiting)
       ss_program_say (talk->program, SS_LOG_INFO,
                       "nobody is there who could let you speak; you hear the "
                       "others meanwhile");
     talk->has_told |= talk->has_asked;
     talk->has_asked = true;
-    chat_ask (talk->room);
+    chat_ask (talk->room, talk->nick);
     talk->ask_at = now + ASK_TIME;
   }
   while (may_speak && talk->lines.length > 0
@@ -232,8 +334,9 @@ talk_on (Talk *talk, SsTime now)
   if (n_left > 0)
     ss_program_fail (talk->program, SS_NET_ERROR_FAILED,
                      "%u lines could not be said; %s", n_left,
-                     may_speak ? "is the ring still there?"
-                               : "nobody was there to let you speak");
+                     may_speak          ? "is the ring still there?"
+                     : talk->is_waiting ? "you were not invited to speak"
+                                        : "nobody was there to let you speak");
   leave (talk, now);
 }
 
@@ -310,10 +413,11 @@ open_key (Talk *talk, GError **error)
       g_build_filename (ss_host_dirs (talk->host)->data, "rooms", file, NULL);
 
   ss_host_random (talk->host, seed, sizeof seed);
+  talk->is_new = !ss_key_file_exists (path);
   bool ok = ss_make_parent_dir (path, error)
-            && (ss_key_file_exists (path)
-                    ? ss_key_file_load (path, SS_KEY_FILE_ROOM, seed, error)
-                    : ss_key_file_create (path, SS_KEY_FILE_ROOM, seed, error));
+            && (talk->is_new
+                    ? ss_key_file_create (path, SS_KEY_FILE_ROOM, seed, error)
+                    : ss_key_file_load (path, SS_KEY_FILE_ROOM, seed, error));
 
   if (ok)
     ss_signer_init (&talk->key, seed);
@@ -328,6 +432,8 @@ talk_run (SsProgram *program, SsHostOptions *host, const TalkOptions *options)
                  .name = options->name,
                  .nick = options->nick,
                  .is_host = options->is_host,
+                 .is_closed = options->is_closed,
+                 .guests = g_array_new (FALSE, FALSE, sizeof (Guest)),
                  .key = { .key = options->key } };
   Talk *talk = &state;
   GError *error = NULL;
@@ -362,4 +468,5 @@ talk_run (SsProgram *program, SsHostOptions *host, const TalkOptions *options)
   ss_signer_clear (&talk->self);
   g_queue_clear_full (&talk->lines, g_free);
   g_queue_clear_full (&talk->shown, g_free);
+  g_array_free (talk->guests, TRUE);
 }

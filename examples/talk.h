@@ -6,11 +6,10 @@
 #include "base/id.h"
 #include "net/host.h"
 
-#define TALK_NICK_MAX 32 /* bytes */
-
 typedef struct {
   const char *name; /* of the room */
   bool is_host;     /* its key is this user's, and made if there is none */
+  bool is_closed;   /* then: who asks may speak when the user says so */
   SsKey key;        /* else */
   const char *nick;
 } TalkOptions;

@@ -12,7 +12,7 @@ from lib import Stage, expect, run_tests
 WHERE = ("--bind", "127.0.0.1:0")
 ROOM = "kitchen table"
 BACKLOG = 20  # lines of each that who comes late is told
-NOT_JOINED = 3
+USAGE, NOT_JOINED = 2, 3
 
 
 class Talker:
@@ -25,7 +25,7 @@ class Talker:
             "chat", *WHERE, "--state-dir", stage.path(f"state-{nick}"),
             "--nick", nick, *args, stdin=stdin)
         os.close(stdin)
-        self.program.wait_error("others enter with", 20)
+        self.program.wait_error("others join with", 20)
         found = re.search(r"--room '(.*)' --bootstrap (\S+)",
                           self.program.errors)
         self.entrance = ("--room", found[1], "--bootstrap", found[2])
@@ -73,7 +73,7 @@ def talk_and_die(build):
     late, and may speak when the room's key is back."""
     with Stage(build) as stage:
         stage.start("node", *WHERE).wait_state("alone")
-        anna = Talker(stage, "anna", "--room", ROOM)
+        anna = Talker(stage, "anna", "--open", ROOM)
         bert = Talker(stage, "bert", *anna.entrance)
         carl = Talker(stage, "carl", *bert.entrance)
         for guest in (bert, carl):
@@ -102,7 +102,9 @@ def talk_and_die(build):
         said = len(carl.said)
         carl.say(30)
         dora.wait_heard(carl, carl.said[said - BACKLOG:])
-        again = Talker(stage, "anna", "--room", ROOM, *carl.entrance[2:])
+        again = Talker(stage, "anna", "--open", ROOM, *carl.entrance[2:])
+        expect("opened again your room" in again.program.errors,
+               again.program.describe())
         expect(again.entrance[1] == anna.entrance[1], "another room")
         dora.wait_admitted()
         for talker in (carl, again):
@@ -115,7 +117,7 @@ def talk_and_die(build):
 def from_a_file(build):
     """The last line is said before the room is left."""
     with Stage(build) as stage:
-        anna = Talker(stage, "anna", "--room", ROOM)
+        anna = Talker(stage, "anna", "--open", ROOM)
         lines = [f"line {i}" for i in range(500)]
         path = stage.path("text")
         with open(path, "w", encoding="ascii") as file:
@@ -133,6 +135,41 @@ def from_a_file(build):
         anna.end()
 
 
+def invite(build):
+    """A closed room: all who join hear, and who is invited speaks. The name
+    alone leads to no other's room, and opens none by mistake."""
+    with Stage(build) as stage:
+        anna = Talker(stage, "anna", "--open", ROOM, "--closed")
+        expect(f"opened your room {ROOM}, a new one: only whom you invite"
+               in anna.program.errors, anna.program.describe())
+        done = stage.run("chat", *WHERE, "--state-dir", stage.path("state"),
+                         "--room", ROOM, *anna.entrance[2:], stdin=None)
+        expect(done.returncode == USAGE, done.describe())
+        expect("--room is NAME@KEY" in done.errors, done.errors)
+        bert = Talker(stage, "bert", *anna.entrance)
+        carl = Talker(stage, "carl", *bert.entrance)
+        for guest in (bert, carl):
+            expect(f"joined {ROOM}, a room of somebody else's"
+                   in guest.program.errors, guest.program.describe())
+            guest.program.wait_error("is closed", 20)
+            guest.say(3)
+            anna.program.wait_error(f"{guest.nick}#", 5)
+        number = re.search(r"bert#(\w+) asks", anna.program.errors)[1]
+        os.write(anna.stdin, b"/invite nobody\n")
+        anna.program.wait_error("nobody asks who is 'nobody'", 5)
+        os.write(anna.stdin, f"/invite {number}\n".encode())
+        bert.wait_admitted()
+        anna.say(3)
+        for talker in (bert, carl):
+            talker.wait_heard(anna, anna.said)
+        for talker in (anna, carl):
+            talker.wait_heard(bert, bert.said)
+        expect(not anna.heard(carl), "carl was not invited")
+        for talker in (bert, anna):
+            talker.end()
+        expect(carl.program.stop() == 0, carl.program.describe())
+
+
 def nobody_there(build):
     with Stage(build) as stage:
         done = stage.run("chat", *WHERE, "--room", f"{ROOM}@{'0' * 64}",
@@ -142,4 +179,5 @@ def nobody_there(build):
 
 
 if __name__ == "__main__":
-    sys.exit(run_tests([talk_and_die, from_a_file, nobody_there], at_once=3))
+    sys.exit(run_tests([talk_and_die, from_a_file, invite, nobody_there],
+                       at_once=4))

@@ -200,7 +200,8 @@ test_party (gconstpointer data)
 #define STRANGER (CHAT_ROOMS_MAX / 2 + 8) /* rooms of each of two others */
 
 typedef struct {
-  unsigned heard, admitted;
+  unsigned heard, admitted, refused, asked;
+  bool is_closed; /* whoever asks it is not let in */
 } Count;
 
 typedef struct {
@@ -218,10 +219,20 @@ on_counted (void *user, ChatRoom *room, const SsId *speaker, const char *text)
 }
 
 static void
-on_admitted (void *user, ChatRoom *room)
+on_admitted (void *user, ChatRoom *room, bool is_admitted)
 {
   Count *n = user;
-  n->admitted++;
+  n->admitted += is_admitted;
+  n->refused += !is_admitted;
+}
+
+static bool
+on_asks (void *user, ChatRoom *room, const SsId *speaker, const char *nick)
+{
+  Count *n = user;
+  g_assert_cmpstr (nick, ==, "dora");
+  n->asked++;
+  return !n->is_closed;
 }
 
 static const ChatUpcalls few_upcalls = {
@@ -229,6 +240,7 @@ static const ChatUpcalls few_upcalls = {
   .missed = on_missed,
   .cut = on_cut,
   .admitted = on_admitted,
+  .asks = on_asks,
 };
 
 static void
@@ -329,7 +341,8 @@ test_entered_twice (void)
   few_clear (&few);
 }
 
-/* A room whose key is no node's: who has it lets those speak that ask. */
+/* A room whose key is no node's: who has it lets those speak that ask, once
+ * the room is open. */
 static void
 test_host (void)
 {
@@ -344,15 +357,20 @@ test_host (void)
     g_assert_false (chat_may_speak (rooms[i]));
     after (&few, i, 2 * SS_SEC);
   }
-  /* In vain: nobody has the key yet. */
-  for (unsigned i = 0; i < 2; i++) {
+  /* In vain: nobody has the key yet; then the room is closed. */
+  few.n[HOST].is_closed = true;
+  for (unsigned i = 0; i < 3; i++) {
     call (&few, ASKING);
-    chat_ask (rooms[ASKING]);
+    chat_ask (rooms[ASKING], "dora");
     after (&few, ASKING, 20 * SS_SEC);
-    g_assert_cmpuint (few.n[ASKING].admitted, ==, i);
-    g_assert_true (chat_may_speak (rooms[ASKING]) == (i == 1));
+    g_assert_cmpuint (few.n[HOST].asked, ==, i);
+    g_assert_cmpuint (few.n[ASKING].refused, ==, i > 0);
+    g_assert_cmpuint (few.n[ASKING].admitted, ==, i == 2);
+    g_assert_true (chat_may_speak (rooms[ASKING]) == (i == 2));
     call (&few, HOST);
-    chat_host (rooms[HOST], &key);
+    if (i == 0)
+      chat_host (rooms[HOST], &key);
+    few.n[HOST].is_closed = i == 0;
   }
   for (unsigned i = 0; i < G_N_ELEMENTS (rooms); i++) {
     call (&few, i);
