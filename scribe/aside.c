@@ -27,6 +27,15 @@
  * source that is itself the root, is replaced by who accused it last. Who has
  * been set aside has no voice.
  *
+ * A root, or a deputy, whose own line is full gets all of it late, and so does
+ * whoever is below it. It says so itself, which is enough, for as long as that
+ * lasts; the source tells it who stands in, and it sends its children there,
+ * and whoever comes:
+ *
+ *   root    -- JOIN, unserved by itself --------> source
+ *   root    <- REDIRECT to who stands in -------- source
+ *   child   <- REDIRECT to who stands in -------- root
+ *
  * Open: ids are cheap. One attacker can have any root set aside, and, with two
  * ids beside each other on the ring, have a bad one stand in for a good one,
  * until the children of that one say so; and a voice costs nothing. */
@@ -65,12 +74,16 @@ remove_at (SsAside *aside, unsigned index)
   aside->n--;
 }
 
-/* Has enough been said against that node? */
+/* Has enough been said against that node? Its own word is enough. */
 static bool
 is_convinced (SsGroup *group, const SsId *accused, const SsContact *by)
 {
   SsAside *aside = get (group);
   SsTime now = group->scribe->env->now;
+  if (ss_id_equal (accused, &by->id)) {
+    ss_count (group->scribe->env, SCRIBE_ROOTS_ASIDE);
+    return true;
+  }
   if (ss_aside_has (group, &by->id)
       || ss_service_shirks (group->scribe, &by->id)
       || (aside->root_since >= 0 && now < aside->root_since + SS_ACCUSED_GRACE))
@@ -105,6 +118,21 @@ set_aside (SsGroup *group, const SsId *root)
   aside->renew_at = now;
   ss_aside_due (group);
   ss_group_arm (group);
+}
+
+/* A root that goes on asking to be passed over is. */
+static void
+extend (SsGroup *group, const SsContact *root)
+{
+  SsAside *aside = get (group);
+  for (unsigned i = 0; i < aside->n; i++) {
+    if (!ss_id_equal (&aside->ids[i], &root->id))
+      continue;
+    remove_at (aside, i);
+    aside->ids[aside->n] = root->id;
+    aside->until[aside->n++] = group->scribe->env->now + SS_ASIDE_TIME;
+    return;
+  }
 }
 
 static void
@@ -155,11 +183,15 @@ ss_aside_handle_join (SsScribe *scribe, const SsContact *joiner,
                       const SsMsgScribeJoin *message)
 {
   SsGroup *group = ss_scribe_find (scribe, &message->group);
-  if (!group || !group->family->config.is_source
-      || (message->flags & SS_JOIN_UNSERVED) == 0 || message->lost == 0)
+  if ((message->flags & SS_JOIN_UNSERVED) == 0 || message->lost == 0)
     return false;
+  bool is_own = message->lost == ss_prefix_of (&joiner->id);
+  if (!group || !group->family->config.is_source)
+    return is_own; /* nobody else's business */
   if (group->is_root)
-    return judge_deputy (group, joiner, message);
+    return judge_deputy (group, joiner, message) || is_own;
+  if (is_own)
+    extend (group, joiner);
   SsContact root = group->root;
   if (group->has_root && ss_prefix_of (&root.id) == message->lost
       && !ss_aside_has (group, &root.id)
@@ -269,4 +301,72 @@ ss_aside_dismiss (SsGroup *group)
 {
   if (group->aside)
     group->aside->appointed = -1;
+}
+
+/* Roots that are late. */
+
+void
+ss_aside_yield (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  SsTime now = scribe->env->now;
+  if (!ss_group_is_top (group) || group->is_dead || scribe->is_leaving
+      || ss_aside_is_appointed (group))
+    return;
+  SsAside *aside = get (group);
+  if (now < aside->yield_at)
+    return;
+  aside->yield_at = now + SS_YIELD_TIME / 2;
+  aside->yield_nonce = ss_rng_u32 (&scribe->env->rng) | 1;
+  SsMsgScribeJoin message = {
+    .group = group->id,
+    .nonce = aside->yield_nonce,
+    .flags = SS_JOIN_UNSERVED,
+    .lost = ss_prefix_of (ss_scribe_self (scribe)),
+  };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
+  ss_scribe_send (scribe, &group->family->source, data, len);
+}
+
+bool
+ss_aside_stands_in (const SsGroup *group, const SsId *joiner, uint32_t lost,
+                    SsContact *ret_stand_in)
+{
+  const SsAside *aside = group->aside;
+  if (!group->family->is_late || !aside
+      || aside->yields_until <= group->scribe->env->now
+      || ss_id_equal (&aside->stand_in.id, joiner)
+      || ss_prefix_of (&aside->stand_in.id) == lost
+      || !ss_scribe_usable (group->scribe, &aside->stand_in))
+    return false;
+  *ret_stand_in = aside->stand_in;
+  return true;
+}
+
+void
+ss_aside_handle_redirect (SsGroup *group, const SsContact *from,
+                          const SsMsgScribeRedirect *message)
+{
+  SsAside *aside = group->aside;
+  SsTime now = group->scribe->env->now;
+  if (!aside || aside->yield_nonce != message->nonce
+      || !ss_contact_equal (&group->family->source, from))
+    return;
+  aside->yield_nonce = 0;
+  if (message->n_candidates == 0) { /* not yet */
+    aside->yield_at = now + SS_STAND_IN_WAIT;
+    return;
+  }
+  aside->stand_in = ss_contact_from_record (&message->candidates[0]);
+  aside->yields_until = now + SS_YIELD_TIME;
+  for (unsigned i = 0; i < ss_group_child_count (group); i++) {
+    SsChild *child = ss_group_child_at (group, i);
+    SsContact to = child->contact, stand_in;
+    if (child->shed_until || !ss_aside_stands_in (group, &to.id, 0, &stand_in))
+      continue;
+    ss_group_child_shed (group, child);
+    ss_parent_redirect (group->scribe, &group->id, &to, 0, &stand_in, 1);
+  }
+  ss_group_arm (group);
 }

@@ -127,6 +127,21 @@ ss_family_set_wait (SsFamily *family, SsTime wait)
                             : MIN (family->window + 1, SS_WANT_WINDOW_MAX);
 }
 
+void
+ss_family_set_late (SsFamily *family, bool is_late)
+{
+  SsScribe *scribe = family->scribe;
+  family->is_late = is_late;
+  if (!is_late || !family->has_source || family->config.is_source)
+    return;
+  ss_scribe_enter (scribe);
+  for (SsGroup *group = ss_group_after (scribe, NULL); group;
+       group = ss_group_after (scribe, &group->id))
+    if (group->family == family)
+      ss_aside_yield (group);
+  ss_scribe_exit (scribe);
+}
+
 /* As told to others. A bound of 0: there is none, or none of their business;
  * who can carry nobody is full with one. */
 uint16_t

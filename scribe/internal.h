@@ -287,6 +287,14 @@ void ss_aside_seek (SsGroup *group);
  * root. */
 void ss_aside_appoint (SsGroup *group);
 void ss_aside_serve (SsGroup *group, const SsContact *from);
+/* At a root, or a source's deputy, whose line is full: asks the source to be
+ * passed over, from time to time; what it answers; and the children's next
+ * parent. False: none is known, or that very one is the joiner, or is lost. */
+void ss_aside_yield (SsGroup *group);
+void ss_aside_handle_redirect (SsGroup *group, const SsContact *from,
+                               const SsMsgScribeRedirect *message);
+bool ss_aside_stands_in (const SsGroup *group, const SsId *joiner,
+                         uint32_t lost, SsContact *ret_stand_in);
 /* It was asked, and has not joined the tree again since. */
 bool ss_aside_is_appointed (const SsGroup *group);
 void ss_aside_dismiss (SsGroup *group);

@@ -480,6 +480,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       ss_join_start_shed (group, message->candidates, message->n_candidates);
     return;
   }
+  ss_aside_handle_redirect (group, from, message);
   SsJoin *join = group->join;
   if (!join || join->nonce != message->nonce)
     return;

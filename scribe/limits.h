@@ -107,6 +107,7 @@
 #define SS_STAND_IN_FAILURES    24           /* then it is not asked any more */
 #define SS_STAND_IN_TIME        (6 * SS_SEC) /* for which one is appointed */
 #define SS_STAND_IN_RENEW       (2 * SS_SEC) /* and asked again */
+#define SS_YIELD_TIME           (6 * SS_SEC) /* a late root knows of one */
 #define SS_STAND_IN_WAIT        (300 * SS_MSEC) /* or, until one has answered */
 #define SS_SILENCE_MIN          (250 * SS_MSEC)
 #define SS_PACKET_WAIT          (1 * SS_SEC) /* to be sent, at the most */

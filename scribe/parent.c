@@ -223,6 +223,18 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   return true;
 }
 
+/* A root whose line is full names who stands in for it. */
+static bool
+pass_on (SsGroup *group, const SsPendingJoin *join)
+{
+  SsContact stand_in;
+  if (!ss_aside_stands_in (group, &join->joiner.id, join->lost, &stand_in))
+    return false;
+  ss_parent_redirect (group->scribe, &group->id, &join->joiner, join->nonce,
+                      &stand_in, 1);
+  return true;
+}
+
 /* Whoever tries again does not wait, for two might wait for each other; but
  * who was sent here may: this node joins for its sake. */
 static bool
@@ -400,7 +412,7 @@ ss_parent_handle_join (SsScribe *scribe, const SsContact *joiner,
   if (way != SS_JOIN_DELIVERED && is_orphan (message->lost, message->flags)
       && group->join && group->join->lost == message->lost)
     return refuse (scribe, joiner, message, way);
-  return take_or_redirect (group, &join, way)
+  return pass_on (group, &join) || take_or_redirect (group, &join, way)
          || refuse (scribe, joiner, message, way);
 }
 

@@ -221,6 +221,10 @@ void ss_family_clear_bound (SsFamily *family);
  * Then nothing is asked for that would come too late after that, and new
  * parents send nothing of what is missing by themselves. */
 void ss_family_set_wait (SsFamily *family, SsTime wait);
+/* All that is sent to this node comes late, as its line is full, to be said
+ * again as long as it is so: where it is a root, or a source's deputy, it asks
+ * the source to be passed over, and sends its children to who stands in. */
+void ss_family_set_late (SsFamily *family, bool is_late);
 bool ss_family_has_room (const SsFamily *family);
 /* Tree neighbours (parents, children, roots) in any group of the family, no
  * suspects, nearest first, each once. For questions that any member answers. */

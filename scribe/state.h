@@ -241,7 +241,8 @@ typedef struct {
   uint32_t since; /* whole seconds */
 } SsMoved;
 
-/* At a source: roots that it passes over; and at who stands in for one. */
+/* At a source: roots that it passes over; at who stands in for one; and at a
+ * root that asks for it. */
 typedef struct {
   SsTime appointed;       /* to stand in, until; -1: it is not */
   SsId ids[SS_ASIDE_MAX]; /* those, the oldest first, */
@@ -253,6 +254,11 @@ typedef struct {
   SsId lately[SS_ASIDE_LATELY]; /* the last ones, the newest first */
   SsTime renew_at;              /* who stands in is asked to, again, */
   SsTime asked_at;              /* and was */
+  /* At a root that is late: it asks to be passed over, again then; and who
+   * stands in for it, until. */
+  SsTime yield_at, yields_until;
+  uint32_t yield_nonce; /* 0: has not asked */
+  SsContact stand_in;
 } SsAside;
 
 /* Children of one group for those of another; scribe/exchange.c. */
@@ -269,6 +275,7 @@ struct SsFamily {
   SsContact source; /* valid if has_source */
   bool has_source;
   bool is_aside;       /* ss_family_stand_aside */
+  bool is_late;        /* ss_family_set_late */
   unsigned n_children; /* in all its groups, */
   unsigned n_settled;  /* and in those whose children stay whoever comes */
   unsigned n_shed;     /* and those that are being handed on */

@@ -87,6 +87,10 @@ static const SsScenario scenarios[] = {
     "a fifth have downlinks that are just enough, and tune in among the others",
     { COMMON (20, 1, 1), .nodes = 50, .duration = 20 * SS_SEC },
     ss_scenario_narrow_downlinks },
+  { "narrow-roots",
+    "the same in a small ring, where they root stripes, and get all of it late",
+    { COMMON (20, 1, 1), .nodes = 5, .duration = 20 * SS_SEC },
+    ss_scenario_narrow_roots },
   { "growth",
     "one station with 100, 1,000 and so on listeners: what each costs",
     { COMMON (20, 1, 1), .topology = SS_TOPOLOGY_PLANE, .nodes = 1000,
@@ -281,6 +285,17 @@ ss_sim_end (SsSimRun *run, SsWorld *world)
     g_free (text);
   }
   ss_world_free (world);
+}
+
+void
+ss_sim_repeat (SsSimRun *run, SsSimOne one)
+{
+  for (unsigned i = 0; i < run->options->runs; i++) {
+    SsSimOptions options = *run->options;
+
+    options.seed += i;
+    one (run, &options);
+  }
 }
 
 static void

@@ -43,6 +43,9 @@ void ss_sim_point (const SsSimRun *run, const SsWorld *world,
  * replay it where something was wrong. options NULL: the run's own. */
 SsWorld *ss_sim_begin (SsSimRun *run, const SsSimOptions *options);
 void ss_sim_end (SsSimRun *run, SsWorld *world);
+/* One scenario with so many seeds (--runs), one after the other. */
+typedef void (*SsSimOne) (SsSimRun *run, const SsSimOptions *options);
+void ss_sim_repeat (SsSimRun *run, SsSimOne one);
 
 /* A relay, a publisher on the air, and so many listeners come in a span of
  * time, all of whom hear it at the end. False (and a failure) if not. */
@@ -89,6 +92,7 @@ void ss_scenario_free_riders (SsSimRun *run);
 void ss_scenario_idle_roots (SsSimRun *run);
 void ss_scenario_narrow_uplinks (SsSimRun *run);
 void ss_scenario_narrow_downlinks (SsSimRun *run);
+void ss_scenario_narrow_roots (SsSimRun *run);
 /* sim/scenarios_forest.c */
 void ss_scenario_forest (SsSimRun *run);
 void ss_scenario_bystanders (SsSimRun *run);

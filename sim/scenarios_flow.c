@@ -15,7 +15,8 @@
 #define NARROW_QUEUE   (16 * 1024) /* bytes before it */
 #define STILL_BELOW    20          /* 1 in so many places, at the most */
 #define STILL_DEAF     3           /* 1 in so many, at the most */
-#define DOWNLINK       1.6         /* times what the broadcaster uploads */
+#define DOWNLINK       1.6         /* times what the broadcaster uploads, */
+#define DOWNLINK_ROOT  1.2         /* and in a ring where all root stripes */
 
 /* Nodes by lot that listen; and in a ring where that can be, they root no
  * stripe. */
@@ -265,12 +266,12 @@ judge_others (SsWorld *world, const GArray *narrow, SsTime since,
     ss_world_fail (world, "%u with a wide %s lose frames", n, link);
 }
 
-/* Some tune in whose downlink carries little more than what a listener takes,
- * and a burst less well: nobody else loses anything. */
-void
-ss_scenario_narrow_downlinks (SsSimRun *run)
+/* Some tune in whose downlink carries so many times what the broadcaster
+ * uploads: nobody else loses anything. */
+static void
+run_downlinks (SsSimRun *run, const SsSimOptions *options, double downlink)
 {
-  SsWorld *world = ss_sim_begin (run, NULL);
+  SsWorld *world = ss_sim_begin (run, options);
   unsigned n = run->options->nodes, n_narrow = n / NARROW_SHARE;
   GArray *narrow = g_array_new (FALSE, FALSE, sizeof (unsigned));
 
@@ -281,7 +282,7 @@ ss_scenario_narrow_downlinks (SsSimRun *run)
   ss_world_run (world, CALM_TIME);
   SsTime began = ss_world_now (world);
   const SsAccess access = {
-    .down_kbps = (uint32_t) (stream_kbps (world) * DOWNLINK),
+    .down_kbps = (uint32_t) (stream_kbps (world) * downlink),
   };
 
   for (unsigned i = 0; i < n_narrow; i++) {
@@ -301,6 +302,27 @@ ss_scenario_narrow_downlinks (SsSimRun *run)
 out:
   g_array_unref (narrow);
   ss_sim_end (run, world);
+}
+
+/* Little more than what a listener takes, and a burst less well. */
+void
+ss_scenario_narrow_downlinks (SsSimRun *run)
+{
+  run_downlinks (run, NULL, DOWNLINK);
+}
+
+/* All that comes there is late for some time, also what a root is to forward.
+ */
+static void
+narrow_roots (SsSimRun *run, const SsSimOptions *options)
+{
+  run_downlinks (run, options, DOWNLINK_ROOT);
+}
+
+void
+ss_scenario_narrow_roots (SsSimRun *run)
+{
+  ss_sim_repeat (run, narrow_roots);
 }
 
 /* Uplinks become narrow, and nobody tells their nodes: half of them carry half

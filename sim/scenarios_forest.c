@@ -270,26 +270,14 @@ bystanders (SsSimRun *run, const SsSimOptions *options)
   ss_sim_end (run, world);
 }
 
-/* With so many seeds, one after the other. */
-static void
-repeat (SsSimRun *run, void (*one) (SsSimRun *run, const SsSimOptions *options))
-{
-  for (unsigned i = 0; i < run->options->runs; i++) {
-    SsSimOptions options = *run->options;
-
-    options.seed += i;
-    one (run, &options);
-  }
-}
-
 void
 ss_scenario_forest (SsSimRun *run)
 {
-  repeat (run, one_forest);
+  ss_sim_repeat (run, one_forest);
 }
 
 void
 ss_scenario_bystanders (SsSimRun *run)
 {
-  repeat (run, bystanders);
+  ss_sim_repeat (run, bystanders);
 }

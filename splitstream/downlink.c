@@ -156,14 +156,17 @@ ss_downlink_run (SsStation *station)
   SsDownlink *downlink = &station->downlink;
   SsTime now = station->owner->env->now;
   forget_queue (station);
-  if (downlink->is_full)
+  if (downlink->is_full) {
     leave_parity (station); /* of which children may have gone by now */
+    ss_family_set_late (station->family, true);
+  }
   if (!downlink->is_full && downlink->full_since >= 0
       && now >= downlink->full_since + PATIENCE) {
     set_full (station);
   } else if (downlink->is_full && downlink->free_since >= 0
              && now >= downlink->free_since + downlink->patience) {
     downlink->is_full = false;
+    ss_family_set_late (station->family, false);
     ss_capacity_follow_limit (station);
     ss_listener_join_stripes (station);
   }

@@ -298,6 +298,12 @@ ss_family_set_wait (SsFamily *family, SsTime wait)
 }
 
 void
+ss_family_set_late (SsFamily *family, bool is_late)
+{
+  (void) family, (void) is_late;
+}
+
+void
 ss_family_clear_bound (SsFamily *family)
 {
   family->config.children_max = SS_FAMILY_CHILDREN;

@@ -278,21 +278,29 @@ test_false_source (void)
   world_free (bench.world);
 }
 
+/* The source is the root itself. */
+static void
+begin_deputy (Bench *bench, SsContact *ret_deputy)
+{
+  *bench = (Bench){ .root = 1 };
+  for (uint64_t seed = 1; bench->root != 0; seed++)
+    for (unsigned stripe = 0; stripe < WORLD_STRIPES && bench->root != 0;
+         stripe++) {
+      if (bench->world)
+        world_free (bench->world);
+      begin_with (bench, seed, stripe, 5 * SS_MSEC);
+    }
+  g_assert_cmpuint (ss_group_children (bench->source, ret_deputy, 1), ==, 1);
+}
+
 /* A source that is the root itself has another deputy when two have said that
  * its own does not serve. */
 static void
 test_deputy (void)
 {
-  Bench bench = { .root = 1 };
-  for (uint64_t seed = 1; bench.root != 0; seed++)
-    for (unsigned stripe = 0; stripe < WORLD_STRIPES && bench.root != 0;
-         stripe++) {
-      if (bench.world)
-        world_free (bench.world);
-      begin_with (&bench, seed, stripe, 5 * SS_MSEC);
-    }
+  Bench bench;
   SsContact deputy;
-  g_assert_cmpuint (ss_group_children (bench.source, &deputy, 1), ==, 1);
+  begin_deputy (&bench, &deputy);
   unsigned idle = world_node_of (bench.world, &deputy.id);
   world_set_idle (bench.world, idle, true);
   accuse (&bench, idle == 7 ? 9 : 7, idle);
@@ -302,6 +310,98 @@ test_deputy (void)
   g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
   g_assert_false (ss_contact_equal (&children[0], &deputy));
   g_assert_cmpuint (n_below (&bench, idle), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+/* For so long that node says that all of it comes late there. */
+static void
+run_late (Bench *bench, unsigned node, SsTime duration)
+{
+  for (SsTime passed = 0; passed < duration; passed += 500 * SS_MSEC) {
+    ss_family_set_late (group_of (bench, node)->family, true);
+    world_run (bench->world, 500 * SS_MSEC);
+  }
+}
+
+/* A root that is late has another stand in, and its children go there, and
+ * whoever comes; until it is free again. */
+static void
+test_late (void)
+{
+  Bench bench;
+  begin (&bench);
+  g_assert_cmpuint (n_below (&bench, bench.root), >, 3);
+  run_late (&bench, bench.root, 3 * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.next));
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+  unsigned child = 1;
+  while (n_below (&bench, child) > 0 || child == bench.root
+         || child == bench.next)
+    child++;
+  SsGroup *group = group_of (&bench, child);
+  ss_scribe_enter (group->scribe);
+  ss_upstream_lose (group);
+  ss_scribe_exit (group->scribe);
+  run_late (&bench, bench.root, JUDGED * SS_SEC);
+  g_assert_true (group_of (&bench, child)->has_parent);
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  world_publish (bench.world, false);
+  run_late (&bench, bench.root, SS_ASIDE_TIME);
+  world_publish (bench.world, true);
+  run_late (&bench, bench.root, JUDGED * SS_SEC);
+  g_assert_true (is_aside (&bench, bench.root));
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  world_publish (bench.world, false);
+
+  ss_family_set_late (group_of (&bench, bench.root)->family, false);
+  world_run (bench.world, SS_ASIDE_TIME);
+  world_publish (bench.world, true);
+  world_run (bench.world, JUDGED * SS_SEC);
+  g_assert_true (is_root_at_source (&bench, bench.root));
+  g_assert_cmpstr (world_check_trees (bench.world), ==, NULL);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+/* Whom the source has not named stands in for nobody. */
+static void
+test_late_believes (void)
+{
+  Bench bench;
+  begin (&bench);
+  SsGroup *group = group_of (&bench, bench.root);
+  unsigned n = n_below (&bench, bench.root);
+  ss_family_set_late (group->family, true);
+  SsMsgScribeRedirect redirect = { .nonce = group->aside->yield_nonce };
+  memcpy (redirect.tag, group->id.b, SS_TAG_LEN);
+  redirect.n_candidates =
+      ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX,
+                    ss_kbr_self (world_scribe (bench.world, 7)->kbr));
+  uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
+  size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
+  world_inject (bench.world, 7, bench.root, NULL, data, len);
+  g_assert_cmpuint (n_below (&bench, bench.root), ==, n);
+  g_assert_cmpuint (ss_group_n_children (group), ==, n);
+  world_inject (bench.world, 0, bench.root, NULL, data, len);
+  g_assert_cmpuint (ss_group_n_children (group), <=, 1);
+  world_free (bench.world);
+}
+
+/* A source's deputy is late: it has another. */
+static void
+test_late_deputy (void)
+{
+  Bench bench;
+  SsContact deputy;
+  begin_deputy (&bench, &deputy);
+  unsigned late = world_node_of (bench.world, &deputy.id);
+  run_late (&bench, late, 5 * SS_SEC);
+  SsContact children[2];
+  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
+  g_assert_false (ss_contact_equal (&children[0], &deputy));
   assert_nothing_lost (&bench, 0);
   world_free (bench.world);
 }
@@ -486,6 +586,9 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/bound", test_bound);
   g_test_add_func ("/scribe/aside/false-source", test_false_source);
   g_test_add_func ("/scribe/aside/deputy", test_deputy);
+  g_test_add_func ("/scribe/aside/late", test_late);
+  g_test_add_func ("/scribe/aside/late-believes", test_late_believes);
+  g_test_add_func ("/scribe/aside/late-deputy", test_late_deputy);
   g_test_add_func ("/scribe/aside/false-deputy", test_false_deputy);
   g_test_add_func ("/scribe/aside/useless-stand-in", test_useless_stand_in);
   g_test_add_func ("/scribe/aside/denials", test_denials);
