@@ -378,6 +378,8 @@ bool ss_log_is_lacking (const SsSourceLog *log);
 void ss_log_pass_to (SsGroup *group, SsSourceLog *log, uint32_t next);
 /* What nobody holds any more is passed over, at the root. */
 void ss_log_pass_lost (SsGroup *group, SsSourceLog *log);
+/* So is a gap that has been asked for in vain for long. */
+void ss_log_give_up (SsGroup *group, SsSourceLog *log);
 void ss_ordered_answered (SsGroup *group); /* a replica, a new root's SYNC */
 
 /* sync.c. To `to`: how far the logs are here. */

@@ -137,7 +137,7 @@ ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
     log->epoch = epoch;
     log->next = log->known_end = log->told_end = next;
     log->deliver_from = log->oldest = next;
-    log->fetch_at = log->lost_at = SS_NEVER;
+    log->fetch_at = log->lost_at = log->give_up_at = SS_NEVER;
     log->fetches = 0;
   }
   log->used = group->scribe->env->now;
@@ -177,7 +177,7 @@ schedule_gap (SsGroup *group, SsSourceLog *log)
 {
   bool is_behind = log->next < log->known_end;
   if (!is_behind) {
-    log->fetch_at = SS_NEVER;
+    log->fetch_at = log->give_up_at = SS_NEVER;
     log->fetches = 0;
   } else if (log->fetch_at == SS_NEVER) {
     log->fetch_at = group->scribe->env->now + SS_ORDERED_GAP;
@@ -197,6 +197,7 @@ advance (SsGroup *group, SsSourceLog *log)
          && !group->ordered->is_replaying
          && (data = ss_log_entry (log, log->next))) {
     uint32_t sequence = log->next++;
+    log->give_up_at = SS_NEVER;
     group->ordered->changed = scribe->env->now;
     log->known_end = MAX (log->known_end, log->next);
     g_bytes_ref (data);
@@ -309,6 +310,7 @@ skip (SsGroup *group, SsSourceLog *log, uint32_t next)
   uint32_t first = MAX (log->next, log->deliver_from);
   ss_count_add (scribe->env, SCRIBE_MISSED, next - log->next);
   log->next = next;
+  log->give_up_at = SS_NEVER;
   log->used = scribe->env->now; /* as in advance */
   if (group->is_member && first < next && scribe->app.skipped)
     scribe->app.skipped (group->user, group, &log->id, next - first);
@@ -349,6 +351,28 @@ ss_log_pass_lost (SsGroup *group, SsSourceLog *log)
     return;
   log->lost_at = SS_NEVER;
   ss_log_pass_to (group, log, log->oldest);
+}
+
+/* The source, if it lives, would have brought what it has not been told is
+ * stored, and nobody else has it; nor is more known than what is held. */
+void
+ss_log_give_up (SsGroup *group, SsSourceLog *log)
+{
+  const SsOrdered *ordered = group->ordered;
+  bool is_settled = group->is_root ? ordered->is_ready : group->has_parent;
+  log->give_up_at = SS_NEVER; /* the next question sets it */
+  if (!is_settled || !ordered->is_synced)
+    return;
+  uint32_t end = log->next;
+  if (log->entries->len > 0)
+    end = MAX (end, entry_at (log, log->entries->len - 1)->sequence + 1);
+  if (group->is_root)
+    end = MAX (end, log->oldest);
+  log->known_end = log->told_end = end;
+  if (log->next < end)
+    ss_log_pass_to (group, log, end);
+  else
+    schedule_gap (group, log);
 }
 
 void

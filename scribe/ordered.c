@@ -497,8 +497,11 @@ be_ready (SsGroup *group)
   ordered->n_awaited = 0;
   ordered->sync_at = group->scribe->env->now + SS_ORDERED_SYNC;
   ss_log_settle (group);
-  for (unsigned i = 0; !group->is_dead && i < ordered->logs->len; i++)
-    ss_log_pass_lost (group, g_ptr_array_index (ordered->logs, i));
+  for (unsigned i = 0; !group->is_dead && i < ordered->logs->len; i++) {
+    SsSourceLog *log = g_ptr_array_index (ordered->logs, i);
+    log->give_up_at = SS_NEVER; /* as a root it has asked nobody yet */
+    ss_log_pass_lost (group, log);
+  }
 }
 
 /* Before a new root passes anything over, or takes the first that it sees of

@@ -74,7 +74,10 @@
 /* A message is kept by all for so long at least, once it is stored: longer than
  * it takes to notice a death and to repair. No source sends more than
  * SS_ORDERED_LOG_MAX in that time. */
-#define SS_ORDERED_HOLD     (10 * SS_SEC)
+#define SS_ORDERED_HOLD (10 * SS_SEC)
+/* A message that nobody seems to have, though later ones have come, is waited
+ * for so long, as its source may come back with it; then it is skipped. */
+#define SS_ORDERED_GIVE_UP  (30 * SS_SEC)
 #define SS_ORDERED_REPLICAS 3 /* nodes that store one, the root included */
 
 typedef struct SsScribe SsScribe;

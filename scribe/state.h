@@ -194,6 +194,7 @@ typedef struct {
   SsContact teller;  /* who is known to have what is missing */
   SsTime fetch_at;   /* SS_NEVER: no gap */
   SsTime lost_at;    /* at the root: then a gap is passed over; SS_NEVER */
+  SsTime give_up_at; /* of a gap that is asked for in vain; SS_NEVER */
   SsTime used;
   uint8_t fetches;
 } SsSourceLog;

@@ -206,6 +206,9 @@ fetch (SsGroup *group, SsSourceLog *log)
   SsContact to;
   SsTime now = group->scribe->env->now;
   log->fetch_at = now + SS_ORDERED_RETRY;
+  /* The root decides first, and others do as it says. */
+  if (log->give_up_at == SS_NEVER)
+    log->give_up_at = now + (group->is_root ? 1 : 2) * SS_ORDERED_GIVE_UP;
   bool has_helper = choose_helper (group, log, &to);
   if (group->is_root && (!has_helper || log->fetches > FETCHES_MAX)) {
     log->told_end = log->next; /* who had it has gone */
@@ -241,6 +244,8 @@ ss_sync_due (SsGroup *group)
       log->fetch_at = SS_NEVER;
     if (!group->is_dead && log->lost_at <= now)
       ss_log_pass_lost (group, log);
+    if (!group->is_dead && log->give_up_at <= now)
+      ss_log_give_up (group, log);
   }
 }
 
@@ -251,6 +256,7 @@ ss_sync_deadline (const SsGroup *group)
   for (unsigned i = 0; i < group->ordered->logs->len; i++) {
     const SsSourceLog *log = g_ptr_array_index (group->ordered->logs, i);
     at = MIN (at, MIN (log->fetch_at, log->lost_at));
+    at = MIN (at, log->give_up_at);
   }
   return at;
 }
@@ -309,13 +315,32 @@ ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
   ss_group_arm (group);
 }
 
+/* Who asks the root for what that one has never heard of may hold what comes
+ * after it. */
+static void
+ask_back (SsGroup *group, SsSourceLog *log, const SsContact *from,
+          const SsMsgScribeFetch *message)
+{
+  if (!group->is_root || message->first != log->next
+      || log->known_end != log->next)
+    return;
+  log->teller = *from;
+  log->has_teller = true;
+  log->known_end = log->next + MIN (message->count, SS_ORDERED_FETCH_MAX);
+  log->fetch_at = group->scribe->env->now;
+  ss_group_arm (group);
+}
+
 void
 ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
                       const SsMsgScribeFetch *message)
 {
   SsGroup *group = ss_group_by_tag (scribe, message->tag);
   SsSourceLog *log = group ? ss_log_find (group, &message->source) : NULL;
-  if (!log || log->epoch != message->epoch || log->entries->len == 0)
+  if (!log || log->epoch != message->epoch)
+    return;
+  ask_back (group, log, from, message);
+  if (log->entries->len == 0)
     return;
   /* There may be a gap that was passed over. */
   uint32_t first = ss_log_held (log, message->first, log->next);
@@ -333,7 +358,9 @@ ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
   for (unsigned i = 0; i < count; i++) {
     uint32_t sequence = message->first + i;
     GBytes *data = ss_log_entry (log, sequence);
-    if (!data || !ss_budget_take (group, from))
+    if (!data)
+      continue;
+    if (!ss_budget_take (group, from))
       return;
     ss_log_send (scribe, from, SS_MSG_SCRIBE_MESSAGE, group, log, sequence,
                  data);

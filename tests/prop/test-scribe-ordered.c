@@ -3,6 +3,7 @@
  * asserts order and uniqueness at every single message. */
 #include <glib.h>
 
+#include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
 #define GROUPS 4 /* of the 16 that all nodes join */
@@ -105,6 +106,19 @@ test_burst (void)
   world_free (world);
 }
 
+/* Has everybody come into group 0, and does it know where its sources stand? */
+static bool
+are_all_in (const World *world, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++) {
+    const SsGroup *group = world_group (world, i, 0);
+    if (!ss_group_in_tree (group) || !group->ordered
+        || !group->ordered->is_synced)
+      return false;
+  }
+  return true;
+}
+
 /* A source that says what it has as fast as it may, and what was refused a
  * moment later, does not outrun the repair of a death. */
 static void
@@ -112,7 +126,10 @@ assert_kept_up (uint64_t seed, SsTime gap, bool is_root, double loss)
 {
   const unsigned n = is_root ? 9 : 40, total = 800;
   World *world = start (n, seed, loss);
-  world_run (world, 5 * SS_SEC); /* with loss, some of many join that late */
+  SsTime end = world_now (world) + 30 * SS_SEC;
+  while (!are_all_in (world, n) && world_now (world) < end)
+    world_run (world, 100 * SS_MSEC);
+  g_assert_true (are_all_in (world, n));
   unsigned victim = world_true_root (world, 0), source = 0, most = 0, sent = 0;
   for (unsigned i = 0; i < n && !is_root; i++) {
     unsigned n_children = ss_group_n_children (world_group (world, i, 0));
@@ -123,7 +140,7 @@ assert_kept_up (uint64_t seed, SsTime gap, bool is_root, double loss)
   }
   while (source == victim || source == world_true_root (world, 0))
     source++;
-  SsTime end = world_now (world) + 60 * SS_SEC;
+  end = world_now (world) + 60 * SS_SEC;
   while (sent < total && world_now (world) < end) {
     if (sent == DEATH_AT)
       world_kill (world, victim);

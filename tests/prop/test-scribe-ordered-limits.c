@@ -1,0 +1,186 @@
+/* Ordered mode at its limits: messages that nobody holds any more. The harness
+ * asserts order and uniqueness at every single message. */
+#include <glib.h>
+#include <string.h>
+
+#include "scribe/internal.h"
+#include "tests/harness/scribe_world.h"
+
+#define GROUP 0
+
+static World *
+start (unsigned n, uint64_t seed)
+{
+  WorldOptions options = {
+    .seed = seed,
+    .n = n,
+    .delay = 2 * SS_MSEC,
+    .is_ordered = true,
+  };
+  World *world = world_new (&options);
+  for (unsigned i = 0; i < n; i++)
+    world_join (world, i);
+  world_run (world, 2 * SS_SEC);
+  return world;
+}
+
+/* A message that the node signs but does not send. */
+static GBytes *
+signed_by (World *world, unsigned node, uint32_t sequence)
+{
+  SsGroup *group = world_group (world, node, GROUP);
+  return ss_signed_make (group, ss_ordered_get (group)->epoch, sequence,
+                         (const uint8_t *) &sequence, sizeof sequence);
+}
+
+/* One of `source`, which is not sent, comes from one node to another: as a
+ * submission if the one is the source, else down the tree. */
+static void
+pass (World *world, unsigned source, unsigned from, unsigned to,
+      uint32_t sequence)
+{
+  SsGroup *group = world_group (world, source, GROUP);
+  GBytes *bytes = signed_by (world, source, sequence);
+  gsize len;
+  const uint8_t *data = g_bytes_get_data (bytes, &len);
+  SsWireBytes content = { data, (uint16_t) len };
+  uint8_t encoded[SS_SCRIBE_PACKET_MAX];
+  size_t n;
+  if (from == source) {
+    SsMsgScribeSubmit message = { .epoch = group->ordered->epoch,
+                                  .sequence = sequence,
+                                  .oldest = 1,
+                                  .data = content };
+    memcpy (message.tag, group->id.b, SS_TAG_LEN);
+    n = ss_msg_scribe_submit_encode (&message, encoded, sizeof encoded);
+  } else {
+    SsMsgScribeMessage message = { .source = *world_node_id (world, source),
+                                   .epoch = group->ordered->epoch,
+                                   .sequence = sequence,
+                                   .data = content };
+    memcpy (message.tag, group->id.b, SS_TAG_LEN);
+    n = ss_msg_scribe_message_encode (&message, encoded, sizeof encoded);
+  }
+  world_inject (world, from, to, NULL, encoded, n);
+  g_bytes_unref (bytes);
+}
+
+static void
+say (World *world, unsigned source, unsigned n)
+{
+  for (unsigned i = 0; i < n; i++) {
+    g_assert_true (world_multicast (world, source, GROUP));
+    world_run (world, 50 * SS_MSEC);
+  }
+  world_run (world, 2 * SS_SEC);
+}
+
+/* All that live have been given so many of the source's messages, and are told
+ * of so many of these that they are lost. */
+static void
+assert_given (const World *world, unsigned n, unsigned source, unsigned given,
+              unsigned lost)
+{
+  for (unsigned i = 0; i < n; i++) {
+    unsigned first;
+    if (!world_is_alive (world, i))
+      continue;
+    g_assert_cmpuint (world_heard (world, i, source, GROUP, &first), ==, given);
+    g_assert_cmpuint (first, ==, 1);
+    g_assert_cmpuint (world_skipped (world, i, GROUP), ==, lost);
+  }
+}
+
+enum { NODES = 12, SAID = 5 };
+
+/* The source sends two messages to the root, and dies before the first of them
+ * has come: it never will. */
+static void
+test_source_died (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start (NODES, seed);
+    unsigned root = world_near (world, GROUP, 0);
+    unsigned source = world_near (world, GROUP, NODES - 1);
+    say (world, source, SAID);
+    pass (world, source, source, root, SAID + 2);
+    world_kill (world, source);
+    /* Whoever may still bring it is waited for. */
+    world_run (world, SS_ORDERED_GIVE_UP - 2 * SS_SEC);
+    assert_given (world, NODES, source, SAID, 0);
+    world_run (world, 5 * SS_SEC);
+    assert_given (world, NODES, source, SAID + 2, 1);
+    world_free (world);
+  }
+}
+
+/* The root dies together with the source, and all that it has got through to
+ * anybody is the second of two messages, to one child: the others learn of it
+ * from that one. */
+static void
+test_root_died (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start (NODES, seed);
+    unsigned root = world_near (world, GROUP, 0);
+    unsigned source = world_near (world, GROUP, NODES - 1);
+    say (world, source, SAID);
+    unsigned child = 0;
+    const SsContact *parent;
+    while (child == source
+           || !(parent = ss_group_parent (world_group (world, child, GROUP)))
+           || world_node_of (world, &parent->id) != root)
+      child++;
+    pass (world, source, root, child, SAID + 2);
+    world_kill (world, root);
+    world_kill (world, source);
+    world_run (world, 2 * SS_ORDERED_GIVE_UP);
+    assert_given (world, NODES, source, SAID + 2, 1);
+    world_free (world);
+  }
+}
+
+/* Everybody talks, and then several die at once, the root and those closest to
+ * it first: whoever is left agrees with the others on what there is. */
+static void
+test_many_died (void)
+{
+  enum { DEAD = 6 };
+  uint64_t seeds = g_test_slow () ? 300 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    World *world = start (NODES, seed);
+    SsRng rng;
+    ss_rng_init_number (&rng, seed);
+    for (unsigned i = 0; i < 200; i++) {
+      world_multicast (world, (unsigned) ss_rng_below (&rng, NODES), GROUP);
+      world_run (world, 1 * SS_MSEC);
+    }
+    for (unsigned i = 0; i < DEAD; i++)
+      world_kill (world, world_near (world, GROUP, 0));
+    world_run (world, 2 * SS_ORDERED_GIVE_UP + 20 * SS_SEC);
+    for (unsigned source = 0; source < NODES; source++) {
+      unsigned first, given = UINT_MAX;
+      for (unsigned i = 0; i < NODES; i++) {
+        if (!world_is_alive (world, i))
+          continue;
+        unsigned heard = world_heard (world, i, source, GROUP, &first);
+        const SsSourceLog *log = ss_log_find (world_group (world, i, GROUP),
+                                              world_node_id (world, source));
+        g_assert_true (given == UINT_MAX || heard == given);
+        g_assert_true (!log || log->next == log->known_end);
+        given = heard;
+      }
+    }
+    world_free (world);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/ordered-limits/source-died", test_source_died);
+  g_test_add_func ("/scribe/ordered-limits/root-died", test_root_died);
+  g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
+  return g_test_run ();
+}
