@@ -44,6 +44,8 @@
 
 #define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
 #define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
+/* At a root: messages that are not on enough nodes yet. */
+#define SS_ORDERED_UNSTORED_MAX 1024
 
 /* Times. */
 #define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)

@@ -95,25 +95,40 @@ ss_log_find (const SsGroup *group, const SsId *source)
   return ss_id_equal (&log->id, source) ? log : NULL;
 }
 
-/* The source that was quiet longest makes room; none that spoke just now. */
+/* Would its messages be missed? What the root takes in goes for the others. */
+static bool
+is_in_use (const SsGroup *group, const SsSourceLog *log)
+{
+  const SsScribe *scribe = group->scribe;
+  SsTime quiet = scribe->env->now - log->used;
+  if (log->next < log->known_end || quiet == 0
+      || (group->is_root && quiet < SS_ORDERED_HOLD)
+      || ss_id_equal (&log->id, ss_scribe_self (scribe)))
+    return true;
+  const GArray *unstored = group->ordered->unstored;
+  for (unsigned i = 0; i < unstored->len; i++)
+    if (ss_id_equal (&g_array_index (unstored, SsUnstored, i).source, &log->id))
+      return true;
+  return false;
+}
+
+/* The source that was quiet longest is forgotten. */
 static bool
 make_room (SsGroup *group)
 {
-  GPtrArray *logs = group->ordered->logs;
-  if (logs->len < SS_ORDERED_SOURCES_MAX)
+  SsOrdered *ordered = group->ordered;
+  const SsSourceLog *quietest = NULL;
+  if (ordered->logs->len < SS_ORDERED_SOURCES_MAX)
     return true;
-  unsigned oldest = 0;
-  for (unsigned i = 1; i < logs->len; i++) {
-    const SsSourceLog *log = g_ptr_array_index (logs, i);
-    const SsSourceLog *best = g_ptr_array_index (logs, oldest);
-    if (log->used < best->used)
-      oldest = i;
+  for (unsigned i = 0; i < ordered->logs->len; i++) {
+    const SsSourceLog *log = g_ptr_array_index (ordered->logs, i);
+    if ((!quietest || log->used < quietest->used) && !is_in_use (group, log))
+      quietest = log;
   }
-  const SsSourceLog *log = g_ptr_array_index (logs, oldest);
-  if (log->used + SS_ORDERED_SYNC > group->scribe->env->now)
+  if (!quietest)
     return false;
-  g_ptr_array_remove_index (logs, oldest);
-  return true;
+  ordered->forgotten = MAX (ordered->forgotten, quietest->epoch);
+  return g_ptr_array_remove (ordered->logs, (gpointer) quietest);
 }
 
 SsSourceLog *
@@ -139,9 +154,28 @@ ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
     log->deliver_from = log->oldest = next;
     log->fetch_at = log->lost_at = log->give_up_at = SS_NEVER;
     log->fetches = 0;
+    log->used = group->scribe->env->now;
   }
-  log->used = group->scribe->env->now;
   return log;
+}
+
+bool
+ss_log_is_forgotten (const SsGroup *group, const SsId *source, uint32_t epoch)
+{
+  return group->ordered && epoch <= group->ordered->forgotten
+         && !ss_log_find (group, source);
+}
+
+SsSourceLog *
+ss_log_get_from (SsGroup *group, const SsId *source, uint32_t epoch,
+                 uint32_t next, uint32_t first)
+{
+  bool is_forgotten = ss_log_is_forgotten (group, source, epoch);
+  SsSourceLog *log = ss_log_get (group, source, epoch, next);
+  if (!log || !is_forgotten || first <= next)
+    return log;
+  ss_log_pass_to (group, log, first);
+  return group->is_dead ? NULL : ss_log_find (group, source);
 }
 
 bool
@@ -161,15 +195,45 @@ ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
   return ss_kbr_send (scribe->kbr, scribe->protocol, to, &how, head, len, data);
 }
 
+static bool
+has_past (const SsSourceLog *log)
+{
+  return log->entries->len > 0 && entry_at (log, 0)->sequence < log->next;
+}
+
+static void
+drop_first (SsSourceLog *log)
+{
+  g_bytes_unref (entry_at (log, 0)->data);
+  g_array_remove_index (log->entries, 0);
+}
+
 /* What goes was stored SS_ORDERED_HOLD ago: its source has seen to that. */
 static void
 trim (SsSourceLog *log)
 {
-  while (log->entries->len > SS_ORDERED_LOG_MAX
-         && entry_at (log, 0)->sequence < log->next) {
-    g_bytes_unref (entry_at (log, 0)->data);
-    g_array_remove_index (log->entries, 0);
+  while (log->entries->len > SS_ORDERED_LOG_MAX && has_past (log))
+    drop_first (log);
+}
+
+/* One message has come: where there are too many in all logs, one goes of the
+ * source that was quiet longest. */
+static void
+trim_all (SsGroup *group)
+{
+  const GPtrArray *logs = group->ordered->logs;
+  SsSourceLog *quietest = NULL;
+  unsigned n = 0;
+  if (logs->len <= SS_ORDERED_KEPT_MAX / SS_ORDERED_LOG_MAX)
+    return;
+  for (unsigned i = 0; i < logs->len; i++) {
+    SsSourceLog *log = g_ptr_array_index (logs, i);
+    n += log->entries->len;
+    if (has_past (log) && (!quietest || log->used < quietest->used))
+      quietest = log;
   }
+  if (n > SS_ORDERED_KEPT_MAX && quietest)
+    drop_first (quietest);
 }
 
 static void
@@ -192,12 +256,12 @@ advance (SsGroup *group, SsSourceLog *log)
   SsScribe *scribe = group->scribe;
   uint32_t epoch = log->epoch;
   GBytes *data;
-  log->used = scribe->env->now; /* nobody it calls makes room of it */
   while (!group->is_dead && log->epoch == epoch && group->ordered->is_synced
          && !group->ordered->is_replaying
          && (data = ss_log_entry (log, log->next))) {
     uint32_t sequence = log->next++;
     log->give_up_at = SS_NEVER;
+    log->used = scribe->env->now; /* nobody it calls makes room of it */
     group->ordered->changed = scribe->env->now;
     log->known_end = MAX (log->known_end, log->next);
     g_bytes_ref (data);
@@ -294,6 +358,7 @@ ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
   SsLogEntry entry = { sequence, g_bytes_ref (data) };
   g_array_insert_val (log->entries, index, entry);
   log->known_end = MAX (log->known_end, sequence + 1);
+  trim_all (group);
   advance (group, log);
 }
 

@@ -167,9 +167,10 @@ accept (SsGroup *group, const SsContact *source, uint32_t epoch,
         uint32_t sequence, uint32_t oldest, GBytes *data)
 {
   SsOrdered *ordered = group->ordered;
-  SsSourceLog *log = ss_log_get (group, &source->id, epoch, 1);
+  SsSourceLog *log = ss_log_get_from (group, &source->id, epoch, 1, oldest);
   if (!log)
     return;
+  log->used = group->scribe->env->now;
   log->contact = *source;
   log->has_contact = true;
   log->oldest = MAX (log->oldest, oldest);
@@ -354,7 +355,7 @@ ss_ordered_replicate (SsGroup *group, const SsSourceLog *log, uint32_t sequence,
     return;
   }
   g_array_append_val (ordered->unstored, unstored);
-  if (ordered->unstored->len > SS_ORDERED_SOURCES_MAX * 4)
+  if (ordered->unstored->len > SS_ORDERED_UNSTORED_MAX)
     g_array_remove_index (ordered->unstored, 0); /* its source will ask */
 }
 
@@ -417,8 +418,9 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
     ordered->is_synced |= is_mere_replica && !group->join;
     /* A replica begins where it becomes one; SYNC brings what was before. */
     bool is_from_start = ordered->is_synced && !is_mere_replica;
-    SsSourceLog *log = ss_log_get (group, &message->source, message->epoch,
-                                   is_from_start ? 1 : message->sequence);
+    uint32_t next = is_from_start ? 1 : message->sequence;
+    SsSourceLog *log = ss_log_get_from (group, &message->source, message->epoch,
+                                        next, message->sequence);
     if (!log)
       return;
     log->teller = *from;

@@ -68,9 +68,14 @@
 #define SS_ORPHAN_TIME (5 * SS_SEC)
 
 /* Ordered groups. */
-#define SS_ORDERED_SOURCES_MAX 256 /* in one group */
-#define SS_ORDERED_LOG_MAX     256 /* messages kept of one source */
-#define SS_ORDERED_OUT_MAX     64  /* of this node, not stored yet */
+/* Sources that a node knows of in one group, 270 bytes each. For one more it
+ * forgets the one that was quiet longest; all that this one has said before it
+ * speaks again counts as skipped then, heard or not. Where so many have spoken
+ * within SS_ORDERED_HOLD a new one waits until they have not. */
+#define SS_ORDERED_SOURCES_MAX 1024
+#define SS_ORDERED_LOG_MAX     256   /* messages kept of one source, */
+#define SS_ORDERED_KEPT_MAX    65536 /* and in one group: up to 80 MB */
+#define SS_ORDERED_OUT_MAX     64    /* of this node, not stored yet */
 /* A message is kept by all for so long at least, once it is stored: longer than
  * it takes to notice a death and to repair. No source sends more than
  * SS_ORDERED_LOG_MAX in that time. */

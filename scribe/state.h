@@ -227,6 +227,7 @@ typedef struct {
   SsTime *stored_at;
   bool has_credential;
   SsCredential credential; /* for them */
+  uint32_t forgotten;      /* the latest epoch of a source that was forgotten */
   bool is_synced;          /* knows where the sources stand */
   bool is_replaying;       /* the past to a new member: what is new waits */
   bool is_ready;           /* root: knows what the replicas hold */

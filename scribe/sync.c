@@ -66,6 +66,9 @@ compare_source (SsGroup *group, const SsContact *from,
     from_here = start;
   else if (is_new && ordered->is_synced && group->is_member)
     from_here = 1;
+  /* When it speaks again it begins there. */
+  if (ordered->is_synced && ss_log_is_forgotten (group, source, epoch))
+    return false;
   log = ss_log_get (group, source, epoch, from_here);
   if (!log)
     return false;
@@ -293,7 +296,8 @@ ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
   /* One that was not there when this node came begins with 1; before that is
    * known, the first that comes is as good as any: SYNC corrects it. */
   uint32_t next = ordered->is_synced ? 1 : message->sequence;
-  log = ss_log_get (group, &message->source, message->epoch, next);
+  log = ss_log_get_from (group, &message->source, message->epoch, next,
+                         message->sequence);
   if (!log)
     return;
   if (is_parent) {

@@ -177,7 +177,27 @@ on_orphan (void *user, SsGroup *group, bool is_orphan)
   hub->n_housed += !is_orphan;
 }
 
-static const SsScribeApp app = { .adopt = on_adopt, .orphan = on_orphan };
+static void
+on_message (void *user, SsGroup *group, const SsId *source, uint32_t sequence,
+            const uint8_t *data, size_t len)
+{
+  Hub *hub = user;
+  hub->n_messages++;
+}
+
+static void
+on_skipped (void *user, SsGroup *group, const SsId *source, uint32_t n)
+{
+  Hub *hub = user;
+  hub->n_skipped += n;
+}
+
+static const SsScribeApp app = {
+  .adopt = on_adopt,
+  .orphan = on_orphan,
+  .message = on_message,
+  .skipped = on_skipped,
+};
 
 SsContact
 hub_contact (unsigned number)
@@ -370,6 +390,31 @@ hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near)
   uint8_t data[SS_MSG_SCRIBE_JOIN_ACK_MAX];
   size_t len = ss_msg_scribe_join_ack_encode (&ack, data, sizeof data);
   hub->app->direct (hub->app_user, &parent, data, len);
+}
+
+void
+hub_take_submit (Hub *hub, SsGroup *group, unsigned from, uint32_t epoch,
+                 uint32_t sequence, const uint8_t *data, size_t len)
+{
+  SsContact source = hub_contact (from);
+  SsSigner signer = { .key = source.key }; /* the plain signer needs no more */
+  const SsSigner *own = hub->family->config.signer;
+  hub->family->config.signer = &signer;
+  GBytes *body = ss_signed_make (group, epoch, sequence, data, len);
+  hub->family->config.signer = own;
+  gsize body_len;
+  const uint8_t *text = g_bytes_get_data (body, &body_len);
+  SsMsgScribeSubmit message = {
+    .epoch = epoch,
+    .sequence = sequence,
+    .oldest = sequence,
+    .data = { text, (uint16_t) body_len },
+  };
+  memcpy (message.tag, group->id.b, SS_TAG_LEN);
+  uint8_t encoded[SS_MSG_SCRIBE_SUBMIT_MAX];
+  size_t n = ss_msg_scribe_submit_encode (&message, encoded, sizeof encoded);
+  hub->app->direct (hub->app_user, &source, encoded, n);
+  g_bytes_unref (body);
 }
 
 void

@@ -36,7 +36,7 @@ typedef struct {
   SsContact redirected, asked;
   SsId joined; /* whom it has sent a JOIN last */
   /* Upcalls. */
-  unsigned n_orphan, n_housed;
+  unsigned n_orphan, n_housed, n_messages, n_skipped;
 } Hub;
 
 void hub_init (Hub *hub, const SsFamilyConfig *config, bool is_leaf);
@@ -67,3 +67,7 @@ bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
 void hub_fail_search (Hub *hub, unsigned group, unsigned origin);
 void hub_take_search (Hub *hub, unsigned group, unsigned origin, unsigned from);
 void hub_run (Hub *hub, SsTime duration);
+/* Ordered: that node submits a message of its own to the hub, which is the
+ * root, has a group open, and no peer that could be a replica. */
+void hub_take_submit (Hub *hub, SsGroup *group, unsigned from, uint32_t epoch,
+                      uint32_t sequence, const uint8_t *data, size_t len);

@@ -371,6 +371,15 @@ world_now (const World *world)
 }
 
 void
+world_open (World *world, unsigned index)
+{
+  Node *node = world->nodes[index];
+  node->env.now = world->now;
+  for (unsigned i = 0; i < WORLD_STRIPES; i++)
+    node->groups[i] = ss_group_open (node->family, &world->groups[i], node);
+}
+
+void
 world_join (World *world, unsigned index)
 {
   Node *node = world->nodes[index];

@@ -34,6 +34,8 @@ void world_free (World *world);
 SsTime world_now (const World *world);
 void world_run (World *world, SsTime duration);
 void world_join (World *world, unsigned node); /* all stripes */
+/* Ordered: it is a source in all, and no member. */
+void world_open (World *world, unsigned node);
 void world_publish (World *world, bool is_on);
 void world_kill (World *world, unsigned node); /* silence */
 void world_revive (World *world, unsigned node);

@@ -9,7 +9,7 @@
 #define GROUP 0
 
 static World *
-start (unsigned n, uint64_t seed)
+start_some (unsigned n, unsigned n_members, uint64_t seed)
 {
   WorldOptions options = {
     .seed = seed,
@@ -19,9 +19,18 @@ start (unsigned n, uint64_t seed)
   };
   World *world = world_new (&options);
   for (unsigned i = 0; i < n; i++)
-    world_join (world, i);
+    if (i < n_members)
+      world_join (world, i);
+    else
+      world_open (world, i);
   world_run (world, 2 * SS_SEC);
   return world;
+}
+
+static World *
+start (unsigned n, uint64_t seed)
+{
+  return start_some (n, n, seed);
 }
 
 /* A message that the node signs but does not send. */
@@ -175,6 +184,25 @@ test_many_died (void)
   }
 }
 
+/* As many sources as few groups have, all at once, quiet, and back again:
+ * everybody hears each message of each, once. */
+static void
+test_crowd (void)
+{
+  enum { CROWD = 300, LISTENERS = 12, ROUNDS = 3 };
+  World *world = start_some (CROWD, LISTENERS, 1);
+  for (unsigned round = 1; round <= ROUNDS; round++) {
+    for (unsigned source = 0; source < CROWD; source++) {
+      g_assert_true (world_multicast (world, source, GROUP));
+      world_run (world, 5 * SS_MSEC);
+    }
+    world_run (world, 15 * SS_SEC);
+    for (unsigned source = 0; source < CROWD; source++)
+      assert_given (world, LISTENERS, source, round, 0);
+  }
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -182,5 +210,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/source-died", test_source_died);
   g_test_add_func ("/scribe/ordered-limits/root-died", test_root_died);
   g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
+  g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
   return g_test_run ();
 }
