@@ -329,14 +329,14 @@ bool ss_publish_is_finding (const SsGroup *group);
 /* ordered.c */
 SsOrdered *ss_ordered_get (SsGroup *group);
 void ss_ordered_free (SsOrdered *ordered);
-void ss_ordered_flush (SsGroup *group); /* to a root that is known now */
-void ss_ordered_root_lost (SsGroup *group);
 void ss_ordered_become_root (SsGroup *group);
 void ss_ordered_reparented (SsGroup *group);
 void ss_ordered_due (SsGroup *group);
 SsTime ss_ordered_deadline (const SsGroup *group);
-bool ss_ordered_outcome (SsGroup *group, const SsContact *to, uint64_t token,
-                         SsKbrOutcome outcome);
+/* At the root: one more of a source's messages, of which all below `oldest`
+ * are stored on other nodes. */
+void ss_ordered_accept (SsGroup *group, const SsContact *source, uint32_t epoch,
+                        uint32_t sequence, uint32_t oldest, GBytes *data);
 /* The root has put a message in its log: it goes to the replicas. */
 void ss_ordered_replicate (SsGroup *group, const SsSourceLog *log,
                            uint32_t sequence, GBytes *data);
@@ -346,8 +346,17 @@ void ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
                                   const SsMsgScribeReplicate *message);
 void ss_ordered_handle_replica_ack (SsScribe *scribe, const SsContact *from,
                                     const SsMsgScribeReplicaAck *message);
-void ss_ordered_handle_stored (SsScribe *scribe, const SsContact *from,
-                               const SsMsgScribeStored *message);
+
+/* submit.c */
+void ss_submit_flush (SsGroup *group); /* to a root that is known now */
+void ss_submit_root_lost (SsGroup *group);
+void ss_submit_forget (SsGroup *group, uint32_t sequence); /* it is stored */
+void ss_submit_due (SsGroup *group);
+SsTime ss_submit_deadline (const SsGroup *group);
+bool ss_submit_outcome (SsGroup *group, const SsContact *to, uint64_t token,
+                        SsKbrOutcome outcome);
+void ss_submit_handle_stored (SsScribe *scribe, const SsContact *from,
+                              const SsMsgScribeStored *message);
 
 /* log.c */
 bool ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,

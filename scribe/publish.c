@@ -340,7 +340,7 @@ ss_publish_root_known (SsGroup *group, const SsContact *root)
   group->has_root = true;
   end_finding (group);
   if (ss_group_is_ordered (group))
-    ss_ordered_flush (group);
+    ss_submit_flush (group);
   else
     flush (group);
   if (is_new)
@@ -385,7 +385,7 @@ ss_publish_peer_lost (SsScribe *scribe, const SsContact *peer)
     }
     bool is_root = group->has_root && ss_contact_equal (&group->root, peer);
     if (is_root && ss_group_is_ordered (group))
-      ss_ordered_root_lost (group);
+      ss_submit_root_lost (group);
     else if (is_affected || (is_root && group->family->config.is_source))
       ss_publish_root_lost (group);
     if (is_affected && !group->family->config.is_source)
@@ -400,7 +400,7 @@ ss_publish_outcome (SsGroup *group, const SsContact *to, uint64_t token,
 {
   SsScribe *scribe = group->scribe;
   unsigned index = 0;
-  if (ss_ordered_outcome (group, to, token, outcome))
+  if (ss_submit_outcome (group, to, token, outcome))
     return;
   while (index < outbox_len (group)
          && outgoing_at (group, index)->token != token)
@@ -445,7 +445,7 @@ ss_publish_handle_find_root (SsScribe *scribe, const SsContact *from,
       if (!was_root)
         flush_as_root (group); /* what one that stands in hands on stays */
       end_finding (group);
-      ss_ordered_flush (group);
+      ss_submit_flush (group);
     }
     return;
   }
@@ -540,7 +540,7 @@ ss_publish_handle_not_root (SsScribe *scribe, const SsContact *from,
       return; /* it thinks of one that is suspected here */
   }
   if (ss_group_is_ordered (group))
-    ss_ordered_root_lost (group);
+    ss_submit_root_lost (group);
   else
     ss_publish_root_lost (group);
 }

@@ -398,7 +398,7 @@ kbr_outcome (void *app, const SsContact *to, uint64_t token,
   ROW (SCRIBE_REPLICA_ACK, scribe_replica_ack, SsMsgScribeReplicaAck, \
        ss_ordered_handle_replica_ack) \
   ROW (SCRIBE_STORED, scribe_stored, SsMsgScribeStored, \
-       ss_ordered_handle_stored) \
+       ss_submit_handle_stored) \
   ROW (SCRIBE_SYNC, scribe_sync, SsMsgScribeSync, ss_sync_handle) \
   ROW (SCRIBE_FETCH, scribe_fetch, SsMsgScribeFetch, ss_sync_handle_fetch) \
   ROW (SCRIBE_GONE, scribe_gone, SsMsgScribeGone, ss_sync_handle_gone) \

@@ -370,7 +370,7 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
   if (group->is_dead)
     return;
   if (group->has_root)
-    ss_ordered_flush (group);
+    ss_submit_flush (group);
   ss_parent_serve_pending (group);
   ss_group_arm (group);
 }
