@@ -135,6 +135,7 @@ ss_group_drop (SsGroup *group)
   group->is_dead = true;
   ss_timers_disarm (&scribe->env->timers, &group->timer);
   ss_publish_clear (group);
+  ss_submit_gone (group);
   if (group->has_parent)
     ss_neighbour_untake (group);
   while (ss_group_child_count (group) > 0)

@@ -351,6 +351,7 @@ void ss_ordered_handle_replica_ack (SsScribe *scribe, const SsContact *from,
 void ss_submit_flush (SsGroup *group); /* to a root that is known now */
 void ss_submit_root_lost (SsGroup *group);
 void ss_submit_forget (SsGroup *group, uint32_t sequence); /* it is stored */
+void ss_submit_gone (SsGroup *group); /* the group is dropped */
 void ss_submit_due (SsGroup *group);
 SsTime ss_submit_deadline (const SsGroup *group);
 bool ss_submit_outcome (SsGroup *group, const SsContact *to, uint64_t token,

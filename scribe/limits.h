@@ -44,6 +44,7 @@
 
 #define SS_ORDERED_AHEAD_MAX 128 /* kept ahead of a gap */
 #define SS_ORDERED_FETCH_MAX 16  /* messages asked for at once */
+#define SS_SPOKEN_MAX        64  /* groups left within a second */
 /* At a root: messages that are not on enough nodes yet. */
 #define SS_ORDERED_UNSTORED_MAX 1024
 

@@ -54,6 +54,8 @@ ss_scribe_free (SsScribe *scribe)
   ss_timers_disarm (&scribe->env->timers, &scribe->timer);
   ss_anycast_free (scribe);
   ss_trace_free (scribe);
+  if (scribe->spoken)
+    g_array_free (scribe->spoken, TRUE);
   ss_budget_clear (&scribe->budget);
   g_free (scribe->hints);
   release_family (scribe->adopted);

@@ -217,6 +217,12 @@ typedef struct {
   SsTime retry;
 } SsSubmission;
 
+/* An ordered group that this node has spoken in and left, within a second. */
+typedef struct {
+  SsId group;
+  uint32_t epoch;
+} SsSpoken;
+
 typedef struct {
   GPtrArray *logs;          /* SsSourceLog, by source */
   GArray *unstored;         /* SsUnstored, oldest first */
@@ -375,9 +381,10 @@ struct SsScribe {
   SsFamily *adopted_ordered; /* each made with the first of them */
   SsAnycasts *anycasts;      /* NULL: none so far */
   GArray *traces;            /* SsTrace, in the order they were put; or NULL */
-  SsTimer timer;             /* the neighbours' */
-  SsTimer anycast_timer;     /* to the earliest search that is due */
-  unsigned depth;            /* of nested entries */
+  GArray *spoken;        /* SsSpoken, in the order they were left; or NULL */
+  SsTimer timer;         /* the neighbours' */
+  SsTimer anycast_timer; /* to the earliest search that is due */
+  unsigned depth;        /* of nested entries */
   uint16_t tokens;
   bool is_leaving;
   SsTime leave_until;

@@ -37,6 +37,44 @@ is_too_fast (const SsGroup *group)
   return stored < 0 || group->scribe->env->now < stored + SS_ORDERED_HOLD;
 }
 
+static uint32_t
+wall_seconds (const SsScribe *scribe)
+{
+  return (uint32_t) ((scribe->env->now + scribe->env->wall_offset) / SS_SEC);
+}
+
+/* Who has left the group, and is back within a second, is another source. */
+static uint32_t
+new_epoch (const SsGroup *group)
+{
+  const GArray *spoken = group->scribe->spoken;
+  uint32_t epoch = wall_seconds (group->scribe);
+  for (unsigned i = 0; spoken && i < spoken->len; i++) {
+    const SsSpoken *at = &g_array_index (spoken, SsSpoken, i);
+    if (ss_id_equal (&at->group, &group->id))
+      epoch = MAX (epoch, at->epoch + 1);
+  }
+  return epoch;
+}
+
+void
+ss_submit_gone (SsGroup *group)
+{
+  SsScribe *scribe = group->scribe;
+  uint32_t wall = wall_seconds (scribe);
+  if (!group->ordered || group->ordered->epoch < wall)
+    return;
+  if (!scribe->spoken)
+    scribe->spoken = g_array_new (FALSE, FALSE, sizeof (SsSpoken));
+  GArray *spoken = scribe->spoken;
+  while (
+      spoken->len == SS_SPOKEN_MAX
+      || (spoken->len > 0 && g_array_index (spoken, SsSpoken, 0).epoch < wall))
+    g_array_remove_index (spoken, 0);
+  SsSpoken last = { group->id, group->ordered->epoch };
+  g_array_append_val (spoken, last);
+}
+
 bool
 ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
 {
@@ -52,8 +90,7 @@ ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len)
   if (!ordered->stored_at)
     ordered->stored_at = g_new0 (SsTime, SS_ORDERED_LOG_MAX);
   if (ordered->epoch == 0)
-    ordered->epoch =
-        (uint32_t) ((scribe->env->now + scribe->env->wall_offset) / SS_SEC);
+    ordered->epoch = new_epoch (group);
   uint32_t sequence = ++ordered->sequence;
   *stored_at (ordered, sequence) = -1;
   SsSubmission submission = {

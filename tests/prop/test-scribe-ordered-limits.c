@@ -203,6 +203,35 @@ test_crowd (void)
   world_free (world);
 }
 
+/* Who leaves a group and comes back at once is heard: its messages are no
+ * repetitions. */
+static void
+test_back (void)
+{
+  enum { TIMES = 5 };
+  World *world = start_some (NODES, 0, 1);
+  unsigned root = world_near (world, GROUP, 0);
+  unsigned source = world_near (world, GROUP, NODES - 1);
+  SsEnv *env = world_scribe (world, source)->env;
+  for (uint8_t i = 0; i < TIMES; i++) {
+    SsGroup *group = world_group (world, source, GROUP);
+    env->now = world_now (world);
+    g_assert_true (ss_group_multicast (group, &i, 1));
+    world_run (world, 200 * SS_MSEC);
+    env->now = world_now (world);
+    g_assert_cmpuint (ss_group_n_unstored (group), ==, 0);
+    ss_group_leave (group);
+    world_open (world, source);
+    const SsSourceLog *log = ss_log_find (world_group (world, root, GROUP),
+                                          world_node_id (world, source));
+    g_assert_nonnull (log);
+    g_assert_cmpuint (log->next, ==, 2);
+    SsWireBytes data = ss_signed_data (ss_log_entry (log, 1));
+    g_assert_cmpuint (data.data[0], ==, i);
+  }
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -211,5 +240,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/root-died", test_root_died);
   g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
   g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
+  g_test_add_func ("/scribe/ordered-limits/back", test_back);
   return g_test_run ();
 }
