@@ -15,7 +15,10 @@ typedef struct {
   uint8_t signature[SS_SIGNATURE_LEN]; /* the owner's */
 } SsCredential;
 
+/* name: at most SS_GROUP_NAME_MAX bytes. */
 SsId ss_group_id_of (const SsKey *owner, const char *name);
+/* By the owner, for the node that has the publisher's key: the signer of its
+ * families (SsFamilyConfig). */
 SsCredential ss_credential_make (const SsSigner *owner, const SsId *group_id,
                                  const SsKey *publisher);
 bool ss_credential_check (const SsCredential *credential, const SsKey *owner,

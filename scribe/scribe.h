@@ -13,8 +13,8 @@
  *
  * How it is used:
  *   1. ss_scribe_new with upcalls, under a protocol number that no other
- *      application of the node has; whoever drives the node hands due timers
- *      of SS_LAYER_SCRIBE to ss_scribe_timer.
+ *      application of the ring has (SsProtocol); whoever drives the node hands
+ *      due timers of SS_LAYER_SCRIBE to ss_scribe_timer.
  *   2. ss_family_new for groups that share a bound on children, a mode and
  *      what JOINs say of them (info), by which other nodes judge whether to
  *      carry them.
@@ -31,15 +31,21 @@
  * examples/chat.c is a whole application of the ordered mode.
  *
  * There is no thread, no lock and no I/O: all happens in calls, and in upcalls
- * from them, which may call anything here but ss_scribe_free.
+ * from them, which may call anything here but ss_scribe_free. Who calls from
+ * outside an upcall has told the node the time before (ss_node_tick), and has
+ * what came of it sent after (ss_loop_flush).
+ *
+ * Messages of ordered groups are signed, not sealed: every node that carries
+ * the group can read them.
  *
  * Errors: functions that can refuse return false, 0 or NULL, and have done
  * nothing. What comes from the network never asserts: it is dropped and
  * counted (base/counters.def). Arguments that break a documented bound do.
  *
  * Ownership: the SsScribe owns its groups and families; handles are valid
- * until left, or until `abandoned`. Pointers given to upcalls are valid during
- * the call. */
+ * until left, or until `abandoned`. What functions are given is copied, or
+ * referenced if it is a GBytes, but for signers. Pointers given to upcalls are
+ * valid during the call. */
 #pragma once
 
 #include <glib.h>
@@ -48,8 +54,8 @@
 #include "overlay/kbr.h"
 #include "scribe/credential.h"
 
-#define SS_SCRIBE_PACKET_MAX  1180 /* one packet, all of it */
-#define SS_SCRIBE_MESSAGE_MAX 980  /* one message of an ordered group */
+#define SS_SCRIBE_PACKET_MAX  1180 /* bytes of one packet, all of it */
+#define SS_SCRIBE_MESSAGE_MAX 980  /* bytes of an ordered group's message */
 #define SS_SCRIBE_INFO_MAX    192
 #define SS_SCRIBE_WANT_MAX    16 /* sequences in one request */
 #define SS_ANYCAST_DATA_MAX   128
@@ -111,30 +117,38 @@ typedef struct {
   size_t len;
 } SsScribeAnswer;
 
+/* Any may be NULL: then nobody is told, every packet is taken for good, no
+ * group is carried for others and no search is accepted. */
 typedef struct {
   /* live: a packet has come; verify it. Called for each arrival, before it is
    * stored or forwarded. The GBytes may be kept by taking a reference. */
   SsPacketVerdict (*packet) (void *group_user, SsGroup *group,
                              uint32_t sequence, GBytes *packet,
                              const SsContact *from, SsPacketVia via);
-  /* ordered: the next message of a source, exactly once, in order; it is the
-   * source's, and the source may publish. */
+  /* ordered, to members: the next message of a source, exactly once, in order;
+   * it is the source's, and the source may publish. Numbers begin with 1, and
+   * again with 1 where the source has left the group meanwhile or its program
+   * has ended: what was missing until then does not come, and is not told. */
   void (*message) (void *group_user, SsGroup *group, const SsId *source,
                    uint32_t sequence, const uint8_t *data, size_t len);
-  /* ordered: n messages of a source, before the next one, will not come: nobody
-   * that should holds them any more. This node was away for longer than they
-   * are kept, or all that had them died. */
+  /* ordered, to members: n messages of a source, before the next one, will not
+   * come: nobody that should holds them any more. This node was away for longer
+   * than they are kept, all that had them died, or it had forgotten the source
+   * (SS_ORDERED_SOURCES_MAX). */
   void (*skipped) (void *group_user, SsGroup *group, const SsId *source,
                    uint32_t n);
-  /* A JOIN or packet for a group not known here. True: carry it; set the
-   * group's user pointer. info is what the joiner's family was made with; it
-   * comes from the network: check it against the id. is_root: this node is
-   * the rendezvous point and cannot pass it on. */
+  /* A JOIN or packet for a group not known here. True: carry it; its upcalls
+   * get *ret_group_user. It is in a family of defaults, which knows no owner,
+   * unless ss_group_set_user puts it into another. info is what the joiner's
+   * family was made with; it comes from the network: check it against the id.
+   * is_root: this node is the rendezvous point and cannot pass it on. */
   bool (*adopt) (void *app, const SsId *group_id, const uint8_t *info,
                  size_t info_len, bool is_root, SsGroup *group,
                  void **ret_group_user);
   /* A forwarder's group has had no children for a while and is gone; or this
-   * node leaves, and nobody needs it in the group any more. */
+   * node leaves, and nobody needs it in the group any more. The handle is used
+   * no more after the call. Not called for what ss_group_leave, ss_family_free
+   * and ss_scribe_free themselves end. */
   void (*abandoned) (void *group_user, SsGroup *group);
   /* The parent changed. NULL: none now (root, or an orphan under repair). */
   void (*parent) (void *group_user, SsGroup *group, const SsContact *parent);
@@ -191,7 +205,7 @@ typedef struct {
    * as they are still held (SS_ORDERED_LOG_MAX). */
   unsigned backlog;
   unsigned history_max; /* packets kept per group; 0: SS_GROUP_HISTORY */
-  SsTime history_time;  /* and no older than this */
+  SsTime history_time;  /* and no older than this; 0: of any age */
 } SsFamilyConfig;
 
 #define SS_FAMILY_CHILDREN    30 /* twice the rate of a stream of 15 + 1 */
@@ -206,14 +220,18 @@ void ss_scribe_free (SsScribe *scribe);
 /* A timer of SS_LAYER_SCRIBE is due: it knows whose it is. */
 void ss_scribe_timer (SsTimer *timer);
 /* Leaves every group in an orderly way: parents and children are told, each
- * child being given this node's parent to go to. */
+ * child being given this node's parent to go to. Nothing can be joined, said or
+ * sought from then on. */
 void ss_scribe_leave_all (SsScribe *scribe);
 /* Has it children in any group, those included that are being handed on and
  * still served? A node that leaves waits for them. */
 bool ss_scribe_is_serving (const SsScribe *scribe);
 
 SsFamily *ss_family_new (SsScribe *scribe, const SsFamilyConfig *config);
-void ss_family_free (SsFamily *family); /* leaves its groups */
+/* Leaves its groups, whose handles are void then. */
+void ss_family_free (SsFamily *family);
+/* live: who publishes, as soon as it is known: its upload is spared, and it is
+ * told of roots that do not serve. */
 void ss_family_set_source (SsFamily *family, const SsContact *source);
 /* Children in all groups of the family, and the bound. */
 unsigned ss_family_n_children (const SsFamily *family);
@@ -240,21 +258,27 @@ unsigned ss_family_neighbours (const SsFamily *family, SsContact *ret_contacts,
                                unsigned max);
 /* Fetches per second, retransmissions sent and the like are in counters. */
 
-/* The group of this id in the family; made on first call (a local reference
- * to it, no traffic). user goes to the upcalls. NULL: there are
- * SS_SCRIBE_OPEN_MAX already; leave some. */
+/* The group of this id, from now on in this family; made on first call (a
+ * local reference to it, no traffic). user goes to the upcalls. There is one
+ * handle, and one call of ss_group_leave ends it however often it was opened.
+ * NULL: there are SS_SCRIBE_OPEN_MAX already; leave some. */
 SsGroup *ss_group_open (SsFamily *family, const SsId *id, void *user);
 SsGroup *ss_scribe_find (const SsScribe *scribe, const SsId *id);
 /* All groups of this node in the order of their ids: the first whose id is
  * greater than *id, or the first of all if id is NULL. */
 SsGroup *ss_group_after (const SsScribe *scribe, const SsId *id);
+/* Into another family, and what goes to the upcalls from now on. */
 void ss_group_set_user (SsGroup *group, SsFamily *family, void *user);
 void ss_group_join (SsGroup *group); /* become a member: join the tree */
 /* A forwarder of the group, no member: made at the first call, it joins the
  * tree, and leaves when it has had no child for a while. NULL: there are
  * SS_SCRIBE_GROUPS_MAX groups already. */
 SsGroup *ss_group_carry (SsFamily *family, const SsId *id, void *user);
-void ss_group_leave (SsGroup *group); /* stay forwarder while needed */
+/* Is no member and no source any more; messages that are not stored yet
+ * (ss_group_n_unstored) may be lost. While others need this node, or it is the
+ * root, it stays a forwarder: then ss_scribe_find still finds the group, and
+ * user goes to the upcalls until `abandoned`. */
+void ss_group_leave (SsGroup *group);
 /* After `homeless`: this one is said to have room. NULL: nobody has; whoever
  * may go over its bound will have to. */
 void ss_group_try (SsGroup *group, const SsContact *parent);
@@ -310,23 +334,27 @@ void ss_group_reset (SsGroup *group, uint32_t first_sequence);
 GBytes *ss_group_history (const SsGroup *group,
                           uint32_t sequence); /* borrowed */
 
-/* ordered: what lets this node publish in an owned group. */
+/* ordered: what lets this node publish in an owned group, until it leaves it.
+ * Not checked here: ss_group_multicast refuses if it does not. */
 void ss_group_set_credential (SsGroup *group, const SsCredential *credential);
 /* ordered: multicast in this node's name, signed; kept until the root reports
- * it stored on min (3, ring size) nodes. False: too long, or this node may not
- * publish in the group; or it is too fast, with SS_ORDERED_OUT_MAX that are not
- * stored yet or SS_ORDERED_LOG_MAX in the last SS_ORDERED_HOLD: say it again
- * later. A member gets its own messages back in order, like
- * everybody's. */
+ * it stored on min (3, ring size) nodes. The group need only be open. False:
+ * too long, or this node has no signer or may not publish in the group, or it
+ * is leaving; or it is too fast, with SS_ORDERED_OUT_MAX that are not stored
+ * yet or SS_ORDERED_LOG_MAX in the last SS_ORDERED_HOLD: say it again later. A
+ * member gets its own messages back in order, like everybody's. A source that
+ * starts again is told from its former self by the wall clock: one with a
+ * lasting key whose clock was set back is not heard until it has caught up. */
 bool ss_group_multicast (SsGroup *group, const uint8_t *data, size_t len);
 /* ordered: this node's messages that are not reported stored yet. */
 unsigned ss_group_n_unstored (const SsGroup *group);
 
 /* Seeks members of a group that accept data (NGC 2003): one, preferably near
- * (anycast), or `wanted` of them, at most SS_MANYCAST_MAX (manycast). This
- * node need not be in the group, and is never asked itself. Returns the
- * search's number, by which the upcalls name it until `anycast_end`; 0: too
- * many are under way. */
+ * (anycast), or `wanted` of them, 1 to SS_MANYCAST_MAX (manycast). This
+ * node need not be in the group, and is never asked itself. len is at most
+ * SS_ANYCAST_DATA_MAX. Returns the search's number, by which the upcalls, none
+ * of which comes before, name it until `anycast_end`; 0: SS_ANYCASTS_MAX are
+ * under way, or this node is leaving. */
 uint32_t ss_scribe_anycast (SsScribe *scribe, const SsId *group_id,
                             unsigned wanted, const uint8_t *data, size_t len);
 /* No more upcalls for it. No-op if it has ended. */
