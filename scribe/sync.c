@@ -385,11 +385,15 @@ ss_sync_handle_gone (SsScribe *scribe, const SsContact *from,
   bool is_root = group->has_root && ss_contact_equal (&group->root, from);
   bool is_teller = group->is_root && log->has_teller
                    && ss_contact_equal (&log->teller, from);
+  /* No more than it has said to know of: to ask for something is no word. */
+  uint32_t end = is_root ? message->first : MIN (message->first, log->told_end);
+  if (is_teller && end <= log->next)
+    return;
   if (!is_root && !is_teller) {
     log->fetches = 2; /* the root is next */
     log->fetch_at = scribe->env->now;
     ss_group_arm (group);
     return;
   }
-  ss_log_pass_to (group, log, message->first);
+  ss_log_pass_to (group, log, end);
 }

@@ -149,6 +149,40 @@ test_root_died (void)
   }
 }
 
+/* Who asks the root for what is yet to come, and then says that it is gone, has
+ * nothing passed over. */
+static void
+test_liar (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start (NODES, seed);
+    unsigned root = world_near (world, GROUP, 0);
+    unsigned source = world_near (world, GROUP, NODES - 1);
+    say (world, source, SAID);
+    for (unsigned liar = 0; liar < NODES; liar++) {
+      SsMsgScribeFetch fetch = { .source = *world_node_id (world, source),
+                                 .first = SAID + 1,
+                                 .count = SS_ORDERED_FETCH_MAX };
+      SsMsgScribeGone gone = { .source = fetch.source,
+                               .first = SAID + 1 + SS_ORDERED_FETCH_MAX };
+      const SsGroup *group = world_group (world, source, GROUP);
+      fetch.epoch = gone.epoch = group->ordered->epoch;
+      memcpy (fetch.tag, group->id.b, SS_TAG_LEN);
+      memcpy (gone.tag, group->id.b, SS_TAG_LEN);
+      uint8_t data[64];
+      size_t n = ss_msg_scribe_fetch_encode (&fetch, data, sizeof data);
+      if (liar != root && liar != source)
+        world_inject (world, liar, root, NULL, data, n);
+      n = ss_msg_scribe_gone_encode (&gone, data, sizeof data);
+      if (liar != root && liar != source)
+        world_inject (world, liar, root, NULL, data, n);
+    }
+    say (world, source, SAID);
+    assert_given (world, NODES, source, 2 * SAID, 0);
+    world_free (world);
+  }
+}
+
 /* Everybody talks, and then several die at once, the root and those closest to
  * it first: whoever is left agrees with the others on what there is. */
 static void
@@ -238,6 +272,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/ordered-limits/source-died", test_source_died);
   g_test_add_func ("/scribe/ordered-limits/root-died", test_root_died);
+  g_test_add_func ("/scribe/ordered-limits/liar", test_liar);
   g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
   g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
   g_test_add_func ("/scribe/ordered-limits/back", test_back);
