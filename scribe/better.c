@@ -119,6 +119,41 @@ ss_join_go_near (SsGroup *group, uint32_t prefix)
     ss_join_cancel (group);
 }
 
+static void
+seek_sooner (SsGroup *group, SsTime gain, unsigned n_raced)
+{
+  SsJoin *join = group->join = g_new0 (SsJoin, 1);
+  join->nonce = ss_scribe_nonce (group->scribe);
+  join->is_better = true;
+  join->gain = gain;
+  join->n_raced = (uint8_t) n_raced;
+  join->lost = ss_prefix_of (&group->parent.id); /* not to be sent back */
+  ss_join_send (group);
+}
+
+void
+ss_group_seek_sooner (SsGroup *group, SsTime gain)
+{
+  g_assert (gain > 0);
+  if (!group->has_parent || group->join || group->scribe->is_leaving
+      || group->family->config.is_light
+      || ss_join_is_top (group, &group->parent))
+    return;
+  ss_scribe_enter (group->scribe);
+  seek_sooner (group, gain, 0);
+  ss_scribe_exit (group->scribe);
+}
+
+void
+ss_join_seek_sooner_again (SsGroup *group)
+{
+  SsTime gain = group->join->gain;
+  unsigned n_raced = group->join->n_raced + 1;
+  ss_join_cancel (group);
+  if (n_raced < SS_REDIRECT_MAX)
+    seek_sooner (group, gain, n_raced);
+}
+
 void
 ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
                        const SsMsgScribeAdvice *message)

@@ -195,6 +195,8 @@ bool ss_join_is_top (const SsGroup *group, const SsContact *parent);
 /* The parent has, or had, a child of this prefix (0: none), which may be much
  * nearer. */
 void ss_join_go_near (SsGroup *group, uint32_t prefix);
+/* Who was tried is no sooner: the next one, unless there were many. */
+void ss_join_seek_sooner_again (SsGroup *group);
 void ss_join_handle_advice (SsScribe *scribe, const SsContact *from,
                             const SsMsgScribeAdvice *message);
 
@@ -483,6 +485,10 @@ void ss_service_accused (SsScribe *scribe, const SsContact *by,
 /* It does not serve: seen here. */
 void ss_service_shun (SsScribe *scribe, const SsContact *peer);
 bool ss_service_shirks (const SsScribe *scribe, const SsId *id);
+/* It was left since it sends late, or tried and no sooner: for a while it is
+ * not chosen here where there is a choice. Nobody is told. */
+void ss_service_avoid (SsScribe *scribe, const SsContact *peer);
+bool ss_service_dawdles (const SsScribe *scribe, const SsId *id);
 
 /* trace.c */
 /* In a group that this node is not in any more, as it has seen, this is a

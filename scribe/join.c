@@ -73,6 +73,7 @@ ss_join_start (SsGroup *group, const SsContact *lost)
       group->join->lost = prefix;
     group->join->is_better = group->join->is_near = false;
     group->join->is_rise = group->join->has_stand_in = false;
+    group->join->gain = 0;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
     if (group->join->trial == SS_TRIAL_ON)
@@ -213,7 +214,7 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_MUST;
   if (join->tries > 0)
     message->flags |= SS_JOIN_RETRY;
-  if (join->shed)
+  if (join->shed || join->gain > 0) /* lost is not dead */
     message->flags |= SS_JOIN_SHED;
   if (join->is_better)
     message->flags |= SS_JOIN_BETTER | SS_JOIN_RETRY;
@@ -260,6 +261,7 @@ ss_join_find_candidate (const SsGroup *group)
     if (ss_scribe_usable (group->scribe, to)
         && ss_prefix_of (&to->id) != join->lost
         && !(may_wait && ss_service_shirks (group->scribe, &to->id))
+        && !(join->is_better && ss_service_dawdles (group->scribe, &to->id))
         && !ss_group_child_find (group, &to->id))
       return true;
   }

@@ -135,6 +135,16 @@ is_orphan (uint32_t lost, uint16_t flags)
   return lost && !(flags & (SS_JOIN_SHED | SS_JOIN_BETTER | SS_JOIN_UNSERVED));
 }
 
+/* Has it a parent, and comes because this node is near, or the root, or may
+ * send sooner? */
+static bool
+is_by_choice (const SsGroup *group, const SsPendingJoin *join)
+{
+  return (join->flags & SS_JOIN_RISES)
+         || ((join->flags & SS_JOIN_BETTER)
+             && (join->lost || ss_place_is_free (group)));
+}
+
 /* Has it room, or makes some? Nobody makes way for a joiner by choice; and who
  * is sent here in an exchange comes straight. */
 static bool
@@ -156,10 +166,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   const SsChild *child = ss_group_child_find (group, &joiner->id);
   bool is_child = child && child->shed_until == 0;
   bool is_shed = child && child->shed_until > 0;
-  /* It has a parent, and comes because this node is near, or the root. */
   bool is_rise = join->flags & SS_JOIN_RISES;
-  bool is_choice =
-      is_rise || (ss_place_is_free (group) && (join->flags & SS_JOIN_BETTER));
+  bool is_choice = is_by_choice (group, join);
   if (is_child || find_room (group, join, way, is_choice)) {
     take (group, joiner, join);
     return true;
@@ -345,7 +353,7 @@ lets_pass (const SsScribe *scribe, const SsContact *joiner,
       <= ss_id_shared_digits (&message->group, &joiner->id))
     return true;
   /* Nor whom the joiner wants to leave. */
-  return (message->flags & SS_JOIN_UNSERVED)
+  return (message->flags & (SS_JOIN_UNSERVED | SS_JOIN_BETTER))
          && message->lost == ss_prefix_of (self);
 }
 

@@ -329,6 +329,10 @@ void ss_group_ask (SsGroup *group, uint32_t sequence);
 /* live: a packet that should have come down the tree has not, and need not be
  * wanted: is the parent still there? */
 void ss_group_overdue (SsGroup *group);
+/* live: what comes from the parent comes late, and goes on to. Looks for one
+ * that sends it sooner, by at least so much, as is tried before it is taken;
+ * without, all stays as it is. */
+void ss_group_seek_sooner (SsGroup *group, SsTime gain);
 /* live: packets below are of an old session or past: forget, restart. */
 void ss_group_reset (SsGroup *group, uint32_t first_sequence);
 GBytes *ss_group_history (const SsGroup *group,

@@ -258,8 +258,10 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
       owed->since = 0;
     return;
   }
-  /* What left before it was the parent is not its debt. */
-  if (!is_new || sequence < service->from)
+  /* What left before it was the parent is not its debt; nor what comes from who
+   * is tried because it may be sooner. */
+  if (!is_new || sequence < service->from
+      || (from && ss_trial_is_of (group, from)))
     return;
   if (!is_parent)
     ss_neighbour_doubt (group->scribe,
@@ -294,6 +296,20 @@ ss_service_accused (SsScribe *scribe, const SsContact *by, uint32_t prefix)
     if (is_second)
       at->shirks_until = now + SS_SERVICE_MEMORY;
   }
+}
+
+void
+ss_service_avoid (SsScribe *scribe, const SsContact *peer)
+{
+  ss_neighbour_get (scribe, peer)->dawdles_until =
+      scribe->env->now + SS_SERVICE_MEMORY;
+}
+
+bool
+ss_service_dawdles (const SsScribe *scribe, const SsId *id)
+{
+  const SsNeighbour *at = ss_neighbour_find (scribe, id);
+  return at && scribe->env->now < at->dawdles_until;
 }
 
 bool

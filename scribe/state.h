@@ -58,6 +58,7 @@ typedef struct {
   SsTime left;             /* last LEAVE to it for a group unknown here */
   SsTime raised;           /* its last RISE; 0: none */
   SsTime shirks_until;     /* it does not serve: seen, or twice said */
+  SsTime dawdles_until;    /* it sends late: seen */
   SsTime accused_at;       /* when that was said last, */
   uint32_t accused_by;     /* and by whom; 0: by nobody */
 } SsNeighbour;
@@ -101,14 +102,20 @@ typedef struct {
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */
   bool is_rise;         /* the root, from below one of its children */
+  SsTime gain;          /* one that sends so much sooner; 0: any */
   bool unserved;        /* since that does not serve */
   bool is_source_asked; /* first of all, as that is the root */
   bool has_stand_in;    /* for the root, which that was: */
   SsContact stand_in;   /* it is asked instead */
   SsTrial trial;        /* of the first candidate, if is_better */
-  uint8_t n_passed;     /* packets that only others have sent meanwhile */
+  unsigned n_passed;    /* packets that only others have sent meanwhile */
   uint32_t trial_from;  /* the newest that it had when it said yes */
   SsTime trial_since;
+  uint8_t n_raced;  /* others that were tried before, in vain */
+  bool has_served;  /* it has sent one down the tree; if sooner matters: */
+  uint8_t n_sooner; /* so many came sooner than from the parent */
+  uint32_t raced;   /* this one has come from it, */
+  SsTime raced_at;  /* then, and not from the parent; 0: none */
   uint32_t lost;
   uint32_t full[SS_REDIRECT_MAX]; /* prefixes of who had no room; 0: none */
   SsId asked;                     /* the node asked directly; zero: routed */

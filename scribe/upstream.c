@@ -284,6 +284,22 @@ set_parent (SsGroup *group, const SsContact *parent)
   ss_service_begin (group, is_new);
 }
 
+/* Who looks for a higher place is not helped by one as low, nor who looks for
+ * packets that come sooner by one that has them from its own parent. */
+static bool
+is_of_use (const SsGroup *group, const SsContact *from,
+           const SsMsgScribeJoinAck *message)
+{
+  const SsJoin *join = group->join;
+  if (join->is_rise && message->n_path != 1)
+    return false;
+  for (unsigned i = 0; join->gain > 0 && i < message->n_path; i++)
+    if (message->path[i] == join->lost)
+      return false;
+  return !ss_service_shirks (group->scribe, &from->id)
+         && !ss_service_dawdles (group->scribe, &from->id);
+}
+
 /* It has found a parent, or has the same again. */
 static void
 settle_in (SsGroup *group, bool is_same, uint32_t near)
@@ -324,9 +340,8 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
       ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
     return;
   }
-  bool is_lower = is_awaited && group->join->is_rise && message->n_path != 1;
-  if (is_awaited && !is_parent && group->join->is_better
-      && (is_lower || ss_service_shirks (scribe, &from->id))) {
+  bool is_choice = is_awaited && !is_parent && group->join->is_better;
+  if (is_choice && !is_of_use (group, from, message)) {
     ss_upstream_send_leave (scribe, from, message->tag, message->nonce);
     ss_join_cancel (group);
     return;
@@ -346,14 +361,17 @@ ss_upstream_handle_join_ack (SsScribe *scribe, const SsContact *from,
    * one has come by choice. Who merely says that it is the root is tried. */
   bool is_root = message->n_path == 1
                  && (!group->has_root || ss_contact_equal (&group->root, from));
-  if (is_awaited && !is_parent && group->join->is_better
-      && (!is_root || group->join->is_rise) && !group->join->is_near
-      && group->join->trial == SS_TRIAL_NONE) {
+  if (is_choice && (!is_root || group->join->is_rise || group->join->gain > 0)
+      && !group->join->is_near && group->join->trial == SS_TRIAL_NONE) {
     ss_trial_begin (group, from, message->newest);
     return;
   }
   if (is_awaited) {
     bool is_back = is_parent && group->join->unserved;
+    if (!is_parent && group->join->gain > 0) {
+      ss_service_avoid (scribe, &group->parent);
+      ss_count (scribe->env, SCRIBE_LATE);
+    }
     set_parent (group, from);
     if (is_back && group->service)
       group->service->is_back = true;

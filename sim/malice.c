@@ -62,6 +62,40 @@ is_packet (const SsTrafficFrame *frame)
              || frame->data[0] == SS_MSG_SCRIBE_REPAIR);
 }
 
+typedef struct {
+  unsigned to;
+  size_t len;
+  uint8_t bytes[SS_DATAGRAM_MAX];
+} Held;
+
+static void
+send_held (void *user, uint64_t argument)
+{
+  SsMalice *malice = user;
+  Held *held = g_queue_pop_head (malice->held);
+
+  (void) argument;
+  ss_network_forge (malice->world->network, malice->node, held->to, held->bytes,
+                    held->len);
+  g_free (held);
+}
+
+/* Whatever else the datagram holds is late, too. */
+static void
+hold (SsMalice *malice, unsigned to, const uint8_t *bytes, size_t len)
+{
+  SsWorld *world = malice->world;
+  Held *held = g_new (Held, 1);
+
+  *held = (Held){ .to = to, .len = len };
+  memcpy (held->bytes, bytes, len);
+  if (malice->held == NULL)
+    malice->held = g_queue_new ();
+  g_queue_push_tail (malice->held, held);
+  ss_network_at (world->network, ss_world_now (world) + malice->late, send_held,
+                 malice, 0);
+}
+
 /* A handshake's message that was changed needs its MAC anew. */
 static void
 mend_mac (const SsMalice *malice, unsigned to, uint8_t *bytes, size_t len)
@@ -91,6 +125,10 @@ tamper (void *user, unsigned to, uint8_t *bytes, size_t *len)
       malice->n_dropped++;
       return false;
     }
+    if ((malice->kinds & SS_MALICE_DAWDLE) != 0 && is_packet (&frame)) {
+      hold (malice, to, bytes, *len);
+      return false;
+    }
     if (frame.is_control || frame.protocol != SS_PROTOCOL_OVERLAY
         || frame.len == 0)
       continue;
@@ -108,7 +146,7 @@ void
 ss_malice_start (SsMalice *malice, SsWorld *world, unsigned node,
                  unsigned kinds, const unsigned *friends, unsigned n_friends)
 {
-  *malice = (SsMalice){ .kinds = kinds, .world = world };
+  *malice = (SsMalice){ .kinds = kinds, .world = world, .node = node };
   malice->n_friends = MIN (n_friends, SS_MALICE_FRIENDS_MAX);
   for (unsigned i = 0; i < malice->n_friends; i++) {
     const SsMember *member = ss_world_member (world, friends[i]);
@@ -122,4 +160,12 @@ ss_malice_start (SsMalice *malice, SsWorld *world, unsigned node,
   }
   ss_network_rng (world->network, "malice", node, &malice->rng);
   ss_network_tamper (world->network, node, tamper, malice);
+}
+
+void
+ss_malice_clear (SsMalice *malice)
+{
+  if (malice->held != NULL)
+    g_queue_free_full (malice->held, g_free);
+  malice->held = NULL;
 }

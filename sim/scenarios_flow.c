@@ -9,14 +9,17 @@
 #define LEFT_BY_CHANCE 100          /* 1 in so many parents, at the most */
 #define ROOTS_ALL      33           /* in a smaller ring all root some stripe */
 #define IDLE_ROOTS     4
-#define LATE_SHARE     10          /* 1 in so many tunes in later */
-#define SOURCE_UPLOAD  2.0         /* of the media, while roots are idle */
-#define NARROW_SHARE   5           /* 1 in so many has a narrow uplink */
-#define NARROW_QUEUE   (16 * 1024) /* bytes before it */
-#define STILL_BELOW    20          /* 1 in so many places, at the most */
-#define STILL_DEAF     3           /* 1 in so many, at the most */
-#define DOWNLINK       1.6         /* times what the broadcaster uploads, */
-#define DOWNLINK_ROOT  1.2         /* and in a ring where all root stripes */
+#define LATE_BY        (400 * SS_MSEC)
+#define LATE_STEP      (20 * SS_MSEC) /* each second */
+#define LATE_LEFT      2              /* moves for each place below them */
+#define LATE_SHARE     10             /* 1 in so many tunes in later */
+#define SOURCE_UPLOAD  2.0            /* of the media, while roots are idle */
+#define NARROW_SHARE   5              /* 1 in so many has a narrow uplink */
+#define NARROW_QUEUE   (16 * 1024)    /* bytes before it */
+#define STILL_BELOW    20             /* 1 in so many places, at the most */
+#define STILL_DEAF     3              /* 1 in so many, at the most */
+#define DOWNLINK       1.6            /* times what the broadcaster uploads, */
+#define DOWNLINK_ROOT  1.2            /* and in a ring where all root stripes */
 
 /* Nodes by lot that listen; and in a ring where that can be, they root no
  * stripe. */
@@ -224,6 +227,65 @@ out:
     g_array_unref (idle);
   ss_sim_end (run, world);
   g_free (malice);
+}
+
+/* From now on these forward everything, and ever later, up to LATE_BY. */
+static SsMalice *
+start_dawdling (SsWorld *world, const GArray *chosen)
+{
+  SsMalice *malice = g_new0 (SsMalice, chosen->len);
+
+  for (unsigned i = 0; i < chosen->len; i++)
+    ss_malice_start (&malice[i], world, g_array_index (chosen, unsigned, i),
+                     SS_MALICE_DAWDLE, NULL, 0);
+  for (SsTime late = LATE_STEP; late <= LATE_BY; late += LATE_STEP) {
+    for (unsigned i = 0; i < chosen->len; i++)
+      malice[i].late = late;
+    ss_world_run (world, SS_SEC);
+  }
+  return malice;
+}
+
+/* Some forward everything, and late. As that comes slowly nothing is missed, or
+ * asked for elsewhere: their children find others all the same. */
+void
+ss_scenario_late_parents (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  GArray *late = NULL;
+  SsMalice *malice = NULL;
+
+  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME + run->options->duration / 2);
+  uint64_t n_calm = sum_counter (world, SS_COUNT_SCRIBE_LATE);
+
+  ss_world_row (world, "left as late while all are in time",
+                "%" G_GUINT64_FORMAT, n_calm);
+  if (n_calm > n * SS_STRIPES / LEFT_BY_CHANCE)
+    ss_world_fail (world, "parents in time are left");
+  late = choose (world, n / RIDERS_SHARE);
+  unsigned n_before = n_below (world, late);
+
+  malice = start_dawdling (world, late);
+  ss_world_run (world, run->options->duration);
+  judge_below (world, "late ones", n_before, late);
+  uint64_t n_left = sum_counter (world, SS_COUNT_SCRIBE_LATE) - n_calm;
+
+  ss_world_row (world, "left as late since", "%" G_GUINT64_FORMAT, n_left);
+  if (n_left > LATE_LEFT * n_before)
+    ss_world_fail (world, "%" G_GUINT64_FORMAT " moves for %u places", n_left,
+                   n_before);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+  for (unsigned i = 0; malice != NULL && i < late->len; i++)
+    ss_malice_clear (&malice[i]);
+  g_free (malice);
+  if (late != NULL)
+    g_array_unref (late);
 }
 
 /* What the broadcaster uploads, which is the stream about once. */

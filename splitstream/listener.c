@@ -176,6 +176,7 @@ ss_reception_new (SsStation *station)
   reception->n_parity = station->n_parity;
   reception->latency = station->params.latency + station->buffer;
   ss_media_clock_init (&reception->clock, station->params.latency);
+  ss_late_watch_init (&reception->late);
   reception->reorder = ss_reorder_new (&reception->clock, station->n_parity,
                                        reception->latency, &calls, reception);
   return reception;
@@ -355,6 +356,10 @@ ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
   if (via == SS_REORDER_TREE) {
     ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
     ss_downlink_arrival (station);
+    if (ss_late_watch_arrival (&reception->late, &reception->clock, now,
+                               stripe->index, departure,
+                               ss_group_depth (stripe->group)))
+      reception->late_stripes |= 1u << stripe->index;
   }
   unsigned n_columns = SS_STRIPES - reception->n_parity;
   soon (station);
@@ -440,6 +445,19 @@ find_headers (SsReception *reception)
     take_headers (reception, n);
 }
 
+/* Those whose packets come late look for parents that have them sooner. */
+static void
+seek_sooner (SsStation *station)
+{
+  SsReception *reception = station->current;
+  SsTime gain = ss_late_watch_gain (station->params.latency);
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    if ((reception->late_stripes >> i & 1) != 0
+        && station->stripes[i].group != NULL)
+      ss_group_seek_sooner (station->stripes[i].group, gain);
+  reception->late_stripes = 0;
+}
+
 /* Plays a reception; its deadline. */
 static SsTime
 play (SsReception *reception)
@@ -481,6 +499,8 @@ ss_listener_run (SsStation *station)
   deadline = MIN (deadline, watch_silence (station));
   deadline = MIN (deadline, ask_for_last (station));
   ss_downlink_run (station);
+  if (station->current->late_stripes != 0)
+    seek_sooner (station);
   if (station->descriptor.session != station->session) {
     ss_listener_need_descriptor (station);
     deadline = MIN (deadline, station->need_descriptor_at);

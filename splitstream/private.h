@@ -19,6 +19,7 @@
 
 #include "base/quota.h"
 #include "splitstream/headers.h"
+#include "splitstream/latewatch.h"
 #include "splitstream/reorder.h"
 #include "splitstream/rows.h"
 
@@ -102,6 +103,8 @@ typedef struct {
   SsTime latency; /* with the buffer */
   SsMediaClock clock;
   SsArrivals arrivals;
+  SsLateWatch late;
+  uint32_t late_stripes; /* whose parents are to be left, if that helps */
   SsReorder *reorder;
   SsHeaderStore headers;
   uint8_t announced;       /* header version last told; 0: none */

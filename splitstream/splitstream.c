@@ -122,6 +122,8 @@ on_parent (void *group_user, SsGroup *group, const SsContact *parent)
   SsStation *station = stripe->station;
   if (parent != NULL)
     stripe->is_full_up = false;
+  if (station->current != NULL && stripe->index < SS_STRIPES)
+    ss_late_watch_new_parent (&station->current->late, stripe->index);
   /* There is somebody to ask now. */
   if (parent != NULL && station->role == SS_ROLE_LISTENER
       && !station->tune.is_done && !station->tune.is_asked)

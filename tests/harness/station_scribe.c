@@ -225,6 +225,11 @@ ss_group_overdue (SsGroup *group)
 }
 
 void
+ss_group_seek_sooner (SsGroup *group, SsTime gain)
+{
+}
+
+void
 ss_group_reset (SsGroup *group, uint32_t first_sequence)
 {
   g_hash_table_remove_all (group->history);
@@ -406,6 +411,12 @@ ss_scribe_anycast (SsScribe *scribe, const SsId *group_id, unsigned wanted,
 void
 ss_scribe_anycast_cancel (SsScribe *scribe, uint32_t anycast)
 {
+}
+
+unsigned
+ss_group_depth (const SsGroup *group)
+{
+  return 1;
 }
 
 unsigned

@@ -5,6 +5,8 @@
 #include "scribe/internal.h"
 #include "tests/harness/scribe_world.h"
 
+#define GAIN (100 * SS_MSEC)
+
 enum { NODES = 12 };
 
 typedef struct {
@@ -23,9 +25,9 @@ advise (Bench *bench)
   world_run (bench->world, 50 * SS_MSEC);
 }
 
-/* Nothing is published by itself. */
+/* In a world at rest: nothing is published by itself. */
 static void
-begin (Bench *bench)
+settle (Bench *bench)
 {
   WorldOptions options = { .seed = 7, .n = NODES, .delay = SS_MSEC };
   *bench = (Bench){ .world = world_new (&options) };
@@ -43,6 +45,12 @@ begin (Bench *bench)
   world_publish (bench->world, false);
   unsigned sibling = world_node_of (bench->world, &bench->sibling.id);
   ss_family_set_bound (world_family (bench->world, sibling), 1000);
+}
+
+static void
+begin (Bench *bench)
+{
+  settle (bench);
   advise (bench);
   g_assert_true (ss_trial_is_of (bench->group, &bench->sibling));
 }
@@ -176,6 +184,83 @@ test_false_root (void)
   world_free (bench.world);
 }
 
+/* Its parent sends late. A sibling's child looks for one that has it sooner; as
+ * it is below one itself that is as late, it is led to the root. */
+static void
+begin_sooner (Bench *bench)
+{
+  begin (bench);
+  world_run (bench->world, SS_TRIAL_TIME + 500 * SS_MSEC);
+  g_assert_true (has_parent (bench, &bench->sibling));
+  unsigned root = world_node_of (bench->world, &bench->before.id);
+  ss_family_set_bound (world_family (bench->world, root), 1000);
+  ss_group_seek_sooner (bench->group, GAIN);
+  world_run (bench->world, 100 * SS_MSEC);
+  g_assert_true (ss_trial_is_of (bench->group, &bench->before));
+  g_assert_true (has_parent (bench, &bench->sibling));
+}
+
+/* The next packet down the tree from who is tried, and then from the parent. */
+static void
+pass_both (Bench *bench, uint32_t number, SsTime later)
+{
+  uint32_t sequence = bench->group->join->trial_from + number;
+  SsEnv *env = bench->group->scribe->env;
+  env->now = world_now (bench->world);
+  ss_trial_packet (bench->group, &bench->before, sequence, SS_VIA_TREE, true);
+  world_run (bench->world, later);
+  env->now = world_now (bench->world);
+  ss_trial_packet (bench->group, &bench->sibling, sequence, SS_VIA_TREE, false);
+}
+
+/* It is taken when it has been sooner twice, by enough. */
+static void
+test_sooner (void)
+{
+  Bench bench;
+  begin_sooner (&bench);
+  pass_both (&bench, 1, GAIN);
+  g_assert_true (has_parent (&bench, &bench.sibling));
+  pass_both (&bench, 2, GAIN);
+  world_run (bench.world, 50 * SS_MSEC);
+  g_assert_true (has_parent (&bench, &bench.before));
+  g_assert_null (bench.group->join);
+  /* Where there is a choice it does not go back at once. */
+  g_assert_true (ss_service_dawdles (bench.group->scribe, &bench.sibling.id));
+  g_assert_false (ss_service_shirks (bench.group->scribe, &bench.sibling.id));
+  world_free (bench.world);
+}
+
+/* One that is hardly sooner, or later, is no parent; nor does it shirk. */
+static void
+test_no_sooner (void)
+{
+  for (unsigned way = 0; way < 2; way++) {
+    Bench bench;
+    begin_sooner (&bench);
+    world_run (bench.world, SS_SEC);
+    for (uint32_t i = 1; i <= 3; i++) {
+      g_assert_nonnull (bench.group->join);
+      uint32_t sequence = bench.group->join->trial_from + i;
+      if (way == 0) {
+        pass_both (&bench, i, GAIN - SS_MSEC);
+        continue;
+      }
+      ss_trial_packet (bench.group, &bench.before,
+                       bench.group->join->trial_from, SS_VIA_TREE, true);
+      ss_trial_packet (bench.group, &bench.sibling, sequence, SS_VIA_TREE,
+                       true);
+    }
+    world_run (bench.world, SS_SEC);
+    SsContact other = bench.before;
+    g_assert_true (has_parent (&bench, &bench.sibling));
+    g_assert_true (ss_service_dawdles (bench.group->scribe, &other.id));
+    g_assert_false (ss_service_shirks (bench.group->scribe, &other.id));
+    g_assert_null (bench.group->join);
+    world_free (bench.world);
+  }
+}
+
 /* A parent that advises without end does not send its children to others more
  * often than this. */
 static void
@@ -203,5 +288,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/trial/suspected", test_suspected);
   g_test_add_func ("/scribe/trial/false-root", test_false_root);
   g_test_add_func ("/scribe/trial/pause", test_pause);
+  g_test_add_func ("/scribe/trial/sooner", test_sooner);
+  g_test_add_func ("/scribe/trial/no-sooner", test_no_sooner);
   return g_test_run ();
 }
