@@ -89,6 +89,7 @@ void ss_scenario_scale (SsSimRun *run);
 void ss_scenario_deliveries (SsSimRun *run);
 /* sim/scenarios_flow.c */
 void ss_scenario_free_riders (SsSimRun *run);
+void ss_scenario_served_last (SsSimRun *run);
 void ss_scenario_idle_roots (SsSimRun *run);
 void ss_scenario_late_parents (SsSimRun *run);
 void ss_scenario_narrow_uplinks (SsSimRun *run);

@@ -7,6 +7,8 @@
 #define CALM_TIME      (5 * SS_SEC) /* trees settle */
 #define RIDERS_SHARE   10           /* 1 in so many forwards nothing */
 #define LEFT_BY_CHANCE 100          /* 1 in so many parents, at the most */
+#define PLACES_KEPT    0.3          /* so many fewer is chance, */
+#define PLACES_LOST    2            /* and so many are not */
 #define ROOTS_ALL      33           /* in a smaller ring all root some stripe */
 #define IDLE_ROOTS     4
 #define LATE_BY        (400 * SS_MSEC)
@@ -151,6 +153,67 @@ ss_scenario_free_riders (SsSimRun *run)
   judge_below (world, "free riders", n_before, riders);
   ss_world_row (world, "parents left since", "%" G_GUINT64_FORMAT,
                 sum_counter (world, SS_COUNT_SCRIBE_UNSERVED) - left);
+  ss_sim_finish_station (world);
+  ss_sim_report_listeners (world);
+out:
+  if (riders != NULL)
+    g_array_unref (riders);
+  ss_sim_end (run, world);
+  g_free (malice);
+}
+
+/* How many trees a listener is in, in the mean over the chosen, or over the
+ * others. */
+static double
+n_trees (SsWorld *world, const GArray *chosen, bool is_chosen)
+{
+  SsNodeStats *stats = g_new (SsNodeStats, 1);
+  unsigned n = 0, n_places = 0;
+
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsMember *member = ss_world_member (world, i);
+
+    if (!member->is_up || member->hearing == NULL
+        || is_among (world, chosen, &member->self.id) != is_chosen)
+      continue;
+    ss_node_stats (ss_world_node (world, i), stats);
+    n++;
+    for (unsigned j = 0; j < SS_STRIPES; j++)
+      n_places += stats->station.stripes[j].in_tree;
+  }
+  g_free (stats);
+  return (double) n_places / MAX (n, 1);
+}
+
+/* Where places are short, those that give nothing lose theirs, and the others
+ * have as many as before. */
+void
+ss_scenario_served_last (SsSimRun *run)
+{
+  SsWorld *world = ss_sim_begin (run, NULL);
+  unsigned n = run->options->nodes;
+  GArray *riders = NULL;
+  SsMalice *malice = NULL;
+
+  if (!ss_sim_start_station (world, n, 10 * SS_SEC))
+    goto out;
+  ss_world_run (world, CALM_TIME + run->options->duration / 2);
+  riders = choose (world, n / RIDERS_SHARE);
+  double before = n_trees (world, riders, false);
+
+  ss_world_row (world, "trees each: others, riders to be", "%.2f  %.2f", before,
+                n_trees (world, riders, true));
+  malice = start_shirking (world, riders);
+  ss_world_run (world, run->options->duration);
+  double others = n_trees (world, riders, false);
+  double theirs = n_trees (world, riders, true);
+
+  ss_world_row (world, "trees each: others, free riders", "%.2f  %.2f", others,
+                theirs);
+  if (others < before - PLACES_KEPT)
+    ss_world_fail (world, "who forwards has lost places");
+  if (theirs > others - PLACES_LOST)
+    ss_world_fail (world, "free riders have as many places as others");
   ss_sim_finish_station (world);
   ss_sim_report_listeners (world);
 out:
