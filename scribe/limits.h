@@ -119,6 +119,7 @@
 #define SS_ORDERED_GAP          (100 * SS_MSEC) /* then a gap is asked for */
 #define SS_ORDERED_SYNC         (10 * SS_SEC)   /* between root and replicas */
 #define SS_ORDERED_SYNC_FIRST   (500 * SS_MSEC) /* a new root's patience */
+#define SS_ORDERED_NEWCOMER     (3 * SS_SEC)    /* for parts of SYNC to come */
 #define SS_ORDERED_LOST         (5 * SS_SEC)    /* then nobody has it */
 #define SS_LEAVE_REPEAT         (500 * SS_MSEC)
 #define SS_ANYCAST_WAIT         (2 * SS_SEC) /* times the try: for an answer */

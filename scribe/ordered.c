@@ -323,6 +323,7 @@ ss_ordered_reparented (SsGroup *group)
 {
   SsOrdered *ordered = ss_ordered_get (group);
   ordered->is_asking = true;
+  ordered->newcomer_until = 0;
   ordered->sync_at = group->scribe->env->now + SS_ORDERED_RETRY;
   ss_sync_send (group, &group->parent, SS_SYNC_ASK);
 }

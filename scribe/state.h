@@ -241,7 +241,8 @@ typedef struct {
   bool has_credential;
   SsCredential credential; /* for them */
   uint32_t forgotten;      /* the latest epoch of a source that was forgotten */
-  bool is_synced;          /* knows where the sources stand */
+  bool is_synced;          /* knows where the sources stand, */
+  SsTime newcomer_until;   /* but for what its parent has told and is late */
   bool is_replaying;       /* the past to a new member: what is new waits */
   bool is_ready;           /* root: knows what the replicas hold */
   unsigned n_awaited;      /* root, not ready: their answers */

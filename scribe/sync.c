@@ -52,6 +52,10 @@ compare_source (SsGroup *group, const SsContact *from,
   if (next == 0 || first == 0 || first > next)
     return false;
   SsSourceLog *log = ss_log_find (group, source);
+  /* What comes late of what a newcomer's first parent tells it is no news. */
+  bool is_newcomer =
+      !ordered->is_synced
+      || (is_parent && group->scribe->env->now < ordered->newcomer_until);
   /* Where a newcomer starts: as far back as it wants to know. */
   uint32_t start = next - MIN (group->family->config.backlog, next - first);
   if (log && log->epoch == epoch && !ordered->is_synced && is_parent)
@@ -62,9 +66,9 @@ compare_source (SsGroup *group, const SsContact *from,
   /* A newcomer starts where the tree is; a root wants the history too. Who was
    * a member before misses what nobody has any more. */
   uint32_t from_here = first;
-  if (is_new && !ordered->is_synced && is_parent)
+  if (is_new && is_newcomer && is_parent)
     from_here = start;
-  else if (is_new && ordered->is_synced && group->is_member)
+  else if (is_new && !is_newcomer && group->is_member)
     from_here = 1;
   /* When it speaks again it begins there. */
   if (ordered->is_synced && ss_log_is_forgotten (group, source, epoch))
@@ -72,7 +76,7 @@ compare_source (SsGroup *group, const SsContact *from,
   log = ss_log_get (group, source, epoch, from_here);
   if (!log)
     return false;
-  if (is_new && !ordered->is_synced)
+  if (is_new && is_newcomer)
     log->deliver_from = start;
   if (log->next >= next)
     return false;
@@ -164,6 +168,8 @@ ss_sync_handle (SsScribe *scribe, const SsContact *from,
     return;
   if (is_parent) {
     ordered->is_asking = false;
+    if (!ordered->is_synced)
+      ordered->newcomer_until = scribe->env->now + SS_ORDERED_NEWCOMER;
     ss_log_settle (group);
   } else if (group->is_root && (message->flags & SS_SYNC_ANSWER)) {
     ss_ordered_answered (group);

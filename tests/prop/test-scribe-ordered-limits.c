@@ -9,12 +9,13 @@
 #define GROUP 0
 
 static World *
-start_some (unsigned n, unsigned n_members, uint64_t seed)
+start_some (unsigned n, unsigned n_members, uint64_t seed, double loss)
 {
   WorldOptions options = {
     .seed = seed,
     .n = n,
     .delay = 2 * SS_MSEC,
+    .loss = loss,
     .is_ordered = true,
   };
   World *world = world_new (&options);
@@ -30,7 +31,7 @@ start_some (unsigned n, unsigned n_members, uint64_t seed)
 static World *
 start (unsigned n, uint64_t seed)
 {
-  return start_some (n, n, seed);
+  return start_some (n, n, seed, 0);
 }
 
 /* A message that the node signs but does not send. */
@@ -224,7 +225,7 @@ static void
 test_crowd (void)
 {
   enum { CROWD = 300, LISTENERS = 12, ROUNDS = 3 };
-  World *world = start_some (CROWD, LISTENERS, 1);
+  World *world = start_some (CROWD, LISTENERS, 1, 0);
   for (unsigned round = 1; round <= ROUNDS; round++) {
     for (unsigned source = 0; source < CROWD; source++) {
       g_assert_true (world_multicast (world, source, GROUP));
@@ -237,13 +238,43 @@ test_crowd (void)
   world_free (world);
 }
 
+/* Who comes late to many sources is told in several messages where they stand,
+ * of which some are late themselves: it begins with what is said then. */
+static void
+test_late (void)
+{
+  enum { CROWD = 100, LATE = 0 };
+  uint64_t seeds = g_test_slow () ? 100 : 10;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    World *world = start_some (CROWD, 0, seed, 0.1);
+    for (unsigned round = 1; round <= 2; round++) {
+      for (unsigned source = 0; source < CROWD; source++) {
+        g_assert_true (world_multicast (world, source, GROUP));
+        world_run (world, 5 * SS_MSEC);
+      }
+      world_run (world, 10 * SS_SEC);
+      if (round == 1)
+        world_join (world, LATE);
+      world_run (world, 5 * SS_SEC);
+    }
+    g_assert_cmpuint (world_skipped (world, LATE, GROUP), ==, 0);
+    for (unsigned source = 0; source < CROWD; source++) {
+      unsigned first;
+      g_assert_cmpuint (world_heard (world, LATE, source, GROUP, &first), ==,
+                        1);
+      g_assert_cmpuint (first, ==, 2);
+    }
+    world_free (world);
+  }
+}
+
 /* Who leaves a group and comes back at once is heard: its messages are no
  * repetitions. */
 static void
 test_back (void)
 {
   enum { TIMES = 5 };
-  World *world = start_some (NODES, 0, 1);
+  World *world = start_some (NODES, 0, 1, 0);
   unsigned root = world_near (world, GROUP, 0);
   unsigned source = world_near (world, GROUP, NODES - 1);
   SsEnv *env = world_scribe (world, source)->env;
@@ -275,6 +306,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/liar", test_liar);
   g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
   g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
+  g_test_add_func ("/scribe/ordered-limits/late", test_late);
   g_test_add_func ("/scribe/ordered-limits/back", test_back);
   return g_test_run ();
 }
