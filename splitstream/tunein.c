@@ -302,7 +302,12 @@ ss_tune_in_packet (SsSplitStream *splitstream, const SsContact *from,
     return;
   }
   SsStation *station = find_asker (splitstream, from, &message.station);
-  if (station == NULL)
+  SsPacket packet;
+  /* One that has not heard of a new session sends the old one's, and says what
+   * its time is; its answer, which tells, may come later. */
+  if (station == NULL
+      || !ss_packet_parse (message.packet.data, message.packet.len, &packet)
+      || packet.session != station->session)
     return;
   unsigned n_columns = SS_STRIPES - station->n_parity;
   SsStripe *stripe = &station->stripes[message.number % n_columns];

@@ -13,7 +13,7 @@ from far import SETTLE_SECONDS, FarAir, parse_arguments, run_script
 from lib import Stage
 from table import print_table
 
-KINDS = ("sigkill", "sigstop", "drop")
+KINDS = ("sigkill", "sigstop", "drop", "nft")
 MASS_SECONDS = 10  # for the survivors of many
 COLUMNS = ("deaths", "died", "silent", "interior in", "survivors",
            "of whom lose", "frames lost, most", "all together",

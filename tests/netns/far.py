@@ -96,6 +96,14 @@ class FarAir(Air):
         self.stage.pause(SETTLE_SECONDS)
         return self.listeners[place] if odd else None
 
+    def kill(self, program, kind):
+        """As others; nft: by a rule of the router on the way."""
+        if kind != "nft":
+            super().kill(program, kind)
+            return
+        self.internet.silence(program.host)
+        self.silenced.add(program)
+
     def silence(self, program):
         self.internet.set_link(program.host, cut=1)
 

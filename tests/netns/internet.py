@@ -92,6 +92,15 @@ class Internet:
         """Of all hosts to come."""
         self.set_link("default", **link)
 
+    def silence(self, address):
+        """Nothing goes to this host or comes from it any more: the router's
+        rules drop it, without a word."""
+        self.router.nft(
+            "add chain inet test forward "
+            "{ type filter hook forward priority 0; policy accept; }; "
+            f"add rule inet test forward ip saddr {address} drop; "
+            f"add rule inet test forward ip daddr {address} drop")
+
     def stats(self):
         """How many datagrams came through, and how many did not."""
         words = self._command("stats").split()[1:]

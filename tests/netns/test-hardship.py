@@ -8,8 +8,11 @@ import cut
 import deaths
 import freeze
 import latency
+import neighbour
 from lib import expect, run_tests
 from namespaces import need_namespaces
+
+TCP_LEAST = 0.4  # of what it gets alone, over the whole run
 
 
 def die(build, kind):
@@ -27,6 +30,11 @@ def deaths_with_a_word(build):
 
 def deaths_in_silence(build):
     die(build, "sigstop")
+
+
+def deaths_in_silence_by_rule(build):
+    """Nothing goes to them or comes from them any more, and they live on."""
+    die(build, "nft")
 
 
 def lossy_links(build):
@@ -47,13 +55,33 @@ def narrow_uplink(build):
            f"it loses {row['lost']}, others {row['others lose']}")
 
 
-def frozen_listeners(build):
+def freeze_some(build, seconds):
     need_namespaces()
-    options = freeze.read_arguments(["--listeners", "6", "--freezes", "1,5",
+    options = freeze.read_arguments(["--listeners", "6", "--freezes", seconds,
                                      build])
     for row in freeze.run_one(options):
         found = freeze.problems(row, options.latency)
         expect(not found, f"{row['frozen s']:g} s: {', '.join(found)}")
+
+
+def frozen_listeners(build):
+    freeze_some(build, "1,5")
+
+
+def frozen_for_long(build):
+    freeze_some(build, "30")
+
+
+def tcp_beside_a_listener(build):
+    """On one uplink: TCP gets its share, and nobody loses a frame."""
+    need_namespaces()
+    options = neighbour.read_arguments(
+        ["--listeners", "6", "--seconds", "12", build])
+    row = neighbour.run_one(options, 3)
+    share = row["TCP beside"] / row["TCP alone"]
+    expect(share >= TCP_LEAST, f"TCP gets {share:.0%} of what it gets alone")
+    expect(row["it loses"] + row["others lose"] == 0,
+           f"it loses {row['it loses']}, others {row['others lose']}")
 
 
 def broadcaster_cut_off(build):
@@ -66,5 +94,6 @@ def broadcaster_cut_off(build):
 
 if __name__ == "__main__":
     sys.exit(run_tests([
-        deaths_with_a_word, deaths_in_silence, lossy_links, narrow_uplink,
-        frozen_listeners, broadcaster_cut_off], at_once=2))
+        deaths_with_a_word, deaths_in_silence, deaths_in_silence_by_rule,
+        frozen_for_long, lossy_links, narrow_uplink, frozen_listeners,
+        tcp_beside_a_listener, broadcaster_cut_off], at_once=2))
