@@ -242,7 +242,9 @@ typedef struct {
   SsCredential credential; /* for them */
   uint32_t forgotten;      /* the latest epoch of a source that was forgotten */
   bool is_synced;          /* knows where the sources stand, */
-  SsTime newcomer_until;   /* but for what its parent has told and is late */
+  SsTime newcomer_until;   /* but for what its parent has told and is late: */
+  uint8_t newcomer_number; /* of the SYNC that it was told in */
+  uint8_t sync_number;     /* of its own last */
   bool is_replaying;       /* the past to a new member: what is new waits */
   bool is_ready;           /* root: knows what the replicas hold */
   unsigned n_awaited;      /* root, not ready: their answers */

@@ -22,7 +22,7 @@ void
 ss_sync_send (SsGroup *group, const SsContact *to, uint8_t flags)
 {
   SsOrdered *ordered = ss_ordered_get (group);
-  SsMsgScribeSync sync = { .flags = flags };
+  SsMsgScribeSync sync = { .flags = flags, .number = ++ordered->sync_number };
   for (unsigned i = 0; i < ordered->logs->len; i++) {
     const SsSourceLog *log = g_ptr_array_index (ordered->logs, i);
     unsigned at = sync.n_sources++;
@@ -52,10 +52,10 @@ compare_source (SsGroup *group, const SsContact *from,
   if (next == 0 || first == 0 || first > next)
     return false;
   SsSourceLog *log = ss_log_find (group, source);
-  /* What comes late of what a newcomer's first parent tells it is no news. */
-  bool is_newcomer =
-      !ordered->is_synced
-      || (is_parent && group->scribe->env->now < ordered->newcomer_until);
+  /* What comes late of what a newcomer's first parent told it is no news. */
+  bool is_newcomer = !ordered->is_synced
+                     || (is_parent && sync->number == ordered->newcomer_number
+                         && group->scribe->env->now < ordered->newcomer_until);
   /* Where a newcomer starts: as far back as it wants to know. */
   uint32_t start = next - MIN (group->family->config.backlog, next - first);
   if (log && log->epoch == epoch && !ordered->is_synced && is_parent)
@@ -168,8 +168,10 @@ ss_sync_handle (SsScribe *scribe, const SsContact *from,
     return;
   if (is_parent) {
     ordered->is_asking = false;
-    if (!ordered->is_synced)
+    if (!ordered->is_synced) {
+      ordered->newcomer_number = message->number;
       ordered->newcomer_until = scribe->env->now + SS_ORDERED_NEWCOMER;
+    }
     ss_log_settle (group);
   } else if (group->is_root && (message->flags & SS_SYNC_ANSWER)) {
     ss_ordered_answered (group);
