@@ -64,6 +64,7 @@ SsCredential chat_invite (const SsSigner *owner, const char *name,
  * often. */
 ChatRoom *chat_enter (Chat *chat, const SsKey *owner, const char *name,
                       const SsCredential *credential);
+/* Lines that the room does not keep yet (chat_n_unsaid) may be lost. */
 void chat_leave (ChatRoom *room);
 /* False: too long or not invited; or more than the room keeps for those whom
  * it is to reach (ss_group_multicast): to be said again a moment later. */
