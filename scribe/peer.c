@@ -3,7 +3,8 @@
  *
  * Liveness costs one KEEPALIVE for a parent and interval, whatever the number
  * of groups, sent reliably so that the link's ack is the parent's own sign of
- * life. A parent whose packets came steadily and stop is asked at once. */
+ * life; and half of that as long as its packets are one. A parent whose packets
+ * came steadily and stop is asked at once. */
 #include <string.h>
 
 #include "scribe/internal.h"
@@ -96,7 +97,7 @@ ss_neighbour_get (SsScribe *scribe, const SsContact *contact)
     make_room (scribe);
     neighbour = g_new0 (SsNeighbour, 1);
     neighbour->data = neighbour->left = -1;
-    neighbour->keepalive = scribe->env->now;
+    neighbour->keepalive = neighbour->turn = scribe->env->now;
     g_ptr_array_insert (scribe->neighbours,
                         (int) lower_bound (scribe, &contact->id), neighbour);
     ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
@@ -119,7 +120,8 @@ ss_neighbour_take (SsGroup *group)
   group->has_parent = true;
   if (was_parent)
     return; /* the JOIN of one group is no word of the others */
-  parent->keepalive = scribe->env->now;
+  parent->keepalive = parent->turn = scribe->env->now;
+  parent->is_spared = false;
   ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
                           scribe->env->now + SS_KEEPALIVE_INTERVAL);
 }
@@ -266,9 +268,9 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
     group->room_told = ss_place_room (group);
     message.rooms[message.n_rooms++] = group->room_told;
   }
-  neighbour->keepalive = scribe->env->now;
+  neighbour->keepalive = neighbour->turn = scribe->env->now;
   neighbour->is_urgent = is_urgent;
-  neighbour->is_behind = false;
+  neighbour->is_behind = neighbour->is_spared = false;
   neighbour->late = 0;
   neighbour->probing = send_tags (scribe, neighbour, &message, family);
 }
@@ -364,8 +366,8 @@ ss_neighbour_outcome (SsScribe *scribe, const SsContact *to,
 static SsTime
 keepalive_deadline (const SsNeighbour *parent)
 {
-  return parent->keepalive
-         + (parent->is_behind ? SS_ROOM_INTERVAL : SS_KEEPALIVE_INTERVAL);
+  return parent->is_behind ? parent->keepalive + SS_ROOM_INTERVAL
+                           : parent->turn + SS_KEEPALIVE_INTERVAL;
 }
 
 /* What falls due soon goes with what is due: they keep the same time from then
@@ -375,6 +377,19 @@ is_turn (const SsScribe *scribe, const SsNeighbour *parent)
 {
   SsTime early = parent->is_behind ? 0 : SS_KEEPALIVE_EARLY;
   return scribe->env->now >= keepalive_deadline (parent) - early;
+}
+
+/* One that sends is alive, and is told only at every second turn that this node
+ * is: for each KEEPALIVE two nodes wake up, and this one again for the ack. */
+static bool
+spare (const SsScribe *scribe, SsNeighbour *parent)
+{
+  if (parent->is_spared || parent->is_behind || parent->is_silent
+      || parent->data < parent->keepalive)
+    return false;
+  parent->is_spared = true;
+  parent->turn = scribe->env->now;
+  return true;
 }
 
 /* Better ones than the parents whose turn it is. */
@@ -429,7 +444,7 @@ ss_neighbour_sweep (SsScribe *scribe)
       at->doubted_until = 0;
       ss_neighbour_probe (scribe, at);
     }
-    if (is_turn (scribe, at))
+    if (is_turn (scribe, at) && !spare (scribe, at))
       send_keepalive (scribe, at, false);
     next = MIN (next, keepalive_deadline (at));
     if (at->doubted_until > 0)

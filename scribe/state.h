@@ -43,6 +43,7 @@ typedef struct {
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
   bool is_behind;          /* a parent: has not heard of this node's room */
+  bool is_spared;          /* had no KEEPALIVE at its last turn */
   uint8_t late;            /* missing acks of it */
   uint8_t n_unanswered;    /* requests since it was heard last */
   uint8_t rejected;        /* packets of it in a row that did not verify */
@@ -53,6 +54,7 @@ typedef struct {
   SsTime data;             /* last tree packet from it; -1 none */
   SsTime pause;            /* longest of late between them; 0 unknown */
   SsTime keepalive;        /* last KEEPALIVE to it */
+  SsTime turn;             /* last time that it was its turn */
   SsTime doubted_until;    /* then it is asked, unless heard; 0: no */
   SsTime unanswered;       /* when the last of the unanswered was sent */
   SsTime left;             /* last LEAVE to it for a group unknown here */

@@ -16,7 +16,7 @@
 #define FRAMES_KEPT      256 /* on their way: each is looked at often */
 /* Frames leave at source time + latency, within this share of it; later is
  * better than lost, so that is only reported. */
-#define EARLY_DIVISOR 10
+#define EARLY_DIVISOR 8
 
 static uint64_t
 mix (uint64_t number)

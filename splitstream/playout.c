@@ -10,8 +10,8 @@
 /* Frames that fall due within this part of the latency after one that is due
  * go with it, up to so long, as they came: waking up for each would cost more
  * than all else that is done for it. */
-#define TOGETHER_DIVISOR 12
-#define TOGETHER_MAX     (125 * SS_MSEC)
+#define TOGETHER_DIVISOR 8
+#define TOGETHER_MAX     (190 * SS_MSEC)
 /* Who is awake anyway, for a packet has come, gives out so much before it is
  * due what would wake it up then. */
 #define AWAKE_DIVISOR 25

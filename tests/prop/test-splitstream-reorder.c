@@ -146,7 +146,7 @@ on_frame (void *user, const SsFrame *frame)
   /* Frames that are due soon go with one that is due. */
   g_assert_cmpint (trial->now, >=,
                    frame->timestamp + trial->clock.base + trial->latency
-                       - MIN (trial->latency / 12, 125 * SS_MSEC));
+                       - MIN (trial->latency / 8, 190 * SS_MSEC));
   if (trial->now != trial->last_out_at && trial->now != trial->last_arrival)
     trial->n_moments++;
   trial->last_out_at = trial->now;
@@ -362,10 +362,10 @@ test_trials (void)
     n_lost += ss_reorder_stats (trial->reorder)->packets_lost;
     if (trial->loss == 0 && trial->jitter < 20 * SS_MSEC) {
       g_assert_cmpuint (trial->n_wants, ==, 0);
-      /* Who gives them out wakes up for a twelfth of the latency at once. */
+      /* Who gives them out wakes up for an eighth of the latency at once. */
       g_assert_cmpuint (trial->n_moments, <=,
                         N_FRAMES * FRAME_MS * SS_MSEC
-                                / MIN (trial->latency / 12, 125 * SS_MSEC)
+                                / MIN (trial->latency / 8, 190 * SS_MSEC)
                             + 2);
       for (unsigned i = 0; i < SS_STRIPES; i++)
         g_assert_cmpuint (trial->n_told[i], ==, 0);
@@ -398,8 +398,8 @@ test_awake (void)
     check (trial);
     /* Until the last packet has come. */
     g_assert_cmpuint (trial->n_moments, <=,
-                      N_FRAMES * FRAME_MS / 125 / 5
-                          + (unsigned) (trial->latency / (125 * SS_MSEC)));
+                      N_FRAMES * FRAME_MS / 190 / 5
+                          + (unsigned) (trial->latency / (190 * SS_MSEC)));
     finish (trial);
   }
   g_free (trial);

@@ -3,6 +3,8 @@
 
 #include "tests/harness/scribe_hub.h"
 
+#define STEP (500 * SS_MSEC)
+
 enum { GROUP = 1, PARENT = 1, N_MORE = 5 };
 
 static void
@@ -53,11 +55,34 @@ test_not_put_off (void)
   hub_clear (&hub);
 }
 
+/* A parent that sends is asked at every second turn; one that does not at
+ * each. */
+static void
+test_spared (void)
+{
+  Hub hub;
+  start (&hub);
+  join (&hub, GROUP);
+  SsNeighbour *parent = g_ptr_array_index (hub.scribe->neighbours, 0);
+  for (unsigned i = 0; i < 6 * SS_KEEPALIVE_INTERVAL / STEP; i++) {
+    parent->data = hub.env.now;
+    hub_run (&hub, STEP);
+  }
+  g_assert_cmpuint (hub.n_keepalives, >=, 3);
+  g_assert_cmpuint (hub.n_keepalives, <=, 4);
+  parent->data = -1;
+  hub.n_keepalives = 0;
+  hub_run (&hub, 6 * SS_KEEPALIVE_INTERVAL);
+  g_assert_cmpuint (hub.n_keepalives, >=, 5);
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/keepalive/again", test_again);
   g_test_add_func ("/scribe/keepalive/not-put-off", test_not_put_off);
+  g_test_add_func ("/scribe/keepalive/spared", test_spared);
   return g_test_run ();
 }
