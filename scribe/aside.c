@@ -74,13 +74,16 @@ remove_at (SsAside *aside, unsigned index)
   aside->n--;
 }
 
-/* Has enough been said against that node? Its own word is enough. */
+/* Has enough been said against that node? Its own word is enough, unless
+ * another would have its turn again for it: they could go on without end. */
 static bool
 is_convinced (SsGroup *group, const SsId *accused, const SsContact *by)
 {
   SsAside *aside = get (group);
   SsTime now = group->scribe->env->now;
   if (ss_id_equal (accused, &by->id)) {
+    if (!group->is_root && aside->n == SS_ASIDE_MAX)
+      return false;
     ss_count (group->scribe->env, SCRIBE_ROOTS_ASIDE);
     return true;
   }
@@ -197,6 +200,9 @@ ss_aside_handle_join (SsScribe *scribe, const SsContact *joiner,
       && !ss_aside_has (group, &root.id)
       && is_convinced (group, &root.id, joiner))
     set_aside (group, &root.id);
+  if (is_own && group->has_root && ss_contact_equal (&group->root, joiner)
+      && !ss_aside_has (group, &joiner->id))
+    return true; /* it asks again later */
   /* Whatever the joiner was made to believe of its parent. */
   bool is_elsewhere = group->has_root
                       && ss_prefix_of (&group->root.id) != message->lost

@@ -202,10 +202,16 @@ has_past (const SsSourceLog *log)
 }
 
 static void
+drop_at (SsSourceLog *log, unsigned index)
+{
+  g_bytes_unref (entry_at (log, index)->data);
+  g_array_remove_index (log->entries, index);
+}
+
+static void
 drop_first (SsSourceLog *log)
 {
-  g_bytes_unref (entry_at (log, 0)->data);
-  g_array_remove_index (log->entries, 0);
+  drop_at (log, 0);
 }
 
 /* What goes was stored SS_ORDERED_HOLD ago: its source has seen to that. */
@@ -217,9 +223,11 @@ trim (SsSourceLog *log)
 }
 
 /* One message has come: where there are too many in all logs, one goes of the
- * source that was quiet longest. */
+ * source that was quiet longest. Where all that is held waits for what is
+ * missing there is none, and it goes itself if it waits too: it is asked for
+ * when it is next. */
 static void
-trim_all (SsGroup *group)
+trim_all (SsGroup *group, SsSourceLog *added, unsigned index)
 {
   const GPtrArray *logs = group->ordered->logs;
   SsSourceLog *quietest = NULL;
@@ -232,8 +240,12 @@ trim_all (SsGroup *group)
     if (has_past (log) && (!quietest || log->used < quietest->used))
       quietest = log;
   }
-  if (n > SS_ORDERED_KEPT_MAX && quietest)
+  if (n <= SS_ORDERED_KEPT_MAX)
+    return;
+  if (quietest)
     drop_first (quietest);
+  else if (entry_at (added, index)->sequence > added->next)
+    drop_at (added, index);
 }
 
 static void
@@ -358,7 +370,7 @@ ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
   SsLogEntry entry = { sequence, g_bytes_ref (data) };
   g_array_insert_val (log->entries, index, entry);
   log->known_end = MAX (log->known_end, sequence + 1);
-  trim_all (group);
+  trim_all (group, log, index);
   advance (group, log);
 }
 

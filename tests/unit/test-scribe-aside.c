@@ -366,6 +366,29 @@ test_late (void)
   world_free (bench.world);
 }
 
+/* As many as are next to each other say that they are late, again and again:
+ * the source does not go round among them. */
+static void
+test_late_turns (void)
+{
+  Bench bench;
+  begin (&bench);
+  unsigned third = world_near (bench.world, bench.stripe, 2);
+  const unsigned liars[] = { bench.root, bench.next, third };
+  unsigned n_changes = 0;
+  SsId last = bench.source->root.id;
+  for (unsigned i = 0; i < 300; i++) {
+    accuse (&bench, liars[i % 3], liars[i % 3]);
+    world_run (bench.world, 20 * SS_MSEC);
+    n_changes += !ss_id_equal (&bench.source->root.id, &last);
+    last = bench.source->root.id;
+  }
+  g_assert_cmpuint (n_changes, <=, SS_ASIDE_MAX);
+  g_assert_true (is_root_at_source (&bench, third));
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
 /* Whom the source has not named stands in for nobody. */
 static void
 test_late_believes (void)
@@ -587,6 +610,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/false-source", test_false_source);
   g_test_add_func ("/scribe/aside/deputy", test_deputy);
   g_test_add_func ("/scribe/aside/late", test_late);
+  g_test_add_func ("/scribe/aside/late-turns", test_late_turns);
   g_test_add_func ("/scribe/aside/late-believes", test_late_believes);
   g_test_add_func ("/scribe/aside/late-deputy", test_late_deputy);
   g_test_add_func ("/scribe/aside/false-deputy", test_false_deputy);

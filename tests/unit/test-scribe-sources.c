@@ -113,11 +113,37 @@ test_memory (void)
   hub_clear (&room.hub);
 }
 
+/* What comes after a gap takes no more room than that, whoever sends it; nor
+ * does it take that of what is next. */
+static void
+test_ahead (void)
+{
+  const unsigned n = SS_ORDERED_SOURCES_MAX;
+  Room room;
+  room_init (&room);
+  for (unsigned i = 1; i <= n; i++)
+    g_assert_true (say (&room, i, 1));
+  for (uint32_t sequence = 3; sequence < 3 + SS_ORDERED_AHEAD_MAX; sequence++)
+    for (unsigned i = 1; i <= n; i++)
+      g_assert_false (say (&room, i, sequence));
+  unsigned kept = 0;
+  for (unsigned i = 0; i < n; i++) {
+    const SsSourceLog *log = g_ptr_array_index (room.group->ordered->logs, i);
+    kept += log->entries->len;
+  }
+  g_assert_cmpuint (kept, ==, SS_ORDERED_KEPT_MAX);
+  unsigned before = room.hub.n_messages;
+  hub_take_submit (&room.hub, room.group, 1, 1, 2, NULL, 0);
+  g_assert_cmpuint (room.hub.n_messages, >, before);
+  hub_clear (&room.hub);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/sources/forgotten", test_forgotten);
+  g_test_add_func ("/scribe/sources/ahead", test_ahead);
   g_test_add_func ("/scribe/sources/memory", test_memory);
   return g_test_run ();
 }
