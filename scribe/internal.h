@@ -366,18 +366,20 @@ bool ss_log_send (SsScribe *scribe, const SsContact *to, uint8_t type,
                   const SsGroup *group, const SsSourceLog *log,
                   uint32_t sequence, GBytes *data);
 SsSourceLog *ss_log_find (const SsGroup *group, const SsId *source);
-/* NULL: too many sources, or an epoch that is over. A new log, or a log of a
- * new epoch, begins at `next`. */
+/* For what a neighbour says. NULL: too many sources, or an epoch that is over.
+ * A new log, or a log of a new epoch, begins at `next`. */
 SsSourceLog *ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch,
                          uint32_t next);
 /* Has this node perhaps made room of its log? */
 bool ss_log_is_forgotten (const SsGroup *group, const SsId *source,
                           uint32_t epoch);
-/* As ss_log_get, but if it may have been forgotten the log begins at `first`,
- * and all before is passed over: it may have been handed on already. NULL also
- * if the group went meanwhile. */
+/* For the source's own message of that number, which is worth more than what
+ * neighbours have said. As ss_log_get, but if it may have been forgotten the
+ * log begins at `first`, and all before is passed over: it may have been handed
+ * on already. NULL also if the group went meanwhile. */
 SsSourceLog *ss_log_get_from (SsGroup *group, const SsId *source,
-                              uint32_t epoch, uint32_t next, uint32_t first);
+                              uint32_t epoch, uint32_t sequence, uint32_t next,
+                              uint32_t first);
 void ss_log_free (gpointer log);
 GBytes *ss_log_entry (const SsSourceLog *log, uint32_t sequence);
 /* The first that it has; if it has none, the next. */

@@ -64,6 +64,7 @@ ss_log_free (gpointer data)
   SsSourceLog *log = data;
   empty (log);
   g_array_free (log->entries, TRUE);
+  g_free (log->claim);
   g_free (log);
 }
 
@@ -112,9 +113,19 @@ is_in_use (const SsGroup *group, const SsSourceLog *log)
   return false;
 }
 
-/* The source that was quiet longest is forgotten. */
+/* Is it the better one to forget? Of what no message has come first. */
 static bool
-make_room (SsGroup *group)
+is_rather (const SsSourceLog *log, const SsSourceLog *other)
+{
+  if (!other || log->is_proven != other->is_proven)
+    return !other || other->is_proven;
+  return log->used < other->used;
+}
+
+/* The source that was quiet longest is forgotten; mere word of one makes room
+ * of none that has been heard. */
+static bool
+make_room (SsGroup *group, bool is_proof)
 {
   SsOrdered *ordered = group->ordered;
   const SsSourceLog *quietest = NULL;
@@ -122,24 +133,44 @@ make_room (SsGroup *group)
     return true;
   for (unsigned i = 0; i < ordered->logs->len; i++) {
     const SsSourceLog *log = g_ptr_array_index (ordered->logs, i);
-    if ((!quietest || log->used < quietest->used) && !is_in_use (group, log))
+    bool is_recent = log->used == group->scribe->env->now;
+    bool may_go = is_proof && !log->is_proven
+                      ? !is_recent
+                      : is_proof >= log->is_proven && !is_in_use (group, log);
+    if (may_go && is_rather (log, quietest))
       quietest = log;
   }
   if (!quietest)
     return false;
-  ordered->forgotten = MAX (ordered->forgotten, quietest->epoch);
+  if (quietest->is_proven)
+    ordered->forgotten = MAX (ordered->forgotten, quietest->epoch);
   return g_ptr_array_remove (ordered->logs, (gpointer) quietest);
 }
 
-SsSourceLog *
-ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
+/* The log is of a new epoch: was there more of it, as somebody has said? */
+static void
+take_claim (SsSourceLog *log, SsTime now)
+{
+  const SsClaim *claim = log->claim;
+  if (claim && claim->epoch == log->epoch && claim->end > log->next) {
+    log->teller = claim->teller;
+    log->has_teller = true;
+    log->known_end = log->told_end = claim->end;
+    log->fetch_at = now + SS_ORDERED_GAP;
+  }
+  g_clear_pointer (&log->claim, g_free);
+}
+
+static SsSourceLog *
+get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next,
+     bool is_proof)
 {
   SsOrdered *ordered = ss_ordered_get (group);
   SsSourceLog *log = ss_log_find (group, source);
   if (log && log->epoch > epoch)
     return NULL;
   if (!log) {
-    if (!make_room (group))
+    if (!make_room (group, is_proof))
       return NULL;
     log = g_new0 (SsSourceLog, 1);
     log->id = *source;
@@ -154,24 +185,48 @@ ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
     log->deliver_from = log->oldest = next;
     log->fetch_at = log->lost_at = log->give_up_at = SS_NEVER;
     log->fetches = 0;
+    log->is_proven = false;
     log->used = group->scribe->env->now;
+    take_claim (log, log->used);
   }
   return log;
+}
+
+SsSourceLog *
+ss_log_get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next)
+{
+  return get (group, source, epoch, next, false);
 }
 
 bool
 ss_log_is_forgotten (const SsGroup *group, const SsId *source, uint32_t epoch)
 {
+  const SsSourceLog *log = ss_log_find (group, source);
   return group->ordered && epoch <= group->ordered->forgotten
-         && !ss_log_find (group, source);
+         && (!log || log->next == 0);
+}
+
+/* What was only said of the source, and is not so. A member begins where it was
+ * told to. The log stays, as it may be in use. */
+static void
+drop_false (SsGroup *group, const SsId *source, uint32_t epoch,
+            uint32_t sequence)
+{
+  SsSourceLog *log = ss_log_find (group, source);
+  if (log && !log->is_proven
+      && (log->epoch > epoch
+          || (log->epoch == epoch && log->next > sequence
+              && !group->is_member)))
+    log->epoch = log->next = 0;
 }
 
 SsSourceLog *
 ss_log_get_from (SsGroup *group, const SsId *source, uint32_t epoch,
-                 uint32_t next, uint32_t first)
+                 uint32_t sequence, uint32_t next, uint32_t first)
 {
+  drop_false (group, source, epoch, sequence);
   bool is_forgotten = ss_log_is_forgotten (group, source, epoch);
-  SsSourceLog *log = ss_log_get (group, source, epoch, next);
+  SsSourceLog *log = get (group, source, epoch, next, true);
   if (!log || !is_forgotten || first <= next)
     return log;
   ss_log_pass_to (group, log, first);
@@ -361,6 +416,7 @@ void
 ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
 {
   log->used = group->scribe->env->now;
+  log->is_proven = true;
   ss_budget_note (&group->scribe->budget, log->used);
   if (sequence < log->next || sequence - log->next > SS_ORDERED_AHEAD_MAX)
     return;

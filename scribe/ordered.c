@@ -68,7 +68,8 @@ ss_ordered_accept (SsGroup *group, const SsContact *source, uint32_t epoch,
                    uint32_t sequence, uint32_t oldest, GBytes *data)
 {
   SsOrdered *ordered = group->ordered;
-  SsSourceLog *log = ss_log_get_from (group, &source->id, epoch, 1, oldest);
+  SsSourceLog *log =
+      ss_log_get_from (group, &source->id, epoch, sequence, 1, oldest);
   if (!log)
     return;
   log->used = group->scribe->env->now;
@@ -215,8 +216,9 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
     /* A replica begins where it becomes one; SYNC brings what was before. */
     bool is_from_start = ordered->is_synced && !is_mere_replica;
     uint32_t next = is_from_start ? 1 : message->sequence;
-    SsSourceLog *log = ss_log_get_from (group, &message->source, message->epoch,
-                                        next, message->sequence);
+    SsSourceLog *log =
+        ss_log_get_from (group, &message->source, message->epoch,
+                         message->sequence, next, message->sequence);
     if (!log)
       return;
     log->teller = *from;

@@ -74,7 +74,7 @@
 #define SS_ORPHAN_TIME (5 * SS_SEC)
 
 /* Ordered groups. */
-/* Sources that a node knows of in one group, 270 bytes each. For one more it
+/* Sources that a node knows of in one group, 280 bytes each. For one more it
  * forgets the one that was quiet longest; all that this one has said before it
  * speaks again counts as skipped then, heard or not. Where so many have spoken
  * within SS_ORDERED_HOLD a new one waits until they have not. */

@@ -188,6 +188,14 @@ typedef struct {
   GBytes *data;
 } SsLogEntry;
 
+/* What a neighbour says that there is of a source since it began anew. */
+typedef struct {
+  uint32_t epoch, first, end;
+  SsContact teller; /* who is asked for it, */
+  SsTime ask_at;    /* again then, */
+  uint8_t n_asked;  /* and was so often */
+} SsClaim;
+
 /* What a node knows of one source of an ordered group. Everything below
  * `next` has been handed on; what is above waits for a gap to close. */
 typedef struct {
@@ -205,7 +213,9 @@ typedef struct {
   SsTime lost_at;    /* at the root: then a gap is passed over; SS_NEVER */
   SsTime give_up_at; /* of a gap that is asked for in vain; SS_NEVER */
   SsTime used;
+  SsClaim *claim; /* of a later epoch; NULL: none */
   uint8_t fetches;
+  bool is_proven; /* a message of this epoch has come, not only word of it */
 } SsSourceLog;
 
 /* At the root: not yet on enough nodes. */

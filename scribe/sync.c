@@ -6,6 +6,7 @@
 #include "scribe/internal.h"
 
 #define FETCHES_MAX 8 /* by a root, before it gives what is missing up */
+#define CLAIMED_MAX 4 /* times that who tells of a new epoch is asked for it */
 
 static void
 send_sync (SsGroup *group, const SsContact *to, SsMsgScribeSync *sync)
@@ -40,6 +41,24 @@ ss_sync_send (SsGroup *group, const SsContact *to, uint8_t flags)
   send_sync (group, to, &sync);
 }
 
+/* Nobody but the source says that it has begun anew: the word of another would
+ * silence it. Its first messages are asked for, which prove it. */
+static void
+note_claim (const SsGroup *group, SsSourceLog *log, const SsContact *from,
+            const SsMsgScribeSync *sync, unsigned index)
+{
+  if (log->claim || sync->firsts[index] == sync->nexts[index])
+    return;
+  log->claim = g_new0 (SsClaim, 1);
+  *log->claim = (SsClaim){
+    .epoch = sync->epochs[index],
+    .first = sync->firsts[index],
+    .end = sync->nexts[index],
+    .teller = *from,
+    .ask_at = group->scribe->env->now,
+  };
+}
+
 /* One source in another's SYNC. True: this node is further. */
 static bool
 compare_source (SsGroup *group, const SsContact *from,
@@ -63,6 +82,10 @@ compare_source (SsGroup *group, const SsContact *from,
   if (log && (log->epoch > epoch || (log->epoch == epoch && log->next > next)))
     return true;
   bool is_new = !log || log->epoch < epoch;
+  if (log && is_new && log->is_proven && !(is_newcomer && is_parent)) {
+    note_claim (group, log, from, sync, index);
+    return false;
+  }
   /* A newcomer starts where the tree is; a root wants the history too. Who was
    * a member before misses what nobody has any more. */
   uint32_t from_here = first;
@@ -212,6 +235,22 @@ choose_helper (SsGroup *group, SsSourceLog *log, SsContact *ret_to)
 }
 
 static void
+send_fetch (SsGroup *group, const SsContact *to, const SsId *source,
+            uint32_t epoch, uint32_t first, uint32_t end)
+{
+  SsMsgScribeFetch message = {
+    .source = *source,
+    .epoch = epoch,
+    .first = first,
+    .count = (uint8_t) MIN (end - first, SS_ORDERED_FETCH_MAX),
+  };
+  memcpy (message.tag, group->id.b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_FETCH_MAX];
+  size_t len = ss_msg_scribe_fetch_encode (&message, data, sizeof data);
+  ss_scribe_send (group->scribe, to, data, len);
+}
+
+static void
 fetch (SsGroup *group, SsSourceLog *log)
 {
   SsContact to;
@@ -232,15 +271,21 @@ fetch (SsGroup *group, SsSourceLog *log)
   log->fetch_at = now + MIN (wait << MIN (log->fetches, 3), SS_ORDERED_RETRY);
   if (log->fetches < UINT8_MAX)
     log->fetches++;
-  SsMsgScribeFetch message = { .source = log->id,
-                               .epoch = log->epoch,
-                               .first = log->next };
-  message.count =
-      (uint8_t) MIN (log->known_end - log->next, SS_ORDERED_FETCH_MAX);
-  memcpy (message.tag, group->id.b, SS_TAG_LEN);
-  uint8_t data[SS_MSG_SCRIBE_FETCH_MAX];
-  size_t len = ss_msg_scribe_fetch_encode (&message, data, sizeof data);
-  ss_scribe_send (group->scribe, &to, data, len);
+  send_fetch (group, &to, &log->id, log->epoch, log->next, log->known_end);
+}
+
+static void
+ask_claimed (SsGroup *group, SsSourceLog *log)
+{
+  SsClaim *claim = log->claim;
+  if (claim->n_asked == CLAIMED_MAX) {
+    g_clear_pointer (&log->claim, g_free);
+    return;
+  }
+  claim->n_asked++;
+  claim->ask_at = group->scribe->env->now + SS_ORDERED_RETRY;
+  send_fetch (group, &claim->teller, &log->id, claim->epoch, claim->first,
+              claim->end);
 }
 
 void
@@ -257,6 +302,8 @@ ss_sync_due (SsGroup *group)
       ss_log_pass_lost (group, log);
     if (!group->is_dead && log->give_up_at <= now)
       ss_log_give_up (group, log);
+    if (!group->is_dead && log->claim && log->claim->ask_at <= now)
+      ask_claimed (group, log);
   }
 }
 
@@ -268,6 +315,8 @@ ss_sync_deadline (const SsGroup *group)
     const SsSourceLog *log = g_ptr_array_index (group->ordered->logs, i);
     at = MIN (at, MIN (log->fetch_at, log->lost_at));
     at = MIN (at, log->give_up_at);
+    if (log->claim)
+      at = MIN (at, log->claim->ask_at);
   }
   return at;
 }
@@ -292,9 +341,11 @@ ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
           || (group->has_root && ss_contact_equal (&group->root, from)));
   bool is_asked =
       is_helper && log->epoch == message->epoch && log->next < log->known_end;
+  is_asked |= log && log->claim && log->claim->epoch == message->epoch
+              && ss_contact_equal (&log->claim->teller, from);
   if (message->sequence == 0 || (!is_parent && !group->join && !is_asked))
     return;
-  bool is_had = log && log->epoch == message->epoch
+  bool is_had = log && log->is_proven && log->epoch == message->epoch
                 && (message->sequence < log->next
                     || ss_log_entry (log, message->sequence));
   if (!is_had
@@ -304,8 +355,8 @@ ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
   /* One that was not there when this node came begins with 1; before that is
    * known, the first that comes is as good as any: SYNC corrects it. */
   uint32_t next = ordered->is_synced ? 1 : message->sequence;
-  log = ss_log_get_from (group, &message->source, message->epoch, next,
-                         message->sequence);
+  log = ss_log_get_from (group, &message->source, message->epoch,
+                         message->sequence, next, message->sequence);
   if (!log)
     return;
   if (is_parent) {

@@ -297,6 +297,148 @@ test_back (void)
   world_free (world);
 }
 
+/* A child of the root, and not this one. */
+static unsigned
+child_of_root (const World *world, unsigned but)
+{
+  unsigned root = world_near (world, GROUP, 0), child = 0;
+  const SsContact *parent;
+  while (child == but
+         || !(parent = ss_group_parent (world_group (world, child, GROUP)))
+         || world_node_of (world, &parent->id) != root)
+    child++;
+  return child;
+}
+
+/* From a node to the root: of so many sources it has something, of the latest
+ * epoch that there can be. */
+static void
+claim (World *world, unsigned from, const SsId *sources, unsigned n)
+{
+  SsMsgScribeSync sync = { .flags = SS_SYNC_MORE };
+  memcpy (sync.tag, world_group_id (world, GROUP)->b, SS_TAG_LEN);
+  sync.n_sources = sync.n_epochs = sync.n_firsts = sync.n_nexts = (uint16_t) n;
+  for (unsigned i = 0; i < n; i++) {
+    sync.sources[i] = sources[i];
+    sync.epochs[i] = UINT32_MAX;
+    sync.firsts[i] = 1;
+    sync.nexts[i] = SAID;
+  }
+  uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
+  size_t len = ss_msg_scribe_sync_encode (&sync, data, sizeof data);
+  world_inject (world, from, world_near (world, GROUP, 0), NULL, data, len);
+}
+
+/* Nobody silences a source by saying that it has begun anew, whether it has
+ * spoken before or not. */
+static void
+test_false_epoch (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++)
+    for (unsigned before = 0; before <= SAID; before += SAID) {
+      World *world = start (NODES, seed);
+      unsigned source = world_near (world, GROUP, NODES - 1);
+      say (world, source, before);
+      claim (world, child_of_root (world, source),
+             world_node_id (world, source), 1);
+      say (world, source, SAID);
+      assert_given (world, NODES, source, before + SAID, 0);
+      world_free (world);
+    }
+}
+
+/* What a node is told to be past is no reason to take what nobody has signed
+ * for had. */
+static void
+test_false_message (void)
+{
+  World *world = start_some (NODES, 0, 1, 0);
+  unsigned source = world_near (world, GROUP, NODES - 1);
+  SsGroup *group = world_group (world, world_near (world, GROUP, 0), GROUP);
+  const SsContact *liar = ss_kbr_self (world_scribe (world, source)->kbr);
+  SsSourceLog *log = ss_log_get (group, world_node_id (world, source), 1, SAID);
+  log->known_end = SAID + 1;
+  log->teller = *liar;
+  log->has_teller = true;
+  uint8_t text[200] = { 0 };
+  SsMsgScribeMessage message = {
+    .source = log->id, .epoch = 1, .sequence = 1, .data = { text, sizeof text }
+  };
+  memcpy (message.tag, group->id.b, SS_TAG_LEN);
+  ss_sync_handle_message (group->scribe, liar, &message);
+  g_assert_cmpuint (log->next, ==, SAID);
+  g_assert_cmpuint (log->entries->len, ==, 0);
+  g_assert_false (log->is_proven);
+  world_free (world);
+}
+
+/* Nor by speaking of more sources than there is room for, which takes none from
+ * those that are heard. */
+static void
+test_false_sources (void)
+{
+  enum { AT_ONCE = 24, TIMES = SS_ORDERED_SOURCES_MAX / AT_ONCE + 1 };
+  for (uint64_t seed = 1; seed <= 3; seed++) {
+    World *world = start (NODES, seed);
+    unsigned old = world_near (world, GROUP, NODES - 1);
+    unsigned new = world_near (world, GROUP, NODES - 2);
+    unsigned liar = child_of_root (world, old);
+    say (world, old, SAID);
+    world_run (world, SS_ORDERED_HOLD);
+    for (unsigned i = 0; i < TIMES; i++) {
+      SsId sources[AT_ONCE];
+      memset (sources, (int) i, sizeof sources);
+      for (unsigned k = 0; k < AT_ONCE; k++)
+        sources[k].b[SS_ID_LEN - 1] = (uint8_t) (k + 100);
+      claim (world, liar, sources, AT_ONCE);
+    }
+    say (world, new, SAID);
+    say (world, old, SAID);
+    assert_given (world, NODES, new, SAID, 0);
+    assert_given (world, NODES, old, 2 * SAID, 0);
+    world_free (world);
+  }
+}
+
+/* A root that was cut off while a source began anew is told so by those that
+ * took its place, and has from them what that has said. */
+static void
+test_cut_off (void)
+{
+  enum { LINES = 3 };
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start_some (NODES, 0, seed, 0);
+    unsigned root = world_near (world, GROUP, 0);
+    unsigned source = world_near (world, GROUP, NODES - 1);
+    SsEnv *env = world_scribe (world, source)->env;
+    for (unsigned round = 0; round < 2; round++) {
+      SsGroup *group = world_group (world, source, GROUP);
+      for (uint8_t i = 0; i < LINES; i++) {
+        env->now = world_now (world);
+        g_assert_true (ss_group_multicast (group, &i, 1));
+        world_run (world, 200 * SS_MSEC);
+      }
+      world_run (world, 10 * SS_SEC);
+      if (round > 0)
+        break;
+      world_set_side (world, root, 1);
+      world_run (world, 5 * SS_SEC);
+      env->now = world_now (world);
+      ss_group_leave (group);
+      world_open (world, source);
+    }
+    world_heal (world, SS_SEC);
+    world_run (world, 30 * SS_SEC);
+    const SsSourceLog *log = ss_log_find (world_group (world, root, GROUP),
+                                          world_node_id (world, source));
+    g_assert_nonnull (log);
+    g_assert_cmpuint (log->epoch, ==,
+                      world_group (world, source, GROUP)->ordered->epoch);
+    g_assert_cmpuint (log->next, ==, LINES + 1);
+    world_free (world);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -307,6 +449,10 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/many-died", test_many_died);
   g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
   g_test_add_func ("/scribe/ordered-limits/late", test_late);
+  g_test_add_func ("/scribe/ordered-limits/false-epoch", test_false_epoch);
+  g_test_add_func ("/scribe/ordered-limits/false-message", test_false_message);
+  g_test_add_func ("/scribe/ordered-limits/false-sources", test_false_sources);
+  g_test_add_func ("/scribe/ordered-limits/cut-off", test_cut_off);
   g_test_add_func ("/scribe/ordered-limits/back", test_back);
   return g_test_run ();
 }
