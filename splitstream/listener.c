@@ -356,9 +356,11 @@ ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
   if (via == SS_REORDER_TREE) {
     ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
     ss_downlink_arrival (station);
-    if (ss_late_watch_arrival (&reception->late, &reception->clock, now,
-                               stripe->index, departure,
-                               ss_group_depth (stripe->group)))
+    /* None: it has been left (downlink.c), and this is on its way still. */
+    if (stripe->group != NULL
+        && ss_late_watch_arrival (&reception->late, &reception->clock, now,
+                                  stripe->index, departure,
+                                  ss_group_depth (stripe->group)))
       reception->late_stripes |= 1u << stripe->index;
   }
   unsigned n_columns = SS_STRIPES - reception->n_parity;
