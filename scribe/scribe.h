@@ -64,8 +64,8 @@
 
 /* What one node keeps at most. Others' groups are carried as long as there are
  * fewer than GROUPS_MAX in all, so that an application can always open as many
- * of its own. A group takes 1,070 bytes with a child, each more child 220 to
- * 340, and a neighbour 215. */
+ * of its own. A group takes 1,100 bytes with a child, each more child 220 to
+ * 340, and a neighbour 250. */
 #define SS_SCRIBE_GROUPS_MAX     8192
 #define SS_SCRIBE_OPEN_MAX       (2 * SS_SCRIBE_GROUPS_MAX)
 #define SS_SCRIBE_NEIGHBOURS_MAX 1024 /* remembered, but for relatives */
