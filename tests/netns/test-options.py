@@ -62,11 +62,12 @@ REFUSED = [
     ("chat", ["--room", "a" * 65], "name"),
     ("chat", ["--room", "@" + "0" * 64], "name"),
     ("chat", ["--room", "kitchen@short"], "key"),
-    ("chat", ["--room", "kitchen", "argument"], "argument"),
-    ("chat", ["--room", "kitchen", "--nick", ""], "--nick"),
-    ("chat", ["--room", "kitchen", "--nick", "n" * 33], "--nick"),
-    ("chat", ["--room", "kitchen", "--nick", "a\tb"], "--nick"),
-    ("chat", ["--room", "kitchen", "--bind", "nowhere"], "nowhere"),
+    ("chat", ["--room", "kitchen"], "NAME@KEY"),
+    ("chat", ["--open", "kitchen", "argument"], "argument"),
+    ("chat", ["--open", "kitchen", "--nick", ""], "--nick"),
+    ("chat", ["--open", "kitchen", "--nick", "n" * 33], "--nick"),
+    ("chat", ["--open", "kitchen", "--nick", "a\tb"], "--nick"),
+    ("chat", ["--open", "kitchen", "--bind", "nowhere"], "nowhere"),
 ]
 
 
