@@ -12,3 +12,7 @@ typedef int64_t SsTime;
 #define SS_MSEC  (1000 * SS_USEC)
 #define SS_SEC   (1000 * SS_MSEC)
 #define SS_NEVER INT64_MAX
+
+/* Of n times, at least one, the upper median; a few, for they are sorted in
+ * place, by insertion. */
+SsTime ss_time_median (SsTime *times, unsigned n);

@@ -323,7 +323,7 @@ ss_aside_yield (SsGroup *group)
   if (now < aside->yield_at)
     return;
   aside->yield_at = now + SS_YIELD_TIME / 2;
-  aside->yield_nonce = ss_rng_u32 (&scribe->env->rng) | 1;
+  aside->yield_nonce = ss_scribe_nonce (scribe);
   SsMsgScribeJoin message = {
     .group = group->id,
     .nonce = aside->yield_nonce,
@@ -368,11 +368,10 @@ ss_aside_handle_redirect (SsGroup *group, const SsContact *from,
   aside->yields_until = now + SS_YIELD_TIME;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    SsContact to = child->contact, stand_in;
-    if (child->shed_until || !ss_aside_stands_in (group, &to.id, 0, &stand_in))
-      continue;
-    ss_group_child_shed (group, child);
-    ss_parent_redirect (group->scribe, &group->id, &to, 0, &stand_in, 1);
+    SsContact stand_in;
+    if (!child->shed_until
+        && ss_aside_stands_in (group, &child->contact.id, 0, &stand_in))
+      ss_shed_to (group, child, &stand_in);
   }
   ss_group_arm (group);
 }

@@ -12,20 +12,6 @@
 
 #include "scribe/parent.h"
 
-/* Whom it is sent to may have changed its mind: then it goes to this node's
- * parent. */
-static void
-hand_over (SsGroup *group, SsChild *child, const SsContact *to)
-{
-  SsContact candidates[] = { *to, group->parent };
-  SsContact leaver = child->contact;
-  bool has_other = group->has_parent && !ss_contact_equal (&group->parent, to);
-  ss_group_child_shed (group, child);
-  ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates,
-                      has_other ? 2 : 1);
-  ss_group_arm (group);
-}
-
 /* Of those that may be sent there the one with the least room below it. */
 static SsChild *
 find_for (SsGroup *group, const SsContact *to, bool is_foreign)
@@ -51,7 +37,7 @@ ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
     SsChild *child = find_for (group, to, false);
     if (!child)
       break;
-    hand_over (group, child, to);
+    ss_shed_to (group, child, to);
   }
   ss_scribe_exit (group->scribe);
 }
@@ -195,7 +181,7 @@ ss_exchange_handle_rise (SsScribe *scribe, const SsContact *from,
     SsChild *leaf = find_for (group, from, true);
     if (!leaf)
       return;
-    hand_over (group, leaf, from);
+    ss_shed_to (group, leaf, from);
   }
 }
 
@@ -224,7 +210,7 @@ ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
   if (!child)
     return false;
   offer->n--;
-  hand_over (give, child, &offer->partner);
+  ss_shed_to (give, child, &offer->partner);
   return true;
 }
 
@@ -241,7 +227,7 @@ ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
   if (!child)
     return false;
   offer->n--;
-  hand_over (group, child, &offer->partner);
+  ss_shed_to (group, child, &offer->partner);
   /* There may be more. */
   group->n_better = 0;
   group->better_at =

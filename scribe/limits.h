@@ -52,7 +52,7 @@
 #define SS_KEEPALIVE_INTERVAL   (5 * SS_SEC)
 #define SS_KEEPALIVE_EARLY      (1 * SS_SEC)    /* where another is sent */
 #define SS_ROOM_INTERVAL        (300 * SS_MSEC) /* a KEEPALIVE because of it */
-#define SS_CHILD_SILENT         (5 * SS_KEEPALIVE_INTERVAL)
+#define SS_CHILD_SILENT         (5 * SS_KEEPALIVE_INTERVAL) /* two may skip */
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
 #define SS_GROUP_IDLE_LIGHT     (2 * SS_SEC)  /* where many come and go */

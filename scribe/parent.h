@@ -43,6 +43,8 @@ unsigned ss_place_choose (SsGroup *group, const SsSeeker *seeker,
 bool ss_shed_may_more (const SsFamily *family);
 /* It is sent to a sibling, or else to this node's parent. */
 void ss_shed_child (SsGroup *group, SsChild *child);
+/* The same, to that one, who is to take it. */
+void ss_shed_to (SsGroup *group, SsChild *child, const SsContact *to);
 /* Sheds a child so that there is room for one in `group`: of another stripe,
  * or else of this one, if the joiner has a higher standing or, with the same,
  * shares more with it. So a stripe's own nodes rise in its tree. */

@@ -121,7 +121,7 @@ ss_neighbour_take (SsGroup *group)
   if (was_parent)
     return; /* the JOIN of one group is no word of the others */
   parent->keepalive = parent->turn = scribe->env->now;
-  parent->is_spared = false;
+  parent->has_skipped = false;
   ss_timers_arm_earliest (&scribe->env->timers, &scribe->timer,
                           scribe->env->now + SS_KEEPALIVE_INTERVAL);
 }
@@ -270,7 +270,7 @@ send_keepalive (SsScribe *scribe, SsNeighbour *neighbour, bool is_urgent)
   }
   neighbour->keepalive = neighbour->turn = scribe->env->now;
   neighbour->is_urgent = is_urgent;
-  neighbour->is_behind = neighbour->is_spared = false;
+  neighbour->is_behind = neighbour->has_skipped = false;
   neighbour->late = 0;
   neighbour->probing = send_tags (scribe, neighbour, &message, family);
 }
@@ -382,12 +382,12 @@ is_turn (const SsScribe *scribe, const SsNeighbour *parent)
 /* One that sends is alive, and is told only at every second turn that this node
  * is: for each KEEPALIVE two nodes wake up, and this one again for the ack. */
 static bool
-spare (const SsScribe *scribe, SsNeighbour *parent)
+skip_turn (const SsScribe *scribe, SsNeighbour *parent)
 {
-  if (parent->is_spared || parent->is_behind || parent->is_silent
+  if (parent->has_skipped || parent->is_behind || parent->is_silent
       || parent->data < parent->keepalive)
     return false;
-  parent->is_spared = true;
+  parent->has_skipped = true;
   parent->turn = scribe->env->now;
   return true;
 }
@@ -444,7 +444,7 @@ ss_neighbour_sweep (SsScribe *scribe)
       at->doubted_until = 0;
       ss_neighbour_probe (scribe, at);
     }
-    if (is_turn (scribe, at) && !spare (scribe, at))
+    if (is_turn (scribe, at) && !skip_turn (scribe, at))
       send_keepalive (scribe, at, false);
     next = MIN (next, keepalive_deadline (at));
     if (at->doubted_until > 0)

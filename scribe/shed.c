@@ -41,6 +41,20 @@ ss_shed_child (SsGroup *group, SsChild *child)
   ss_group_arm (group);
 }
 
+/* Whom it is sent to may have changed its mind: then it goes to this node's
+ * parent. */
+void
+ss_shed_to (SsGroup *group, SsChild *child, const SsContact *to)
+{
+  SsContact candidates[] = { *to, group->parent };
+  SsContact leaver = child->contact;
+  bool has_other = group->has_parent && !ss_contact_equal (&group->parent, to);
+  ss_group_child_shed (group, child);
+  ss_parent_redirect (group->scribe, &group->id, &leaver, 0, candidates,
+                      has_other ? 2 : 1);
+  ss_group_arm (group);
+}
+
 /* How good a reason it has to be a child: who does not serve its own children
  * is the first to go, then those whose own stripe it is not; of the others the
  * higher its standing the better, then the more it shares with the group's
@@ -168,9 +182,8 @@ shed_surplus (SsGroup *group)
     if (child == deputy || child->shed_until
         || child->since + SS_SURPLUS_TIME > group->scribe->env->now)
       continue;
-    ss_group_child_shed (group, child);
-    SsContact to = child->contact, candidate = deputy->contact;
-    ss_parent_redirect (group->scribe, &group->id, &to, 0, &candidate, 1);
+    SsContact to = deputy->contact;
+    ss_shed_to (group, child, &to);
   }
 }
 

@@ -43,7 +43,7 @@ typedef struct {
   bool is_urgent;          /* it was sent because of a silence */
   bool is_silent;          /* longer than usual, and asked for that */
   bool is_behind;          /* a parent: has not heard of this node's room */
-  bool is_spared;          /* had no KEEPALIVE at its last turn */
+  bool has_skipped;        /* had no KEEPALIVE at its last turn */
   uint8_t late;            /* missing acks of it */
   uint8_t n_unanswered;    /* requests since it was heard last */
   uint8_t rejected;        /* packets of it in a row that did not verify */

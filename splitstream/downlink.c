@@ -48,14 +48,10 @@ median_rtt (const SsStation *station)
     const SsContact *parent = group != NULL ? ss_group_parent (group) : NULL;
     SsTime rtt = parent != NULL ? ss_kbr_rtt (station->owner->kbr, &parent->id)
                                 : SS_NEVER;
-    if (rtt == SS_NEVER)
-      continue;
-    unsigned at = n++;
-    for (; at > 0 && rtts[at - 1] > rtt; at--)
-      rtts[at] = rtts[at - 1];
-    rtts[at] = rtt;
+    if (rtt != SS_NEVER)
+      rtts[n++] = rtt;
   }
-  return n > 0 ? rtts[n / 2] : SS_NEVER;
+  return n > 0 ? ss_time_median (rtts, n) : SS_NEVER;
 }
 
 /* The queue, if it is before this node's line. */

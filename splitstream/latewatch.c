@@ -29,18 +29,12 @@ find_median (const SsMediaClock *clock, SsTime *ret_median)
 {
   SsTime lags[SS_STRIPES];
   unsigned n = 0;
-  for (unsigned i = 0; i < SS_STRIPES; i++) {
-    if (!clock->stripes[i].known)
-      continue;
-    SsTime lag = clock->stripes[i].lag;
-    unsigned at = n++;
-    for (; at > 0 && lags[at - 1] > lag; at--)
-      lags[at] = lags[at - 1];
-    lags[at] = lag;
-  }
+  for (unsigned i = 0; i < SS_STRIPES; i++)
+    if (clock->stripes[i].known)
+      lags[n++] = clock->stripes[i].lag;
   if (n < STRIPES_LEAST)
     return false;
-  *ret_median = lags[n / 2];
+  *ret_median = ss_time_median (lags, n);
   return true;
 }
 

@@ -7,11 +7,6 @@
 /* Where round trips are long, so many of them: who is asked first may have to
  * say that it has nothing. */
 #define SLACK_ROUNDS 2
-/* Frames that fall due within this part of the latency after one that is due
- * go with it, up to so long, as they came: waking up for each would cost more
- * than all else that is done for it. */
-#define TOGETHER_DIVISOR 8
-#define TOGETHER_MAX     (190 * SS_MSEC)
 /* Who is awake anyway, for a packet has come, gives out so much before it is
  * due what would wake it up then. */
 #define AWAKE_DIVISOR 25
@@ -200,6 +195,14 @@ begin_packet (SsReorder *reorder, const SsReorderSlot *slot)
   reorder->part_time = slot->timestamp;
 }
 
+/* Waking up for each frame would cost more than all else that is done for
+ * it. */
+SsTime
+ss_reorder_together (SsTime latency)
+{
+  return MIN (latency / SS_REORDER_TOGETHER_DIVISOR, SS_REORDER_TOGETHER_MAX);
+}
+
 /* May one more part go at this moment? */
 static bool
 may_give (SsReorder *reorder, SsTime now)
@@ -229,8 +232,7 @@ play_packet (SsReorder *reorder, SsTime now)
         ss_reorder_at (reorder, due);
         return false;
       }
-      reorder->together_until =
-          now + MIN (reorder->latency / TOGETHER_DIVISOR, TOGETHER_MAX);
+      reorder->together_until = now + ss_reorder_together (reorder->latency);
     }
     if (rate == 0) {
       if (now < due + SS_REORDER_HEADERS_WAIT) {

@@ -41,6 +41,10 @@
  * who takes them keeps up: a small packet may hold hundreds of empty ones. */
 #define SS_REORDER_FRAMES_AT_ONCE 4096
 #define SS_REORDER_PAUSE          (1 * SS_MSEC)
+/* Frames that fall due within this part of the latency after one that is due
+ * go out with it, as far as they are here, and are early by so much. */
+#define SS_REORDER_TOGETHER_DIVISOR 8
+#define SS_REORDER_TOGETHER_MAX     (190 * SS_MSEC)
 /* Parts of latency: a gap is known for this before it is given up; a missing
  * packet behind the first frame must have this left. */
 #define SS_REORDER_GRACE_DIVISOR 5
@@ -76,6 +80,9 @@ typedef struct {
 } SsReorderStats;
 
 typedef struct SsReorder SsReorder;
+
+/* How early a frame may go out with one that is due. */
+SsTime ss_reorder_together (SsTime latency);
 
 /* The clock is the caller's and must outlive the window. latency: from the
  * source to the output here. */

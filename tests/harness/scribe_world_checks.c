@@ -1,54 +1,47 @@
 /* What came of it, and whether the trees are right: see scribe_world.h. */
 #include "tests/harness/scribe_world_private.h"
 
-static void
-tally (const World *world, unsigned index, unsigned *ret_lost,
-       unsigned *ret_received, SsTime *ret_latest)
+typedef struct {
+  unsigned lost, received;
+  SsTime latest;
+} Tally;
+
+static Tally
+tally (const World *world, unsigned index)
 {
   const Node *node = world->nodes[index];
-  unsigned lost = 0, received = 0;
-  SsTime latest = 0, latency = world->options.latency;
+  Tally result = { 0 };
+  SsTime latency = world->options.latency;
   for (unsigned k = node->joined_at; k < world->published; k++) {
     SsTime deadline = world->departures[k] + latency;
     if (deadline > world->now)
       continue;
     if (node->got[k] && node->got[k] <= deadline) {
-      received++;
-      latest = MAX (latest, node->got[k] - world->departures[k]);
+      result.received++;
+      result.latest = MAX (result.latest, node->got[k] - world->departures[k]);
     } else {
-      lost++;
+      result.lost++;
     }
   }
-  *ret_lost = lost;
-  *ret_received = received;
-  *ret_latest = latest;
+  return result;
 }
 
 unsigned
 world_lost (const World *world, unsigned node)
 {
-  unsigned lost, received;
-  SsTime latest;
-  tally (world, node, &lost, &received, &latest);
-  return lost;
+  return tally (world, node).lost;
 }
 
 unsigned
 world_received (const World *world, unsigned node)
 {
-  unsigned lost, received;
-  SsTime latest;
-  tally (world, node, &lost, &received, &latest);
-  return received;
+  return tally (world, node).received;
 }
 
 SsTime
 world_latest (const World *world, unsigned node)
 {
-  unsigned lost, received;
-  SsTime latest;
-  tally (world, node, &lost, &received, &latest);
-  return latest;
+  return tally (world, node).latest;
 }
 
 unsigned

@@ -122,8 +122,7 @@ show_check_frames (const Show *show, const StationNode *node, SsTime buffer,
     SsTime due = show->started + frame->timestamp + show->params.latency
                  + buffer + show->world->options.delay;
     /* A fast clock is noticed when the window has passed. */
-    /* Those of an eighth of the latency come together. */
-    SsTime together = MIN ((show->params.latency + buffer) / 8, 190 * SS_MSEC);
+    SsTime together = ss_reorder_together (show->params.latency + buffer);
     g_assert_cmpint (frame->at, >, due - together - 5 * SS_MSEC);
     g_assert_cmpint (frame->at, <, due + slack);
   }

@@ -146,7 +146,7 @@ on_frame (void *user, const SsFrame *frame)
   /* Frames that are due soon go with one that is due. */
   g_assert_cmpint (trial->now, >=,
                    frame->timestamp + trial->clock.base + trial->latency
-                       - MIN (trial->latency / 8, 190 * SS_MSEC));
+                       - ss_reorder_together (trial->latency));
   if (trial->now != trial->last_out_at && trial->now != trial->last_arrival)
     trial->n_moments++;
   trial->last_out_at = trial->now;
@@ -365,7 +365,7 @@ test_trials (void)
       /* Who gives them out wakes up for an eighth of the latency at once. */
       g_assert_cmpuint (trial->n_moments, <=,
                         N_FRAMES * FRAME_MS * SS_MSEC
-                                / MIN (trial->latency / 8, 190 * SS_MSEC)
+                                / ss_reorder_together (trial->latency)
                             + 2);
       for (unsigned i = 0; i < SS_STRIPES; i++)
         g_assert_cmpuint (trial->n_told[i], ==, 0);
@@ -384,6 +384,8 @@ test_trials (void)
 static void
 test_awake (void)
 {
+  SsTime together = ss_reorder_together (SS_LATENCY_DEFAULT);
+  g_assert_cmpint (together, <=, 190 * SS_MSEC);
   Trial *trial = g_new (Trial, 1);
   for (uint64_t seed = 1; seed <= 10; seed++) {
     begin (trial, seed);
@@ -398,8 +400,8 @@ test_awake (void)
     check (trial);
     /* Until the last packet has come. */
     g_assert_cmpuint (trial->n_moments, <=,
-                      N_FRAMES * FRAME_MS / 190 / 5
-                          + (unsigned) (trial->latency / (190 * SS_MSEC)));
+                      N_FRAMES * FRAME_MS * SS_MSEC / together / 5
+                          + trial->latency / together);
     finish (trial);
   }
   g_free (trial);

@@ -162,6 +162,17 @@ test_log (void)
   ss_env_clear (&env);
 }
 
+static void
+test_median (void)
+{
+  SsTime one[] = { 7 };
+  SsTime odd[] = { 5, -1, 9, 3, 4 };
+  SsTime even[] = { 8, 2, 6, 4 };
+  g_assert_cmpint (ss_time_median (one, 1), ==, 7);
+  g_assert_cmpint (ss_time_median (odd, 5), ==, 4);
+  g_assert_cmpint (ss_time_median (even, 4), ==, 6);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -172,5 +183,6 @@ main (int argc, char **argv)
   g_test_add_func ("/contact/records", test_contact);
   g_test_add_func ("/counters/names", test_counters);
   g_test_add_func ("/env/log", test_log);
+  g_test_add_func ("/base/median", test_median);
   return g_test_run ();
 }
