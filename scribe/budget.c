@@ -4,7 +4,7 @@
  * nor a crowd in trouble takes from those below what they are served. A part is
  * kept for the parent and the children, whom a crowd of strangers would starve.
  * What is over the budget is counted and not sent; who asked asks somebody
- * else. */
+ * else. How far the logs of an ordered group are is answered within it, too. */
 #include "scribe/internal.h"
 
 #define WINDOW (1 * SS_SEC)
@@ -56,7 +56,7 @@ ss_budget_note (SsBudget *budget, SsTime now)
 }
 
 bool
-ss_budget_take (SsGroup *group, const SsContact *asker)
+ss_budget_take (SsGroup *group, const SsContact *asker, unsigned n)
 {
   SsScribe *scribe = group->scribe;
   SsBudget *budget = &scribe->budget;
@@ -64,7 +64,7 @@ ss_budget_take (SsGroup *group, const SsContact *asker)
       ss_group_child_find (group, &asker->id)
       || (group->has_parent && ss_id_equal (&group->parent.id, &asker->id));
   roll (budget, scribe->env->now);
-  if (ss_quota_take_above (&budget->quota, &asker->id, 1,
+  if (ss_quota_take_above (&budget->quota, &asker->id, n,
                            is_near ? 0 : SS_ANSWER_RESERVE, scribe->env->now))
     return true;
   ss_count (scribe->env, SCRIBE_ANSWERS_REFUSED);

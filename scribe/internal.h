@@ -120,8 +120,8 @@ void ss_budget_init (SsBudget *budget, SsTime now);
 void ss_budget_clear (SsBudget *budget);
 /* A packet of a stream has come, or goes out at its source. */
 void ss_budget_note (SsBudget *budget, SsTime now);
-/* May one more be sent to who asks for it? False: counted. */
-bool ss_budget_take (SsGroup *group, const SsContact *asker);
+/* May n more be sent to who asks for them? False: counted. */
+bool ss_budget_take (SsGroup *group, const SsContact *asker, unsigned n);
 
 /* history.c */
 GBytes *ss_history_find (const SsGroup *group, uint32_t sequence);

@@ -174,7 +174,7 @@ ss_live_catch_up (SsGroup *group, const SsContact *child, bool have,
     GBytes *packet = is_had ? NULL : ss_history_find (group, i);
     if (!packet)
       continue;
-    if (!ss_budget_take (group, child))
+    if (!ss_budget_take (group, child, 1))
       return;
     ss_scribe_send_packet (scribe, child, SS_MSG_SCRIBE_REPAIR, group, i,
                            packet, &how);

@@ -184,7 +184,7 @@ get (SsGroup *group, const SsId *source, uint32_t epoch, uint32_t next,
     log->next = log->known_end = log->told_end = next;
     log->deliver_from = log->oldest = next;
     log->fetch_at = log->lost_at = log->give_up_at = SS_NEVER;
-    log->fetches = 0;
+    log->gone_to = log->fetches = 0;
     log->is_proven = false;
     log->used = group->scribe->env->now;
     take_claim (log, log->used);

@@ -214,6 +214,9 @@ typedef struct {
   SsTime give_up_at; /* of a gap that is asked for in vain; SS_NEVER */
   SsTime used;
   SsClaim *claim; /* of a later epoch; NULL: none */
+  /* Nothing below this is held any more, that one says (the first four bytes of
+   * its id); so as soon as it has sent what comes after. 0: nobody has. */
+  uint32_t gone_to, gone_by;
   uint8_t fetches;
   bool is_proven; /* a message of this epoch has come, not only word of it */
 } SsSourceLog;

@@ -41,6 +41,14 @@ ss_sync_send (SsGroup *group, const SsContact *to, uint8_t flags)
   send_sync (group, to, &sync);
 }
 
+/* Of a SYNC of all logs. */
+static unsigned
+n_messages (const SsGroup *group)
+{
+  const unsigned most = G_N_ELEMENTS (((SsMsgScribeSync *) 0)->sources);
+  return MAX ((group->ordered->logs->len + most - 1) / most, 1);
+}
+
 /* Nobody but the source says that it has begun anew: the word of another would
  * silence it. Its first messages are asked for, which prove it. */
 static void
@@ -184,8 +192,10 @@ ss_sync_handle (SsScribe *scribe, const SsContact *from,
     const SsSourceLog *log = g_ptr_array_index (ordered->logs, i);
     is_further |= log->next > 1 && !is_listed (message, &log->id);
   }
-  if ((message->flags & SS_SYNC_ASK)
-      || (is_further && !(message->flags & SS_SYNC_ANSWER)))
+  bool is_due = (message->flags & SS_SYNC_ASK)
+                || (is_further && !(message->flags & SS_SYNC_ANSWER));
+  /* All or nothing: who asks in vain asks again in a second. */
+  if (is_due && ss_budget_take (group, from, n_messages (group)))
     ss_sync_send (group, from, SS_SYNC_ANSWER);
   if (message->flags & SS_SYNC_MORE)
     return;
@@ -321,6 +331,21 @@ ss_sync_deadline (const SsGroup *group)
   return at;
 }
 
+/* What comes after a gap has come, from who has said that the gap is not held
+ * any more. False: that has ended the log. */
+static bool
+pass_gone (SsGroup *group, SsSourceLog *log, const SsContact *from,
+           uint32_t sequence)
+{
+  uint32_t end = log->gone_to;
+  if (end == 0 || sequence < end || log->gone_by != ss_prefix_of (&from->id))
+    return true;
+  log->gone_to = 0;
+  uint32_t epoch = log->epoch;
+  ss_log_pass_to (group, log, end);
+  return !group->is_dead && log->epoch == epoch;
+}
+
 void
 ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
                         const SsMsgScribeMessage *message)
@@ -357,7 +382,7 @@ ss_sync_handle_message (SsScribe *scribe, const SsContact *from,
   uint32_t next = ordered->is_synced ? 1 : message->sequence;
   log = ss_log_get_from (group, &message->source, message->epoch,
                          message->sequence, next, message->sequence);
-  if (!log)
+  if (!log || !pass_gone (group, log, from, message->sequence))
     return;
   if (is_parent) {
     log->teller = *from;
@@ -423,7 +448,7 @@ ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
     GBytes *data = ss_log_entry (log, sequence);
     if (!data)
       continue;
-    if (!ss_budget_take (group, from))
+    if (!ss_budget_take (group, from, 1))
       return;
     ss_log_send (scribe, from, SS_MSG_SCRIBE_MESSAGE, group, log, sequence,
                  data);
@@ -431,7 +456,10 @@ ss_sync_handle_fetch (SsScribe *scribe, const SsContact *from,
   }
 }
 
-/* Nobody holds it any more, if the root says so: the gap is passed over. */
+/* Nobody holds it any more, if the root says so: the gap is passed over, but
+ * not before what comes after it is here, which is the source's word: else
+ * anybody could end what a source says by naming a number that it never
+ * reaches. */
 void
 ss_sync_handle_gone (SsScribe *scribe, const SsContact *from,
                      const SsMsgScribeGone *message)
@@ -454,5 +482,8 @@ ss_sync_handle_gone (SsScribe *scribe, const SsContact *from,
     ss_group_arm (group);
     return;
   }
-  ss_log_pass_to (group, log, end);
+  log->gone_to = end;
+  log->gone_by = ss_prefix_of (&from->id);
+  send_fetch (group, from, &log->id, log->epoch, end,
+              MAX (log->known_end, end + 1));
 }

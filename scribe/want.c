@@ -151,7 +151,7 @@ ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
     g_array_remove_index (group->askers, i);
     if (ss_group_child_find (group, &asker.contact.id))
       continue; /* it went down the tree */
-    if (!ss_budget_take (group, &asker.contact))
+    if (!ss_budget_take (group, &asker.contact, 1))
       continue;
     ss_scribe_send_packet (scribe, &asker.contact, SS_MSG_SCRIBE_REPAIR, group,
                            sequence, packet, &how);
@@ -569,7 +569,7 @@ ss_want_handle (SsScribe *scribe, const SsContact *from,
       answer.sequences[answer.n_sequences++] = sequence;
       if (group)
         fetch_for (group, from, sequence, message->flags & SS_WANT_FETCH);
-    } else if (ss_budget_take (group, from)) {
+    } else if (ss_budget_take (group, from, 1)) {
       ss_scribe_send_packet (scribe, from, SS_MSG_SCRIBE_REPAIR, group,
                              sequence, packet, &repair);
       ss_count (scribe->env, SCRIBE_REPAIRS);

@@ -329,6 +329,8 @@ claim (World *world, unsigned from, const SsId *sources, unsigned n)
   world_inject (world, from, world_near (world, GROUP, 0), NULL, data, len);
 }
 
+#define FALSE_END 1000000
+
 /* Nobody silences a source by saying that it has begun anew, whether it has
  * spoken before or not. */
 static void
@@ -370,6 +372,46 @@ test_false_message (void)
   g_assert_cmpuint (log->entries->len, ==, 0);
   g_assert_false (log->is_proven);
   world_free (world);
+}
+
+/* Nor does anybody end what a source says by claiming that it has said more
+ * than it has, and then that this is gone. */
+static void
+test_false_end (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start (NODES, seed);
+    unsigned source = world_near (world, GROUP, NODES - 1);
+    say (world, source, SAID);
+    unsigned liar = child_of_root (world, source);
+    const SsGroup *group = world_group (world, source, GROUP);
+    SsMsgScribeSync sync = { .flags = SS_SYNC_MORE,
+                             .n_sources = 1,
+                             .n_epochs = 1,
+                             .n_firsts = 1,
+                             .n_nexts = 1,
+                             .sources = { *world_node_id (world, source) },
+                             .epochs = { group->ordered->epoch },
+                             .firsts = { FALSE_END },
+                             .nexts = { FALSE_END } };
+    SsMsgScribeGone gone = { .source = sync.sources[0],
+                             .epoch = sync.epochs[0],
+                             .first = FALSE_END };
+    memcpy (sync.tag, group->id.b, SS_TAG_LEN);
+    memcpy (gone.tag, group->id.b, SS_TAG_LEN);
+    uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
+    for (unsigned to = 0; to < NODES; to++) {
+      size_t len = ss_msg_scribe_sync_encode (&sync, data, sizeof data);
+      if (to != liar)
+        world_inject (world, liar, to, NULL, data, len);
+      len = ss_msg_scribe_gone_encode (&gone, data, sizeof data);
+      if (to != liar)
+        world_inject (world, liar, to, NULL, data, len);
+    }
+    say (world, source, SAID);
+    assert_given (world, NODES, source, 2 * SAID, 0);
+    world_free (world);
+  }
 }
 
 /* Nor by speaking of more sources than there is room for, which takes none from
@@ -439,6 +481,37 @@ test_cut_off (void)
   }
 }
 
+/* Who asks how far the logs are without end is not answered without end: there
+ * may be many sources to speak of. */
+static void
+test_questions (void)
+{
+  enum { CROWD = 100, LISTENERS = 12, PER_SECOND = 500, SECONDS = 5 };
+  World *world = start_some (CROWD, LISTENERS, 1, 0);
+  for (unsigned source = 0; source < CROWD; source++) {
+    g_assert_true (world_multicast (world, source, GROUP));
+    world_run (world, 5 * SS_MSEC);
+  }
+  world_run (world, 5 * SS_SEC);
+  unsigned root = world_near (world, GROUP, 0);
+  unsigned child = child_of_root (world, root);
+  SsMsgScribeSync ask = { .flags = SS_SYNC_ASK };
+  memcpy (ask.tag, world_group_id (world, GROUP)->b, SS_TAG_LEN);
+  uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
+  size_t len = ss_msg_scribe_sync_encode (&ask, data, sizeof data);
+  world_reset_counts (world);
+  for (unsigned i = 0; i < SECONDS * PER_SECOND; i++) {
+    world_inject (world, child, root, NULL, data, len);
+    world_run (world, SS_SEC / PER_SECOND);
+  }
+  g_test_message ("%" G_GUINT64_FORMAT " bytes",
+                  world_control_bytes (world, root));
+  g_assert_cmpuint (
+      world_control_bytes (world, root), <,
+      1000 * (SS_ANSWER_BURST + SECONDS * SS_ANSWER_RATE_MIN + 100));
+  world_free (world);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -450,8 +523,10 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/crowd", test_crowd);
   g_test_add_func ("/scribe/ordered-limits/late", test_late);
   g_test_add_func ("/scribe/ordered-limits/false-epoch", test_false_epoch);
+  g_test_add_func ("/scribe/ordered-limits/false-end", test_false_end);
   g_test_add_func ("/scribe/ordered-limits/false-message", test_false_message);
   g_test_add_func ("/scribe/ordered-limits/false-sources", test_false_sources);
+  g_test_add_func ("/scribe/ordered-limits/questions", test_questions);
   g_test_add_func ("/scribe/ordered-limits/cut-off", test_cut_off);
   g_test_add_func ("/scribe/ordered-limits/back", test_back);
   return g_test_run ();

@@ -109,7 +109,7 @@ ask_greedily (unsigned rate, unsigned seconds, unsigned crowd)
       ss_budget_note (&scribe->budget, scribe->env->now);
     for (unsigned k = 0; k < crowd; k++) {
       SsContact peer = { .id.b[0] = (uint8_t) k };
-      while (ss_budget_take (group, &peer))
+      while (ss_budget_take (group, &peer, 1))
         n++;
     }
   }
@@ -118,7 +118,7 @@ ask_greedily (unsigned rate, unsigned seconds, unsigned crowd)
   /* Strangers leave something to a child. */
   ss_group_child_add (group, ss_kbr_self (world_scribe (world, 1)->kbr));
   g_assert_true (
-      ss_budget_take (group, ss_kbr_self (world_scribe (world, 1)->kbr)));
+      ss_budget_take (group, ss_kbr_self (world_scribe (world, 1)->kbr), 1));
   world_free (world);
   return n;
 }
