@@ -12,7 +12,9 @@
  * First answers are acted upon at once, for somebody is missing packets. Where
  * peers send each other in circles that would never end, so everything that
  * may come round again is counted, and paced from some number on: refusals
- * and redirects of one search, and searches that a parent has ended. */
+ * and redirects of one search, and searches that a parent has ended. Nor are
+ * liars followed for ever: who has been sent on more often than a tree is deep,
+ * or was turned away by too many that were said to have room, asks the root. */
 #include <string.h>
 
 #include "scribe/parent.h"
@@ -322,6 +324,9 @@ ss_join_send (SsGroup *group)
   SsJoin *join = group->join;
   SsContact to;
   bool is_direct = find_direct (group, &to);
+  bool is_top =
+      !is_direct
+      || (join->has_stand_in && ss_contact_equal (&join->stand_in, &to));
   bool is_live = group->family->config.mode == SS_GROUP_LIVE;
   bool has_hop = !is_direct && is_live && find_first_hop (group, &to);
   SsMsgScribeJoin message = { .nonce = 0 };
@@ -336,6 +341,10 @@ ss_join_send (SsGroup *group)
     join->routed = scribe->env->now;
   if (join->tries < UINT8_MAX)
     join->tries++;
+  if (is_top) {
+    join->n_sent_on = 0;
+    join->n_named = 0;
+  }
   ss_count (scribe->env, SCRIBE_JOINS);
   ss_group_arm (group);
   /* A routed JOIN may come back at once: this node is the root. */
@@ -354,7 +363,8 @@ failed_once (SsJoin *join)
     join->failures++;
 }
 
-/* Nobody is left to ask but the root: does the application know better? */
+/* Nobody is left to ask but the root: does the application know better? Not any
+ * more if all that it has named lately had no room: they may only say so. */
 static bool
 seek_elsewhere (SsGroup *group)
 {
@@ -362,7 +372,8 @@ seek_elsewhere (SsGroup *group)
   SsJoin *join = group->join;
   if (join->is_sought)
     return true;
-  if (!app->homeless || group->family->config.is_light || !group->user)
+  if (!app->homeless || group->family->config.is_light || !group->user
+      || join->n_named >= SS_JOIN_NAMED_MAX)
     return false;
   join->is_sought = true; /* it may say what comes of it at once */
   if (app->homeless (group->user, group))
@@ -385,6 +396,7 @@ ss_group_try (SsGroup *group, const SsContact *parent)
     join->candidates[0] = *parent;
     join->n_candidates = 1;
     join->next_candidate = 0;
+    join->n_named++;
     ss_join_send (group);
   } else {
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
@@ -470,6 +482,21 @@ handle_source (SsGroup *group, const SsMsgScribeRedirect *message)
   ss_join_send (group);
 }
 
+/* None of those that it names if they send each other in circles. */
+static void
+take_candidates (SsJoin *join, const SsMsgScribeRedirect *message)
+{
+  if (message->n_candidates == 0)
+    return;
+  join->n_candidates = join->next_candidate = 0;
+  if (join->n_sent_on == SS_GROUP_DEPTH_MAX)
+    return;
+  join->n_sent_on++;
+  for (unsigned i = 0; i < message->n_candidates; i++)
+    join->candidates[join->n_candidates++] =
+        ss_contact_from_record (&message->candidates[i]);
+}
+
 void
 ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
                          const SsMsgScribeRedirect *message)
@@ -507,12 +534,7 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
   }
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
-  if (message->n_candidates > 0) {
-    join->n_candidates = join->next_candidate = 0;
-    for (unsigned i = 0; i < message->n_candidates; i++)
-      join->candidates[join->n_candidates++] =
-          ss_contact_from_record (&message->candidates[i]);
-  }
+  take_candidates (join, message);
   if (join->is_better
       && (join->is_near || join->is_rise || !ss_join_find_candidate (group)
           || join->redirects >= SS_JOIN_REDIRECTS_MAX)) {

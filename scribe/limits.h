@@ -73,7 +73,8 @@
 #define SS_TRIAL_TIME           (10 * SS_SEC)   /* of a parent, at the most */
 #define SS_JOIN_FAILURES_FAST   8 /* then refusals are not answered at once */
 #define SS_JOIN_PACE            (500 * SS_MSEC) /* but so, in the mean, */
-#define SS_JOIN_PACE_DOUBLED    3 /* and doubled after so many times as many */
+#define SS_JOIN_PACE_DOUBLED    3  /* and doubled after so many times as many */
+#define SS_JOIN_NAMED_MAX       16 /* then the root is asked */
 #define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
 #define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */

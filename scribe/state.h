@@ -100,6 +100,8 @@ typedef struct {
   uint32_t nonce;
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
   uint8_t next_full, searches;
+  uint8_t n_sent_on;    /* from one to the next, since the root was asked; */
+  uint8_t n_named;      /* whom the application has named since then */
   bool shed, is_sought; /* sought: the application looks for a place */
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */

@@ -78,6 +78,8 @@ hub_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
   bool is_join = ss_msg_scribe_join_decode (data, len, &message);
   g_assert_true (is_join);
   hub->nonce = message.nonce;
+  hub->flags = message.flags;
+  hub->n_routed_joins++;
   return true;
 }
 

@@ -11,9 +11,11 @@ typedef struct {
   const SsKbrApp *app;
   void *app_user;
   SsScribe *scribe;
-  SsFamily *family; /* of all its groups, and those that it adopts */
-  bool is_leaf;     /* root of nothing */
-  uint32_t nonce;   /* of its last JOIN */
+  SsFamily *family;        /* of all its groups, and those that it adopts */
+  bool is_leaf;            /* root of nothing */
+  uint32_t nonce;          /* of its last JOIN */
+  uint16_t flags;          /* of the last that it has routed, */
+  unsigned n_routed_joins; /* of so many */
   /* Round trips, by number; NULL: 50 ms to everybody. */
   const SsTime *rtts;
   unsigned n_rtts;

@@ -121,6 +121,7 @@ test_host (void)
   hub_clear (&hub);
 }
 
+/* To: 0, to nobody. */
 static void
 take_redirect (Hub *hub, unsigned from, unsigned to)
 {
@@ -128,15 +129,17 @@ take_redirect (Hub *hub, unsigned from, unsigned to)
   SsContact sender = hub_contact (from), candidate = hub_contact (to);
   SsMsgScribeRedirect redirect = { .nonce = hub->nonce };
   memcpy (redirect.tag, id.b, SS_TAG_LEN);
-  redirect.n_candidates =
-      ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX, &candidate);
+  if (to != 0)
+    redirect.n_candidates =
+        ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX, &candidate);
   uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
   size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
   hub->app->direct (hub->app_user, &sender, data, len);
 }
 
 /* Who is sent from one to the next is slower in the end, and at first not as
- * slow as without answers. */
+ * slow as without answers; and asks the root when it has been sent on more
+ * often than a tree is deep. */
 static void
 test_pace (void)
 {
@@ -145,9 +148,13 @@ test_pace (void)
   for (unsigned i = 1; i <= 100; i++) {
     SsContact next = hub_contact (i + 1);
     SsTime begun = hub.env.now;
+    unsigned n_routed = hub.n_routed_joins;
+    bool is_last = i % (SS_GROUP_DEPTH_MAX + 1) == 0;
     take_redirect (&hub, i, i + 1);
-    while (!ss_id_equal (&hub.joined, &next.id))
+    while (!ss_id_equal (&hub.joined, &next.id)
+           && hub.n_routed_joins == n_routed)
       hub_run (&hub, 10 * SS_MSEC);
+    g_assert_cmpuint (hub.n_routed_joins - n_routed, ==, is_last);
     SsTime waited = hub.env.now - begun;
     if (i <= 2 * SS_JOIN_REDIRECTS_MAX)
       g_assert_cmpint (waited, ==, 0);
@@ -156,6 +163,45 @@ test_pace (void)
     if (i >= 4 * SS_JOIN_REDIRECTS_MAX)
       g_assert_cmpint (waited, >=, 4 * SS_JOIN_PACE - 10 * SS_MSEC);
   }
+  hub_clear (&hub);
+}
+
+static bool
+on_homeless (void *user, SsGroup *group)
+{
+  ((Hub *) user)->n_searches++;
+  return true;
+}
+
+/* Every search for a place finds the same node, which says that it has one and
+ * turns away who comes: who may have to take it is asked as well. */
+static void
+test_false_place (void)
+{
+  enum { LIAR = 7, SECONDS = 60 };
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  SsContact liar = hub_contact (LIAR);
+  hub.scribe->app.homeless = on_homeless;
+  hub_run (&hub, 10 * SS_MSEC);
+  take_redirect (&hub, 1, 0);
+  unsigned n_routed = hub.n_routed_joins, n_answered = 0;
+  for (SsTime end = hub.env.now + SECONDS * SS_SEC; hub.env.now < end;) {
+    hub_run (&hub, 20 * SS_MSEC);
+    if (hub.n_searches > n_answered) {
+      n_answered = hub.n_searches;
+      ss_group_try (group, &liar);
+      hub_run (&hub, 20 * SS_MSEC);
+    }
+    bool is_liar = ss_id_equal (&hub.joined, &liar.id);
+    take_redirect (&hub, is_liar ? LIAR : 1, 0);
+    memset (&hub.joined, 0, sizeof hub.joined);
+  }
+  n_routed = hub.n_routed_joins - n_routed;
+  g_test_message ("%u searches, %u JOINs routed", hub.n_searches, n_routed);
+  g_assert_cmpuint (n_routed, >=, 5);
+  g_assert_true (hub.flags & SS_JOIN_MUST);
+  g_assert_cmpuint (hub.n_searches, <=, 8 * SECONDS);
   hub_clear (&hub);
 }
 
@@ -168,5 +214,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/root", test_root);
   g_test_add_func ("/scribe/host", test_host);
   g_test_add_func ("/scribe/orphan/pace", test_pace);
+  g_test_add_func ("/scribe/orphan/false-place", test_false_place);
   return g_test_run ();
 }
