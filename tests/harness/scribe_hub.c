@@ -29,6 +29,9 @@ note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
              && ss_msg_scribe_trace_decode (data, len, &hub->trace)) {
     g_assert_cmpuint (hub->n_told, <, G_N_ELEMENTS (hub->told));
     hub->told[hub->n_told++] = to->id;
+  } else if (data[0] == SS_MSG_SCRIBE_WANT
+             && hub->n_wanted < G_N_ELEMENTS (hub->wanted)) {
+    hub->wanted[hub->n_wanted++] = to->id;
   }
 }
 

@@ -392,9 +392,24 @@ ss_group_leave (SsGroup *group)
   group->is_member = false;
 }
 
+bool
+station_node_find_place (StationNode *node, unsigned stripe)
+{
+  SsGroup *group = node->station->stripes[stripe].group;
+  station_node_wake (node);
+  return group->scribe->app->homeless (group->user, group);
+}
+
 void
 ss_group_try (SsGroup *group, const SsContact *parent)
 {
+  StationNode *node = group->scribe->node;
+  if (parent) {
+    node->tried = *parent;
+    node->n_tried++;
+  } else {
+    node->n_tried_nobody++;
+  }
 }
 
 uint32_t

@@ -59,10 +59,12 @@ struct StationNode {
   bool has_room;
   uint32_t n_searches;                   /* each has its number */
   uint8_t question[SS_ANYCAST_DATA_MAX]; /* the last one's */
-  uint32_t n_exchanges;                  /* searches to exchange children */
-  unsigned given_stripe, n_handed;       /* children in an exchange */
-  unsigned offered[2], n_offered;        /* the stripes, taken and given */
-  unsigned n_advised;                    /* children of the stripe */
+  SsContact tried;                       /* as a parent, that was named last */
+  unsigned n_tried, n_tried_nobody;
+  uint32_t n_exchanges;            /* searches to exchange children */
+  unsigned given_stripe, n_handed; /* children in an exchange */
+  unsigned offered[2], n_offered;  /* the stripes, taken and given */
+  unsigned n_advised;              /* children of the stripe */
   unsigned advised_stripe;
   unsigned n_wants, n_rejected, n_tune_ins, n_given;
   /* The stripes whose packets it does not get, until. */
@@ -96,6 +98,9 @@ void station_world_kill (StationNode *node);
 void station_world_run (StationWorld *world, SsTime duration);
 /* Sets the node's clock to the world's, before a call into it. */
 void station_node_wake (StationNode *node);
+/* Its Scribe says that a stripe's tree has no room for it; whether it looks for
+ * a place elsewhere. */
+bool station_node_find_place (StationNode *node, unsigned stripe);
 /* Gives a node a packet as if from its parent. */
 void station_node_feed (StationNode *node, unsigned stripe, uint32_t sequence,
                         GBytes *packet);

@@ -92,6 +92,33 @@ test_gather_in_vain (void)
   show_free (show);
 }
 
+/* Who finds no place in a stripe's tree is led to a node that receives it and
+ * has room; if there is none, to a relay that would have to join. */
+static void
+test_search (void)
+{
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  g_assert_true (station_node_find_place (node, 3));
+  g_assert_true (station_node_find_place (node, 3)); /* one search at a time */
+  g_assert_cmpuint (node->n_searches, ==, 1);
+  g_assert_cmpuint (node->question[0], ==, 3);
+  g_assert_cmpuint (node->question[1], ==, WITH_STRIPE);
+  answer (node, &show->publisher->self);
+  g_assert_cmpuint (node->n_tried, ==, 1);
+  g_assert_true (ss_contact_equal (&node->tried, &show->publisher->self));
+  g_assert_true (station_node_find_place (node, 3));
+  g_assert_cmpuint (node->question[1], ==, WITH_STRIPE);
+  answer (node, NULL);
+  g_assert_cmpuint (node->n_tried_nobody, ==, 1);
+  g_assert_true (station_node_find_place (node, 3));
+  g_assert_cmpuint (node->n_searches, ==, 3);
+  g_assert_cmpuint (node->question[1], ==, ANY);
+  g_assert_true (station_node_find_place (node, 4));
+  g_assert_cmpuint (node->question[1], ==, WITH_STRIPE);
+  show_free (show);
+}
+
 static bool
 offers (const StationNode *node)
 {
@@ -159,6 +186,14 @@ test_asked (void)
   node->roots = 1 << 2; /* that one counts for nothing */
   g_assert_true (accepts (node, MORE, 5));
   g_assert_false (accepts (node, MORE + 1, 0)); /* no such question */
+  /* Only who receives the stripe can pass it on. */
+  SsStripe *stripe = &node->station->stripes[7];
+  SsGroup *group = stripe->group;
+  stripe->group = NULL;
+  g_assert_false (accepts (node, WITH_STRIPE, 0));
+  g_assert_false (accepts (node, MORE, 5));
+  stripe->group = group;
+  g_assert_true (accepts (node, WITH_STRIPE, 0));
   show_free (show);
 }
 
@@ -169,6 +204,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/spare/gather", test_gather);
   g_test_add_func ("/splitstream/spare/gather-in-vain", test_gather_in_vain);
   g_test_add_func ("/splitstream/spare/gather-unheeded", test_gather_unheeded);
+  g_test_add_func ("/splitstream/spare/search", test_search);
   g_test_add_func ("/splitstream/spare/asked", test_asked);
   g_test_add_func ("/splitstream/spare/member", test_member);
   return g_test_run ();

@@ -1,0 +1,92 @@
+/* Packets that are missing: whom a node asks for them, and what it sends of
+ * itself to a child that lacks some. */
+#include <glib.h>
+
+#include "tests/harness/scribe_hub.h"
+
+enum {
+  GROUP = 1,
+  OTHER_GROUP = 2,
+  PARENT = 2,
+  CHILD = 3,
+  OTHER = 7,
+  SOURCE = 8
+};
+
+static SsGroup *
+join (Hub *hub, unsigned number, unsigned parent)
+{
+  SsId id = hub_group_id (number);
+  SsGroup *group = ss_group_open (hub->family, &id, hub);
+  ss_group_join (group);
+  hub_accept (hub, number, parent, 0);
+  g_assert_true (ss_group_in_tree (group));
+  return group;
+}
+
+static bool
+is_asked (const Hub *hub, unsigned from, unsigned until, unsigned number)
+{
+  SsContact peer = hub_contact (number);
+  for (unsigned i = from; i < MIN (until, hub->n_wanted); i++)
+    if (ss_id_equal (&hub->wanted[i], &peer.id))
+      return true;
+  return false;
+}
+
+/* Its parent first; if there is no answer two other members, whatever they are
+ * to it and in whichever tree; and none of that is the source's business. */
+static void
+test_members_are_asked (void)
+{
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *group = join (&hub, GROUP, PARENT);
+  join (&hub, OTHER_GROUP, OTHER);
+  hub_take_join (&hub, OTHER_GROUP, CHILD, SS_JOIN_MEMBER, true);
+  SsContact source = hub_contact (SOURCE);
+  ss_family_set_source (hub.family, &source);
+  ss_group_want (group, 1000, hub.env.now + 1500 * SS_MSEC);
+  hub_run (&hub, 10 * SS_MSEC);
+  g_assert_cmpuint (hub.n_wanted, ==, 1);
+  g_assert_true (is_asked (&hub, 0, 1, PARENT));
+  hub_run (&hub, 200 * SS_MSEC);
+  g_assert_true (is_asked (&hub, 1, 4, OTHER));
+  g_assert_true (is_asked (&hub, 1, 4, CHILD));
+  g_assert_false (is_asked (&hub, 1, 4, SOURCE));
+  hub_clear (&hub);
+}
+
+/* A new child says what it has, and is sent the rest. */
+static void
+test_gap_is_filled (void)
+{
+  enum { HISTORY = 20 };
+  const SsFamilyConfig config = { .children_max = 8 };
+  Hub hub;
+  hub_init (&hub, &config, false);
+  hub_take_join (&hub, GROUP, CHILD, SS_JOIN_MEMBER, false);
+  SsId id = hub_group_id (GROUP);
+  SsGroup *group = ss_scribe_find (hub.scribe, &id);
+  g_assert_true (ss_group_is_root (group));
+  GBytes *packet = g_bytes_new_static ("packet", 6);
+  for (uint32_t i = 1; i <= HISTORY; i++)
+    ss_history_put (group, i, packet);
+  const uint64_t *n_sent = &hub.env.counters.value[SS_COUNT_SCRIBE_REPAIRS];
+  hub_take_join (&hub, GROUP, OTHER, SS_JOIN_MEMBER, false);
+  g_assert_cmpuint (*n_sent, ==, 0); /* a newcomer asks for what it wants */
+  hub_take_join (&hub, GROUP, OTHER, SS_JOIN_MEMBER | SS_JOIN_HAVE, false);
+  g_assert_cmpuint (*n_sent, ==, HISTORY);
+  g_bytes_unref (packet);
+  hub_clear (&hub);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/repair/members", test_members_are_asked);
+  g_test_add_func ("/scribe/repair/gap", test_gap_is_filled);
+  return g_test_run ();
+}
