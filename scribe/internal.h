@@ -389,6 +389,8 @@ uint32_t ss_log_held (const SsSourceLog *log, uint32_t from, uint32_t end);
 /* Takes a message in; hands on what is in order. */
 void ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence,
                  GBytes *data);
+void ss_log_put_past (SsGroup *group, SsSourceLog *log, uint32_t sequence,
+                      GBytes *data);
 void ss_log_settle (SsGroup *group); /* synced: what waited for it goes on */
 /* To an application that joins a group which this node has carried. */
 void ss_log_replay (SsGroup *group);

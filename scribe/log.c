@@ -430,6 +430,21 @@ ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
   advance (group, log);
 }
 
+/* It came after those that it is before, where this node's log begins: it is
+ * held like those, and handed on to nobody. */
+void
+ss_log_put_past (SsGroup *group, SsSourceLog *log, uint32_t sequence,
+                 GBytes *data)
+{
+  unsigned index = entry_lower_bound (log, sequence);
+  if (sequence >= log->next || ss_log_entry (log, sequence))
+    return;
+  SsLogEntry entry = { sequence, g_bytes_ref (data) };
+  g_array_insert_val (log->entries, index, entry);
+  trim_all (group, log, index);
+  trim (log);
+}
+
 bool
 ss_log_is_lacking (const SsSourceLog *log)
 {

@@ -83,6 +83,7 @@ ss_ordered_accept (SsGroup *group, const SsContact *source, uint32_t epoch,
   } else if (find_unstored (group, &source->id, epoch, sequence)
              == ordered->unstored->len) {
     /* It has not heard that it is stored, if it is. */
+    ss_log_put_past (group, log, sequence, data);
     ss_ordered_replicate (group, log, sequence, data);
   }
 }
@@ -225,6 +226,8 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
     log->has_teller = true;
     GBytes *data = g_bytes_new (message->data.data, message->data.len);
     ss_log_put (group, log, message->sequence, data);
+    if (!group->is_dead)
+      ss_log_put_past (group, log, message->sequence, data);
     g_bytes_unref (data);
     if (group->is_dead)
       return;

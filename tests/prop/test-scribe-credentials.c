@@ -97,6 +97,31 @@ signed_by (World *world, unsigned node, uint32_t epoch, uint32_t sequence)
                          sizeof sequence);
 }
 
+/* What it says in another group, with its credential for this one, which all
+ * see. */
+static GBytes *
+signed_elsewhere (World *world, unsigned node, uint32_t epoch,
+                  uint32_t sequence)
+{
+  SsGroup *other = world_group (world, node, STRIPE + 1);
+  ss_ordered_get (other);
+  GBytes *theirs = ss_signed_make (
+      other, epoch, sequence, (const uint8_t *) &sequence, sizeof sequence);
+  GBytes *ours = signed_by (world, node, epoch, sequence);
+  SsMsgScribeSigned message, credible;
+  gsize len;
+  const uint8_t *data = g_bytes_get_data (ours, &len);
+  g_assert_true (ss_msg_scribe_signed_decode (data, len, &credible));
+  data = g_bytes_get_data (theirs, &len);
+  g_assert_true (ss_msg_scribe_signed_decode (data, len, &message));
+  message.credential = credible.credential;
+  uint8_t encoded[SS_MSG_SCRIBE_SIGNED_MAX];
+  size_t n = ss_msg_scribe_signed_encode (&message, encoded, sizeof encoded);
+  g_bytes_unref (theirs);
+  g_bytes_unref (ours);
+  return g_bytes_new (encoded, n);
+}
+
 static void
 submit (World *world, unsigned from, uint32_t epoch, uint32_t sequence,
         GBytes *bytes)
@@ -113,7 +138,8 @@ submit (World *world, unsigned from, uint32_t epoch, uint32_t sequence,
   world_inject (world, from, world_true_root (world, STRIPE), NULL, encoded, n);
 }
 
-/* At the root: no credential, somebody else's, another message's signature. */
+/* At the root: no credential, somebody else's, another message's signature, or
+ * that of the same one in another group. */
 static void
 test_forged_submissions (void)
 {
@@ -138,6 +164,11 @@ test_forged_submissions (void)
       g_assert_cmpuint (rejected (world, root), ==, before + 1);
       g_bytes_unref (bytes);
     }
+    GBytes *elsewhere = signed_elsewhere (world, good, 5, 1);
+    uint64_t before = rejected (world, root);
+    submit (world, good, 5, 1, elsewhere);
+    g_assert_cmpuint (rejected (world, root), ==, before + 1);
+    g_bytes_unref (elsewhere);
     GBytes *bytes = signed_by (world, good, 5, 1);
     for (gsize i = 0; i < g_bytes_get_size (bytes); i++) {
       gsize len = g_bytes_get_size (bytes);

@@ -512,6 +512,50 @@ test_questions (void)
   world_free (world);
 }
 
+/* What a source has been told is stored is on three nodes, and outlives two of
+ * them: it is there for who joins after that, though nobody was a member
+ * before. So it is where a node closer than these has become the root. */
+static void
+test_stored (void)
+{
+  uint64_t seeds = g_test_slow () ? 200 : 30;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    WorldOptions options = { .seed = seed,
+                             .n = NODES,
+                             .delay = 2 * SS_MSEC,
+                             .loss = 0.1,
+                             .is_ordered = true,
+                             .backlog = SAID };
+    World *world = world_new (&options);
+    for (unsigned i = 0; i < NODES; i++)
+      world_open (world, i);
+    unsigned closer = world_near (world, GROUP, 0);
+    if (seed % 2)
+      world_set_in_ring (world, closer, false);
+    world_run (world, 2 * SS_SEC);
+    unsigned source = world_near (world, GROUP, NODES - 2);
+    unsigned late = world_near (world, GROUP, NODES - 3);
+    for (unsigned i = 0; i < SAID; i++)
+      g_assert_true (world_multicast (world, source, GROUP));
+    while (ss_group_n_unstored (world_group (world, source, GROUP)) > 0)
+      world_run (world, SS_MSEC);
+    if (seed % 2) {
+      world_set_in_ring (world, closer, true);
+      world_run (world, 3 * SS_SEC);
+    }
+    for (unsigned i = 0; i < 2; i++)
+      world_kill (world, world_near (world, GROUP, 0));
+    world_run (world, 10 * SS_SEC);
+    world_join (world, late);
+    world_run (world, 10 * SS_SEC);
+    unsigned first;
+    unsigned heard = world_heard (world, late, source, GROUP, &first);
+    g_test_message ("seed %u: %u", (unsigned) seed, heard);
+    g_assert_cmpuint (heard, ==, SAID);
+    world_free (world);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -527,6 +571,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/false-message", test_false_message);
   g_test_add_func ("/scribe/ordered-limits/false-sources", test_false_sources);
   g_test_add_func ("/scribe/ordered-limits/questions", test_questions);
+  g_test_add_func ("/scribe/ordered-limits/stored", test_stored);
   g_test_add_func ("/scribe/ordered-limits/cut-off", test_cut_off);
   g_test_add_func ("/scribe/ordered-limits/back", test_back);
   return g_test_run ();
