@@ -83,6 +83,8 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
   bool is_new = !room || room->n_entries == 0;
   if (is_new && chat->n_entered == CHAT_ROOMS_MAX)
     return NULL;
+  if (!room && chat->rooms->len == 2 * CHAT_ROOMS_MAX)
+    return NULL; /* so many that were left are carried on for a while */
   if (!room)
     room = room_new (chat, info, SS_KEY_LEN + len);
   room->group = ss_group_open (room->family, &id, room);

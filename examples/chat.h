@@ -58,7 +58,8 @@ void chat_free (Chat *chat);
 /* What the room's owner gives to who may speak. */
 SsCredential chat_invite (const SsSigner *owner, const char *name,
                           const SsKey *speaker);
-/* NULL: in CHAT_ROOMS_MAX rooms, or a name longer than SS_GROUP_NAME_MAX. The
+/* NULL: in CHAT_ROOMS_MAX rooms, or as many were left a moment ago that this
+ * node still carries, or a name longer than SS_GROUP_NAME_MAX. The
  * credential is NULL for the owner, and for those that only listen. The same
  * room may be entered again: it is one handle, valid until it has been left as
  * often. */

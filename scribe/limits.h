@@ -28,8 +28,12 @@
 #define SS_ANSWER_SHARE_ALL    2
 #define SS_ANSWER_RATE_MIN_ALL 256
 #define SS_ANSWER_RESERVE      256 /* of those of all: not for strangers */
-#define SS_ANYCAST_HOPS_MAX    200
-#define SS_ANYCAST_TRIES       3
+/* New messages that a root takes of a source: twice what one says that holds
+ * itself back. */
+#define SS_SUBMIT_BURST     (2 * SS_ORDERED_LOG_MAX)
+#define SS_SUBMIT_RATE      (SS_SUBMIT_BURST / (SS_ORDERED_HOLD / SS_SEC))
+#define SS_ANYCAST_HOPS_MAX 200
+#define SS_ANYCAST_TRIES    3
 
 #define SS_TRACES_MAX      1024 /* 130 kB */
 #define SS_TRACE_TELL      2    /* near nodes that are told of one */

@@ -157,6 +157,28 @@ ss_ordered_replicate (SsGroup *group, const SsSourceLog *log, uint32_t sequence,
     g_array_remove_index (ordered->unstored, 0); /* its source will ask */
 }
 
+/* Is there more of it than of a source that holds itself back (submit.c)? Who
+ * does not would have the whole tree carry what it says. What comes again does
+ * not count. */
+static bool
+is_too_much (const SsGroup *group, const SsId *source,
+             const SsMsgScribeSubmit *message)
+{
+  SsScribe *scribe = group->scribe;
+  const SsSourceLog *log = ss_log_find (group, source);
+  if (log && log->epoch == message->epoch
+      && (message->sequence < log->next
+          || ss_log_entry (log, message->sequence)))
+    return false;
+  SsId speaker = *source; /* in this group */
+  for (unsigned i = 0; i < SS_ID_LEN; i++)
+    speaker.b[i] ^= group->id.b[i];
+  if (ss_quota_take (&scribe->submits, &speaker, 1, scribe->env->now))
+    return false;
+  ss_count (scribe->env, SCRIBE_SUBMITS_REFUSED);
+  return true;
+}
+
 void
 ss_ordered_handle_submit (SsScribe *scribe, const SsContact *from,
                           const SsMsgScribeSubmit *message)
@@ -175,6 +197,7 @@ ss_ordered_handle_submit (SsScribe *scribe, const SsContact *from,
   }
   if (message->sequence == 0 || message->oldest == 0
       || message->oldest > message->sequence
+      || is_too_much (group, &from->id, message)
       || !ss_signed_check (group, &from->id, message->epoch, message->sequence,
                            &message->data))
     return;

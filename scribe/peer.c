@@ -465,12 +465,14 @@ lists (const SsMsgScribeKeepalive *message, uint64_t tag)
 }
 
 /* A child that was away does not know what it missed, if it was the last for
- * a while: it is told once after each time of activity. */
+ * a while: it is told once after each time of activity, and not as often as a
+ * child may like. */
 static void
 hear_child (SsGroup *group, SsChild *child)
 {
   child->heard = group->scribe->env->now;
-  if (!group->ordered || child->told > group->ordered->changed)
+  if (!group->ordered || child->told > group->ordered->changed
+      || child->heard < child->told + SS_KEEPALIVE_INTERVAL / 2)
     return;
   child->told = child->heard;
   SsContact to = child->contact;

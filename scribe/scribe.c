@@ -35,6 +35,9 @@ ss_scribe_new (SsEnv *env, SsKbr *kbr, SsProtocol protocol,
   scribe->dead = g_ptr_array_new ();
   scribe->leave_until = SS_NEVER;
   ss_budget_init (&scribe->budget, env->now);
+  ss_quota_init (&scribe->submits, SS_SUBMIT_RATE, SS_SUBMIT_BURST,
+                 SS_ORDERED_SOURCES_MAX * SS_SUBMIT_RATE,
+                 SS_ORDERED_SOURCES_MAX * SS_SUBMIT_BURST, env->now);
   ss_timer_init (&scribe->timer, SS_LAYER_SCRIBE, SS_SCRIBE_TIMER_SWEEP);
   ss_timer_init (&scribe->anycast_timer, SS_LAYER_SCRIBE,
                  SS_SCRIBE_TIMER_ANYCAST);
@@ -57,6 +60,7 @@ ss_scribe_free (SsScribe *scribe)
   if (scribe->spoken)
     g_array_free (scribe->spoken, TRUE);
   ss_budget_clear (&scribe->budget);
+  ss_quota_clear (&scribe->submits);
   g_free (scribe->hints);
   release_family (scribe->adopted);
   release_family (scribe->adopted_ordered);

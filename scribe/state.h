@@ -417,6 +417,7 @@ struct SsScribe {
   SsTime leave_until;
   SsTime join_time; /* smoothed, of a routed JOIN's answer; 0: not known */
   SsBudget budget;  /* for retransmissions */
+  SsQuota submits;  /* of sources, where this node is the root */
 };
 
 typedef enum {

@@ -509,6 +509,25 @@ test_questions (void)
   g_assert_cmpuint (
       world_control_bytes (world, root), <,
       1000 * (SS_ANSWER_BURST + SECONDS * SS_ANSWER_RATE_MIN + 100));
+  /* Nor is it told after each message because it says that it is there. */
+  SsMsgScribeKeepalive there = { .n_tags = 1 };
+  there.tags[0] = ss_tag_number (world_group_id (world, GROUP));
+  uint64_t bytes[2];
+  for (unsigned is_often = 0; is_often < 2; is_often++) {
+    world_reset_counts (world);
+    for (unsigned i = 0; i < SECONDS * 20; i++) {
+      uint8_t alive[SS_MSG_SCRIBE_KEEPALIVE_MAX];
+      len = ss_msg_scribe_keepalive_encode (&there, alive, sizeof alive);
+      if (is_often)
+        world_inject (world, child, root, NULL, alive, len);
+      world_multicast (world, i % CROWD, GROUP);
+      world_run (world, 50 * SS_MSEC);
+    }
+    bytes[is_often] = world_control_bytes (world, root);
+  }
+  g_test_message ("%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT, bytes[0],
+                  bytes[1]);
+  g_assert_cmpuint (bytes[1], <, bytes[0] + bytes[0] / 2);
   world_free (world);
 }
 

@@ -312,6 +312,32 @@ test_crowded (void)
   few_clear (&few);
 }
 
+/* Who goes from room to room is not in those that it has left, though it still
+ * carries them for a while; when it has carried too many it has to wait. */
+static void
+test_restless (void)
+{
+  Few few;
+  char name[16];
+  few_init (&few, 3);
+  const SsKey *owner = &few.signers[0].key;
+  unsigned n_entered = 0;
+  for (unsigned i = 0; i < 6 * CHAT_ROOMS_MAX; i++) {
+    g_snprintf (name, sizeof name, "room %u", i);
+    ChatRoom *room = chat_enter (call (&few, 0), owner, name, NULL);
+    if (room) {
+      n_entered++;
+      chat_leave (room);
+    }
+    after (&few, 0, 10 * SS_MSEC);
+  }
+  g_assert_cmpuint (n_entered, >=, 2 * CHAT_ROOMS_MAX);
+  g_assert_cmpuint (n_entered, <, 6 * CHAT_ROOMS_MAX);
+  after (&few, 0, 60 * SS_SEC);
+  g_assert_nonnull (chat_enter (call (&few, 0), owner, "the last", NULL));
+  few_clear (&few);
+}
+
 /* Who has entered a room twice is in it until it has left it twice. */
 static void
 test_entered_twice (void)
@@ -393,6 +419,7 @@ main (int argc, char **argv)
     g_test_add_data_func (path, GUINT_TO_POINTER (seed), test_party);
   }
   g_test_add_func ("/chat/crowded", test_crowded);
+  g_test_add_func ("/chat/restless", test_restless);
   g_test_add_func ("/chat/entered-twice", test_entered_twice);
   g_test_add_func ("/chat/host", test_host);
   return g_test_run ();

@@ -72,6 +72,35 @@ test_forgotten (void)
   hub_clear (&room.hub);
 }
 
+/* A source that does not hold itself back does not have all others carry what
+ * it says, whatever it calls itself; what comes again costs nothing. */
+static void
+test_flood (void)
+{
+  enum { SECONDS = 20, PER_SECOND = 1000 };
+  const unsigned most = SS_SUBMIT_BURST + SECONDS * SS_SUBMIT_RATE;
+  for (unsigned is_anew = 0; is_anew < 2; is_anew++) {
+    Room room;
+    room_init (&room);
+    unsigned said = 0, honest = 0;
+    for (unsigned i = 0; i < SECONDS * PER_SECOND; i++) {
+      unsigned before = room.hub.n_messages;
+      hub_take_submit (&room.hub, room.group, 1, is_anew ? said + 1 : 1,
+                       is_anew ? 1 : said + 1, NULL, 0);
+      said += room.hub.n_messages - before;
+      if (i % (PER_SECOND / 25) == 0) {
+        g_assert_true (say (&room, 2, ++honest));
+        for (unsigned again = 0; again < 5; again++)
+          g_assert_false (say (&room, 2, honest));
+      }
+      hub_run (&room.hub, SS_SEC / PER_SECOND);
+    }
+    g_assert_cmpuint (said, >, SS_ORDERED_LOG_MAX);
+    g_assert_cmpuint (said, <=, most);
+    hub_clear (&room.hub);
+  }
+}
+
 static size_t
 allocated (void)
 {
@@ -143,6 +172,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/sources/forgotten", test_forgotten);
+  g_test_add_func ("/scribe/sources/flood", test_flood);
   g_test_add_func ("/scribe/sources/ahead", test_ahead);
   g_test_add_func ("/scribe/sources/memory", test_memory);
   return g_test_run ();
