@@ -197,9 +197,23 @@ ss_group_open (SsFamily *family, const SsId *id, void *user)
   return group;
 }
 
+/* Its mode was what another had named. */
+static void
+begin_ordered (SsGroup *group)
+{
+  ss_scribe_enter (group->scribe);
+  if (group->is_root)
+    ss_ordered_become_root (group);
+  else if (group->has_parent)
+    ss_ordered_reparented (group);
+  ss_group_arm (group);
+  ss_scribe_exit (group->scribe);
+}
+
 void
 ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
 {
+  bool was_ordered = ss_group_is_ordered (group);
   if (group->family != family) {
     unsigned n = ss_group_n_children (group);
     unsigned n_shed = ss_group_child_count (group) - n;
@@ -217,6 +231,8 @@ ss_group_set_user (SsGroup *group, SsFamily *family, void *user)
     ss_place_settle (group);
   }
   group->user = user;
+  if (!was_ordered && ss_group_is_ordered (group))
+    begin_ordered (group);
 }
 
 void

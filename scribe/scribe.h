@@ -138,8 +138,9 @@ typedef struct {
   void (*skipped) (void *group_user, SsGroup *group, const SsId *source,
                    uint32_t n);
   /* A JOIN or packet for a group not known here. True: carry it; its upcalls
-   * get *ret_group_user. It is in a family of defaults, which knows no owner,
-   * unless ss_group_set_user puts it into another. info is what the joiner's
+   * get *ret_group_user. It is in a family of defaults, which knows no owner
+   * and has the mode that the message names, unless ss_group_set_user puts it
+   * into another. info is what the joiner's
    * family was made with; it comes from the network: check it against the id.
    * is_root: this node is the rendezvous point and cannot pass it on. */
   bool (*adopt) (void *app, const SsId *group_id, const uint8_t *info,

@@ -101,6 +101,26 @@ test_flood (void)
   }
 }
 
+/* That a group is not ordered was the word of who asked for it to be carried:
+ * its sources are heard as soon as the application opens it. */
+static void
+test_mode (void)
+{
+  const SsFamilyConfig live = { .mode = SS_GROUP_LIVE };
+  Room room;
+  hub_init (&room.hub, &live, false);
+  hub_take_join (&room.hub, 0, 1, SS_JOIN_MEMBER, false);
+  SsId id = hub_group_id (0);
+  room.group = ss_scribe_find (room.hub.scribe, &id);
+  g_assert_true (ss_group_is_root (room.group));
+  room.hub.family = ss_family_new (room.hub.scribe, &config);
+  g_assert_true (ss_group_open (room.hub.family, &id, &room.hub) == room.group);
+  ss_group_join (room.group);
+  hub_run (&room.hub, SS_SEC);
+  g_assert_true (say (&room, 2, 1));
+  hub_clear (&room.hub);
+}
+
 static size_t
 allocated (void)
 {
@@ -172,6 +192,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/sources/forgotten", test_forgotten);
+  g_test_add_func ("/scribe/sources/mode", test_mode);
   g_test_add_func ("/scribe/sources/flood", test_flood);
   g_test_add_func ("/scribe/sources/ahead", test_ahead);
   g_test_add_func ("/scribe/sources/memory", test_memory);
