@@ -236,7 +236,8 @@ ss_ordered_handle_replicate (SsScribe *scribe, const SsContact *from,
       group->idle_since = scribe->env->now;
     bool is_mere_replica = !group->is_member && !ss_group_in_tree (group);
     SsOrdered *ordered = ss_ordered_get (group);
-    ordered->is_synced |= is_mere_replica && !group->join;
+    if (is_mere_replica && !group->join)
+      ss_log_settle (group); /* what SYNC has brought goes first */
     /* A replica begins where it becomes one; SYNC brings what was before. */
     bool is_from_start = ordered->is_synced && !is_mere_replica;
     uint32_t next = is_from_start ? 1 : message->sequence;
