@@ -35,7 +35,7 @@ typedef struct {
   SsMsgScribeTrace trace;     /* the last, and to whom the first went */
   SsId told[4];
   unsigned n_told;
-  SsId wanted[8]; /* who was asked for packets, first */
+  SsId wanted[32]; /* who was asked for packets, first */
   unsigned n_wanted;
   SsContact redirected, asked;
   SsId joined; /* whom it has sent a JOIN last */

@@ -147,6 +147,36 @@ test_capacity (void)
   show_free (show);
 }
 
+/* What control takes is not there for children. */
+static void
+test_capacity_less_control (void)
+{
+  enum { UPLOAD = 256000, CONTROL = 8000 /* bytes a second */ };
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  const SsSplitStreamConfig config = { .upload_bps = UPLOAD };
+  Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+  unsigned bounds[2];
+  StationNode *nodes[2];
+  show_go_on_air (show, 100);
+  for (unsigned i = 0; i < 2; i++) {
+    nodes[i] = station_world_add_as (show->world, &config);
+    station_node_wake (nodes[i]);
+    nodes[i]->station = ss_station_listen (nodes[i]->splitstream,
+                                           &show->publisher->descriptor, 0);
+  }
+  for (unsigned i = 0; i < 40; i++) {
+    nodes[1]->env.counters.value[SS_COUNT_CONTROL_BYTES_OUT] += CONTROL / 2;
+    show_play (show, SS_SEC / 2);
+  }
+  for (unsigned i = 0; i < 2; i++)
+    bounds[i] = ss_family_children_max (nodes[i]->station->family);
+  unsigned whole = UPLOAD / 8 * 85 / 100, left = whole - CONTROL;
+  g_test_message ("%u; with control %u", bounds[0], bounds[1]);
+  g_assert_cmpuint (bounds[1] * whole * 10, <=, bounds[0] * left * 11);
+  g_assert_cmpuint (bounds[1] * whole * 10, >=, bounds[0] * left * 8);
+  show_free (show);
+}
+
 /* So it does from what the line is found to carry, as long as that counts. */
 static void
 test_measured_capacity (void)
@@ -303,6 +333,53 @@ test_cap_below_stream (void)
 }
 
 static bool
+offers_place (StationNode *relay, unsigned stripe, unsigned wanted)
+{
+  const uint8_t question[] = { (uint8_t) stripe, (uint8_t) wanted, 0 };
+  SsContact origin = relay->self;
+  origin.id.b[0] ^= 0x80;
+  station_node_wake (relay);
+  return ss_spare_asked (ss_splitstream_station (relay->splitstream, 0),
+                         &origin, question, sizeof question);
+}
+
+/* A relay that has room joins another stripe's tree for who has found nobody
+ * in it that has some; if it is to help the station, and not before. */
+static void
+test_relay_comes (void)
+{
+  enum { WITH_STRIPE, ANY }; /* splitstream/spare.c */
+  static const char *const names[] = { "radio1", "radio2" };
+  const StationWorldOptions options = { .delay = 10 * SS_MSEC };
+  for (unsigned i = 0; i < G_N_ELEMENTS (names); i++) {
+    bool is_asked_to = i == 0;
+    Show *show = show_new (1, &options, 1, SS_LATENCY_DEFAULT);
+    SsRelayed relayed = { .has_fingerprint = false };
+    const SsSplitStreamConfig config = { .is_relay = true,
+                                         .relayed = &relayed,
+                                         .n_relayed = 1 };
+    g_strlcpy (relayed.name, names[i], sizeof relayed.name);
+    StationNode *relay = station_world_add_as (show->world, &config);
+    relay->self.flags |= SS_PEER_REACHABLE;
+    SsId group_id = ss_station_group_id (&show->params.key, show->params.name);
+    SsId id = ss_station_stripe_id (&group_id, show->params.salt, 3);
+    g_assert_true (station_node_adopt (relay, &id, &show->params, true));
+    show_go_on_air (show, 100);
+    show_play (show, 5 * SS_SEC);
+    const SsStation *station = ss_splitstream_station (relay->splitstream, 0);
+    ss_group_join (station->stripes[3].group);     /* it is in the tree */
+    g_assert_false (offers_place (relay, 7, ANY)); /* no room */
+    relay->has_room = true;
+    g_assert_false (offers_place (relay, 7, WITH_STRIPE));
+    g_assert_null (station->stripes[7].group);
+    g_assert_true (offers_place (relay, 7, ANY) == is_asked_to);
+    g_assert_true ((station->stripes[7].group != NULL) == is_asked_to);
+    g_assert_true (offers_place (relay, 7, WITH_STRIPE) == is_asked_to);
+    show_free (show);
+  }
+}
+
+static bool
 would_relay (Show *show, const char *name, const SsId *fingerprint,
              bool is_root)
 {
@@ -340,6 +417,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/splitstream/carry/capacity", test_capacity);
+  g_test_add_func ("/splitstream/carry/capacity-less-control",
+                   test_capacity_less_control);
   g_test_add_func ("/splitstream/carry/capacity-measured",
                    test_measured_capacity);
   g_test_add_func ("/splitstream/carry/capacity-shared",
@@ -347,6 +426,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/carry/cap-below-stream",
                    test_cap_below_stream);
   g_test_add_func ("/splitstream/carry/relay-choice", test_relay_choice);
+  g_test_add_func ("/splitstream/carry/relay-comes", test_relay_comes);
   g_test_add_func ("/splitstream/carry/adopt", test_adopt);
   g_test_add_func ("/splitstream/carry/relay-listens", test_relay_listens);
   g_test_add_func ("/splitstream/carry/relay-is-ahead", test_relay_is_ahead);

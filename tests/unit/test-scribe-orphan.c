@@ -166,6 +166,39 @@ test_pace (void)
   hub_clear (&hub);
 }
 
+/* The parent tells its child where that sits. */
+static void
+take_path (Hub *hub, unsigned from, bool is_loop)
+{
+  SsId id = hub_group_id (GROUP);
+  SsContact parent = hub_contact (from);
+  SsMsgScribePath message = { .n_path = 3 };
+  memcpy (message.tag, id.b, SS_TAG_LEN);
+  message.path[0] = ss_prefix_of (&id);
+  message.path[1] = is_loop ? ss_prefix_of (&hub->self.id) : message.path[0];
+  message.path[2] = ss_prefix_of (&parent.id);
+  uint8_t data[SS_MSG_SCRIBE_PATH_MAX];
+  size_t len = ss_msg_scribe_path_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &parent, data, len);
+}
+
+/* Who is on its parent's way from the root has none. */
+static void
+test_loop (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  const uint64_t *n_loops = &hub.env.counters.value[SS_COUNT_SCRIBE_LOOPS];
+  hub_accept (&hub, GROUP, PARENT, 0);
+  take_path (&hub, PARENT, false);
+  g_assert_true (ss_group_in_tree (group));
+  g_assert_cmpuint (*n_loops, ==, 0);
+  take_path (&hub, PARENT, true);
+  g_assert_false (ss_group_in_tree (group));
+  g_assert_cmpuint (*n_loops, ==, 1);
+  hub_clear (&hub);
+}
+
 static bool
 on_homeless (void *user, SsGroup *group)
 {
@@ -214,6 +247,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/root", test_root);
   g_test_add_func ("/scribe/host", test_host);
   g_test_add_func ("/scribe/orphan/pace", test_pace);
+  g_test_add_func ("/scribe/orphan/loop", test_loop);
   g_test_add_func ("/scribe/orphan/false-place", test_false_place);
   return g_test_run ();
 }

@@ -58,6 +58,28 @@ test_members_are_asked (void)
   hub_clear (&hub);
 }
 
+/* What one death leaves missing is not asked of one node alone. */
+static void
+test_members_share (void)
+{
+  enum { FIRST = 20, MEMBERS = 8, WANTED = 16 };
+  const SsFamilyConfig config = { .children_max = MEMBERS };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *group = join (&hub, GROUP, PARENT);
+  join (&hub, OTHER_GROUP, OTHER);
+  for (unsigned i = 0; i < MEMBERS; i++)
+    hub_take_join (&hub, OTHER_GROUP, FIRST + i, SS_JOIN_MEMBER, true);
+  for (uint32_t i = 0; i < WANTED; i++)
+    ss_group_want (group, 1000 + i, hub.env.now + 1500 * SS_MSEC);
+  hub_run (&hub, 200 * SS_MSEC);
+  unsigned n_asked = 0;
+  for (unsigned i = 0; i < MEMBERS; i++)
+    n_asked += is_asked (&hub, 0, hub.n_wanted, FIRST + i);
+  g_assert_cmpuint (n_asked, >=, MEMBERS / 2);
+  hub_clear (&hub);
+}
+
 /* A new child says what it has, and is sent the rest. */
 static void
 test_gap_is_filled (void)
@@ -87,6 +109,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/repair/members", test_members_are_asked);
+  g_test_add_func ("/scribe/repair/members-share", test_members_share);
   g_test_add_func ("/scribe/repair/gap", test_gap_is_filled);
   return g_test_run ();
 }
