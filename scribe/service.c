@@ -10,6 +10,10 @@
  * not send, or where it has yet to earn trust, after two. Random loss of less
  * than a quarter hardly ever gets there.
  *
+ * What parity gave is missed only if the parent has not sent it a moment later:
+ * a row's last packet and its parity leave the source together, and come down
+ * different trees. (A parent that is always late is latewatch.c's.)
+ *
  * What nobody asks for is not missed so: parity, or anything at a mere
  * forwarder. But the groups of a family are fed by turns, so that a group that
  * gets nothing while the others go round is not served. Down the tree from who
@@ -177,10 +181,46 @@ raise_level (SsGroup *group, unsigned by)
 }
 
 static void
+count_missed (SsGroup *group, unsigned by)
+{
+  note_share (group->service, false);
+  raise_level (group, by);
+}
+
+static void
 lower_level (SsGroup *group, unsigned by)
 {
   SsService *service = group->service;
   service->level -= (uint8_t) MIN (service->level, by);
+}
+
+static void
+owe (SsGroup *group, uint32_t sequence, unsigned by)
+{
+  SsService *service = group->service;
+  SsOwed *owed = &service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX];
+  if (owed->since > 0 && owed->by == 0)
+    count_missed (group, SS_SERVICE_MISSED);
+  *owed = (SsOwed){ .since = group->scribe->env->now,
+                    .sequence = sequence,
+                    .by = (uint8_t) by };
+  if (by > 0)
+    count_missed (group, by);
+}
+
+/* Whose moment is over. */
+static void
+settle (SsGroup *group)
+{
+  SsTime now = group->scribe->env->now;
+  for (unsigned i = 0; i < SS_SERVICE_OWED_MAX; i++) {
+    SsOwed *owed = &group->service->owed[i];
+    if (owed->since == 0 || owed->by > 0
+        || now - owed->since <= SS_SERVICE_MOMENT)
+      continue;
+    owed->by = SS_SERVICE_MISSED;
+    count_missed (group, owed->by);
+  }
 }
 
 static SsOwed *
@@ -245,11 +285,12 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
           (uint8_t) MIN (service->level + SS_SERVICE_MISSED, SS_SERVICE_LEAVE);
     return;
   }
+  settle (group);
   bool is_parent = from && ss_contact_equal (from, &group->parent);
   if (is_parent && via == SS_VIA_TREE) {
     service->has_failed = false;
     SsOwed *owed = find_owed (group, sequence);
-    if (!owed && is_new) {
+    if (owed ? owed->by == 0 : is_new) {
       lower_level (group, SS_SERVICE_PAID);
       note_share (service, true);
     } else if (owed && now - owed->since <= SS_SERVICE_MOMENT)
@@ -266,11 +307,10 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
   if (!is_parent)
     ss_neighbour_doubt (group->scribe,
                         ss_neighbour_get (group->scribe, &group->parent));
-  unsigned by = is_parent ? SS_SERVICE_REQUESTED : SS_SERVICE_MISSED;
-  service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX] =
-      (SsOwed){ .since = now, .sequence = sequence, .by = (uint8_t) by };
-  note_share (service, false);
-  raise_level (group, by);
+  owe (group, sequence,
+       is_parent ? SS_SERVICE_REQUESTED
+       : from    ? SS_SERVICE_MISSED
+                 : 0);
 }
 
 void

@@ -148,7 +148,7 @@ typedef struct {
 typedef struct {
   SsTime since; /* 0: none */
   uint32_t sequence;
-  uint8_t by; /* what it has raised the level by */
+  uint8_t by; /* what it has raised the level by; 0: the parent has a moment */
 } SsOwed;
 
 #define SS_SERVICE_OWED_MAX 8
