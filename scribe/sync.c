@@ -87,6 +87,11 @@ compare_source (SsGroup *group, const SsContact *from,
   uint32_t start = next - MIN (group->family->config.backlog, next - first);
   if (log && log->epoch == epoch && !ordered->is_synced && is_parent)
     log->next = log->deliver_from = start; /* the parent's word counts */
+  /* And that of the next one, as long as nothing has come from there on: the
+   * first may have named a number that the source never reaches. */
+  if (log && log->epoch == epoch && log->next > next && is_parent
+      && log->entries->len == 0)
+    log->next = log->deliver_from = next;
   if (log && (log->epoch > epoch || (log->epoch == epoch && log->next > next)))
     return true;
   bool is_new = !log || log->epoch < epoch;

@@ -349,6 +349,51 @@ test_false_epoch (void)
     }
 }
 
+/* Nor can a newcomer's first parent have it wait for what a source never says:
+ * the next parent's word counts as much. */
+static void
+test_false_start (void)
+{
+  for (uint64_t seed = 1; seed <= 5; seed++) {
+    World *world = start_some (NODES, 0, seed, 0);
+    unsigned newcomer = world_near (world, GROUP, NODES - 1);
+    unsigned source = world_near (world, GROUP, NODES - 2);
+    for (unsigned i = 0; i < NODES; i++)
+      if (i != newcomer)
+        world_join (world, i);
+    world_run (world, SS_SEC);
+    say (world, source, SAID);
+    world_join (world, newcomer);
+    SsGroup *group = world_group (world, newcomer, GROUP);
+    while (!group->has_parent)
+      world_run (world, SS_MSEC);
+    g_assert_false (group->ordered->is_synced);
+    unsigned parent = world_node_of (world, &group->parent.id);
+    g_assert_cmpuint (parent, !=, source);
+    SsMsgScribeSync sync = { .flags = SS_SYNC_ANSWER,
+                             .n_sources = 1,
+                             .n_epochs = 1,
+                             .n_firsts = 1,
+                             .n_nexts = 1,
+                             .sources = { *world_node_id (world, source) },
+                             .firsts = { FALSE_END },
+                             .nexts = { FALSE_END } };
+    sync.epochs[0] = world_group (world, source, GROUP)->ordered->epoch;
+    memcpy (sync.tag, group->id.b, SS_TAG_LEN);
+    uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
+    size_t len = ss_msg_scribe_sync_encode (&sync, data, sizeof data);
+    world_inject (world, parent, newcomer, NULL, data, len);
+    g_assert_true (group->ordered->is_synced);
+    world_kill (world, parent);
+    world_run (world, 20 * SS_SEC);
+    say (world, source, SAID);
+    unsigned first;
+    g_assert_cmpuint (world_heard (world, newcomer, source, GROUP, &first), ==,
+                      SAID);
+    world_free (world);
+  }
+}
+
 /* What a node is told to be past is no reason to take what nobody has signed
  * for had. */
 static void
@@ -589,6 +634,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/ordered-limits/late", test_late);
   g_test_add_func ("/scribe/ordered-limits/false-epoch", test_false_epoch);
   g_test_add_func ("/scribe/ordered-limits/false-end", test_false_end);
+  g_test_add_func ("/scribe/ordered-limits/false-start", test_false_start);
   g_test_add_func ("/scribe/ordered-limits/false-message", test_false_message);
   g_test_add_func ("/scribe/ordered-limits/false-sources", test_false_sources);
   g_test_add_func ("/scribe/ordered-limits/questions", test_questions);

@@ -12,7 +12,7 @@
 #define GROUPS   5000 /* of which this one has both a parent and a child */
 #define CHILDREN 8    /* of a group: members, and as many that are none */
 /* At most, allocator's overhead and arrays' room to grow included. */
-#define PEER_BYTES  400  /* a neighbour, and it as a child */
+#define PEER_BYTES  270  /* a neighbour, and it as a child */
 #define GROUP_BYTES 1100 /* with a child */
 #define CHILD_BYTES 360
 

@@ -242,6 +242,43 @@ test_outbox (void)
   world_free (world);
 }
 
+/* What a dead root has not acknowledged the source hands to the next: nobody
+ * here asks for what is missing. */
+static void
+test_successor (void)
+{
+  enum { N = 10, SEQUENCES = 200 };
+  for (uint64_t seed = 1; seed <= 3; seed++) {
+    WorldOptions options = {
+      .seed = seed, .n = N, .delay = 5 * SS_MSEC, .rebuilds = true
+    };
+    World *world = world_new (&options);
+    for (unsigned i = 1; i < N; i++)
+      world_join (world, i);
+    world_run (world, 2 * SS_SEC);
+    world_publish (world, true);
+    world_run (world, 3 * SS_SEC);
+    unsigned stripe = 0;
+    while (world_true_root (world, stripe) == 0
+           || world_near (world, stripe, 1) == 0)
+      stripe++;
+    world_kill (world, world_true_root (world, stripe));
+    world_run (world, 5 * SS_SEC);
+    world_publish (world, false);
+    world_run (world, SS_SEC);
+    const SsGroup *source = world_group (world, 0, stripe);
+    unsigned next = world_true_root (world, stripe), n = 0;
+    for (uint32_t i = 0; i < SEQUENCES; i++)
+      if (ss_history_find (source, i)) {
+        g_assert_nonnull (
+            ss_history_find (world_group (world, next, stripe), i));
+        n++;
+      }
+    g_assert_cmpuint (n, >=, 5);
+    world_free (world);
+  }
+}
+
 /* Valid messages of every type with random contents, but of real groups, and
  * random bytes, all from a node of the ring that is in no tree: listeners
  * hear everything meanwhile, and all bounds hold. */
@@ -606,6 +643,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/neighbours", test_neighbours);
   g_test_add_func ("/scribe/tags", test_tags);
   g_test_add_func ("/scribe/outbox", test_outbox);
+  g_test_add_func ("/scribe/successor", test_successor);
   g_test_add_func ("/scribe/hostile", test_hostile);
   g_test_add_func ("/scribe/hostile-ordered", test_hostile_ordered);
   g_test_add_func ("/scribe/unasked", test_unasked);
