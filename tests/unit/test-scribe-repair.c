@@ -58,7 +58,8 @@ test_members_are_asked (void)
   hub_clear (&hub);
 }
 
-/* What one death leaves missing is not asked of one node alone. */
+/* What one death leaves missing is not asked of one node alone, nor of the
+ * source as if it were one of them. */
 static void
 test_members_share (void)
 {
@@ -68,6 +69,9 @@ test_members_share (void)
   hub_init (&hub, &config, true);
   SsGroup *group = join (&hub, GROUP, PARENT);
   join (&hub, OTHER_GROUP, OTHER);
+  join (&hub, OTHER_GROUP + 1, SOURCE); /* whose own tree that is, by chance */
+  SsContact source = hub_contact (SOURCE);
+  ss_family_set_source (hub.family, &source);
   for (unsigned i = 0; i < MEMBERS; i++)
     hub_take_join (&hub, OTHER_GROUP, FIRST + i, SS_JOIN_MEMBER, true);
   for (uint32_t i = 0; i < WANTED; i++)
@@ -77,6 +81,7 @@ test_members_share (void)
   for (unsigned i = 0; i < MEMBERS; i++)
     n_asked += is_asked (&hub, 0, hub.n_wanted, FIRST + i);
   g_assert_cmpuint (n_asked, >=, MEMBERS / 2);
+  g_assert_false (is_asked (&hub, 0, hub.n_wanted, SOURCE));
   hub_clear (&hub);
 }
 

@@ -258,11 +258,52 @@ test_idle (void)
   }
 }
 
+static const SsChild *
+child_in (Hub *hub, unsigned group, unsigned node)
+{
+  SsId id = hub_group_id (group);
+  SsContact contact = hub_contact (node);
+  return ss_group_child_find (ss_scribe_find (hub->scribe, &id), &contact.id);
+}
+
+/* A full node takes a child in its own stripe for one in a foreign one, and
+ * none in a foreign one for one in its own. */
+static void
+test_own_stripe_first (void)
+{
+  enum { PARENT = 50, FIRST = 60, JOINER = 70 };
+  for (unsigned is_own = 0; is_own < 2; is_own++) {
+    const SsFamilyConfig config = { .children_max = CHILDREN };
+    unsigned groups[2] = { foreign (0), 1 };
+    Hub hub;
+    hub_init (&hub, &config, true);
+    for (SsId id = hub_group_id (groups[1]);
+         ss_id_shared_digits (&id, &hub.self.id) == 0;)
+      id = hub_group_id (++groups[1]);
+    for (unsigned i = 0; i < 2; i++) {
+      SsId id = hub_group_id (groups[i]);
+      ss_group_join (ss_group_open (hub.family, &id, &hub));
+      hub_accept (&hub, groups[i], PARENT + i, 0);
+    }
+    unsigned wanted = groups[is_own], full = groups[!is_own];
+    for (unsigned i = 0; i < CHILDREN; i++)
+      hub_take_join (&hub, full, FIRST + i, SS_JOIN_MEMBER, true);
+    hub_take_join (&hub, wanted, JOINER, SS_JOIN_MEMBER, true);
+    unsigned n_shed = 0;
+    for (unsigned i = 0; i < CHILDREN; i++)
+      n_shed += child_in (&hub, full, FIRST + i)->shed_until > 0;
+    g_assert_cmpuint (n_shed, ==, is_own);
+    g_assert_true ((child_in (&hub, wanted, JOINER) != NULL) == is_own);
+    hub_clear (&hub);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/shed/shirker", test_shirker);
+  g_test_add_func ("/scribe/shed/own-stripe-first", test_own_stripe_first);
   g_test_add_func ("/scribe/shed/farthest", test_farthest);
   g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
   g_test_add_func ("/scribe/shed/exchange", test_exchange);
