@@ -32,7 +32,7 @@ struct Chat {
 static ChatRoom *
 room_new (Chat *chat, const uint8_t *info, size_t info_len)
 {
-  g_assert (chat->rooms->len < 2 * CHAT_ROOMS_MAX);
+  g_assert (chat->rooms->len < CHAT_CARRIED_MAX);
   ChatRoom *room = g_new0 (ChatRoom, 1);
   SsFamilyConfig config = {
     .mode = SS_GROUP_ORDERED,
@@ -83,7 +83,7 @@ chat_enter (Chat *chat, const SsKey *owner, const char *name,
   bool is_new = !room || room->n_entries == 0;
   if (is_new && chat->n_entered == CHAT_ROOMS_MAX)
     return NULL;
-  if (!room && chat->rooms->len == 2 * CHAT_ROOMS_MAX)
+  if (!room && chat->rooms->len == CHAT_CARRIED_MAX)
     return NULL; /* so many that were left are carried on for a while */
   if (!room)
     room = room_new (chat, info, SS_KEY_LEN + len);

@@ -15,8 +15,9 @@
 #define CHAT_NICK_MAX 32               /* bytes, of who asks to speak */
 /* That one node is in; others' are carried as long as there are fewer in all,
  * so that strangers cannot keep it out of its own. */
-#define CHAT_ROOMS_MAX 64
-#define CHAT_BACKLOG   20 /* lines of each speaker that a newcomer gets */
+#define CHAT_ROOMS_MAX   64
+#define CHAT_CARRIED_MAX (2 * CHAT_ROOMS_MAX) /* with others', and left ones */
+#define CHAT_BACKLOG     20 /* lines of each speaker that a newcomer gets */
 
 typedef struct Chat Chat;
 typedef struct ChatRoom ChatRoom;

@@ -412,21 +412,26 @@ ss_log_drop_strangers (SsGroup *group)
   }
 }
 
+static void
+insert (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
+{
+  unsigned index = entry_lower_bound (log, sequence);
+  SsLogEntry entry = { sequence, g_bytes_ref (data) };
+  g_array_insert_val (log->entries, index, entry);
+  trim_all (group, log, index);
+}
+
 void
 ss_log_put (SsGroup *group, SsSourceLog *log, uint32_t sequence, GBytes *data)
 {
   log->used = group->scribe->env->now;
   log->is_proven = true;
   ss_budget_note (&group->scribe->budget, log->used);
-  if (sequence < log->next || sequence - log->next > SS_ORDERED_AHEAD_MAX)
+  if (sequence < log->next || sequence - log->next > SS_ORDERED_AHEAD_MAX
+      || ss_log_entry (log, sequence))
     return;
-  unsigned index = entry_lower_bound (log, sequence);
-  if (ss_log_entry (log, sequence))
-    return;
-  SsLogEntry entry = { sequence, g_bytes_ref (data) };
-  g_array_insert_val (log->entries, index, entry);
   log->known_end = MAX (log->known_end, sequence + 1);
-  trim_all (group, log, index);
+  insert (group, log, sequence, data);
   advance (group, log);
 }
 
@@ -436,12 +441,9 @@ void
 ss_log_put_past (SsGroup *group, SsSourceLog *log, uint32_t sequence,
                  GBytes *data)
 {
-  unsigned index = entry_lower_bound (log, sequence);
   if (sequence >= log->next || ss_log_entry (log, sequence))
     return;
-  SsLogEntry entry = { sequence, g_bytes_ref (data) };
-  g_array_insert_val (log->entries, index, entry);
-  trim_all (group, log, index);
+  insert (group, log, sequence, data);
   trim (log);
 }
 

@@ -194,12 +194,19 @@ lower_level (SsGroup *group, unsigned by)
   service->level -= (uint8_t) MIN (service->level, by);
 }
 
+/* Parity gave it; the parent may be about to. */
+static bool
+has_moment (const SsOwed *owed)
+{
+  return owed->since > 0 && owed->by == 0;
+}
+
 static void
 owe (SsGroup *group, uint32_t sequence, unsigned by)
 {
   SsService *service = group->service;
   SsOwed *owed = &service->owed[service->next_owed++ % SS_SERVICE_OWED_MAX];
-  if (owed->since > 0 && owed->by == 0)
+  if (has_moment (owed))
     count_missed (group, SS_SERVICE_MISSED);
   *owed = (SsOwed){ .since = group->scribe->env->now,
                     .sequence = sequence,
@@ -215,8 +222,7 @@ settle (SsGroup *group)
   SsTime now = group->scribe->env->now;
   for (unsigned i = 0; i < SS_SERVICE_OWED_MAX; i++) {
     SsOwed *owed = &group->service->owed[i];
-    if (owed->since == 0 || owed->by > 0
-        || now - owed->since <= SS_SERVICE_MOMENT)
+    if (!has_moment (owed) || now - owed->since <= SS_SERVICE_MOMENT)
       continue;
     owed->by = SS_SERVICE_MISSED;
     count_missed (group, owed->by);
@@ -276,8 +282,11 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
 {
   SsService *service = get (group);
   SsTime now = group->scribe->env->now;
+  /* The parent may be left for these, and this node become the root. */
   if (is_new)
     count_new (group);
+  if (group->has_parent)
+    settle (group);
   if (!group->has_parent) {
     /* A parent that is thought dead for a moment owes what is fetched then. */
     if (group->is_root && is_new && via == SS_VIA_REPAIR)
@@ -285,7 +294,6 @@ ss_service_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
           (uint8_t) MIN (service->level + SS_SERVICE_MISSED, SS_SERVICE_LEAVE);
     return;
   }
-  settle (group);
   bool is_parent = from && ss_contact_equal (from, &group->parent);
   if (is_parent && via == SS_VIA_TREE) {
     service->has_failed = false;

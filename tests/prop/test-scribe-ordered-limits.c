@@ -331,6 +331,24 @@ claim (World *world, unsigned from, const SsId *sources, unsigned n)
 
 #define FALSE_END 1000000
 
+/* Somebody's word that a source has said more than it has. */
+static SsMsgScribeSync
+false_word (World *world, unsigned source, uint8_t flags)
+{
+  const SsGroup *group = world_group (world, source, GROUP);
+  SsMsgScribeSync sync = { .flags = flags,
+                           .n_sources = 1,
+                           .n_epochs = 1,
+                           .n_firsts = 1,
+                           .n_nexts = 1,
+                           .sources = { *world_node_id (world, source) },
+                           .epochs = { group->ordered->epoch },
+                           .firsts = { FALSE_END },
+                           .nexts = { FALSE_END } };
+  memcpy (sync.tag, group->id.b, SS_TAG_LEN);
+  return sync;
+}
+
 /* Nobody silences a source by saying that it has begun anew, whether it has
  * spoken before or not. */
 static void
@@ -370,16 +388,7 @@ test_false_start (void)
     g_assert_false (group->ordered->is_synced);
     unsigned parent = world_node_of (world, &group->parent.id);
     g_assert_cmpuint (parent, !=, source);
-    SsMsgScribeSync sync = { .flags = SS_SYNC_ANSWER,
-                             .n_sources = 1,
-                             .n_epochs = 1,
-                             .n_firsts = 1,
-                             .n_nexts = 1,
-                             .sources = { *world_node_id (world, source) },
-                             .firsts = { FALSE_END },
-                             .nexts = { FALSE_END } };
-    sync.epochs[0] = world_group (world, source, GROUP)->ordered->epoch;
-    memcpy (sync.tag, group->id.b, SS_TAG_LEN);
+    SsMsgScribeSync sync = false_word (world, source, SS_SYNC_ANSWER);
     uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
     size_t len = ss_msg_scribe_sync_encode (&sync, data, sizeof data);
     world_inject (world, parent, newcomer, NULL, data, len);
@@ -429,21 +438,11 @@ test_false_end (void)
     unsigned source = world_near (world, GROUP, NODES - 1);
     say (world, source, SAID);
     unsigned liar = child_of_root (world, source);
-    const SsGroup *group = world_group (world, source, GROUP);
-    SsMsgScribeSync sync = { .flags = SS_SYNC_MORE,
-                             .n_sources = 1,
-                             .n_epochs = 1,
-                             .n_firsts = 1,
-                             .n_nexts = 1,
-                             .sources = { *world_node_id (world, source) },
-                             .epochs = { group->ordered->epoch },
-                             .firsts = { FALSE_END },
-                             .nexts = { FALSE_END } };
+    SsMsgScribeSync sync = false_word (world, source, SS_SYNC_MORE);
     SsMsgScribeGone gone = { .source = sync.sources[0],
                              .epoch = sync.epochs[0],
                              .first = FALSE_END };
-    memcpy (sync.tag, group->id.b, SS_TAG_LEN);
-    memcpy (gone.tag, group->id.b, SS_TAG_LEN);
+    memcpy (gone.tag, sync.tag, SS_TAG_LEN);
     uint8_t data[SS_MSG_SCRIBE_SYNC_MAX];
     for (unsigned to = 0; to < NODES; to++) {
       size_t len = ss_msg_scribe_sync_encode (&sync, data, sizeof data);

@@ -121,7 +121,7 @@ test_parity_first (void)
   g_assert_cmpuint (rebuild (&bench, 30, 100 * SS_MSEC), ==, 30);
   g_assert_true (ss_service_pays (bench.group));
   uint32_t first = bench.sequence;
-  for (unsigned i = 0; i < 8; i++)
+  for (unsigned i = 0; i < SS_SERVICE_OWED_MAX; i++)
     ss_service_packet (bench.group, NULL, bench.sequence++, SS_VIA_REPAIR,
                        true);
   world_run (bench.world, 100 * SS_MSEC);
