@@ -13,10 +13,10 @@
  * should is left by its children, and has room before that.
  *
  * An exchange has to make the sum of the squares of the two nodes' numbers
- * greater, so it ends; and nobody is moved from a node whose own stripe it is
- * to one that is foreign to it, for that one would come back. What either says
- * of itself is not believed further than that: a stranger that comes for what
- * was not offered is taken if there is room. */
+ * greater, so it ends; and nobody is moved from where it would come back to
+ * (ss_spare_may_go). What either says of itself is not believed further than
+ * that: a stranger that comes for what was not offered is taken if there is
+ * room. */
 #include <string.h>
 
 #include "splitstream/private.h"
@@ -120,13 +120,6 @@ square (unsigned n)
   return n * n;
 }
 
-/* May children of a stripe go from one node to another? */
-static bool
-may_go (unsigned stripe, const SsId *from, const SsId *to)
-{
-  return ss_id_digit (from, 0) != stripe || ss_id_digit (to, 0) == stripe;
-}
-
 /* What would be gained if so many went. */
 static int
 gain_of (const uint8_t theirs[SS_STRIPES], const uint8_t ours[SS_STRIPES],
@@ -151,12 +144,13 @@ find_terms (const SsStation *station, const SsContact *origin,
   fill_parts (station, ours);
   for (unsigned in = 0; in < SS_STRIPES; in++) {
     const SsGroup *group = station->stripes[in].group;
-    if (theirs[in] == 0 || ours[in] == 0 || !may_go (in, &origin->id, &self->id)
+    if (theirs[in] == 0 || ours[in] == 0
+        || !ss_spare_may_go (in, &origin->id, &self->id)
         || !ss_group_may_take (group, origin))
       continue;
     for (unsigned out = 0; out < SS_STRIPES; out++) {
       unsigned n = MIN (theirs[in], ours[out]);
-      if (out == in || n == 0 || !may_go (out, &self->id, &origin->id)
+      if (out == in || n == 0 || !ss_spare_may_go (out, &self->id, &origin->id)
           || gain_of (theirs, ours, in, out, n) <= best)
         continue;
       best = gain_of (theirs, ours, in, out, n);
@@ -199,7 +193,8 @@ agree (SsStation *station, const SsContact *member, const uint8_t *terms)
   unsigned out = terms[0], in = terms[1];
   fill_parts (station, parts);
   if (out >= SS_STRIPES || in >= SS_STRIPES || out == in || parts[out] == 0
-      || !may_go (out, &ss_kbr_self (station->owner->kbr)->id, &member->id)
+      || !ss_spare_may_go (out, &ss_kbr_self (station->owner->kbr)->id,
+                           &member->id)
       || parts[out] > exchange->parts[out] || parts[in] < exchange->parts[in]
       || now < exchange->until || station->stripes[in].group == NULL
       || !ss_group_may_take (station->stripes[in].group, member))

@@ -365,6 +365,10 @@ bool ss_spare_asked (SsStation *station, const SsContact *origin,
                      const uint8_t *data, size_t len);
 void ss_spare_answered (SsSplitStream *splitstream, uint32_t search,
                         const SsContact *member);
+/* May children of a stripe go from one node to another? Not from one whose own
+ * stripe it is to one that is foreign to it: they would look for a better
+ * parent, and come back. */
+bool ss_spare_may_go (unsigned stripe, const SsId *from, const SsId *to);
 /* Of a station's group that is no stripe: joins it, or leaves it. */
 void ss_spare_follow (SsStripe *stripe, const SsId *id, bool is_wanted);
 

@@ -13,7 +13,8 @@
  * the own stripe, does not end that where a stripe has too few nodes of its
  * own. So who has children in several asks the group for somebody who has
  * children in one of these only, or more than itself, and advises its own in
- * that stripe to go there: they are gathered at few nodes. */
+ * that stripe to go there: they are gathered at few nodes. Those of its own
+ * stripe go only to another whose own it is. */
 #include "splitstream/private.h"
 
 /* What is asked for: the stripe, who will do, and the asker's children in the
@@ -204,11 +205,20 @@ gather (SsStation *station)
   gathering->search = ask (stripe, WANTED_MORE);
 }
 
+bool
+ss_spare_may_go (unsigned stripe, const SsId *from, const SsId *to)
+{
+  return ss_id_digit (from, 0) != stripe || ss_id_digit (to, 0) == stripe;
+}
+
 static void
 gathered (SsStation *station, const SsContact *member)
 {
   SsGathering *gathering = &station->gathering;
   SsGroup *group = station->stripes[gathering->stripe].group;
+  const SsId *self = &ss_kbr_self (station->owner->kbr)->id;
+  if (member != NULL && !ss_spare_may_go (gathering->stripe, self, &member->id))
+    member = NULL; /* who knows that should not have said yes */
   gathering->search = 0;
   gathering->wait =
       CLAMP (2 * gathering->wait, SS_GATHER_WAIT_MIN, SS_GATHER_WAIT_MAX);
@@ -271,6 +281,8 @@ may_gather (const SsStripe *stripe, const SsContact *origin, unsigned n)
 {
   const SsStation *station = stripe->station;
   const SsContact *self = ss_kbr_self (station->owner->kbr);
+  if (!ss_spare_may_go (stripe->index, &origin->id, &self->id))
+    return false;
   return count_parts (station) == is_part (stripe) || n_children (stripe) > n
          || (n_children (stripe) == n
              && ss_id_compare (&self->id, &origin->id) < 0);

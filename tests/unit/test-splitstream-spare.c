@@ -92,6 +92,46 @@ test_gather_in_vain (void)
   show_free (show);
 }
 
+static void
+become_own (SsContact *peer, unsigned stripe)
+{
+  peer->id.b[0] = (uint8_t) (stripe << 4 | (peer->id.b[0] & 0xf));
+}
+
+/* Whose own stripe it is sends nobody to one that is foreign to it: they would
+ * come back. */
+static void
+test_gather_own (void)
+{
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  SsContact member = show->publisher->self;
+  become_own (&node->self, 7);
+  become_own (&member, 8);
+  node->n_children[2] = 9;
+  node->n_children[7] = 3;
+  show_play (show, 2 * SS_SEC);
+  assert_asked (node, 7, 3);
+  answer (node, &member);
+  g_assert_cmpuint (node->n_advised, ==, 0);
+  while (node->question[0] == 7) { /* until it asks for the others */
+    answer (node, NULL);
+    show_play (show, SS_SEC);
+  }
+  assert_asked (node, 2, 9);
+  answer (node, &member);
+  g_assert_cmpuint (node->n_advised, ==, 9);
+  g_assert_cmpuint (node->advised_stripe, ==, 2);
+  node->n_children[2] = 8;
+  show_play (show, 3 * SS_SEC);
+  assert_asked (node, 7, 3);
+  become_own (&member, 7);
+  answer (node, &member);
+  g_assert_cmpuint (node->n_advised, ==, 9 + 3);
+  g_assert_cmpuint (node->advised_stripe, ==, 7);
+  show_free (show);
+}
+
 /* Who finds no place in a stripe's tree is led to a node that receives it and
  * has room; if there is none, to a relay that would have to join. */
 static void
@@ -197,6 +237,26 @@ test_asked (void)
   show_free (show);
 }
 
+/* Nor does one that is foreign to it say yes. */
+static void
+test_asked_own (void)
+{
+  static const uint8_t more[] = { 7, MORE, 1 }, room[] = { 7, WITH_STRIPE, 1 };
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  SsContact origin = show->publisher->self;
+  node->has_room = true;
+  become_own (&origin, 7);
+  become_own (&node->self, 2);
+  g_assert_false (ss_spare_asked (node->station, &origin, more, sizeof more));
+  g_assert_true (ss_spare_asked (node->station, &origin, room, sizeof room));
+  become_own (&node->self, 7);
+  g_assert_true (ss_spare_asked (node->station, &origin, more, sizeof more));
+  become_own (&origin, 2);
+  g_assert_true (ss_spare_asked (node->station, &origin, more, sizeof more));
+  show_free (show);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -204,8 +264,10 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/spare/gather", test_gather);
   g_test_add_func ("/splitstream/spare/gather-in-vain", test_gather_in_vain);
   g_test_add_func ("/splitstream/spare/gather-unheeded", test_gather_unheeded);
+  g_test_add_func ("/splitstream/spare/gather-own", test_gather_own);
   g_test_add_func ("/splitstream/spare/search", test_search);
   g_test_add_func ("/splitstream/spare/asked", test_asked);
+  g_test_add_func ("/splitstream/spare/asked-own", test_asked_own);
   g_test_add_func ("/splitstream/spare/member", test_member);
   return g_test_run ();
 }
