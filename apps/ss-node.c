@@ -1,4 +1,6 @@
 /* ss-node: a relay and meeting point that neither plays nor publishes. */
+#include <string.h>
+
 #include "apps/options.h"
 #include "apps/program.h"
 #include "net/signals.h"
@@ -86,6 +88,30 @@ on_signal (void *user)
   ss_host_leave (relay->host);
 }
 
+/* A list, or a name that has a comma: nothing tells, so neither is guessed. A
+ * link has none, whatever the name. */
+static void
+refuse_comma (const char *text, GError **error)
+{
+  SsStationSpec spec;
+  g_autofree char *shown = ss_printable (text);
+  g_autofree char *link = NULL;
+  g_autofree char *quoted = NULL;
+
+  if (ss_station_spec_parse (text, &spec, NULL)) {
+    link = ss_station_uri (spec.name,
+                           spec.has_fingerprint ? &spec.fingerprint : NULL);
+    quoted = g_shell_quote (link);
+    ss_station_spec_clear (&spec);
+  }
+  g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+               "--relay names one station, and '%.100s' has a comma: give "
+               "--relay once for each%s%s",
+               shown,
+               link != NULL ? "; if it is one's name, give --relay " : "",
+               link != NULL ? quoted : "");
+}
+
 /* What --relay says; the names go into `relayed`. */
 static bool
 understand_relay (char **texts, SsHostOptions *host,
@@ -106,6 +132,10 @@ understand_relay (char **texts, SsHostOptions *host,
     if (host->n_relayed == SS_RELAYED_MAX) {
       g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
                    "--relay names at most %d stations", SS_RELAYED_MAX);
+      return false;
+    }
+    if (strchr (*text, ',') != NULL) {
+      refuse_comma (*text, error);
       return false;
     }
     if (!ss_station_spec_parse (*text, &spec, error))
