@@ -11,14 +11,14 @@
 
 #include "apps/control.h"
 #include "examples/chat.h"
+#include "examples/shown.h"
 #include "net/key_file.h"
 #include "net/signals.h"
 
 #define LINES_MAX  SS_CONTROL_LINE_MAX /* read, not said: input is held then */
-#define SHOWN_MAX  4096       /* heard, not written: the rest is lost */
-#define GUESTS_MAX 256        /* who may speak in a closed room */
-#define INVITE     "/invite " /* then: what lets somebody speak */
-#define NUMBER_LEN 8          /* of who it is, as others see it */
+#define GUESTS_MAX 256                 /* who may speak in a closed room */
+#define INVITE     "/invite "          /* then: what lets somebody speak */
+#define NUMBER_LEN 8                   /* of who it is, as others see it */
 
 #define STEP_TIME  (50 * SS_MSEC) /* while something is awaited */
 #define ASK_TIME   (2 * SS_SEC)   /* between two questions */
@@ -50,7 +50,7 @@ typedef struct {
   ChatRoom *room;
   SsControl *input;
   GQueue lines; /* read, not said */
-  GQueue shown; /* heard, not written */
+  Shown shown;  /* heard, not written */
   GArray *guests;
   guint shown_watch;
   bool has_ring, has_input_ended, is_stopped;
@@ -77,17 +77,17 @@ on_writable (int fd, GIOCondition condition, void *user)
   GPollFD room = { .fd = fd, .events = G_IO_OUT };
 
   /* A pipe that can be written to takes as much as a line without waiting. */
-  while (talk->shown.length > 0 && g_poll (&room, 1, 0) == 1) {
-    g_autofree char *line = g_queue_pop_head (&talk->shown);
+  while (talk->shown.lines.length > 0 && g_poll (&room, 1, 0) == 1) {
+    g_autofree char *line = shown_next (&talk->shown);
     if (write (fd, line, strlen (line)) >= 0 || errno == EINTR)
       continue;
     ss_program_fail (talk->program, SS_NET_ERROR_FAILED,
                      "cannot write to standard output: %s", g_strerror (errno));
     talk->is_stopped = true;
     wake (talk);
-    g_queue_clear_full (&talk->shown, g_free);
+    shown_clear (&talk->shown);
   }
-  if (talk->shown.length > 0)
+  if (talk->shown.lines.length > 0)
     return G_SOURCE_CONTINUE;
   talk->shown_watch = 0;
   return G_SOURCE_REMOVE;
@@ -102,16 +102,15 @@ on_heard (void *user, ChatRoom *room, const SsId *speaker, const char *text)
   const char *line = strchr (text, '\t');
   char id[SS_ID_STRLEN];
 
-  if (line == NULL || ss_id_equal (speaker, &self)
-      || talk->shown.length == SHOWN_MAX)
+  if (line == NULL || ss_id_equal (speaker, &self))
     return;
   g_autofree char *typed = g_strndup (text, (size_t) (line - text));
   g_autofree char *nick = ss_printable (typed);
   g_autofree char *said = ss_printable (line + 1);
 
   ss_id_format (speaker, id);
-  g_queue_push_tail (&talk->shown, g_strdup_printf ("%s#%.*s: %s\n", nick,
-                                                    NUMBER_LEN, id, said));
+  shown_add (&talk->shown,
+             g_strdup_printf ("%s#%.*s: %s\n", nick, NUMBER_LEN, id, said));
   if (talk->shown_watch == 0)
     talk->shown_watch =
         g_unix_fd_add (STDOUT_FILENO, G_IO_OUT, on_writable, talk);
@@ -438,6 +437,7 @@ talk_run (SsProgram *program, SsHostOptions *host, const TalkOptions *options)
   Talk *talk = &state;
   GError *error = NULL;
 
+  shown_init (&talk->shown);
   host->application = "chat";
   host->may_stand_alone = talk->is_host;
   host->event = on_event;
@@ -458,6 +458,10 @@ talk_run (SsProgram *program, SsHostOptions *host, const TalkOptions *options)
       on_writable (STDOUT_FILENO, G_IO_OUT, talk);
       g_clear_handle_id (&talk->shown_watch, g_source_remove);
     }
+    if (talk->shown.lines.length > 0)
+      ss_program_say (talk->program, SS_LOG_ERROR,
+                      "what was said last is not shown, as standard output "
+                      "is not read");
     if (talk->chat != NULL)
       chat_free (talk->chat);
     ss_control_free (talk->input);
@@ -467,6 +471,6 @@ talk_run (SsProgram *program, SsHostOptions *host, const TalkOptions *options)
   ss_signer_clear (&talk->key);
   ss_signer_clear (&talk->self);
   g_queue_clear_full (&talk->lines, g_free);
-  g_queue_clear_full (&talk->shown, g_free);
+  shown_clear (&talk->shown);
   g_array_free (talk->guests, TRUE);
 }
