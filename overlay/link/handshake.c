@@ -183,6 +183,18 @@ is_hearsay (const SsLink *link, const SsLinkPeer *peer)
   return ss_link_is_half_open (peer);
 }
 
+/* One wait for the initiation and all that went with it. */
+static void
+wait_until (SsPeerWork *work, SsTime deadline)
+{
+  work->handshake->deadline = deadline;
+  for (GList *node = work->unacked.head; node; node = node->next) {
+    SsLinkItem *item = node->data;
+    if (item->early)
+      item->deadline = deadline;
+  }
+}
+
 /* Messages for the initiation. A third party is not sent much by whoever was
  * told its address, and a relay passes on nothing but handshakes. */
 static size_t
@@ -193,19 +205,22 @@ put_early (SsLink *link, SsLinkPeer *peer, uint8_t frames[EARLY_MAX])
   if (ss_link_is_via (peer))
     return 0;
   size_t len = ss_link_put_frames (link, peer->work, true, frames, room);
-  /* One wait for all: the longest. */
-  SsTime *deadline = &peer->work->handshake->deadline;
+  SsTime deadline = peer->work->handshake->deadline;
   for (GList *node = peer->work->unacked.head; node; node = node->next) {
     const SsLinkItem *item = node->data;
     if (item->early)
-      *deadline = MAX (*deadline, item->deadline);
+      deadline = MAX (deadline, item->deadline);
   }
-  for (GList *node = peer->work->unacked.head; node; node = node->next) {
-    SsLinkItem *item = node->data;
-    if (item->early)
-      item->deadline = *deadline;
-  }
+  wait_until (peer->work, deadline);
   return len;
+}
+
+void
+ss_link_wait_for_crossing (SsLink *link, SsLinkPeer *peer)
+{
+  SsPeerWork *work = peer->work;
+  SsTime deadline = link->env->now + ss_link_peer_rto (peer);
+  wait_until (work, MAX (work->handshake->deadline, deadline));
 }
 
 static void

@@ -423,6 +423,9 @@ size_t ss_link_n_queued (const SsPeerWork *work);
 /* handshake.c */
 void ss_link_initiate (SsLink *link, SsLinkPeer *peer);
 void ss_link_initiate_again (SsLink *link, SsLinkPeer *peer); /* timer */
+/* The peer's own initiation counts, and it does not answer this node's: it goes
+ * on when it has the answer to its own, which leaves now. */
+void ss_link_wait_for_crossing (SsLink *link, SsLinkPeer *peer);
 uint16_t ss_link_own_addrs (const SsLink *link, SsAddr *ret_addrs);
 /* Puts both MACs at the end of a handshake message; the handshake, for its
  * cookie, and ret_mac1 may be NULL. */

@@ -117,15 +117,20 @@ is_newer (const SsLinkPeer *peer, uint64_t timestamp)
   return true;
 }
 
-/* Both ends initiate at once: the smaller id's is the one that counts, as
- * long as it may still be on its way. */
+/* Both ends initiate at once, and this one's may still be on its way. */
 static bool
 is_crossing (const SsLink *link, const SsLinkPeer *peer)
 {
   const SsLinkHandshake *handshake = peer->work ? peer->work->handshake : NULL;
   return handshake && handshake->tries == 1
-         && link->env->now - handshake->sent < RTO_INITIAL
-         && ss_id_compare (&link->self.id, &peer->contact.id) < 0;
+         && link->env->now - handshake->sent < RTO_INITIAL;
+}
+
+/* Then the smaller id's is the one that counts. */
+static bool
+is_smaller (const SsLink *link, const SsLinkPeer *peer)
+{
+  return ss_id_compare (&link->self.id, &peer->contact.id) < 0;
 }
 
 /* Frames for the response. Where nothing has come from that address yet, and
@@ -366,14 +371,17 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
       peer = ss_link_add (link, &contact);
       peer->contact.flags = contact.flags; /* the address is its own */
     }
-    bool is_ours = is_crossing (link, peer);
+    bool is_ours = is_crossing (link, peer) && is_smaller (link, peer);
     bool is_fresh =
         take_hello (link, peer, &message, &hello, is_ours) && !is_called;
     if (!ss_link_is_dead (peer) && is_ours)
       ss_count (link->env, LINK_HANDSHAKES_CROSSED);
-    else if (!ss_link_is_dead (peer))
+    else if (!ss_link_is_dead (peer)) {
       answer (link, peer, from, &message, &hello, handshake,
               is_fresh && may_use_at_once (link, peer, from, message.sender));
+      if (!ss_link_is_dead (peer) && is_crossing (link, peer))
+        ss_link_wait_for_crossing (link, peer);
+    }
     ss_link_settle (link, peer);
   }
   ss_link_leave (link);

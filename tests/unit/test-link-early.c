@@ -120,6 +120,39 @@ test_both_at_once (void)
   net_free (net);
 }
 
+/* Two that know how far they are from each other renew their session at once:
+ * the one whose initiation is not answered hears a trip later what became of
+ * it, and is not to take the other for silent. */
+static void
+test_crossing_rekey (void)
+{
+  LinkNet *net = net_new (13, 2);
+  SsLinkSend how = net_reliable (1, 1);
+  net->delay = 40 * SS_MSEC;
+  for (SsTime at = 0; at <= 121 * SS_SEC; at += SS_SEC) {
+    net_send (net, 0, 1, &how, "from 0");
+    if (at > 0)
+      net_send (net, 1, 0, &how, "from 1");
+    net_run (net, at + SS_SEC);
+  }
+  for (unsigned i = 0; i < 2; i++) {
+    NetEndpoint *endpoint = &net->endpoints[i];
+    g_assert_cmpuint (net_n_sent (net, i, SS_MSG_LINK_INITIATION), ==,
+                      i == 0 ? 2 : 1);
+    g_assert_cmpuint (endpoint->late->len, ==, 0);
+    g_assert_cmpuint (endpoint->acked->len, ==, i == 0 ? 122 : 121);
+    g_assert_cmpuint (net_counter (net, i, SS_COUNT_LINK_MESSAGES_RESENT), ==,
+                      0);
+    g_assert_cmpuint (net_counter (net, i, SS_COUNT_DATAGRAMS_UNAUTHENTIC), ==,
+                      0);
+  }
+  g_assert_cmpuint (
+      net_counter (net, 0, SS_COUNT_LINK_HANDSHAKES_CROSSED)
+          + net_counter (net, 1, SS_COUNT_LINK_HANDSHAKES_CROSSED),
+      ==, 1);
+  net_free (net);
+}
+
 /* What does not fit, or cannot be sent again, waits for the session. */
 static void
 test_rest_waits (void)
@@ -410,6 +443,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/early/far", test_far);
   g_test_add_func ("/link/early/response-lost", test_response_lost);
   g_test_add_func ("/link/early/both-at-once", test_both_at_once);
+  g_test_add_func ("/link/early/crossing-rekey", test_crossing_rekey);
   g_test_add_func ("/link/early/rest-waits", test_rest_waits);
   g_test_add_func ("/link/early/refused", test_refused);
   g_test_add_func ("/link/early/replay", test_replay);
