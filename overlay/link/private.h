@@ -49,7 +49,9 @@ typedef enum {
 #define ACCEPTED_PER_SECOND 4 /* then, of one address */
 
 /* Times. */
-#define RTO_FLOOR          (50 * SS_MSEC)
+#define RTO_FLOOR (50 * SS_MSEC)
+/* Of a clock (RFC 6298, 2.3): the programs take what streams in no oftener. */
+#define RTO_GRANULARITY    (10 * SS_MSEC)
 #define RTO_INITIAL        (250 * SS_MSEC)
 #define RTO_BACKOFF_MAX    (500 * SS_MSEC)
 #define RTO_CEILING        (3 * SS_SEC)

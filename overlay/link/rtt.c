@@ -34,7 +34,7 @@ first_rttvar (const SsLink *link, int64_t sample_us)
   return CLAMP (2 * (int64_t) link->deviation_us, sample_us / 8, sample_us / 2);
 }
 
-/* Section 2, with microseconds for a clock's granularity. */
+/* Section 2. */
 void
 ss_link_rtt_sample (SsLink *link, SsLinkPeer *peer, SsTime sample)
 {
@@ -57,8 +57,8 @@ ss_link_peer_rto (const SsLinkPeer *peer)
 {
   if (peer->srtt_us == 0)
     return RTO_INITIAL;
-  SsTime rto =
-      ((SsTime) peer->srtt_us + 4 * 16 * (SsTime) peer->rttvar_16us) * SS_USEC;
+  SsTime slack = 4 * 16 * (SsTime) peer->rttvar_16us * SS_USEC;
+  SsTime rto = peer->srtt_us * SS_USEC + MAX (slack, RTO_GRANULARITY);
   return CLAMP (rto, RTO_FLOOR, RTO_CEILING);
 }
 

@@ -121,6 +121,28 @@ test_long_way_learned (void)
   net_free (net);
 }
 
+/* Round trips of a far peer that hardly differ, but for one that takes some
+ * milliseconds more: no timeout is as tight as that. */
+static void
+test_rto_granularity (void)
+{
+  LinkNet *net = net_new (24, 2);
+  SsContact b = net_contact (net, 1);
+  SsLinkSend how = net_reliable (1, 1);
+  net->delay = 100 * SS_MSEC;
+  for (unsigned i = 0; i < 200; i++) {
+    net->delay = (i % 20 == 19 ? 104 : 100) * SS_MSEC;
+    net_send (net, 0, 1, &how, "x");
+    net_run (net, net->now + 1 * SS_SEC);
+  }
+  g_assert_cmpint (ss_link_rtt (net->endpoints[0].link, &b.id), <,
+                   202 * SS_MSEC);
+  g_assert_cmpuint (net->endpoints[0].acked->len, ==, 200);
+  g_assert_cmpuint (net->endpoints[0].late->len, ==, 0);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_MESSAGES_RESENT), ==, 0);
+  net_free (net);
+}
+
 static void
 test_rto_floor (void)
 {
@@ -349,6 +371,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/named-sendings", test_named_sendings);
   g_test_add_func ("/link/long-way-learned", test_long_way_learned);
   g_test_add_func ("/link/rto-floor", test_rto_floor);
+  g_test_add_func ("/link/rto-granularity", test_rto_granularity);
   g_test_add_func ("/link/straggler", test_straggler);
   g_test_add_func ("/link/nothing-to-say", test_nothing_to_say);
   g_test_add_func ("/link/backoff-cap", test_backoff_cap);
