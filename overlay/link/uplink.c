@@ -4,13 +4,13 @@
  * less from then on: what waits in here goes by precedence, and what waits in
  * the line does not.
  *
- * A round trip is late if it is longer by LATE than the shortest to that peer.
- * The line is full if most of what was answered for WINDOW was late, to several
- * peers (a standing queue: CoDel, RFC 8289, section 4). What it carries is
- * what was sent between two late ones, over the time that passed until the line
- * was through with it. Round trips are told by acknowledgements; media
- * has none, so that now and then one packet of it asks for one, and is not
- * sent again.
+ * A round trip is late if it is longer by LATE than the shortest to that peer,
+ * and than what they differ by anyway. The line is full if most of what was
+ * answered for WINDOW was late, to several peers (a standing queue: CoDel,
+ * RFC 8289, section 4). What it carries is what was sent between two late ones,
+ * over the time that passed until the line was through with it. Round trips are
+ * told by acknowledgements; media has none, so that now and then one packet of
+ * it asks for one, and is not sent again.
  *
  * A queue that does not shrink while less is sent is somebody else's, or at
  * the other end of the line, or the ways have become longer: then the round
@@ -20,6 +20,8 @@
 #include "overlay/link/private.h"
 
 #define LATE            (100 * SS_MSEC)
+#define JITTER_FACTOR   3 /* times the mean deviation: hardly any is longer */
+#define JITTER_MAX      (2 * LATE)
 #define WINDOW          (300 * SS_MSEC)
 #define WINDOW_MAX      (2 * SS_SEC) /* if too few peers have answered */
 #define WINDOW_SAMPLES  4
@@ -81,10 +83,12 @@ struct SsLinkUplink {
   unsigned n_marks;
   const SsLinkPeer *asking; /* in the datagram that is being made; or NULL */
   GArray *shortest;         /* Shortest, by slot */
+  bool is_longer;           /* than smoothed round trips tell */
   SsTime next_probe;
   unsigned n_unasked; /* packets since the last probe */
   uint32_t probed;    /* who was asked last */
   Window window;
+  SsTime jitter;  /* of round trips, as it was before the window opened */
   SsTime through; /* when the first late one of a row was; -1: none */
   unsigned since; /* that one's mark */
   Sending sending;
@@ -297,8 +301,8 @@ ss_link_uplink_sent (SsLink *link)
 }
 
 /* By how much the round trip is longer than the shortest; before there was any
- * other it is what it was when the session was made. False: it was never known
- * while the line was free. */
+ * other it is what it was when the session was made, unless the ways have
+ * become longer since. False: it was never known while the line was free. */
 static bool
 find_lateness (SsLinkUplink *uplink, const SsLinkPeer *peer, SsTime rtt,
                SsTime *ret_late)
@@ -312,20 +316,31 @@ find_lateness (SsLinkUplink *uplink, const SsLinkPeer *peer, SsTime rtt,
   if (shortest->owner != owner || shortest->rtt_us == 0) {
     if (uplink->window.begun >= 0)
       return false;
-    *shortest = (Shortest){ owner, peer->srtt_us ? peer->srtt_us : rtt_us };
+    bool has_first = peer->srtt_us > 0 && !uplink->is_longer;
+    *shortest = (Shortest){ owner, has_first ? peer->srtt_us : rtt_us };
   }
   shortest->rtt_us = MIN (shortest->rtt_us, rtt_us);
   *ret_late = (SsTime) (rtt_us - shortest->rtt_us) * SS_USEC;
   return true;
 }
 
+/* A queue that grows makes round trips differ as well, so not while one is
+ * looked for. */
+static void
+note_jitter (SsLink *link)
+{
+  SsTime deviation = (SsTime) link->deviation_us * SS_USEC;
+  link->uplink->jitter = MIN (JITTER_FACTOR * deviation, JITTER_MAX);
+}
+
 /* A slow line takes a while for a datagram or two. */
 static SsTime
 late_limit (const SsLinkUplink *uplink)
 {
+  SsTime limit = LATE + uplink->jitter;
   if (uplink->rate == 0)
-    return LATE;
-  return LATE + (SsTime) (2 * SS_DATAGRAM_MAX * SS_SEC / uplink->rate);
+    return limit;
+  return limit + (SsTime) (2 * SS_DATAGRAM_MAX * SS_SEC / uplink->rate);
 }
 
 /* Its mark, found to be acknowledged. */
@@ -394,6 +409,7 @@ static void
 give_up (SsLink *link)
 {
   g_array_set_size (link->uplink->shortest, 0);
+  link->uplink->is_longer = true;
   link->uplink->is_full = false;
   link->uplink->window.begun = -1;
   set_rate (link, 0);
@@ -418,6 +434,8 @@ ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent)
   unsigned n = 0;
   bool is_marked = find_mark (uplink, peer, sent, &n);
   SsTime late;
+  if (uplink->window.begun < 0)
+    note_jitter (link);
   if (!find_lateness (uplink, peer, now - sent, &late))
     return;
   bool is_late = late > late_limit (uplink);

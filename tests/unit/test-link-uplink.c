@@ -85,6 +85,23 @@ test_longer_way (void)
   net_free (net);
 }
 
+/* Ways that take now this long and now that are no queue either; before a line
+ * that is narrow there is one all the same. */
+static void
+test_jitter (void)
+{
+  LinkNet *net = connect_all (4);
+  net->jitter = 100 * SS_MSEC;
+  forward (net, 60, 60 * SS_SEC);
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_UPLINK_FULL), ==, 0);
+  net->endpoints[0].byte_time = SS_SEC / LINE_RATE;
+  forward (net, 60, 10 * SS_SEC);
+  g_assert_cmpfloat (uplink (net), >, LINE_RATE * 0.7);
+  g_assert_cmpfloat (uplink (net), <, LINE_RATE * 1.2);
+  g_assert_cmpint (queue (net), <, 500 * SS_MSEC);
+  net_free (net);
+}
+
 /* One peer that answers late says nothing of this node's line. */
 static void
 test_slow_peer (void)
@@ -104,5 +121,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/uplink/narrow", test_narrow);
   g_test_add_func ("/link/uplink/longer-way", test_longer_way);
   g_test_add_func ("/link/uplink/slow-peer", test_slow_peer);
+  g_test_add_func ("/link/uplink/jitter", test_jitter);
   return g_test_run ();
 }
