@@ -104,6 +104,7 @@
 #define SS_WANT_WINDOW_MAX      256
 #define SS_WANT_PAUSE           (20 * SS_MSEC)   /* while there are so many */
 #define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
+#define SS_ASKER_TIME           (10 * SS_SEC)    /* then it is forgotten */
 #define SS_ROOT_SILENT          (300 * SS_MSEC)  /* then a root is suspected */
 #define SS_BURST_TIME           (5 * SS_MSEC) /* what comes so close is one */
 #define SS_FIND_WAIT            (100 * SS_MSEC)

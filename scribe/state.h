@@ -141,6 +141,7 @@ typedef struct {
 
 typedef struct {
   uint32_t sequence;
+  SsTime since; /* it asked */
   SsContact contact;
 } SsAsker;
 

@@ -134,10 +134,24 @@ ss_want_deadline (const SsGroup *group)
   return at;
 }
 
+/* What comes later than that is of no use to them. */
+static void
+forget_askers (SsGroup *group)
+{
+  SsTime since = group->scribe->env->now - SS_ASKER_TIME;
+  unsigned n_old = 0;
+  while (group->askers && n_old < group->askers->len
+         && g_array_index (group->askers, SsAsker, n_old).since < since)
+    n_old++;
+  if (n_old > 0)
+    g_array_remove_range (group->askers, 0, n_old);
+}
+
 void
 ss_want_got (SsGroup *group, uint32_t sequence, GBytes *packet)
 {
   SsScribe *scribe = group->scribe;
+  forget_askers (group);
   if (find_want (group, sequence)) {
     g_array_remove_index (group->wants, lower_bound (group, sequence));
     ss_group_arm (group);
@@ -529,7 +543,7 @@ remember (SsGroup *group, const SsContact *from, uint32_t sequence)
   }
   if (group->askers->len >= SS_GROUP_ASKERS_MAX)
     g_array_remove_index (group->askers, 0);
-  SsAsker asker = { sequence, *from };
+  SsAsker asker = { sequence, group->scribe->env->now, *from };
   g_array_append_val (group->askers, asker);
 }
 

@@ -403,7 +403,8 @@ test_unasked (void)
   world_free (world);
 }
 
-/* Who asks for what nobody has cannot keep a node from asking for its own. */
+/* Who asks for what nobody has cannot keep a node from asking for its own, and
+ * is forgotten. */
 static void
 test_others_wants (void)
 {
@@ -439,6 +440,17 @@ test_others_wants (void)
   g_assert_false (ss_want_add (group, 6000, deadline, true));
   g_assert_cmpuint (group->wants->len, ==,
                     SS_GROUP_OTHERS_MAX + SS_GROUP_WANTS_MAX);
+  /* What comes when it is not fetched any more is sent on all the same. */
+  world_run (world, 2 * SS_WANT_OTHERS_TIME);
+  g_assert_cmpuint (group->wants->len, ==, 0);
+  g_assert_cmpuint (group->askers->len, ==, SS_GROUP_OTHERS_MAX);
+  put (group, 102);
+  g_autoptr (GBytes) packet = g_bytes_ref (ss_history_find (group, 102));
+  ss_want_got (group, 102, packet);
+  g_assert_cmpuint (group->askers->len, ==, SS_GROUP_OTHERS_MAX - 1);
+  world_run (world, SS_ASKER_TIME);
+  ss_want_got (group, 103, packet);
+  g_assert_cmpuint (group->askers->len, ==, 0);
   world_free (world);
 }
 
