@@ -105,6 +105,8 @@ void ss_scenario_growth (SsSimRun *run);
 void ss_scenario_source_upload (SsSimRun *run);
 /* sim/scenarios_listeners.c */
 void ss_scenario_station_churn (SsSimRun *run);
+/* sim/scenarios_rest.c */
+void ss_scenario_rest (SsSimRun *run);
 /* sim/scenarios_placement.c */
 void ss_scenario_placement (SsSimRun *run);
 /* sim/scenarios_groups.c */
