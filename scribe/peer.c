@@ -514,8 +514,10 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
     return;
   bool is_all = neighbour->n_listed == neighbour->n_served;
   neighbour->n_listed = 0;
-  if (is_all)
+  /* To look takes long where there are many groups: once in a while. */
+  if (is_all || now < neighbour->compared + SS_KEEPALIVE_INTERVAL / 2)
     return;
+  neighbour->compared = now;
   /* What it does not list it has left; but its JOIN may be younger. */
   for (unsigned i = 0; i < scribe->groups->len; i++) {
     SsGroup *group = g_ptr_array_index (scribe->groups, i);

@@ -50,6 +50,7 @@ typedef struct {
   GPtrArray *taken;        /* SsGroup: whose parent it is; NULL: none so far */
   unsigned n_served;       /* groups whose child it is */
   unsigned n_listed;       /* of these, in KEEPALIVEs that were to go on */
+  SsTime compared;         /* when what it left out was looked for; 0 never */
   SsTime used;             /* last time it mattered */
   SsTime data;             /* last tree packet from it; -1 none */
   SsTime pause;            /* longest of late between them; 0 unknown */

@@ -1,5 +1,5 @@
-/* Thousands of groups on one node: what each costs in memory, and what all
- * cost at rest. */
+/* Thousands of groups on one node: what each costs in memory, what all cost at
+ * rest, and what a child can make them cost. */
 #include <glib.h>
 #include <malloc.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 
 #define PEERS    600  /* whose children all are, or whose child this one is */
 #define GROUPS   5000 /* of which this one has both a parent and a child */
+#define OFTEN    5000 /* KEEPALIVEs within as many milliseconds */
 #define CHILDREN 8    /* of a group: members, and as many that are none */
 /* At most, allocator's overhead and arrays' room to grow included. */
 #define PEER_BYTES  270  /* a neighbour, and it as a child */
@@ -147,11 +148,55 @@ test_at_rest (void)
   hub_clear (&hub);
 }
 
+static double
+hear_often (Hub *hub, const SsMsgScribeKeepalive *message)
+{
+  SsContact child = hub_contact (1 + 1);
+  uint8_t data[SS_MSG_SCRIBE_KEEPALIVE_MAX];
+  size_t len = ss_msg_scribe_keepalive_encode (message, data, sizeof data);
+  clock_t start = clock ();
+  for (unsigned i = 0; i < OFTEN; i++) {
+    hub_run (hub, SS_MSEC);
+    hub->app->direct (hub->app_user, &child, data, len);
+  }
+  return 1e6 * (double) (clock () - start) / CLOCKS_PER_SEC / OFTEN;
+}
+
+/* A child of one group of many names it twice, or not at all, as often as it
+ * likes: that costs hardly more than what is right. */
+static void
+test_false_lists (void)
+{
+  const SsFamilyConfig config = { .children_max = 2 * GROUPS };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  for (unsigned i = 0; i < GROUPS; i++) {
+    join_as_child (&hub, i);
+    join (&hub, i, i == 0 ? 1 : 2 + i % (PEERS - 2), true);
+  }
+  SsId id = hub_group_id (0);
+  SsMsgScribeKeepalive message = { .load_max = 10, .n_tags = 1, .n_rooms = 1 };
+  message.tags[0] = message.tags[1] = ss_tag_number (&id);
+  double right = hear_often (&hub, &message);
+  message.n_tags = message.n_rooms = 2;
+  double twice = hear_often (&hub, &message);
+  message.n_tags = message.n_rooms = 0;
+  double none = hear_often (&hub, &message);
+  g_test_message ("%d groups: a KEEPALIVE that names the one group costs %.1f "
+                  "us, twice %.1f us, no group %.1f us",
+                  GROUPS, right, twice, none);
+  g_assert_cmpfloat (twice, <, 10 * right);
+  g_assert_cmpfloat (none, <, 10 * right);
+  g_assert_cmpuint (ss_family_n_children (hub.family), ==, GROUPS - 1);
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/many-groups", test_many);
   g_test_add_func ("/scribe/many-at-rest", test_at_rest);
+  g_test_add_func ("/scribe/many-false-lists", test_false_lists);
   return g_test_run ();
 }
