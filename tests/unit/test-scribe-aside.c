@@ -314,6 +314,51 @@ test_deputy (void)
   world_free (bench.world);
 }
 
+/* Nobody else says a word: those below it find out that their deputy sends
+ * nothing, though it acknowledges all that it gets. */
+static void
+test_idle_deputy (void)
+{
+  Bench bench;
+  SsContact deputy, children[2];
+  begin_deputy (&bench, &deputy);
+  unsigned idle = world_node_of (bench.world, &deputy.id);
+  g_assert_cmpuint (n_below (&bench, idle), >, 3);
+  world_set_idle (bench.world, idle, true);
+  world_run (bench.world, JUDGED * SS_SEC);
+  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
+  g_assert_false (ss_contact_equal (&children[0], &deputy));
+  g_assert_cmpuint (n_below (&bench, idle), ==, 0);
+  assert_nothing_lost (&bench, 0);
+  world_free (bench.world);
+}
+
+/* A source misses the acknowledgement of a deputy that has died before any of
+ * those below it does without a packet for so long that it leaves. */
+static void
+test_dead_deputy (void)
+{
+  Bench bench;
+  SsContact deputy;
+  begin_deputy (&bench, &deputy);
+  unsigned dead = world_node_of (bench.world, &deputy.id);
+  unsigned n = n_below (&bench, dead);
+  g_assert_cmpuint (n, >, 3);
+  world_kill (bench.world, dead);
+  SsKbr *kbr = world_scribe (bench.world, 0)->kbr;
+  SsTime until = world_now (bench.world) + SS_SEC;
+  while (!ss_kbr_is_suspected (kbr, &deputy.id)
+         && world_now (bench.world) < until)
+    world_run (bench.world, SS_MSEC);
+  g_assert_true (ss_kbr_is_suspected (kbr, &deputy.id));
+  g_assert_cmpuint (n_below (&bench, dead), ==, n);
+  world_run (bench.world, JUDGED * SS_SEC);
+  SsContact children[2];
+  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
+  assert_nothing_lost (&bench, dead);
+  world_free (bench.world);
+}
+
 /* For so long that node says that all of it comes late there. */
 static void
 run_late (Bench *bench, unsigned node, SsTime duration)
@@ -609,6 +654,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/aside/bound", test_bound);
   g_test_add_func ("/scribe/aside/false-source", test_false_source);
   g_test_add_func ("/scribe/aside/deputy", test_deputy);
+  g_test_add_func ("/scribe/aside/idle-deputy", test_idle_deputy);
+  g_test_add_func ("/scribe/aside/dead-deputy", test_dead_deputy);
   g_test_add_func ("/scribe/aside/late", test_late);
   g_test_add_func ("/scribe/aside/late-turns", test_late_turns);
   g_test_add_func ("/scribe/aside/late-believes", test_late_believes);
