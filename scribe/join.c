@@ -124,6 +124,13 @@ ss_join_cancel (SsGroup *group)
   group->join = NULL;
 }
 
+/* Since its parent seems dead: it misses the stream. */
+static bool
+is_orphan (const SsJoin *join)
+{
+  return join->lost && !join->shed && !join->unserved && !join->is_better;
+}
+
 static SsTime
 answer_wait (SsGroup *group, const SsContact *to)
 {
@@ -139,6 +146,10 @@ answer_wait (SsGroup *group, const SsContact *to)
   bool is_live = group->n_path > 0; /* it has been in the tree */
   if (join->tries > 2)
     wait <<= MIN (join->tries - 2, 6);
+  /* Many may have died at once, and those have most room of whom nothing is
+   * heard. Who is slower than usual may still say yes. */
+  if (to && is_orphan (join))
+    wait = MIN (wait, ss_scribe_rto (scribe, &to->id));
   wait = MIN (wait, is_live ? SS_JOIN_WAIT_LIVE : SS_JOIN_WAIT_MAX);
   if (join->searches > 0)
     wait = MIN (SS_JOIN_SEARCH_PAUSE << MIN (join->searches - 1, 6),
@@ -363,6 +374,14 @@ failed_once (SsJoin *join)
     join->failures++;
 }
 
+/* Has no room, or does not answer: whoever is asked next is told. */
+static void
+note_full (SsJoin *join, const SsId *id)
+{
+  join->full[join->next_full] = ss_prefix_of (id);
+  join->next_full = (join->next_full + 1) % SS_REDIRECT_MAX;
+}
+
 /* Nobody is left to ask but the root: does the application know better? Not any
  * more if all that it has named lately had no room: they may only say so. */
 static bool
@@ -424,8 +443,11 @@ ss_join_due (SsGroup *group)
    * dead node: no reason to force anybody, until it happens often. */
   bool is_last = join->next_candidate == join->n_candidates;
   SsId none = { { 0 } };
-  if (is_last && (!ss_id_equal (&join->asked, &none) || join->tries > 4))
+  bool is_direct = !ss_id_equal (&join->asked, &none);
+  if (is_last && (is_direct || join->tries > 4))
     failed_once (join);
+  if (is_direct && is_orphan (join))
+    note_full (join, &join->asked);
   ss_join_send (group);
 }
 
@@ -528,10 +550,8 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
   join->trial = SS_TRIAL_NONE;
   if (join->redirects < UINT8_MAX)
     join->redirects++;
-  if (ss_id_equal (&join->asked, &from->id)) {
-    join->full[join->next_full] = ss_prefix_of (&from->id);
-    join->next_full = (join->next_full + 1) % SS_REDIRECT_MAX;
-  }
+  if (ss_id_equal (&join->asked, &from->id))
+    note_full (join, &from->id);
   if (join->redirects >= SS_JOIN_REDIRECTS_MAX)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
   take_candidates (join, message);

@@ -323,8 +323,11 @@ note_news (SsScribe *scribe, const SsContact *joiner,
     ss_service_accused (scribe, joiner, message->lost);
   else if (message->lost && !(message->flags & SS_JOIN_SHED))
     ss_neighbour_hint (scribe, message->lost);
-  for (unsigned i = 0; i < message->n_full; i++)
+  for (unsigned i = 0; i < message->n_full; i++) {
     ss_neighbour_mark_full (scribe, message->full[i]);
+    if (is_orphan (message->lost, message->flags))
+      ss_neighbour_hint (scribe, message->full[i]); /* or it is dead */
+  }
 }
 
 /* One that has come back: nobody is closer. Who sent it is what it says, but

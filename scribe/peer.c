@@ -290,9 +290,15 @@ ss_neighbour_probe (SsScribe *scribe, SsNeighbour *neighbour)
 {
   SsTime heard = ss_kbr_last_heard (scribe->kbr, &neighbour->contact.id);
   SsTime rto = ss_scribe_rto (scribe, &neighbour->contact.id);
+  if (ss_kbr_is_suspected (scribe->kbr, &neighbour->contact.id)) {
+    /* The overlay tells that only of whom this node has sent to lately; a
+     * parent may not be among so many. */
+    SsContact copy = neighbour->contact;
+    ss_upstream_suspected (scribe, &copy);
+    return;
+  }
   if (scribe->env->now - heard < rto
-      || (neighbour->probing && neighbour->is_urgent)
-      || ss_kbr_is_suspected (scribe->kbr, &neighbour->contact.id))
+      || (neighbour->probing && neighbour->is_urgent))
     return;
   send_keepalive (scribe, neighbour, true);
 }

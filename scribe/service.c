@@ -67,6 +67,24 @@ get (SsGroup *group)
   return group->service;
 }
 
+/* The first sequence that a new parent owes. What others of the groups that are
+ * fed by turns have already had, and this one lacks, is being asked for, and
+ * comes from whoever was asked: who has been cut off for long would leave one
+ * good parent after the other for it. */
+static uint32_t
+first_due (const SsGroup *group)
+{
+  uint32_t due = group->has_newest ? group->newest + 1 : 0;
+  if (!group->family->config.is_by_turns)
+    return due;
+  for (const SsGroup *other = ss_group_after (group->scribe, NULL); other;
+       other = ss_group_after (group->scribe, &other->id))
+    if (other->family == group->family && other->has_newest
+        && !other->is_hearsay)
+      due = MAX (due, other->newest);
+  return due;
+}
+
 void
 ss_service_begin (SsGroup *group, bool is_new)
 {
@@ -82,7 +100,7 @@ ss_service_begin (SsGroup *group, bool is_new)
   }
   service->parent = group->parent.id;
   service->level = MAX (service->level, SS_SERVICE_NEW);
-  service->from = group->has_newest ? group->newest + 1 : 0;
+  service->from = first_due (group);
   service->n_idle = 0;
   memset (service->owed, 0, sizeof service->owed);
 }

@@ -35,6 +35,14 @@ note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
   }
 }
 
+static void
+note_join (Hub *hub, const SsMsgScribeJoin *join)
+{
+  hub->nonce = join->nonce;
+  hub->n_full = join->n_full;
+  memcpy (hub->full, join->full, join->n_full * sizeof *hub->full);
+}
+
 static bool
 hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
           const SsKbrSend *how, const uint8_t *head, size_t head_len,
@@ -52,7 +60,7 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   if (head[0] == SS_MSG_SCRIBE_JOIN
       && ss_msg_scribe_join_decode (head, head_len, &join)) {
     hub->joined = to->id;
-    hub->nonce = join.nonce;
+    note_join (hub, &join);
   }
   hub->n_searches += head[0] == SS_MSG_SCRIBE_ANYCAST;
   if (head[0] == SS_MSG_SCRIBE_ANYCAST)
@@ -80,7 +88,7 @@ hub_route (SsKbr *kbr, SsProtocol protocol, const SsId *key,
   }
   bool is_join = ss_msg_scribe_join_decode (data, len, &message);
   g_assert_true (is_join);
-  hub->nonce = message.nonce;
+  note_join (hub, &message);
   hub->flags = message.flags;
   hub->n_routed_joins++;
   return true;
@@ -117,7 +125,7 @@ hub_is_root (SsKbr *kbr, const SsId *key, bool provisional)
 static bool
 hub_is_suspected (SsKbr *kbr, const SsId *peer)
 {
-  return false;
+  return ss_id_equal (&((Hub *) kbr)->suspected, peer);
 }
 
 static SsTime

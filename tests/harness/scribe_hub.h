@@ -15,7 +15,10 @@ typedef struct {
   bool is_leaf;            /* root of nothing */
   uint32_t nonce;          /* of its last JOIN */
   uint16_t flags;          /* of the last that it has routed, */
-  unsigned n_routed_joins; /* of so many */
+  unsigned n_routed_joins; /* of so many, */
+  uint32_t full[SS_REDIRECT_MAX]; /* and who is full by its last JOIN */
+  unsigned n_full;
+  SsId suspected; /* by the overlay */
   /* Round trips, by number; NULL: 50 ms to everybody. */
   const SsTime *rtts;
   unsigned n_rtts;

@@ -121,20 +121,123 @@ test_host (void)
   hub_clear (&hub);
 }
 
+/* To n nodes from that one on. */
+static void
+take_redirect_to (Hub *hub, unsigned from, unsigned to, unsigned n)
+{
+  SsId id = hub_group_id (GROUP);
+  SsContact sender = hub_contact (from);
+  SsMsgScribeRedirect redirect = { .nonce = hub->nonce };
+  memcpy (redirect.tag, id.b, SS_TAG_LEN);
+  for (unsigned i = 0; i < n; i++) {
+    SsContact candidate = hub_contact (to + i);
+    redirect.n_candidates =
+        ss_peers_put (redirect.candidates, redirect.n_candidates,
+                      SS_REDIRECT_MAX, &candidate);
+  }
+  uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
+  size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
+  hub->app->direct (hub->app_user, &sender, data, len);
+}
+
 /* To: 0, to nobody. */
 static void
 take_redirect (Hub *hub, unsigned from, unsigned to)
 {
-  SsId id = hub_group_id (GROUP);
-  SsContact sender = hub_contact (from), candidate = hub_contact (to);
-  SsMsgScribeRedirect redirect = { .nonce = hub->nonce };
-  memcpy (redirect.tag, id.b, SS_TAG_LEN);
-  if (to != 0)
-    redirect.n_candidates =
-        ss_peers_put (redirect.candidates, 0, SS_REDIRECT_MAX, &candidate);
-  uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
-  size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
-  hub->app->direct (hub->app_user, &sender, data, len);
+  take_redirect_to (hub, from, to, to != 0);
+}
+
+/* Orphans of a mass death are sent to some that are dead as well: they are not
+ * waited for longer than an answer takes, who asks for a place again says who
+ * they were, and one that only was slow still counts. */
+static void
+test_dead_candidates (void)
+{
+  enum { FIRST = 10 };
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_accept (&hub, GROUP, PARENT, 0);
+  SsContact parent = hub_contact (PARENT);
+  hub.app->update (hub.app_user, &parent, SS_KBR_SUSPECTED);
+  SsTime rto = ss_scribe_rto (hub.scribe, &parent.id);
+  take_redirect_to (&hub, 1, FIRST, SS_REDIRECT_MAX);
+  unsigned n_routed = hub.n_routed_joins;
+  SsTime most = rto * 9 / 8;
+  for (unsigned i = 0; i < SS_REDIRECT_MAX; i++) {
+    SsContact candidate = hub_contact (FIRST + i);
+    g_assert_true (ss_id_equal (&hub.joined, &candidate.id));
+    g_assert_cmpuint (hub.n_routed_joins, ==, n_routed);
+    SsTime wait = group->join->answer_by - hub.env.now;
+    g_assert_cmpint (wait, <=, most);
+    hub_run (&hub, wait);
+  }
+  g_assert_cmpuint (hub.n_routed_joins, ==, n_routed + 1);
+  g_assert_cmpuint (hub.n_full, ==, SS_REDIRECT_MAX);
+  for (unsigned i = 0; i < SS_REDIRECT_MAX; i++) {
+    SsContact candidate = hub_contact (FIRST + i);
+    g_assert_cmphex (hub.full[i], ==, ss_prefix_of (&candidate.id));
+  }
+  hub_accept (&hub, GROUP, FIRST, 0);
+  g_assert_null (group->join);
+  g_assert_true (group->has_parent);
+  hub_clear (&hub);
+}
+
+/* The overlay tells of the latest peers that a node has sent to. One that has
+ * sent to many since it spoke to its parent is not told of that one's death. */
+static void
+test_untold (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_accept (&hub, GROUP, PARENT, 0);
+  hub_run (&hub, SS_SEC);
+  hub.suspected = hub_contact (PARENT).id;
+  g_assert_null (group->join);
+  ss_group_overdue (group);
+  hub_run (&hub, SS_SEC);
+  g_assert_nonnull (group->join);
+  g_assert_cmphex (group->join->lost, ==, ss_prefix_of (&hub.suspected));
+  hub_clear (&hub);
+}
+
+/* A JOIN of a member that has lost one, and says that another is full. */
+static void
+take_join_full (Hub *hub, unsigned from, unsigned full, uint16_t flags)
+{
+  enum { LOST = 9 };
+  SsContact source = hub_contact (from), lost = hub_contact (LOST);
+  SsContact named = hub_contact (full);
+  SsMsgScribeJoin message = {
+    .group = hub_group_id (GROUP),
+    .nonce = 1,
+    .flags = SS_JOIN_MEMBER | flags,
+    .lost = ss_prefix_of (&lost.id),
+    .n_full = 1,
+    .full = { ss_prefix_of (&named.id) },
+  };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+/* Who is slow, or dead, is not to be named to the next: an orphan's word that
+ * a child does not answer is looked into. */
+static void
+test_silent_child (void)
+{
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub_accept (&hub, GROUP, PARENT, 0);
+  hub_take_join (&hub, GROUP, CHILD, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  hub_run (&hub, SS_SEC);
+  unsigned n_keepalives = hub.n_keepalives;
+  take_join_full (&hub, CHILD + 1, CHILD, SS_JOIN_SHED);
+  g_assert_cmpuint (hub.n_keepalives, ==, n_keepalives);
+  take_join_full (&hub, CHILD + 2, CHILD, 0);
+  g_assert_cmpuint (hub.n_keepalives, ==, n_keepalives + 1);
+  hub_clear (&hub);
 }
 
 /* Who is sent from one to the next is slower in the end, and at first not as
@@ -249,5 +352,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/pace", test_pace);
   g_test_add_func ("/scribe/orphan/loop", test_loop);
   g_test_add_func ("/scribe/orphan/false-place", test_false_place);
+  g_test_add_func ("/scribe/orphan/dead-candidates", test_dead_candidates);
+  g_test_add_func ("/scribe/orphan/untold", test_untold);
+  g_test_add_func ("/scribe/orphan/silent-child", test_silent_child);
   return g_test_run ();
 }

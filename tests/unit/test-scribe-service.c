@@ -90,6 +90,40 @@ test_idle_parent (void)
   world_free (bench.world);
 }
 
+/* A parent is found while another group of those that are fed by turns is ahead
+ * by so much, if that is not only said. Returns how many packets are missed
+ * before it is left. */
+static unsigned
+miss_behind (unsigned ahead, bool is_hearsay)
+{
+  Bench bench;
+  begin (&bench);
+  SsGroup *other = ss_group_after (bench.scribe, NULL);
+  if (other == bench.group)
+    other = ss_group_after (bench.scribe, &other->id);
+  g_assert_true (other->family == bench.group->family);
+  other->has_newest = true;
+  other->newest = bench.sequence + ahead;
+  other->is_hearsay = is_hearsay;
+  ss_service_begin (bench.group, true);
+  unsigned n = 1;
+  while (!miss (&bench))
+    n++;
+  world_free (bench.world);
+  return n;
+}
+
+/* Who has been without a parent for rows is still being given those by others
+ * when it has found one, and leaves it for later ones only. What a child says
+ * that there is does not excuse the parent. */
+static void
+test_catching_up (void)
+{
+  g_assert_cmpuint (miss_behind (0, false), ==, 2);
+  g_assert_cmpuint (miss_behind (12, false), ==, 12 + 2);
+  g_assert_cmpuint (miss_behind (12, true), ==, 2);
+}
+
 /* Parity gives packets, and the parent sends each so much later, if at all.
  * Returns how many it takes until it is left; n: it is not. */
 static unsigned
@@ -312,6 +346,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scribe/service/parity-first", test_parity_first);
   g_test_add_func ("/scribe/service/idle-parent", test_idle_parent);
+  g_test_add_func ("/scribe/service/catching-up", test_catching_up);
   g_test_add_func ("/scribe/service/earlier", test_earlier);
   g_test_add_func ("/scribe/service/chance", test_chance);
   g_test_add_func ("/scribe/service/own-trouble", test_own_trouble);
