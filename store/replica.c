@@ -86,6 +86,17 @@ remember_replicas (SsStore *store, SsHeld *held)
     held->replicas[i] = others[i].id;
 }
 
+/* But the root may have been handed it by one that is none any more. */
+static void
+doubt_replicas (SsStore *store, SsHeld *held)
+{
+  if (!ss_kbr_is_root (store->kbr, &held->slot, false))
+    return;
+  held->n_replicas = 0;
+  ss_timers_arm_earliest (&store->env->timers, &store->pass_on_timer,
+                          store->env->now);
+}
+
 static bool
 may_keep (SsStore *store, const SsId *slot)
 {
@@ -136,11 +147,10 @@ send_record (SsStore *store, const SsContact *to, const SsHeld *held,
       ss_msg_store_record_encode (&message, data, sizeof data));
 }
 
-static bool
-send_offer (SsStore *store, const SsContact *to, const SsHeld *held,
-            uint64_t token)
+static size_t
+encode_offer (SsStore *store, const SsHeld *held,
+              uint8_t ret_data[SS_MSG_STORE_OFFER_MAX])
 {
-  uint8_t data[SS_MSG_STORE_OFFER_MAX];
   SsMsgStoreOffer message = {
     .kind = held->kind,
     .slot = held->slot,
@@ -150,9 +160,17 @@ send_offer (SsStore *store, const SsContact *to, const SsHeld *held,
     .age = ss_store_ms_since (store, held->since),
   };
 
-  return ss_store_send (
-      store, to, token, data,
-      ss_msg_store_offer_encode (&message, data, sizeof data));
+  return ss_msg_store_offer_encode (&message, ret_data, SS_MSG_STORE_OFFER_MAX);
+}
+
+static bool
+send_offer (SsStore *store, const SsContact *to, const SsHeld *held,
+            uint64_t token)
+{
+  uint8_t data[SS_MSG_STORE_OFFER_MAX];
+
+  return ss_store_send (store, to, token, data,
+                        encode_offer (store, held, data));
 }
 
 static void
@@ -404,12 +422,12 @@ ss_replica_keep (SsStore *store, const SsContact *from,
   SsShelfVerdict verdict = ss_shelf_take (&store->shelf, &offer);
 
   keep_up (store, &offer, verdict);
-  if (verdict == SS_SHELF_OLDER) {
-    const SsHeld *held =
-        ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
+  SsHeld *held = ss_shelf_find (&store->shelf, &offer.slot, &offer.record.key);
 
+  if (verdict == SS_SHELF_OLDER)
     send_record (store, from, held, SS_RECORD_REPLICA, 0);
-  }
+  else if (verdict == SS_SHELF_NEW)
+    doubt_replicas (store, held);
   return true;
 }
 
@@ -482,6 +500,18 @@ ss_replica_want (SsStore *store, const SsContact *from,
   return true;
 }
 
+/* Tells the root, which asks for what it does not hold. Where a ring grows by
+ * many times within seconds those that this node takes for the replicas are
+ * none either: only the way of a message leads there. */
+static bool
+hand_over (SsStore *store, const SsHeld *held)
+{
+  uint8_t data[SS_MSG_STORE_OFFER_MAX];
+  size_t len = encode_offer (store, held, data);
+
+  return ss_store_route (store, &held->slot, 0, data, len);
+}
+
 /* Offers one record to those who have become its replicas. Returns the offers
  * made; what could not be sent is tried again the next time. */
 static unsigned
@@ -510,6 +540,14 @@ pass_on_one (SsStore *store, SsHeld *held, bool *ret_is_unfinished)
   }
   memcpy (held->replicas, known, n_known * sizeof known[0]);
   held->n_replicas = n_known;
+  /* With this node it would be one less. */
+  if (n < SS_STORE_REPLICAS)
+    held->is_handed_over = false;
+  else if (!held->is_handed_over) {
+    held->is_handed_over = hand_over (store, held);
+    *ret_is_unfinished |= !held->is_handed_over;
+    n_offers++;
+  }
   return n_offers;
 }
 

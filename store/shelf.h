@@ -17,6 +17,7 @@ typedef struct {
    * ss_replica_pass_on. */
   SsId replicas[SS_STORE_REPLICAS];
   unsigned n_replicas;
+  bool is_handed_over; /* this node is no replica any more; the root knows */
   SsStoreRecord record;
 } SsHeld;
 

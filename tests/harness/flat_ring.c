@@ -281,10 +281,14 @@ neighbor_set (SsKbr *kbr, SsContact *ret_contacts, unsigned max)
 static unsigned
 replica_set (SsKbr *kbr, const SsId *key, SsContact *ret_contacts, unsigned max)
 {
+  const FlatNode *self = node_of (kbr);
   FlatNode *nodes[FLAT_RING_MAX];
-  unsigned n = closest (node_of (kbr)->ring, key, nodes, MIN (max, SIDE));
+  unsigned n = closest (self->ring, key, nodes, FLAT_RING_MAX), n_known = 0;
 
-  return to_contacts (nodes, n, NULL, ret_contacts, max);
+  for (unsigned i = 0; i < n; i++)
+    if (self->horizon == 0 || nodes[i]->index < self->horizon)
+      nodes[n_known++] = nodes[i];
+  return to_contacts (nodes, MIN (n_known, SIDE), NULL, ret_contacts, max);
 }
 
 static bool

@@ -1,5 +1,5 @@
 /* A ring without an overlay: nodes behind overlay/kbr.h that know everything
- * about each other, for the tests of what stands on that header. Virtual
+ * about each other, if they are not told to be behind, for the tests of what stands on that header. Virtual
  * time, a queue of messages, delay, loss, and deaths that are noticed only
  * after a while. Deterministic by its seed. */
 #pragma once
@@ -20,6 +20,7 @@ typedef struct {
   bool is_in; /* joined */
   bool is_alive;
   bool is_declared; /* dead, and the others know */
+  unsigned horizon; /* its sets are of nodes before that one; 0: of all */
   SsTime died;
   uint64_t bytes_out, messages_out; /* with a routing header's 90 B */
   SsKbrApp apps[SS_N_PROTOCOLS];

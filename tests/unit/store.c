@@ -641,6 +641,61 @@ test_newcomers (void)
   store_ring_free (ring);
 }
 
+/* How many are nearer to the slot. */
+static unsigned
+rank_of (FlatRing *ring, const SsId *slot, unsigned index)
+{
+  const SsId *id = &ring->nodes[index]->self.id;
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < ring->n_nodes; i++)
+    n += ss_id_closer (slot, &ring->nodes[i]->self.id, id);
+  return n;
+}
+
+/* A ring grows by so much at once that who holds a record does not hear of all
+ * newcomers, and takes some for its replicas that are none: the record goes the
+ * way of a message, and is where it belongs. */
+static void
+test_rush (void)
+{
+  enum { OLD = 6, HEARD_OF = 8, ALL = 200 };
+  FlatRing *ring = store_ring_new (10, &lan, OLD);
+  StoreNode *owner = store_ring_node (ring, 0);
+  SsStoreRecord record = store_record_make (1, "radio1", 1, "hello");
+  SsId own = store_own_slot_of (&record);
+
+  store_node_put (owner, &record);
+  flat_ring_run (ring, SS_SEC);
+  for (unsigned i = 0; i < OLD; i++)
+    store_ring_node (ring, i)->node->horizon = HEARD_OF;
+  for (unsigned i = OLD; i < ALL; i++)
+    store_ring_add (ring);
+  flat_ring_run (ring, 2 * SS_SEC);
+  for (unsigned i = 0; i < HEARD_OF; i++)
+    g_assert_cmpuint (rank_of (ring, &own, i), >, 2 * SS_STORE_REPLICAS);
+  StoreNode *asker = store_ring_node (ring, ALL - 1);
+
+  store_node_get (asker, &own, 1);
+  flat_ring_run (ring, SS_SEC);
+  g_assert_cmpuint (asker->n_founds, ==, 1);
+  g_assert_cmpuint (asker->n_records, ==, 1);
+  SsContact set[SS_STORE_REPLICAS];
+  unsigned n =
+      ss_kbr_replica_set (&asker->node->kbr, &own, set, SS_STORE_REPLICAS);
+
+  g_assert_cmpuint (n, ==, SS_STORE_REPLICAS);
+  for (unsigned i = 0; i < ALL; i++)
+    for (unsigned j = 0; j < n; j++) {
+      StoreNode *node = store_ring_node (ring, i);
+
+      if (ss_id_equal (&node->node->self.id, &set[j].id))
+        g_assert_nonnull (
+            ss_shelf_find (&node->store->shelf, &own, &record.key));
+    }
+  store_ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -664,5 +719,6 @@ main (int argc, char **argv)
   g_test_add_func ("/store/copies-from-afar", test_copies_from_afar);
   g_test_add_func ("/store/deaths", test_deaths);
   g_test_add_func ("/store/newcomers", test_newcomers);
+  g_test_add_func ("/store/rush", test_rush);
   return g_test_run ();
 }
