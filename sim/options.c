@@ -34,6 +34,7 @@ static const Option table[] = {
   OPTION ("nodes", 'n', KIND_UNSIGNED, nodes, "how many nodes", "N"),
   OPTION ("seed", 's', KIND_SEED, seed, "all chance follows from it", "S"),
   OPTION ("runs", 'r', KIND_UNSIGNED, runs, "seeds from S on", "N"),
+  OPTION ("may-fail", 0, KIND_UNSIGNED, may_fail, "so many of these", "N"),
   OPTION ("loss", 'l', KIND_SHARE, loss, "of datagrams, 0 to 1", "P"),
   OPTION ("duplicate", 0, KIND_SHARE, duplicate, "datagrams twice", "P"),
   OPTION ("straggle", 0, KIND_SHARE, straggle, "datagrams late", "P"),

@@ -13,7 +13,7 @@ typedef struct {
   const SsSimOptions *defaults;
   const char *name;
   FILE *csv; /* NULL: no figures for plots are wanted */
-  unsigned n_worlds, n_failures;
+  unsigned n_worlds, n_failures, n_failed; /* worlds with failures */
   SsCost cost;
   GString *hashes;
 } SsSimRun;

@@ -20,7 +20,7 @@ typedef struct {
 } Bound;
 
 static const Bound bounds[] = {
-  { SS_COUNT_OVERLAY_SUSPECTED, "live nodes suspected", 0.03, 200 },
+  { SS_COUNT_OVERLAY_SUSPECTED, "live nodes suspected", 0.1, 200 },
   { SS_COUNT_LINK_MESSAGES_RESENT, "messages sent twice", 0.6, 700 },
   { SS_COUNT_LINK_UPLINK_FULL, "lines found full", 0.01, 0 },
   { SS_COUNT_SCRIBE_JOINS, "JOINs", 2, 300 },

@@ -23,7 +23,8 @@
 typedef struct {
   unsigned nodes;
   uint64_t seed;
-  unsigned runs; /* scenarios of many seeds: how many */
+  unsigned runs;     /* scenarios of many seeds: how many, */
+  unsigned may_fail; /* and of how many chance is the reason */
   double loss, duplicate, straggle;
   SsTime delay, jitter, hold_off;
   SsTopologyKind topology;

@@ -1,7 +1,7 @@
 /* A ring without an overlay: nodes behind overlay/kbr.h that know everything
- * about each other, if they are not told to be behind, for the tests of what stands on that header. Virtual
- * time, a queue of messages, delay, loss, and deaths that are noticed only
- * after a while. Deterministic by its seed. */
+ * about each other, if they are not told to be behind, for the tests of what
+ * stands on that header. Virtual time, a queue of messages, delay, loss, and
+ * deaths that are noticed only after a while. Deterministic by its seed. */
 #pragma once
 
 #include "base/env.h"
