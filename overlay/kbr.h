@@ -73,7 +73,9 @@ typedef struct {
                    const SsContact *next);
   /* This node is the live node closest to the key. */
   void (*deliver) (void *app, const SsKbrMessage *message);
-  /* A leaf, or any peer this application has sent something, changed. */
+  /* A leaf, or one of the latest peers that this application has sent something
+   * (256 of them, five minutes), changed. Who depends on another asks
+   * is_suspected as well. */
   void (*update) (void *app, const SsContact *peer, SsKbrChange change);
   /* A message that ss_kbr_send brought. */
   void (*direct) (void *app, const SsContact *from, const uint8_t *data,

@@ -176,8 +176,7 @@ note_answer (SsScribe *scribe, SsJoin *join)
 static uint8_t
 failures_max (const SsJoin *join)
 {
-  return join->lost && !join->shed ? SS_JOIN_FAILURES_ORPHAN
-                                   : SS_JOIN_FAILURES_MUST;
+  return is_orphan (join) ? SS_JOIN_FAILURES_ORPHAN : SS_JOIN_FAILURES_MUST;
 }
 
 /* A member that a search may be sent to past this node: a child, one below a

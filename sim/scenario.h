@@ -13,7 +13,9 @@ typedef struct {
   const SsSimOptions *defaults;
   const char *name;
   FILE *csv; /* NULL: no figures for plots are wanted */
-  unsigned n_worlds, n_failures, n_failed; /* worlds with failures */
+  unsigned n_worlds;
+  unsigned n_failed;   /* worlds that had failures, as some may */
+  unsigned n_failures; /* of the others, and between worlds */
   SsCost cost;
   GString *hashes;
 } SsSimRun;

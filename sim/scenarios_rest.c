@@ -12,22 +12,22 @@
 #define AGAIN_BY_LOSS 3
 
 /* Of each node and minute at most so many; and so many more where everything is
- * lost. */
+ * lost, and for each second that ways differ by. */
 typedef struct {
   SsCounterName counter;
   const char *what;
-  double most, by_loss;
+  double most, by_loss, by_jitter;
 } Bound;
 
 static const Bound bounds[] = {
-  { SS_COUNT_OVERLAY_SUSPECTED, "live nodes suspected", 0.1, 200 },
-  { SS_COUNT_LINK_MESSAGES_RESENT, "messages sent twice", 0.6, 700 },
-  { SS_COUNT_LINK_UPLINK_FULL, "lines found full", 0.01, 0 },
-  { SS_COUNT_SCRIBE_JOINS, "JOINs", 2, 300 },
-  { SS_COUNT_SCRIBE_ANYCASTS, "searches", 0.05, 20 },
-  { SS_COUNT_SCRIBE_REPARENTED, "parents changed", 0.02, 80 },
-  { SS_COUNT_SCRIBE_UNSERVED, "parents left: they did not serve", 0.01, 2 },
-  { SS_COUNT_SCRIBE_ROOTS_ASIDE, "roots set aside", 0, 0 },
+  { SS_COUNT_OVERLAY_SUSPECTED, "live nodes suspected", 0.03, 200, 0.5 },
+  { SS_COUNT_LINK_MESSAGES_RESENT, "messages sent twice", 0.6, 700, 0 },
+  { SS_COUNT_LINK_UPLINK_FULL, "lines found full", 0.01, 0, 0 },
+  { SS_COUNT_SCRIBE_JOINS, "JOINs", 2, 300, 0 },
+  { SS_COUNT_SCRIBE_ANYCASTS, "searches", 0.05, 20, 0 },
+  { SS_COUNT_SCRIBE_REPARENTED, "parents changed", 0.02, 80, 0 },
+  { SS_COUNT_SCRIBE_UNSERVED, "parents left: they did not serve", 0.01, 2, 0 },
+  { SS_COUNT_SCRIBE_ROOTS_ASIDE, "roots set aside", 0, 0, 0 },
 };
 
 typedef struct {
@@ -56,6 +56,7 @@ static void
 judge (SsWorld *world, const Work *before, const Work *after)
 {
   double loss = world->options.loss;
+  double jitter = (double) world->options.jitter / (double) SS_SEC;
   double minutes = (double) world->options.duration / (double) (60 * SS_SEC)
                    * world->members->len;
   double again = (double) (after->again - before->again)
@@ -66,7 +67,7 @@ judge (SsWorld *world, const Work *before, const Work *after)
     double n = (double) (after->counts[i] - before->counts[i]) / minutes;
 
     ss_world_row (world, bound->what, "%.3f a node and minute", n);
-    if (n > bound->most + bound->by_loss * loss)
+    if (n > bound->most + bound->by_loss * loss + bound->by_jitter * jitter)
       ss_world_fail (world, "%s: %.3f a node and minute", bound->what, n);
   }
   ss_world_row (world, "packets that came again", "%.2f%%", 100 * again);

@@ -24,7 +24,7 @@ typedef struct {
   unsigned nodes;
   uint64_t seed;
   unsigned runs;     /* scenarios of many seeds: how many, */
-  unsigned may_fail; /* and of how many chance is the reason */
+  unsigned may_fail; /* and how many of them, by chance */
   double loss, duplicate, straggle;
   SsTime delay, jitter, hold_off;
   SsTopologyKind topology;

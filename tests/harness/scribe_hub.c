@@ -279,11 +279,19 @@ hub_take_join (Hub *hub, unsigned group, unsigned from, uint16_t flags,
 }
 
 void
+hub_take_join_of (Hub *hub, unsigned from, const SsMsgScribeJoin *message)
+{
+  SsContact source = hub_contact (from);
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (message, data, sizeof data);
+  hub->app->direct (hub->app_user, &source, data, len);
+}
+
+void
 hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
                     unsigned lost)
 {
-  SsContact source = hub_contact (from), peer = hub_contact (near);
-  SsContact shedder = hub_contact (lost);
+  SsContact peer = hub_contact (near), shedder = hub_contact (lost);
   SsMsgScribeJoin message = {
     .group = hub_group_id (group),
     .nonce = 1,
@@ -292,9 +300,7 @@ hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,
     .n_near = 1,
     .near = { ss_prefix_of (&peer.id) },
   };
-  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
-  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
-  hub->app->direct (hub->app_user, &source, data, len);
+  hub_take_join_of (hub, from, &message);
 }
 
 void

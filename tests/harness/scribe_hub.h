@@ -55,6 +55,8 @@ SsId hub_group_id (unsigned number);
  * closest node, or directly. Names a member below unless it is one. */
 void hub_take_join (Hub *hub, unsigned group, unsigned from, uint16_t flags,
                     bool is_direct);
+/* Any, directly. */
+void hub_take_join_of (Hub *hub, unsigned from, const SsMsgScribeJoin *message);
 /* The same, directly, of a member that was shed by the node `lost` and names a
  * node as near. */
 void hub_take_join_near (Hub *hub, unsigned group, unsigned from, unsigned near,

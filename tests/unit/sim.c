@@ -7,6 +7,7 @@
 #include "sim/oracle.h"
 #include "sim/pool.h"
 #include "sim/queue.h"
+#include "sim/scenario.h"
 #include "sim/world.h"
 
 static void
@@ -409,6 +410,52 @@ test_leave_handing_over (void)
   ss_world_free (world);
 }
 
+static void
+fail_between (SsSimRun *run)
+{
+  run->n_failures++;
+}
+
+static void
+do_nothing (SsSimRun *run)
+{
+  ss_sim_end (run, ss_sim_begin (run, NULL));
+}
+
+/* So many worlds may fail, and no more; what is wrong between worlds counts in
+ * any case. */
+static void
+test_may_fail (void)
+{
+  enum { MAY_FAIL = 2 };
+  const SsScenario *scenario = ss_scenario_find ("small-rings");
+  SsSimOptions options = scenario->defaults;
+  SsSimRun run = {
+    .options = &options,
+    .defaults = &scenario->defaults,
+    .name = scenario->name,
+    .hashes = g_string_new (NULL),
+  };
+
+  options.may_fail = MAY_FAIL;
+  for (unsigned i = 0; i < MAY_FAIL + 2; i++) {
+    SsWorld *good = ss_sim_begin (&run, NULL);
+    SsWorld *bad = ss_sim_begin (&run, NULL);
+
+    ss_world_fail (bad, "on purpose");
+    ss_sim_end (&run, good);
+    ss_sim_end (&run, bad);
+    g_assert_cmpuint (run.n_failures, ==, i < MAY_FAIL ? 0 : i - MAY_FAIL + 1);
+  }
+  g_string_free (run.hashes, TRUE);
+
+  SsScenario wrong = { "wrong", "", options, fail_between };
+
+  g_assert_false (ss_scenario_run (&wrong, &options, NULL));
+  wrong.run = do_nothing;
+  g_assert_true (ss_scenario_run (&wrong, &options, NULL));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -425,6 +472,7 @@ main (int argc, char **argv)
   g_test_add_func ("/sim/restart", test_restart);
   g_test_add_func ("/sim/frozen", test_frozen);
   g_test_add_func ("/sim/oracles-object", test_oracles_object);
+  g_test_add_func ("/sim/may-fail", test_may_fail);
   g_test_add_func ("/sim/alone-at-first", test_alone_at_first);
   g_test_add_func ("/sim/leave-handing-over", test_leave_handing_over);
   return g_test_run ();

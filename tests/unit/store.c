@@ -603,6 +603,25 @@ test_deaths (void)
   store_ring_free (ring);
 }
 
+/* Those who are the replicas by that node's word. */
+static void
+assert_replicas_hold (FlatRing *ring, StoreNode *teller, const SsId *slot,
+                      const SsKey *key)
+{
+  SsContact set[SS_STORE_REPLICAS];
+  unsigned n =
+      ss_kbr_replica_set (&teller->node->kbr, slot, set, SS_STORE_REPLICAS);
+
+  g_assert_cmpuint (n, ==, SS_STORE_REPLICAS);
+  for (unsigned i = 0; i < ring->n_nodes; i++)
+    for (unsigned j = 0; j < n; j++) {
+      StoreNode *node = store_ring_node (ring, i);
+
+      if (ss_id_equal (&node->node->self.id, &set[j].id))
+        g_assert_nonnull (ss_shelf_find (&node->store->shelf, slot, key));
+    }
+}
+
 static void
 test_newcomers (void)
 {
@@ -622,19 +641,7 @@ test_newcomers (void)
   store_node_get (asker, &own, 1);
   flat_ring_run (ring, 2 * SS_SEC);
   g_assert_cmpuint (asker->n_founds, ==, 1);
-  SsContact set[SS_STORE_REPLICAS];
-  unsigned n =
-      ss_kbr_replica_set (&owner->node->kbr, &own, set, SS_STORE_REPLICAS);
-
-  g_assert_cmpuint (n, ==, SS_STORE_REPLICAS);
-  for (unsigned i = 0; i < ring->n_nodes; i++)
-    for (unsigned j = 0; j < n; j++) {
-      StoreNode *node = store_ring_node (ring, i);
-
-      if (ss_id_equal (&node->node->self.id, &set[j].id))
-        g_assert_nonnull (
-            ss_shelf_find (&node->store->shelf, &own, &record.key));
-    }
+  assert_replicas_hold (ring, owner, &own, &record.key);
   store_node_get (asker, &own, 2);
   flat_ring_run (ring, SS_SEC);
   g_assert_cmpuint (asker->n_records, ==, 1);
@@ -680,19 +687,7 @@ test_rush (void)
   flat_ring_run (ring, SS_SEC);
   g_assert_cmpuint (asker->n_founds, ==, 1);
   g_assert_cmpuint (asker->n_records, ==, 1);
-  SsContact set[SS_STORE_REPLICAS];
-  unsigned n =
-      ss_kbr_replica_set (&asker->node->kbr, &own, set, SS_STORE_REPLICAS);
-
-  g_assert_cmpuint (n, ==, SS_STORE_REPLICAS);
-  for (unsigned i = 0; i < ALL; i++)
-    for (unsigned j = 0; j < n; j++) {
-      StoreNode *node = store_ring_node (ring, i);
-
-      if (ss_id_equal (&node->node->self.id, &set[j].id))
-        g_assert_nonnull (
-            ss_shelf_find (&node->store->shelf, &own, &record.key));
-    }
+  assert_replicas_hold (ring, asker, &own, &record.key);
   store_ring_free (ring);
 }
 

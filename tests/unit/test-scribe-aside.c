@@ -293,6 +293,19 @@ begin_deputy (Bench *bench, SsContact *ret_deputy)
   g_assert_cmpuint (ss_group_children (bench->source, ret_deputy, 1), ==, 1);
 }
 
+/* It has been left for another, and nobody has lost anything. */
+static void
+end_deputy (Bench *bench, const SsContact *deputy)
+{
+  SsContact children[2];
+  g_assert_cmpuint (ss_group_children (bench->source, children, 2), ==, 1);
+  g_assert_false (ss_contact_equal (&children[0], deputy));
+  unsigned idle = world_node_of (bench->world, &deputy->id);
+  g_assert_cmpuint (n_below (bench, idle), ==, 0);
+  assert_nothing_lost (bench, 0);
+  world_free (bench->world);
+}
+
 /* A source that is the root itself has another deputy when two have said that
  * its own does not serve. */
 static void
@@ -306,12 +319,7 @@ test_deputy (void)
   accuse (&bench, idle == 7 ? 9 : 7, idle);
   g_assert_cmpuint (ss_group_child_count (bench.source), ==, 1);
   world_run (bench.world, JUDGED * SS_SEC);
-  SsContact children[2];
-  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
-  g_assert_false (ss_contact_equal (&children[0], &deputy));
-  g_assert_cmpuint (n_below (&bench, idle), ==, 0);
-  assert_nothing_lost (&bench, 0);
-  world_free (bench.world);
+  end_deputy (&bench, &deputy);
 }
 
 /* Nobody else says a word: those below it find out that their deputy sends
@@ -320,17 +328,13 @@ static void
 test_idle_deputy (void)
 {
   Bench bench;
-  SsContact deputy, children[2];
+  SsContact deputy;
   begin_deputy (&bench, &deputy);
   unsigned idle = world_node_of (bench.world, &deputy.id);
   g_assert_cmpuint (n_below (&bench, idle), >, 3);
   world_set_idle (bench.world, idle, true);
   world_run (bench.world, JUDGED * SS_SEC);
-  g_assert_cmpuint (ss_group_children (bench.source, children, 2), ==, 1);
-  g_assert_false (ss_contact_equal (&children[0], &deputy));
-  g_assert_cmpuint (n_below (&bench, idle), ==, 0);
-  assert_nothing_lost (&bench, 0);
-  world_free (bench.world);
+  end_deputy (&bench, &deputy);
 }
 
 /* A source misses the acknowledgement of a deputy that has died before any of

@@ -206,8 +206,7 @@ static void
 take_join_full (Hub *hub, unsigned from, unsigned full, uint16_t flags)
 {
   enum { LOST = 9 };
-  SsContact source = hub_contact (from), lost = hub_contact (LOST);
-  SsContact named = hub_contact (full);
+  SsContact lost = hub_contact (LOST), named = hub_contact (full);
   SsMsgScribeJoin message = {
     .group = hub_group_id (GROUP),
     .nonce = 1,
@@ -216,9 +215,7 @@ take_join_full (Hub *hub, unsigned from, unsigned full, uint16_t flags)
     .n_full = 1,
     .full = { ss_prefix_of (&named.id) },
   };
-  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
-  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
-  hub->app->direct (hub->app_user, &source, data, len);
+  hub_take_join_of (hub, from, &message);
 }
 
 /* Who is slow, or dead, is not to be named to the next: an orphan's word that
