@@ -162,7 +162,9 @@ ss_pastry_routed_late (SsPastry *pastry, uint64_t token)
   if (!own_enter)
     hop = ss_route_choose (pastry, &trial);
 
-  bool elsewhere = hop.what == SS_HOP_NODE;
+  /* One whose list of nodes to go past is full cannot be kept from it. */
+  bool elsewhere =
+      hop.what == SS_HOP_NODE && !ss_contact_equal (&hop.node, &late);
   bool here = hop.what == SS_HOP_SELF && ss_pastry_is_ready (pastry)
               && (!hop.is_blocked
                   || (route->header.flags & SS_ROUTED_PROVISIONAL) != 0);

@@ -137,11 +137,50 @@ test_past (void)
   ring_free (ring);
 }
 
+/* A message that names as many as it can to go past does not go past its late
+ * next hop as well. To be sent to that one again, which is as late as before,
+ * would never end. */
+static void
+test_late (void)
+{
+  const RingOptions options = { .delay_min = SS_MSEC, .delay_max = SS_MSEC };
+  Ring *ring = ring_new (1, &options);
+  ring_grow (ring, 1);
+  SsPastry *pastry = ring_node (ring, 0)->pastry;
+  SsId key = pastry->leafset.self;
+  key.b[0] ^= 0x20;
+  SsContact closest = { .id = key,
+                        .addr = ss_addr_v4 (0x0a000001, 1),
+                        .flags = SS_PEER_REACHABLE },
+            out;
+  bool is_evicted;
+  ss_leafset_insert (&pastry->leafset, &closest, SS_LEAFSET_REACH_NONE,
+                     &is_evicted, &out);
+  SsId past[SS_KBR_PAST_MAX];
+  for (unsigned i = 0; i < SS_KBR_PAST_MAX; i++) {
+    past[i] = key;
+    past[i].b[1] ^= (uint8_t) (i + 1);
+  }
+  const uint8_t data[] = { 0 };
+  g_assert_true (ss_kbr_route_past (&pastry->kbr, SS_PROTOCOL_SCRIBE, &key,
+                                    past, SS_KBR_PAST_MAX, data, sizeof data));
+  g_assert_cmpuint (pastry->pending->len, ==, 1);
+  const SsRoute *route = g_ptr_array_index (pastry->pending, 0);
+  uint64_t token = route->token;
+  ss_pastry_routed_late (pastry, token);
+  g_assert_cmpuint (pastry->pending->len, ==, 1);
+  route = g_ptr_array_index (pastry->pending, 0);
+  g_assert_cmpuint (route->token, ==, token);
+  g_assert_true (ss_contact_equal (&route->next, &closest));
+  ring_free (ring);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pastry/avoid/nearest", test_nearest);
   g_test_add_func ("/pastry/avoid/past", test_past);
+  g_test_add_func ("/pastry/avoid/late", test_late);
   return g_test_run ();
 }
