@@ -102,6 +102,7 @@ typedef enum {
 #define SS_PASTRY_WATCHED_MAX    256
 #define SS_PASTRY_PENDING_MAX    256
 #define SS_PASTRY_HELD_MAX       128
+#define SS_PASTRY_FAILED_MAX     8 /* next hops, then a message is given up */
 #define SS_PASTRY_SEEN_MAX       512
 #define SS_PASTRY_CONTACTS_MAX   8
 #define SS_PASTRY_HOPS_MAX       64
@@ -149,9 +150,10 @@ typedef struct {
   SsContact source, previous;
   SsContact next; /* pending: whom it was sent to */
   uint64_t token;
-  SsTime since;    /* held */
-  bool forwarded;  /* the application has let it pass */
-  bool is_relayed; /* by this node: see SS_ROUTED_RELAYED */
+  SsTime since;     /* held */
+  bool forwarded;   /* the application has let it pass */
+  bool is_relayed;  /* by this node: see SS_ROUTED_RELAYED */
+  uint8_t n_failed; /* next hops, of which few can be named to be avoided */
 } SsRoute;
 
 typedef struct {

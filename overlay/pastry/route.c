@@ -194,6 +194,13 @@ ss_pastry_routed_failed (SsPastry *pastry, uint64_t token)
     ss_pastry_enter_failed (pastry, &failed);
     return;
   }
+  /* A hop may fail at once, and those that failed before it are tried again:
+   * there is an end to that. */
+  if (++route->n_failed == SS_PASTRY_FAILED_MAX) {
+    ss_count (ss_pastry_env (pastry), ROUTED_DROPPED);
+    ss_route_free (route);
+    return;
+  }
   ss_route_avoid (route, &failed.id);
   step (pastry, route, NULL);
 }

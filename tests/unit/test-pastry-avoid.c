@@ -137,26 +137,24 @@ test_past (void)
   ring_free (ring);
 }
 
-/* A message that names as many as it can to go past does not go past its late
- * next hop as well. To be sent to that one again, which is as late as before,
- * would never end. */
-static void
-test_late (void)
+/* A node alone, but for a leaf that nobody has ever heard, which is closest to
+ * the key of a message that names as many as it can to go past. */
+static Ring *
+begin_past (SsContact *ret_closest)
 {
   const RingOptions options = { .delay_min = SS_MSEC, .delay_max = SS_MSEC };
   Ring *ring = ring_new (1, &options);
   ring_grow (ring, 1);
   SsPastry *pastry = ring_node (ring, 0)->pastry;
-  SsId key = pastry->leafset.self;
-  key.b[0] ^= 0x20;
-  SsContact closest = { .id = key,
-                        .addr = ss_addr_v4 (0x0a000001, 1),
-                        .flags = SS_PEER_REACHABLE },
-            out;
+  SsId key = pastry->leafset.self, past[SS_KBR_PAST_MAX];
+  SsContact out;
   bool is_evicted;
-  ss_leafset_insert (&pastry->leafset, &closest, SS_LEAFSET_REACH_NONE,
+  key.b[0] ^= 0x20;
+  *ret_closest = (SsContact){ .id = key,
+                              .addr = ss_addr_v4 (0x0a000001, 1),
+                              .flags = SS_PEER_REACHABLE };
+  ss_leafset_insert (&pastry->leafset, ret_closest, SS_LEAFSET_REACH_NONE,
                      &is_evicted, &out);
-  SsId past[SS_KBR_PAST_MAX];
   for (unsigned i = 0; i < SS_KBR_PAST_MAX; i++) {
     past[i] = key;
     past[i].b[1] ^= (uint8_t) (i + 1);
@@ -165,13 +163,46 @@ test_late (void)
   g_assert_true (ss_kbr_route_past (&pastry->kbr, SS_PROTOCOL_SCRIBE, &key,
                                     past, SS_KBR_PAST_MAX, data, sizeof data));
   g_assert_cmpuint (pastry->pending->len, ==, 1);
+  return ring;
+}
+
+/* It does not go past its late next hop as well. To be sent to that one again,
+ * which is as late as before, would never end. */
+static void
+test_late (void)
+{
+  SsContact closest;
+  Ring *ring = begin_past (&closest);
+  SsPastry *pastry = ring_node (ring, 0)->pastry;
   const SsRoute *route = g_ptr_array_index (pastry->pending, 0);
   uint64_t token = route->token;
+
   ss_pastry_routed_late (pastry, token);
   g_assert_cmpuint (pastry->pending->len, ==, 1);
   route = g_ptr_array_index (pastry->pending, 0);
   g_assert_cmpuint (route->token, ==, token);
   g_assert_true (ss_contact_equal (&route->next, &closest));
+  ring_free (ring);
+}
+
+/* Nor does it go past one to whom nothing can be sent: it is given up. */
+static void
+test_failed (void)
+{
+  SsContact closest;
+  Ring *ring = begin_past (&closest);
+  SsPastry *pastry = ring_node (ring, 0)->pastry;
+  const uint64_t *dropped =
+      &ss_pastry_env (pastry)->counters.value[SS_COUNT_ROUTED_DROPPED];
+
+  for (unsigned i = 0; i < SS_PASTRY_FAILED_MAX; i++) {
+    g_assert_cmpuint (*dropped, ==, 0);
+    g_assert_cmpuint (pastry->pending->len, ==, 1);
+    const SsRoute *route = g_ptr_array_index (pastry->pending, 0);
+    ss_pastry_routed_failed (pastry, route->token);
+  }
+  g_assert_cmpuint (*dropped, ==, 1);
+  g_assert_cmpuint (pastry->pending->len, ==, 0);
   ring_free (ring);
 }
 
@@ -182,5 +213,6 @@ main (int argc, char **argv)
   g_test_add_func ("/pastry/avoid/nearest", test_nearest);
   g_test_add_func ("/pastry/avoid/past", test_past);
   g_test_add_func ("/pastry/avoid/late", test_late);
+  g_test_add_func ("/pastry/avoid/failed", test_failed);
   return g_test_run ();
 }
