@@ -163,6 +163,7 @@ answer_wait (SsGroup *group, const SsContact *to)
 static void
 note_answer (SsScribe *scribe, SsJoin *join)
 {
+  join->n_unanswered = 0;
   if (join->routed == 0)
     return;
   SsTime sample = MIN (scribe->env->now - join->routed, SS_JOIN_WAIT_LIVE);
@@ -234,6 +235,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_RISES;
   if (join->unserved)
     message->flags |= SS_JOIN_UNSERVED;
+  if (join->n_unanswered >= SS_JOIN_UNANSWERED_MAX)
+    message->flags |= SS_JOIN_UNANSWERED;
   if (family->config.mode == SS_GROUP_ORDERED)
     message->flags |= SS_JOIN_ORDERED;
   /* Where there is a queue before this node's line already, what is lost is
@@ -349,6 +352,8 @@ ss_join_send (SsGroup *group)
   join->asked = is_direct ? to.id : (SsId){ { 0 } };
   if (!is_direct && join->routed == 0)
     join->routed = scribe->env->now;
+  if (!is_direct && join->n_unanswered < UINT8_MAX)
+    join->n_unanswered++;
   if (join->tries < UINT8_MAX)
     join->tries++;
   if (is_top) {

@@ -82,6 +82,7 @@
 #define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
 #define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
+#define SS_JOIN_UNANSWERED_MAX  3  /* then whoever it meets on its way must */
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */
 #define SS_JOIN_WAIT_NEW        (600 * SS_MSEC) /* while trees are being made */
 #define SS_JOIN_PARENTS_FAST    8               /* parents found within: */

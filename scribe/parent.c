@@ -157,6 +157,21 @@ find_room (SsGroup *group, const SsPendingJoin *join, SsJoinWay way,
          || (!is_choice && ss_shed_for (group, &join->joiner.id));
 }
 
+/* Better over the bound than lost: where it must be, or at a source whose
+ * deputy the joiner takes for dead, or at a root that is full elsewhere. A root
+ * that has none takes one, whatever it costs: there is no other way. */
+static bool
+may_exceed (const SsGroup *group, const SsSeeker *seeker)
+{
+  const SsFamily *family = group->family;
+  bool is_top = family->is_aside ? ss_group_is_top (group) : group->is_root;
+  bool is_last = (is_top && !ss_place_any (group, seeker))
+                 || (seeker->must && (is_top || !family->is_aside));
+  bool is_first = is_top && ss_group_n_children (group) == 0;
+  return is_last && (group->is_root || !family->config.is_source)
+         && (is_first || family->n_children < family->config.children_hard);
+}
+
 /* In the tree: takes the joiner or names others. False: neither. */
 static bool
 take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
@@ -168,6 +183,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   bool is_shed = child && child->shed_until > 0;
   bool is_rise = join->flags & SS_JOIN_RISES;
   bool is_choice = is_by_choice (group, join);
+  unsigned unanswered =
+      way == SS_JOIN_ON_WAY ? join->flags & SS_JOIN_UNANSWERED : 0;
   if (is_child || find_room (group, join, way, is_choice)) {
     take (group, joiner, join);
     return true;
@@ -176,7 +193,7 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
     return false; /* below a sibling it is no higher */
   SsSeeker seeker = { .id = joiner->id,
                       .lost = join->lost,
-                      .must = join->flags & SS_JOIN_MUST,
+                      .must = join->flags & (SS_JOIN_MUST | unanswered),
                       .better = join->flags & SS_JOIN_BETTER,
                       .orphan = is_orphan (join->lost, join->flags) };
   SsContact candidates[SS_REDIRECT_MAX];
@@ -186,8 +203,8 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   bool is_first_full =
       first && first->room == 0 && ss_place_is_full (group, &candidates[0].id);
   /* The root may know of a better place than below a node that is in this
-   * tree by chance. */
-  if (way == SS_JOIN_ON_WAY
+   * tree by chance; but what it says may not get through. */
+  if (way == SS_JOIN_ON_WAY && !unanswered
       && (n == 0 || is_first_full
           || !ss_place_is_own (group, &candidates[0].id)))
     return false;
@@ -205,20 +222,12 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
     ss_shed_child (group, ss_group_child_find (group, &candidates[0].id));
     return true;
   }
-  /* Better over the bound than lost: where it must be, or at a source whose
-   * deputy the joiner takes for dead, or at a root that is full elsewhere. A
-   * root that has none takes one, whatever it costs: there is no other way. */
-  bool is_aside = group->family->is_aside;
-  bool is_top = is_aside ? ss_group_is_top (group) : group->is_root;
-  bool is_last = is_top && !ss_place_any (group, &seeker);
-  is_last |= seeker.must && (is_top || !is_aside);
-  bool is_first = is_top && ss_group_n_children (group) == 0;
-  if (is_last && n == 0 && (group->is_root || !group->family->config.is_source)
-      && (is_first
-          || group->family->n_children < group->family->config.children_hard)) {
+  if (n == 0 && may_exceed (group, &seeker)) {
     take (group, joiner, join);
     return true;
   }
+  if (n == 0 && way == SS_JOIN_ON_WAY)
+    return false; /* the next one of the way may know of some */
   /* Whoever is named is likely to have one more. */
   SsNeighbour *neighbour =
       first ? ss_neighbour_find (scribe, &candidates[0].id) : NULL;
@@ -352,8 +361,9 @@ lets_pass (const SsScribe *scribe, const SsContact *joiner,
     return true;
   /* Nor one that is no closer than the joiner, which its own way would hardly
    * meet, but that of its guide does: trees would be deep. */
-  if (ss_id_shared_digits (&message->group, self)
-      <= ss_id_shared_digits (&message->group, &joiner->id))
+  if (!(message->flags & SS_JOIN_UNANSWERED)
+      && ss_id_shared_digits (&message->group, self)
+             <= ss_id_shared_digits (&message->group, &joiner->id))
     return true;
   /* Nor whom the joiner wants to leave. */
   return (message->flags & (SS_JOIN_UNSERVED | SS_JOIN_BETTER))

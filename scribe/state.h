@@ -20,6 +20,7 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_BETTER = 128,
        SS_JOIN_UNSERVED = 256,
        SS_JOIN_RISES = 512,
+       SS_JOIN_UNANSWERED = 1024,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -101,6 +102,7 @@ typedef struct {
   uint32_t nonce;
   uint8_t tries, failures, redirects, n_candidates, next_candidate;
   uint8_t next_full, searches;
+  uint8_t n_unanswered; /* routed in a row */
   uint8_t n_sent_on;    /* from one to the next, since the root was asked; */
   uint8_t n_named;      /* whom the application has named since then */
   bool shed, is_sought; /* sought: the application looks for a place */

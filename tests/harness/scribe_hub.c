@@ -343,7 +343,7 @@ put_search (unsigned group, unsigned origin, unsigned from, uint8_t *ret_data,
   return ss_msg_scribe_anycast_encode (&message, ret_data, cap);
 }
 
-/* A routed search comes by; whether it goes on from here. */
+/* A routed message comes by; whether it ends here. */
 static bool
 pass (Hub *hub, unsigned group, unsigned origin, const uint8_t *data,
       size_t len)
@@ -358,6 +358,22 @@ pass (Hub *hub, unsigned group, unsigned origin, const uint8_t *data,
     .len = len,
   };
   return !hub->app->forward (hub->app_user, &routed, &next);
+}
+
+bool
+hub_pass_join (Hub *hub, unsigned group, unsigned from, uint16_t flags)
+{
+  enum { LOST = 9 };
+  SsContact lost = hub_contact (LOST);
+  SsMsgScribeJoin message = {
+    .group = hub_group_id (group),
+    .nonce = 1,
+    .flags = SS_JOIN_MEMBER | SS_JOIN_RETRY | flags,
+    .lost = ss_prefix_of (&lost.id),
+  };
+  uint8_t data[SS_MSG_SCRIBE_JOIN_MAX];
+  size_t len = ss_msg_scribe_join_encode (&message, data, sizeof data);
+  return pass (hub, group, from, data, len);
 }
 
 bool

@@ -68,6 +68,8 @@ void hub_accept (Hub *hub, unsigned group, unsigned from, unsigned near);
 void hub_take_leave (Hub *hub, unsigned group, unsigned from, uint8_t flags);
 /* A node tells of a member. */
 void hub_take_trace (Hub *hub, unsigned group, unsigned from, unsigned member);
+/* That of an orphan passes by; false: it is to go on. */
+bool hub_pass_join (Hub *hub, unsigned group, unsigned from, uint16_t flags);
 /* A search of node `origin` for a member passes by; false: it is to go on. */
 bool hub_pass_search (Hub *hub, unsigned group, unsigned origin);
 /* Or comes directly, from a node where it has been. */

@@ -201,6 +201,116 @@ test_untold (void)
   hub_clear (&hub);
 }
 
+/* Whoever should answer cannot reach this node, or is mute: the next JOINs ask
+ * the nodes of their way, until there is an answer. */
+static void
+test_unanswered (void)
+{
+  Hub hub;
+  seek (&hub);
+  hub_accept (&hub, GROUP, PARENT, 0);
+  SsContact parent = hub_contact (PARENT);
+  hub.n_routed_joins = 0;
+  hub.app->update (hub.app_user, &parent, SS_KBR_SUSPECTED);
+  for (unsigned i = 1; i <= 2 * SS_JOIN_UNANSWERED_MAX; i++) {
+    g_assert_cmpuint (hub.n_routed_joins, ==, i);
+    bool is_told = hub.flags & SS_JOIN_UNANSWERED;
+    g_assert_cmpint (is_told, ==, i > SS_JOIN_UNANSWERED_MAX);
+    while (hub.n_routed_joins == i)
+      hub_run (&hub, 10 * SS_MSEC);
+  }
+  unsigned n_routed = hub.n_routed_joins;
+  take_redirect (&hub, 1, 0);
+  g_assert_cmpuint (hub.n_routed_joins, ==, n_routed + 1);
+  g_assert_false (hub.flags & SS_JOIN_UNANSWERED);
+  hub_clear (&hub);
+}
+
+/* From that number on: of a node whose own stripe the group is, or not. */
+static unsigned
+find_node (unsigned from, bool is_own)
+{
+  SsId group = hub_group_id (GROUP);
+  for (;; from++) {
+    SsContact contact = hub_contact (from);
+    if ((ss_id_digit (&contact.id, 0) == ss_id_digit (&group, 0)) == is_own)
+      return from;
+  }
+}
+
+/* One that is at least as close to the group as that one. */
+static unsigned
+find_as_close (unsigned from, const SsId *than)
+{
+  SsId group = hub_group_id (GROUP);
+  for (;; from++) {
+    SsContact contact = hub_contact (from);
+    if (ss_id_shared_digits (&contact.id, &group)
+        >= ss_id_shared_digits (than, &group))
+      return from;
+  }
+}
+
+/* In the tree, below the root. */
+static SsGroup *
+sit_on_the_way (Hub *hub, unsigned children_max)
+{
+  const SsFamilyConfig config = { .children_max = children_max };
+  hub_init (hub, &config, true);
+  hub->self = hub_contact (find_node (10, true));
+  SsId id = hub_group_id (GROUP);
+  SsGroup *group = ss_group_open (hub->family, &id, hub);
+  ss_group_join (group);
+  hub_accept (hub, GROUP, PARENT, 0);
+  return group;
+}
+
+/* Who would go above it is not taken below it, but for want of an answer. */
+static void
+test_closer_on_the_way (void)
+{
+  Hub hub;
+  SsGroup *group = sit_on_the_way (&hub, 8);
+  unsigned orphan = find_as_close (find_node (10, true) + 1, &hub.self.id);
+  g_assert_false (hub_pass_join (&hub, GROUP, orphan, 0));
+  g_assert_true (hub_pass_join (&hub, GROUP, orphan, SS_JOIN_UNANSWERED));
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  hub_clear (&hub);
+}
+
+/* An orphan's JOIN comes by at a node of the tree that is full. It goes on to
+ * the root, unless it has gone there in vain: then it is sent to a child, or
+ * taken if there is none, but never beyond what the node may carry. */
+static void
+test_on_the_way (void)
+{
+  unsigned child = find_node (20, false), orphan = find_node (child + 1, false);
+  unsigned other = find_node (orphan + 1, false);
+  Hub hub;
+  SsGroup *group = sit_on_the_way (&hub, 1);
+  hub_take_join (&hub, GROUP, child, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+
+  g_assert_false (hub_pass_join (&hub, GROUP, orphan, 0));
+  g_assert_cmpuint (hub.n_redirects, ==, 0);
+  g_assert_true (hub_pass_join (&hub, GROUP, orphan, SS_JOIN_UNANSWERED));
+  g_assert_cmpuint (hub.n_redirects, ==, 1);
+  SsContact named = hub_contact (child);
+  g_assert_cmpuint (hub.redirect.n_candidates, ==, 1);
+  g_assert_true (ss_key_equal (&hub.redirect.candidates[0].key, &named.key));
+
+  hub.suspected = named.id;
+  g_assert_false (hub_pass_join (&hub, GROUP, orphan, 0));
+  g_assert_true (hub_pass_join (&hub, GROUP, orphan, SS_JOIN_UNANSWERED));
+  g_assert_cmpuint (ss_group_n_children (group), ==, 2);
+  ss_family_set_bound (hub.family, 1);
+  hub.suspected = hub_contact (orphan).id;
+  ss_group_child_remove (group, &named.id);
+  g_assert_false (hub_pass_join (&hub, GROUP, other, SS_JOIN_UNANSWERED));
+  g_assert_cmpuint (ss_group_n_children (group), ==, 1);
+  hub_clear (&hub);
+}
+
 /* A JOIN of a member that has lost one, and says that another is full. */
 static void
 take_join_full (Hub *hub, unsigned from, unsigned full, uint16_t flags)
@@ -351,6 +461,9 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/false-place", test_false_place);
   g_test_add_func ("/scribe/orphan/dead-candidates", test_dead_candidates);
   g_test_add_func ("/scribe/orphan/untold", test_untold);
+  g_test_add_func ("/scribe/orphan/unanswered", test_unanswered);
+  g_test_add_func ("/scribe/orphan/on-the-way", test_on_the_way);
+  g_test_add_func ("/scribe/orphan/closer-on-the-way", test_closer_on_the_way);
   g_test_add_func ("/scribe/orphan/silent-child", test_silent_child);
   return g_test_run ();
 }
