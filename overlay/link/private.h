@@ -69,6 +69,7 @@ typedef enum {
 #define CONFIRM_PAUSE      (100 * SS_MSEC) /* between two empty datagrams */
 #define RENEW_PAUSE        (1 * SS_SEC)    /* and two sessions made anew */
 #define SWEEP_PERIOD       (60 * SS_SEC)
+#define QUIET_TIME         (20 * SS_SEC)    /* its session may be forgotten */
 #define IDLE_LIFETIME      (200 * SS_SEC)   /* its last session is spent */
 #define RELEASED_PATIENCE  (500 * SS_MSEC)  /* a released one is used again */
 #define RELEASED_LIFETIME  (1500 * SS_MSEC) /* and forgotten, when quiet */

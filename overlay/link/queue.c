@@ -314,9 +314,11 @@ ss_link_retransmit (SsLink *link, SsLinkPeer *peer)
     g_queue_unlink (&work->unacked, &item->node);
     item->early = false;
     /* Twice unanswered, and nothing else came: the peer may have lost the
-     * session. */
-    is_silent |=
-        item->sendings.n >= 2 && peer->last_heard < item->sendings.first;
+     * session; or once, where nothing has come for long. */
+    bool was_quiet = !ss_link_is_half_open (peer)
+                     && item->sendings.first - peer->last_heard > QUIET_TIME;
+    is_silent |= item->sendings.n >= (was_quiet ? 1 : 2)
+                 && peer->last_heard < item->sendings.first;
     if (item->sendings.n >= item->tries_max || item->expires < now) {
       ss_link_call_back (work, item);
       ss_link_fail (link, peer, item);

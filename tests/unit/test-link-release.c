@@ -126,6 +126,36 @@ test_one_sided (void)
   net_free (net);
 }
 
+/* How long a message takes in a session that the other end alone has let go,
+ * after so long a silence. */
+static SsTime
+time_after (SsTime silence)
+{
+  LinkNet *net = connected (3);
+  SsLinkSend how = net_reliable (UPKEEP, 7);
+  release (net, 1, 0);
+  net_run (net, net->now + silence);
+  g_assert_true (has_session (net, 0, 1) && !has_session (net, 1, 0));
+  guint n = net->endpoints[1].messages->len;
+  SsTime sent = net->now;
+  net_send (net, 0, 1, &how, "are you there?");
+  net_run (net, net->now + QUIET);
+  g_assert_cmpuint (net->endpoints[1].messages->len, ==, n + 1);
+  SsTime at =
+      g_array_index (net->endpoints[1].messages, NetMessage, n).at - sent;
+  net_free (net);
+  return at;
+}
+
+/* The longer nothing has been heard, the likelier that is: one message that is
+ * late is enough. */
+static void
+test_one_sided_for_long (void)
+{
+  SsTime soon = time_after (QUIET), late = time_after (6 * QUIET);
+  g_assert_cmpint (late, <, soon / 2);
+}
+
 /* An application's message is lost in no session that the other end has let
  * go, reliable or not; and none is let go that has had one. */
 static void
@@ -204,6 +234,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/release/kept", test_kept);
   g_test_add_func ("/link/release/any-time", test_any_time);
   g_test_add_func ("/link/release/one-sided", test_one_sided);
+  g_test_add_func ("/link/release/one-sided-for-long", test_one_sided_for_long);
   g_test_add_func ("/link/release/applications", test_applications);
   g_test_add_func ("/link/release/answers", test_answers);
   g_test_add_func ("/link/release/answer-at-once", test_answer_at_once);
