@@ -10,7 +10,7 @@
  * Whose parent sends late looks for one that sends sooner
  * (ss_group_seek_sooner): both send for a while, and the new one is taken when
  * SS_TRIAL_SOONER packets have come from it, and so much later from the old
- * one.
+ * one. Whether that one lives is asked when it lets one pass.
  *
  *   asking --JOIN_ACK--> on trial --packet--> asking again --JOIN_ACK--> parent
  *                           |
@@ -116,6 +116,13 @@ ss_trial_packet (SsGroup *group, const SsContact *from, uint32_t sequence,
     return;
   bool is_tried = ss_trial_is_of (group, from);
   bool is_down = via == SS_VIA_TREE;
+  /* Nothing is missed while this one sends, and who is dead would be the parent
+   * for as long as the trial lasts. */
+  if (is_tried && join->raced_at > 0 && sequence > join->raced) {
+    ss_group_overdue (group);
+    if (group->join != join || join->trial != SS_TRIAL_ON)
+      return; /* that was known already */
+  }
   if (join->gain > 0 && is_down
       && (is_tried || ss_contact_equal (from, &group->parent)))
     race (group, is_tried, sequence, is_new);

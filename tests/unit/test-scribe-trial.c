@@ -231,6 +231,28 @@ test_sooner (void)
   world_free (bench.world);
 }
 
+/* Its parent dies meanwhile. Nothing is missed, as who is tried sends all; that
+ * the parent sends nothing any more is noticed all the same. */
+static void
+test_sooner_than_dead (void)
+{
+  Bench bench;
+  begin_sooner (&bench);
+  SsEnv *env = bench.group->scribe->env;
+  world_kill (bench.world, world_node_of (bench.world, &bench.sibling.id));
+  uint32_t from = bench.group->join->trial_from;
+  for (uint32_t i = 1; i <= 2; i++) {
+    world_run (bench.world, 100 * SS_MSEC);
+    env->now = world_now (bench.world);
+    g_assert_true (has_parent (&bench, &bench.sibling));
+    ss_trial_packet (bench.group, &bench.before, from + i, SS_VIA_TREE, true);
+  }
+  world_run (bench.world, SS_SEC / 2);
+  g_assert_true (has_parent (&bench, &bench.before));
+  g_assert_null (bench.group->join);
+  world_free (bench.world);
+}
+
 /* One that is hardly sooner, or later, is no parent; nor does it shirk. */
 static void
 test_no_sooner (void)
@@ -289,6 +311,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/trial/false-root", test_false_root);
   g_test_add_func ("/scribe/trial/pause", test_pause);
   g_test_add_func ("/scribe/trial/sooner", test_sooner);
+  g_test_add_func ("/scribe/trial/sooner-than-dead", test_sooner_than_dead);
   g_test_add_func ("/scribe/trial/no-sooner", test_no_sooner);
   return g_test_run ();
 }
