@@ -103,6 +103,7 @@
 #define SS_WANT_WINDOW          8 /* packets asked for at a time, at first */
 #define SS_WANT_WINDOW_LATE     4
 #define SS_WANT_WINDOW_MAX      256
+#define SS_WANT_PARENT_ROUNDS   2 /* before the root is asked past a parent */
 #define SS_WANT_PAUSE           (20 * SS_MSEC)   /* while there are so many */
 #define SS_WANT_OTHERS_TIME     (1500 * SS_MSEC) /* a want in another's name */
 #define SS_ASKER_TIME           (10 * SS_SEC)    /* then it is forgotten */

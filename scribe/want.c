@@ -7,7 +7,8 @@
  * no ends the wait. A parent that stays silent twice is reported to the
  * overlay. Other members are taken in an order that depends on the sequence,
  * so that one death does not send everybody to one node. The source is asked
- * only by the root, or when there is no root to be had and time runs out.
+ * only by the root, or when there is no root to be had and time runs out; and
+ * past a parent that answers, and fetches it, nobody asks the root at once.
  *
  * Behind a queue before this node's own line answers come later, and too many
  * of them make it longer: few packets are asked for at a time then, each of
@@ -388,6 +389,21 @@ count_out (const SsFamily *family)
   return n_out;
 }
 
+/* A parent that lives and has it not either fetches it itself, as does the one
+ * above it. Below a node that has died all would ask the root at once, as
+ * strangers, of whom a node can meet a thousand in a second; so the root is
+ * asked only when that has led nowhere. */
+static bool
+leave_to_parent (SsGroup *group, SsWant *want, bool has_parent)
+{
+  if (!has_parent || want->is_silent || want->rounds >= SS_WANT_PARENT_ROUNDS)
+    return false;
+  SsTime wait = ss_scribe_rto (group->scribe, &group->parent.id);
+  wait = CLAMP (wait, SS_WANT_WAIT_MIN, SS_WANT_WAIT_MAX) * (1 + want->rounds);
+  want->next = group->scribe->env->now + wait;
+  return true;
+}
+
 static void
 ask_next (SsGroup *group, Requests *requests, SsWant *want)
 {
@@ -420,11 +436,13 @@ ask_next (SsGroup *group, Requests *requests, SsWant *want)
     want->stage = SS_ASK_SOURCE;
   }
   if (want->n_asked == 0 && want->stage == SS_ASK_SOURCE) {
-    ask_source (group, requests, want);
+    bool is_left = leave_to_parent (group, want, has_parent);
+    if (!is_left)
+      ask_source (group, requests, want);
     want->stage = SS_ASK_PARENT;
     if (want->rounds < UINT8_MAX)
       want->rounds++;
-    if (want->n_asked == 0) /* nobody to ask: try again later */
+    if (want->n_asked == 0 && !is_left) /* nobody to ask: try again later */
       want->next = scribe->env->now + SS_WANT_WAIT_MIN;
   }
 }

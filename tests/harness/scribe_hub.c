@@ -16,6 +16,7 @@ note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
 {
   SsMsgScribeRedirect redirect;
   SsMsgScribeAnycast anycast;
+  SsMsgScribeWant want;
   if (data[0] == SS_MSG_SCRIBE_REDIRECT
       && ss_msg_scribe_redirect_decode (data, len, &redirect)) {
     hub->redirect = redirect;
@@ -30,7 +31,9 @@ note_sent (Hub *hub, const SsContact *to, const uint8_t *data, size_t len)
     g_assert_cmpuint (hub->n_told, <, G_N_ELEMENTS (hub->told));
     hub->told[hub->n_told++] = to->id;
   } else if (data[0] == SS_MSG_SCRIBE_WANT
-             && hub->n_wanted < G_N_ELEMENTS (hub->wanted)) {
+             && hub->n_wanted < G_N_ELEMENTS (hub->wanted)
+             && ss_msg_scribe_want_decode (data, len, &want)) {
+    hub->is_to_fetch[hub->n_wanted] = want.flags & SS_WANT_FETCH;
     hub->wanted[hub->n_wanted++] = to->id;
   }
 }
@@ -135,6 +138,13 @@ hub_time (SsKbr *kbr, const SsId *peer)
 }
 
 static SsTime
+hub_last_heard (SsKbr *kbr, const SsId *peer)
+{
+  const Hub *hub = (const Hub *) kbr;
+  return ss_id_equal (&hub->talks, peer) ? hub->env.now : hub_time (kbr, peer);
+}
+
+static SsTime
 hub_rtt (SsKbr *kbr, const SsId *peer)
 {
   const Hub *hub = (Hub *) kbr;
@@ -169,7 +179,7 @@ static const SsKbrClass hub_class = {
   .is_suspected = hub_is_suspected,
   .rtt = hub_rtt,
   .rto = hub_time,
-  .last_heard = hub_time,
+  .last_heard = hub_last_heard,
   .self = hub_self,
 };
 

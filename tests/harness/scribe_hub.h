@@ -19,6 +19,7 @@ typedef struct {
   uint32_t full[SS_REDIRECT_MAX]; /* and who is full by its last JOIN */
   unsigned n_full;
   SsId suspected; /* by the overlay */
+  SsId talks;     /* was heard just now, as nobody else was */
   /* Round trips, by number; NULL: 50 ms to everybody. */
   const SsTime *rtts;
   unsigned n_rtts;
@@ -38,7 +39,8 @@ typedef struct {
   SsMsgScribeTrace trace;     /* the last, and to whom the first went */
   SsId told[4];
   unsigned n_told;
-  SsId wanted[32]; /* who was asked for packets, first */
+  SsId wanted[32];      /* who was asked for packets, first */
+  bool is_to_fetch[32]; /* and whether they are to fetch them */
   unsigned n_wanted;
   SsContact redirected, asked;
   SsId joined; /* whom it has sent a JOIN last */

@@ -1,6 +1,7 @@
 /* Packets that are missing: whom a node asks for them, and what it sends of
  * itself to a child that lacks some. */
 #include <glib.h>
+#include <string.h>
 
 #include "tests/harness/scribe_hub.h"
 
@@ -9,6 +10,7 @@ enum {
   OTHER_GROUP = 2,
   PARENT = 2,
   CHILD = 3,
+  ROOT = 4,
   OTHER = 7,
   SOURCE = 8
 };
@@ -32,6 +34,55 @@ is_asked (const Hub *hub, unsigned from, unsigned until, unsigned number)
     if (ss_id_equal (&hub->wanted[i], &peer.id))
       return true;
   return false;
+}
+
+/* The parent is not the root, but knows it. */
+static void
+take_path (Hub *hub)
+{
+  SsId id = hub_group_id (GROUP);
+  SsContact parent = hub_contact (PARENT), root = hub_contact (ROOT);
+  SsMsgScribePath message = { .n_path = 2 };
+  memcpy (message.tag, id.b, SS_TAG_LEN);
+  message.path[0] = ss_prefix_of (&root.id);
+  message.path[1] = ss_prefix_of (&parent.id);
+  message.n_root = ss_peers_put (message.root, 0, 1, &root);
+  uint8_t data[SS_MSG_SCRIBE_PATH_MAX];
+  size_t len = ss_msg_scribe_path_encode (&message, data, sizeof data);
+  hub->app->direct (hub->app_user, &parent, data, len);
+}
+
+static bool
+is_root_to_fetch (const Hub *hub)
+{
+  SsContact root = hub_contact (ROOT);
+  for (unsigned i = 0; i < hub->n_wanted; i++)
+    if (hub->is_to_fetch[i] && ss_id_equal (&hub->wanted[i], &root.id))
+      return true;
+  return false;
+}
+
+/* Below a dead node all lack a packet. Whose parent answers, and fetches it,
+ * leaves the root alone until that has taken too long. */
+static void
+test_root_is_spared (void)
+{
+  for (unsigned talks = 0; talks < 2; talks++) {
+    const SsFamilyConfig config = { .children_max = 8 };
+    Hub hub;
+    hub_init (&hub, &config, true);
+    SsGroup *group = join (&hub, GROUP, PARENT);
+    take_path (&hub);
+    if (talks)
+      hub.talks = hub_contact (PARENT).id;
+    ss_group_want (group, 1000, hub.env.now + 3 * SS_SEC);
+    hub_run (&hub, 250 * SS_MSEC);
+    g_assert_true (is_asked (&hub, 0, 1, PARENT));
+    g_assert_cmpint (is_root_to_fetch (&hub), ==, !talks);
+    hub_run (&hub, 2 * SS_SEC);
+    g_assert_true (is_root_to_fetch (&hub));
+    hub_clear (&hub);
+  }
 }
 
 /* Its parent first; if there is no answer two other members, whatever they are
@@ -113,6 +164,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/scribe/repair/root-is-spared", test_root_is_spared);
   g_test_add_func ("/scribe/repair/members", test_members_are_asked);
   g_test_add_func ("/scribe/repair/members-share", test_members_share);
   g_test_add_func ("/scribe/repair/gap", test_gap_is_filled);
