@@ -6,15 +6,16 @@
 
 #define REJECTED_MAX 8 /* in a row: then another parent is sought */
 
-void
-ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
-                 GBytes *packet)
+static void
+forward_to (SsGroup *group, const SsId *from, uint32_t sequence, GBytes *packet,
+            bool are_own)
 {
   SsScribe *scribe = group->scribe;
   bool is_source = group->family->config.is_source;
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     SsChild *child = ss_group_child_at (group, i);
-    if (from && ss_id_equal (&child->contact.id, from))
+    if ((from && ss_id_equal (&child->contact.id, from))
+        || ss_place_is_own (group, &child->contact.id) != are_own)
       continue;
     SsContact to = child->contact;
     if (!is_source) {
@@ -30,6 +31,15 @@ ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
       ss_count (scribe->env, SCRIBE_FORWARDED);
     }
   }
+}
+
+/* A line takes a while for all of them: first go those that carry the tree. */
+void
+ss_live_forward (SsGroup *group, const SsId *from, uint32_t sequence,
+                 GBytes *packet)
+{
+  forward_to (group, from, sequence, packet, true);
+  forward_to (group, from, sequence, packet, false);
 }
 
 static void

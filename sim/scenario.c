@@ -91,6 +91,11 @@ static const SsScenario scenarios[] = {
     { COMMON (20, 1, 1), .nodes = 120, .churn = SS_CHURN_WEIBULL,
       .session = 60 * SS_SEC, .duration = 150 * SS_SEC },
     ss_scenario_placement },
+  { "modest-uplinks",
+    "all uplinks carry a few times the stream, and all come at once",
+    { COMMON (20, 1, 1), .nodes = 50, .access.up_kbps = 500,
+      .duration = 60 * SS_SEC },
+    ss_scenario_modest_uplinks },
   { "narrow-uplinks",
     "a fifth of the uplinks becomes narrow: who is below finds other parents",
     { COMMON (20, 1, 1), .nodes = 100, .duration = 60 * SS_SEC },
@@ -406,11 +411,17 @@ ss_sim_start_station (SsWorld *world, unsigned n_listeners, SsTime span)
 }
 
 void
-ss_sim_finish_station (SsWorld *world)
+ss_sim_finish_since (SsWorld *world, SsTime since)
 {
   ss_world_end_broadcast (world);
   ss_world_wait (world, ss_world_all_ended, world->options.latency + END_TIME);
-  ss_oracle_hearing (world, 0, true, true);
+  ss_oracle_hearing (world, since, true, true);
+}
+
+void
+ss_sim_finish_station (SsWorld *world)
+{
+  ss_sim_finish_since (world, 0);
 }
 
 static int

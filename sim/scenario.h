@@ -56,6 +56,8 @@ bool ss_sim_start_station (SsWorld *world, unsigned n_listeners, SsTime span);
 /* Over all listeners, a uint64_t of SsStationStats at that offset. */
 uint64_t ss_sim_sum_listeners (SsWorld *world, size_t offset);
 void ss_sim_finish_station (SsWorld *world);
+/* The same; what was lost before then is forgiven. */
+void ss_sim_finish_since (SsWorld *world, SsTime since);
 /* Rows about how the listeners fared. */
 void ss_sim_report_listeners (SsWorld *world);
 void ss_sim_report_uploads (SsWorld *world);
@@ -95,6 +97,7 @@ void ss_scenario_served_last (SsSimRun *run);
 void ss_scenario_idle_roots (SsSimRun *run);
 void ss_scenario_late_parents (SsSimRun *run);
 void ss_scenario_narrow_uplinks (SsSimRun *run);
+void ss_scenario_modest_uplinks (SsSimRun *run);
 void ss_scenario_narrow_downlinks (SsSimRun *run);
 void ss_scenario_narrow_roots (SsSimRun *run);
 /* sim/scenarios_forest.c */

@@ -18,10 +18,13 @@
 #define SOURCE_UPLOAD  2.0            /* of the media, while roots are idle */
 #define NARROW_SHARE   5              /* 1 in so many has a narrow uplink */
 #define NARROW_QUEUE   (16 * 1024)    /* bytes before it */
-#define STILL_BELOW    20             /* 1 in so many places, at the most */
-#define STILL_DEAF     3              /* 1 in so many, at the most */
-#define DOWNLINK       1.6            /* times what the broadcaster uploads, */
-#define DOWNLINK_ROOT  1.2            /* and in a ring where all root stripes */
+#define CROWD_SPAN     (5 * SS_SEC)
+#define MODEST_TIME    (20 * SS_SEC) /* until all is settled */
+#define MODEST_LOST    20            /* 1 frame in so many, until then */
+#define STILL_BELOW    20            /* 1 in so many places, at the most */
+#define STILL_DEAF     3             /* 1 in so many, at the most */
+#define DOWNLINK       1.6           /* times what the broadcaster uploads, */
+#define DOWNLINK_ROOT  1.2           /* and in a ring where all root stripes */
 
 /* Nodes by lot that listen; and in a ring where that can be, they root no
  * stripe. */
@@ -500,4 +503,42 @@ out:
   if (narrow != NULL)
     g_array_unref (narrow);
   ss_sim_end (run, world);
+}
+
+/* No uplink carries more than a few times the stream, and nobody tells the
+ * nodes. All come at once, which each line feels; when it is over nobody loses
+ * anything any more. */
+static void
+modest_uplinks (SsSimRun *run, const SsSimOptions *options)
+{
+  SsWorld *world = ss_sim_begin (run, options);
+  uint64_t n_frames = 0, n_lost = 0;
+
+  if (!ss_sim_start_station (world, options->nodes, CROWD_SPAN))
+    goto out;
+  ss_world_row (world, "all hear after", "%.2f s",
+                (double) ss_world_now (world) / (double) SS_SEC);
+  ss_world_run (world, MODEST_TIME);
+  SsTime settled = ss_world_now (world);
+
+  ss_world_run (world, options->duration);
+  ss_sim_finish_since (world, settled);
+  for (unsigned i = 0; i < world->members->len; i++) {
+    const SsHearing *hearing = ss_world_member (world, i)->hearing;
+
+    n_frames += hearing != NULL ? hearing->n_frames : 0;
+    n_lost += hearing != NULL ? hearing->n_lost : 0;
+  }
+  if (n_lost > n_frames / MODEST_LOST)
+    ss_world_fail (world, "%" G_GUINT64_FORMAT " frames were lost at first",
+                   n_lost);
+  ss_sim_report_listeners (world);
+out:
+  ss_sim_end (run, world);
+}
+
+void
+ss_scenario_modest_uplinks (SsSimRun *run)
+{
+  ss_sim_repeat (run, modest_uplinks);
 }

@@ -10,6 +10,7 @@
 /* Of a data datagram's frames: see LINK_DATA in docs/wire.md. */
 #define HEADER_LEN     (1 + 4 + 8)
 #define TAG_LEN        16
+#define ACK_LEN        4 /* of an ACK frame, before its numbers */
 #define FRAME_CONTROL  0x80
 #define FRAME_RELIABLE 0x40
 #define FRAME_LENGTH   0x20
@@ -102,8 +103,8 @@ ss_traffic_next (SsTrafficFrame *frame)
     head = 0;
     if (data[0] != SS_MSG_LINK_ACK)
       len = 1;
-    else if (left >= 2)
-      len = MIN (left, 2 + 2 * (size_t) data[1]);
+    else if (left >= ACK_LEN)
+      len = MIN (left, ACK_LEN + 2 * (size_t) data[ACK_LEN - 1]);
   } else {
     head += (data[0] & FRAME_RELIABLE) != 0 ? 2 : 0;
     head += (data[0] & FRAME_LENGTH) != 0 ? 2 : 0;

@@ -8,15 +8,21 @@
  * number, and more where somebody would be left out. */
 #include "splitstream/private.h"
 
-#define SHARE_PERCENT 85           /* of the cap; the rest is for repairs */
-#define INTERVAL      (1 * SS_SEC) /* at least */
+#define SHARE_PERCENT 85 /* of the cap; the rest is for repairs */
+/* Control takes more for a while where many come or all is late; to carry less
+ * for it would have children look for places, which is control. */
+#define CONTROL_PERCENT 15
+#define INTERVAL        (1 * SS_SEC) /* at least */
 /* Intervals that the rate is a mean of: when it rises, and when it falls, as it
  * does while the source has little to say. */
 #define SMOOTHING      8
 #define SMOOTHING_FALL 64
 #define SLACK_PERCENT  10 /* how far it rises before children are fewer */
-/* While the rate is not known. */
-#define CHILDREN_FIRST 4
+/* While the rate is not known: as many as have room if it is usual, and no more
+ * than everybody's share. */
+#define FIRST_BPS          10000 /* of a stripe: Opus of 128 kbit/s */
+#define CHILDREN_FIRST     SS_STRIPES
+#define CHILDREN_FIRST_MIN 4 /* at least */
 
 void
 ss_capacity_init (SsStation *station, SsFamilyConfig *config)
@@ -24,7 +30,9 @@ ss_capacity_init (SsStation *station, SsFamilyConfig *config)
   const SsSplitStreamConfig *own = &station->owner->config;
   config->children_max = own->children_max;
   if (own->children_max == 0 && own->upload_bps > 0)
-    config->children_max = CHILDREN_FIRST;
+    config->children_max =
+        (unsigned) CLAMP (own->upload_bps * SHARE_PERCENT / 100 / FIRST_BPS,
+                          CHILDREN_FIRST_MIN, CHILDREN_FIRST);
   config->children_hard = config->children_max;
   station->capacity = (SsCapacity){ .since = -1 };
 }
@@ -49,8 +57,9 @@ limit_of (const SsSplitStream *splitstream)
 static double
 share_of (const SsSplitStream *splitstream, double control_rate)
 {
-  double left =
-      (double) limit_of (splitstream) / 8 * SHARE_PERCENT / 100 - control_rate;
+  double limit = (double) limit_of (splitstream) / 8;
+  double left = limit * SHARE_PERCENT / 100
+                - MIN (control_rate, limit * CONTROL_PERCENT / 100);
   unsigned n = 0;
   for (unsigned i = 0; i < splitstream->stations->len; i++) {
     const SsStation *station = g_ptr_array_index (splitstream->stations, i);

@@ -346,6 +346,40 @@ take_headers (SsReception *reception, uint64_t number)
   g_bytes_unref (bytes);
 }
 
+/* What comes down a tree tells how long that way is. */
+static void
+note_way (SsStation *station, const SsStripe *stripe, SsTime departure)
+{
+  SsReception *reception = station->current;
+  SsTime now = station->owner->env->now;
+  ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
+  ss_downlink_arrival (station);
+  /* None: it has been left (downlink.c), and this is on its way still. */
+  if (stripe->group != NULL
+      && ss_late_watch_arrival (&reception->late, &reception->clock, now,
+                                stripe->index, departure,
+                                ss_group_depth (stripe->group)))
+    reception->late_stripes |= 1u << stripe->index;
+}
+
+/* It was asked for, and the answer was quicker: if only those counted that the
+ * tree brings first, a long way would never be known, and all of it be asked
+ * for, always. */
+void
+ss_listener_duplicate (SsStation *station, const SsStripe *stripe,
+                       uint32_t sequence)
+{
+  SsReception *reception = station->current;
+  if (reception == NULL)
+    return;
+  unsigned n_columns = SS_STRIPES - reception->n_parity;
+  uint64_t number = (uint64_t) sequence * n_columns + stripe->index;
+  SsTime departure;
+  if (stripe->index < n_columns
+      && ss_reorder_came_by_tree (reception->reorder, number, &departure))
+    note_way (station, stripe, departure);
+}
+
 void
 ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
                     const SsPacket *packet, GBytes *bytes, SsReorderVia via)
@@ -353,16 +387,8 @@ ss_listener_packet (SsStation *station, SsStripe *stripe, uint32_t sequence,
   SsReception *reception = station->current;
   SsTime now = station->owner->env->now;
   SsTime departure = note_arrival (reception, stripe, packet, via);
-  if (via == SS_REORDER_TREE) {
-    ss_media_clock_arrival (&reception->clock, now, stripe->index, departure);
-    ss_downlink_arrival (station);
-    /* None: it has been left (downlink.c), and this is on its way still. */
-    if (stripe->group != NULL
-        && ss_late_watch_arrival (&reception->late, &reception->clock, now,
-                                  stripe->index, departure,
-                                  ss_group_depth (stripe->group)))
-      reception->late_stripes |= 1u << stripe->index;
-  }
+  if (via == SS_REORDER_TREE)
+    note_way (station, stripe, departure);
   unsigned n_columns = SS_STRIPES - reception->n_parity;
   soon (station);
   if (packet->is_parity) {

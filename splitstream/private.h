@@ -332,6 +332,9 @@ SsTime ss_listener_run (SsStation *station);
 void ss_listener_packet (SsStation *station, SsStripe *stripe,
                          uint32_t sequence, const SsPacket *packet,
                          GBytes *bytes, SsReorderVia via);
+/* A packet that is here already has come down its tree. */
+void ss_listener_duplicate (SsStation *station, const SsStripe *stripe,
+                            uint32_t sequence);
 void ss_listener_session (SsStation *station);
 void ss_listener_clear (SsStation *station);
 void ss_listener_need_descriptor (SsStation *station);

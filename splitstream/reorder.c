@@ -320,6 +320,7 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
   slot->index = packet->index;
   slot->flags = packet->flags;
   slot->version = packet->header_version;
+  slot->is_by_tree = via == SS_REORDER_TREE;
   if (packet->n_frames == 1) {
     slot->duration = packet->durations[0];
     slot->part_from =
@@ -336,6 +337,20 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
     ss_parity_watch_data (&reorder->parity_watch, reorder->clock,
                           ss_reorder_full_row (reorder, slot->row_low),
                           slot->departure);
+}
+
+bool
+ss_reorder_came_by_tree (SsReorder *reorder, uint64_t number,
+                         SsTime *ret_departure)
+{
+  if (number < reorder->first || number >= reorder->end)
+    return false;
+  SsReorderSlot *slot = ss_reorder_slot (reorder, number);
+  if (slot->packet == NULL || slot->is_by_tree)
+    return false;
+  slot->is_by_tree = true;
+  *ret_departure = slot->departure;
+  return true;
 }
 
 void

@@ -18,6 +18,7 @@ typedef struct {
       uint16_t part_from; /* from there to its end; 0: none, or several */
       uint16_t row_low;
       uint8_t index, flags, version;
+      bool is_by_tree; /* it has come down its tree */
     };
     struct { /* if missing */
       SsTime noticed, want_at;

@@ -234,6 +234,8 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
     return SS_PACKET_STALE;
   if (!is_newer && ss_stripe_has_seen (stripe, sequence)) {
     station->packets_duplicate++;
+    if (via == SS_REORDER_TREE && station->role == SS_ROLE_LISTENER)
+      ss_listener_duplicate (station, stripe, sequence);
     return SS_PACKET_DUPLICATE;
   }
   if (station->role == SS_ROLE_PUBLISHER) {

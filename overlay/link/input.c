@@ -16,7 +16,7 @@ typedef struct {
 } Frames;
 
 static void
-add_ack (SsPeerWork *work, uint16_t number)
+add_ack (SsLink *link, SsPeerWork *work, uint16_t number)
 {
   if (work->n_acks == ACKS_MAX)
     return; /* it will be sent again */
@@ -25,6 +25,7 @@ add_ack (SsPeerWork *work, uint16_t number)
     work->acks = g_renew (uint16_t, work->acks, work->acks_capacity);
   }
   work->acks[work->n_acks++] = number;
+  work->came = (uint16_t) (link->env->now / SS_MSEC);
 }
 
 static bool
@@ -74,7 +75,7 @@ read_message (Frames *frames)
       && !ss_link_window_accept (&peer->window, frames->owner,
                                  number >> SENDING_BITS, now)) {
     ss_count (link->env, LINK_MESSAGES_DUPLICATE);
-    add_ack (ss_link_work (link, peer), number);
+    add_ack (link, ss_link_work (link, peer), number);
     return true;
   }
   peer->is_released = false;
@@ -83,12 +84,12 @@ read_message (Frames *frames)
     link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
                             data, len);
   if (is_reliable && !ss_link_is_dead (peer))
-    add_ack (ss_link_work (link, peer), number);
+    add_ack (link, ss_link_work (link, peer), number);
   return true;
 }
 
 static void
-read_ack (Frames *frames, uint16_t number)
+read_ack (Frames *frames, uint16_t number, const uint16_t *came)
 {
   SsLink *link = frames->link;
   SsLinkPeer *peer = frames->peer;
@@ -103,7 +104,7 @@ read_ack (Frames *frames, uint16_t number)
     return;
   SsTime sent = ss_link_sending_time (sendings, number % SENDINGS);
   if (sent >= 0 && !frames->is_response) { /* a handshake has told the time */
-    ss_link_uplink_sample (link, peer, sent);
+    ss_link_uplink_sample (link, peer, sent, came);
     ss_link_rtt_sample (link, peer, link->env->now - sent);
   }
   if (called_back)
@@ -121,14 +122,17 @@ static bool
 read_acks (Frames *frames)
 {
   const uint8_t *data = frames->data;
-  size_t len = frames->len < 2 ? 2 : 2 + 2 * (size_t) data[1];
+  size_t len = ACK_LEN;
+  if (frames->len >= ACK_LEN)
+    len += 2 * (size_t) data[ACK_LEN - 1];
   SsMsgLinkAck ack;
   if (!take (frames, len) || !ss_msg_link_ack_decode (data, len, &ack))
     return false;
   for (unsigned i = 0; i < ack.n_numbers; i++) {
     if (ss_link_is_dead (frames->peer) || !frames->peer->work)
       return true;
-    read_ack (frames, ack.numbers[i]);
+    read_ack (frames, ack.numbers[i],
+              i + 1 == ack.n_numbers ? &ack.came : NULL);
   }
   return true;
 }

@@ -116,10 +116,10 @@ ss_link_post_close (SsLink *link, SsLinkPeer *peer)
 static size_t
 put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
 {
-  if (work->n_acks == 0 || room < 4)
+  if (work->n_acks == 0 || room < ACK_LEN + 2)
     return 0;
-  SsMsgLinkAck ack;
-  ack.n_numbers = (uint16_t) MIN (work->n_acks, (room - 2) / 2);
+  SsMsgLinkAck ack = { .came = work->came };
+  ack.n_numbers = (uint16_t) MIN (work->n_acks, (room - ACK_LEN) / 2);
   ack.n_numbers = (uint16_t) MIN (ack.n_numbers, G_N_ELEMENTS (ack.numbers));
   memcpy (ack.numbers, work->acks, ack.n_numbers * sizeof ack.numbers[0]);
   work->n_acks = (uint16_t) (work->n_acks - ack.n_numbers);

@@ -27,6 +27,7 @@ typedef enum {
 #define MEDIA_QUEUE_MAX    256
 #define REPAIR_QUEUE_MAX   512
 #define ACKS_MAX           256
+#define ACK_LEN            4  /* of an ACK frame, before its numbers */
 #define SEQUENCE_WINDOW    64 /* span of unacknowledged sequences */
 #define CONFIRMED_TRIES    5  /* initiations to an address that worked */
 #define EARLIER_TRIES      3  /* of a handshake, that may be answered yet */
@@ -203,6 +204,7 @@ typedef struct {
   bool is_answering; /* its initiation is being looked at */
   uint16_t n_acks, acks_capacity;
   uint16_t *acks; /* sequences to acknowledge */
+  uint16_t came;  /* when the last of these did, ms modulo 2^16 */
   SsLinkHandshake *handshake;
   SsAddr relay;       /* said to reach it, if the confirmed address does not */
   SsLinkSession next; /* made by the peer's initiation, unconfirmed */
@@ -391,8 +393,10 @@ bool ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer);
 void ss_link_uplink_asking (SsLink *link, const SsLinkPeer *peer);
 void ss_link_uplink_sent (SsLink *link);
 /* What was sent to the peer then has just been acknowledged; to be told before
- * ss_link_rtt_sample is. */
-void ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent);
+ * ss_link_rtt_sample is. When it came there, by that one's clock in ms modulo
+ * 2^16; NULL: that is not known. */
+void ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent,
+                            const uint16_t *came);
 
 /* queue.c */
 void ss_link_item_free (SsLinkItem *item);

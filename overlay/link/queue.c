@@ -75,8 +75,8 @@ ss_link_enqueue (SsLink *link, SsLinkPeer *peer, const SsLinkSend *how,
     .reliable = how->reliable,
     .tries_max = how->tries_max > 0 ? how->tries_max : SS_LINK_TRIES,
   };
-  if (item->class == SS_CLASS_MEDIA && !item->reliable
-      && ss_link_uplink_asks (link, peer)) {
+  if (item->class != SS_CLASS_CONTROL && ss_link_uplink_asks (link, peer)
+      && !item->reliable) {
     item->reliable = true;
     item->token = 0;
     item->tries_max = 1;

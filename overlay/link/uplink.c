@@ -1,27 +1,35 @@
-/* What this node's own line carries, where nobody has said so: when answers
- * from all sides come late together, the queue is before this end. Then the
+/* What this node's own line carries, where nobody has said so: when what is
+ * sent to all sides comes late together, the queue is before this end. Then the
  * link sends less than the line takes until the queue is gone, and a little
  * less from then on: what waits in here goes by precedence, and what waits in
  * the line does not.
  *
- * A round trip is late if it is longer by LATE than the shortest to that peer,
- * and than what they differ by anyway. The line is full if most of what was
- * answered for WINDOW was late, to several peers (a standing queue: CoDel,
- * RFC 8289, section 4). What it carries is what was sent between two late ones,
- * over the time that passed until the line was through with it. Round trips are
- * told by acknowledgements; media has none, so that now and then one packet of
- * it asks for one, and is not sent again.
+ * An acknowledgement says when the message came, so that the way there is known
+ * but for the difference of two clocks, and the way back, on which a queue of
+ * the peer's may be, does not matter (LEDBAT, RFC 6817). A way is late if it is
+ * longer by LATE than the shortest to that peer, and than ways differ by
+ * anyway. The line is full if most of what was answered for WINDOW was late, to
+ * several peers (a standing queue: CoDel, RFC 8289, section 4). What it carries
+ * is what was sent between two of which neither found it idle, over the time
+ * that passed until the line was through with it. Until that has been seen it
+ * is guessed, and the guess raised until it is too much. Media has no
+ * acknowledgements, so that now and then one packet of it asks for one, and is
+ * not sent again.
  *
  * A queue that does not shrink while less is sent is somebody else's, or at
- * the other end of the line, or the ways have become longer: then the round
- * trips of now are the shortest, and nothing is held back. A line may become
- * wider again, so that what it is taken to carry grows slowly, and is forgotten
- * when it has doubled. */
+ * the other end of the line, or the ways have become longer: then the ways of
+ * now are the shortest, and nothing is held back. A line may become wider
+ * again, so that what it is taken to carry grows slowly, and is forgotten when
+ * it has doubled. */
 #include "overlay/link/private.h"
 
 #define LATE            (100 * SS_MSEC)
-#define JITTER_FACTOR   3 /* times the mean deviation: hardly any is longer */
-#define JITTER_MAX      (2 * LATE)
+#define BUSY            (50 * SS_MSEC) /* later than this: not found idle */
+#define JUMP            (10 * SS_SEC)  /* no queue: a clock stood still */
+#define DRIFT           5000 /* two clocks' ways differ by 1 in so many */
+#define DEVIATIONS      16   /* ways that their mean deviation goes back */
+#define JITTER_FACTOR   3    /* times that: hardly any is longer */
+#define JITTER_MAX      LATE
 #define WINDOW          (300 * SS_MSEC)
 #define WINDOW_MAX      (2 * SS_SEC) /* if too few peers have answered */
 #define WINDOW_SAMPLES  4
@@ -31,18 +39,25 @@
 #define PROBE_URGENT    (50 * SS_MSEC) /* while a window is open */
 #define MARKS           128
 #define MARK_PERIOD     (25 * SS_MSEC)
-#define RATE_SPAN_MIN   (250 * SS_MSEC) /* of the line's time, for a rate; */
+#define RATE_SPAN_MIN   (150 * SS_MSEC) /* of the line's time, for a rate; */
 #define RATE_SPAN_MAX   (2 * SS_SEC)
-#define RATE_MARKS_MIN  8    /* and of marks */
+#define RATE_MARKS_MIN  5  /* and of marks */
+#define CHANGE_DIVISOR  16 /* of that time: a queue that has changed */
+#define LOST_AFTER      (2 * SS_SEC) /* not acknowledged */
+#define LOSS_SMOOTHING  16
 #define RATE_MIN        6000 /* bytes a second: so much is always sent */
 #define PACE_PERCENT    95   /* of what the line carries; */
-#define DRAIN_PERCENT   50   /* while it is full, */
+#define DRAIN_PERCENT   35   /* while it is full, */
 #define CONTROL_PERCENT 150  /* but so much of what control usually takes */
 #define FILL_PERCENT    70   /* who sends less than this does not fill it */
 #define PATIENCE        (4 * SS_SEC) /* with a queue that does not shrink */
 #define LOWERED_MAX     3            /* then it is waited for no longer */
 #define USUAL_PERIOD    (500 * SS_MSEC)
 #define USUAL_SMOOTHING 16
+#define GUESS_DIVISOR   2               /* of what was sent */
+#define GUESS_TIME      (500 * SS_MSEC) /* then a guess is raised by half, */
+#define GUESS_HALVED    (1 * SS_SEC)    /* or halved, if its queue */
+#define GROWN           (50 * SS_MSEC)  /* has grown by so much */
 #define GROW_DIVISOR    8
 #define GROW_TIME       (5 * SS_SEC) /* doubled each time that it is full, */
 #define GROW_TIME_MAX   (600 * SS_SEC)
@@ -59,14 +74,16 @@ typedef struct {
 /* Of the peer that has this slot now. */
 typedef struct {
   uint32_t owner; /* as its session's index tells it; 0: nobody */
-  uint32_t rtt_us;
+  uint32_t since_ms;
+  uint16_t way_ms; /* by two clocks, modulo 2^16 */
 } Shortest;
 
-/* The round trips of a while, from a late one on. */
+/* The ways of a while, from a late one on. */
 typedef struct {
   SsTime begun; /* -1: not open */
   unsigned n, n_late, n_peers;
   uint32_t peers[WINDOW_PEERS]; /* late ones */
+  SsTime sent;                  /* the last of these was */
   SsTime least;                 /* that one of them was late by */
 } Window;
 
@@ -74,28 +91,30 @@ typedef struct {
 typedef struct {
   SsTime since; /* of the period that goes on; and the counters then: */
   uint64_t bytes, control_bytes;
-  double recent;         /* in the last period */
+  double recent, former; /* in the last period, and in the one before */
   double usual, control; /* smoothed, while nothing was late */
 } Sending;
 
 struct SsLinkUplink {
-  Mark marks[MARKS]; /* a ring */
-  unsigned n_marks;
-  const SsLinkPeer *asking; /* in the datagram that is being made; or NULL */
-  GArray *shortest;         /* Shortest, by slot */
-  bool is_longer;           /* than smoothed round trips tell */
+  Mark *marks;                 /* a ring; NULL: no media has been sent so far */
+  unsigned n_marks, n_settled; /* and it is known of how many */
+  double loss;                 /* what part of them does not come */
+  const SsLinkPeer *asking;    /* in the datagram that is being made; or NULL */
+  GArray *shortest;            /* Shortest, by slot */
   SsTime next_probe;
   unsigned n_unasked; /* packets since the last probe */
   uint32_t probed;    /* who was asked last */
   Window window;
-  SsTime jitter;  /* of round trips, as it was before the window opened */
-  SsTime through; /* when the first late one of a row was; -1: none */
+  SsTime mean_late, deviation; /* before the window opened */
+  SsTime through; /* when the first busy one of a row was; -1: none */
+  SsTime through_late;
   unsigned since; /* that one's mark */
   Sending sending;
-  double seen;       /* to get through, bytes a second; 0: not known */
+  double seen;       /* to get through, bytes a second; 0: never */
   double rate;       /* of the line; 0: not known */
   double rate_first; /* before it grew */
   bool is_guess;     /* nothing was seen yet */
+  double peak;       /* what was sent when it was guessed */
   bool is_full;
   unsigned n_lowered; /* since it is full */
   SsTime full_since;
@@ -138,9 +157,12 @@ get (SsLink *link)
 void
 ss_link_uplink_free (SsLink *link)
 {
-  if (link->uplink)
-    g_array_unref (link->uplink->shortest);
-  g_clear_pointer (&link->uplink, g_free);
+  SsLinkUplink *uplink = g_steal_pointer (&link->uplink);
+  if (!uplink)
+    return;
+  g_array_unref (uplink->shortest);
+  g_free (uplink->marks);
+  g_free (uplink);
 }
 
 bool
@@ -148,6 +170,8 @@ ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer)
 {
   SsLinkUplink *uplink = get (link);
   SsTime now = link->env->now;
+  if (!uplink->marks)
+    uplink->marks = g_new0 (Mark, MARKS);
   bool is_urgent = uplink->window.begun >= 0;
   uplink->n_unasked++;
   uint32_t name = name_of (peer);
@@ -164,22 +188,24 @@ ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer)
 void
 ss_link_uplink_asking (SsLink *link, const SsLinkPeer *peer)
 {
-  if (link->uplink)
-    link->uplink->asking = peer;
+  get (link)->asking = peer;
 }
 
 uint64_t
 ss_link_uplink_bps (const SsLink *link)
 {
-  return link->uplink ? (uint64_t) (8 * link->uplink->rate) : 0;
+  const SsLinkUplink *uplink = link->uplink;
+  return uplink && !uplink->is_guess ? (uint64_t) (8 * uplink->rate) : 0;
 }
 
 static void
 set_rate (SsLink *link, double rate)
 {
   SsLinkUplink *uplink = link->uplink;
-  uplink->rate = rate > 0 ? MAX (rate, RATE_MIN) : 0;
-  uplink->grown = link->env->now;
+  rate = rate > 0 ? MAX (rate, RATE_MIN) : 0;
+  if (rate != uplink->rate)
+    uplink->grown = link->env->now;
+  uplink->rate = rate;
   double pace = uplink->rate * PACE_PERCENT / 100;
   if (uplink->is_full) /* but what a node is kept alive by has to go on */
     pace = MIN (pace, MAX (uplink->rate * DRAIN_PERCENT / 100,
@@ -188,20 +214,45 @@ set_rate (SsLink *link, double rate)
 }
 
 static void
+forget_rate (SsLink *link)
+{
+  link->uplink->is_guess = false;
+  set_rate (link, 0);
+}
+
+static void
 grow (SsLink *link)
 {
   SsLinkUplink *uplink = link->uplink;
+  bool is_guess = uplink->is_guess;
+  SsTime pause = is_guess ? GUESS_TIME : uplink->grow_time;
   if (uplink->rate == 0 || uplink->is_full
-      || link->env->now < uplink->grown + uplink->grow_time)
+      || link->env->now < uplink->grown + pause)
     return;
-  double rate = uplink->rate + uplink->rate / GROW_DIVISOR;
-  set_rate (link, rate < GROW_FACTOR * uplink->rate_first ? rate : 0);
+  double rate = uplink->rate;
+  rate += rate / (is_guess ? GUESS_DIVISOR : GROW_DIVISOR);
+  if (rate < GROW_FACTOR * (is_guess ? uplink->peak : uplink->rate_first))
+    set_rate (link, rate);
+  else
+    forget_rate (link);
+}
+
+/* Of a line that is full, and of which nothing was known. It carries less than
+ * what was sent; what is usually sent has filled it never. */
+static double
+guess_rate (SsLinkUplink *uplink)
+{
+  const Sending *sending = &uplink->sending;
+  uplink->is_guess = true;
+  uplink->peak = MAX (sending->recent, sending->former);
+  return MAX (sending->usual, uplink->peak / GUESS_DIVISOR);
 }
 
 static void
 set_full (SsLink *link, bool is_full)
 {
   SsLinkUplink *uplink = link->uplink;
+  SsTime now = link->env->now;
   double before = uplink->rate, rate = before;
   if (is_full && !uplink->is_full) {
     uplink->n_lowered = 0;
@@ -213,19 +264,20 @@ set_full (SsLink *link, bool is_full)
                                            : (before + uplink->seen) / 2;
     uplink->is_guess = false;
   } else if (is_full && before == 0) {
-    rate = uplink->sending.usual;
-    uplink->is_guess = true;
+    rate = guess_rate (uplink);
+  } else if (is_full && uplink->is_guess && uplink->full_late >= 0
+             && uplink->window.least > uplink->full_late + GROWN
+             && now >= uplink->grown + GUESS_HALVED) {
+    rate = before / GUESS_DIVISOR;
   }
   /* The queue has to shrink from now on. */
   if (is_full
       && (!uplink->is_full
           || (rate < before * 3 / 4 && uplink->n_lowered < LOWERED_MAX))) {
     uplink->n_lowered++;
-    uplink->full_since = link->env->now;
+    uplink->full_since = now;
     uplink->full_late = -1;
   }
-  if (!is_full && uplink->is_guess)
-    rate = 0;
   uplink->is_full = is_full;
   set_rate (link, rate);
   if (before == 0 || rate < before)
@@ -239,6 +291,7 @@ end_period (SsLink *link)
   uint64_t bytes = bytes_out (link), control_bytes = control_out (link);
   double passed = (double) (link->env->now - sending->since) / (double) SS_SEC;
   double control = (double) (control_bytes - sending->control_bytes) / passed;
+  sending->former = sending->recent;
   sending->recent = (double) (bytes - sending->bytes) / passed;
   if (link->uplink->window.begun < 0) {
     sending->usual += (sending->recent - sending->usual) / USUAL_SMOOTHING;
@@ -263,11 +316,26 @@ to_ms (SsTime time)
   return (uint32_t) (time / SS_MSEC);
 }
 
+/* Of the latest it is not known yet: acknowledgements may be late, too. */
+static void
+settle_marks (SsLinkUplink *uplink, uint32_t now_ms)
+{
+  for (; uplink->n_settled < uplink->n_marks; uplink->n_settled++) {
+    const Mark *mark = mark_at (uplink, uplink->n_settled);
+    if (!mark)
+      continue;
+    if (now_ms - mark->sent_ms < LOST_AFTER / SS_MSEC)
+      return;
+    uplink->loss += (!mark->is_acked - uplink->loss) / LOSS_SMOOTHING;
+  }
+}
+
 static void
 put_mark (SsLink *link)
 {
   SsLinkUplink *uplink = link->uplink;
   uint32_t now_ms = to_ms (link->env->now);
+  settle_marks (uplink, now_ms);
   const Mark *last = mark_at (uplink, uplink->n_marks - 1);
   if (last && now_ms - last->sent_ms < MARK_PERIOD / SS_MSEC)
     return;
@@ -282,7 +350,7 @@ void
 ss_link_uplink_sent (SsLink *link)
 {
   SsLinkUplink *uplink = link->uplink;
-  if (!uplink)
+  if (!uplink || !uplink->marks)
     return;
   SsTime now = link->env->now;
   if (uplink->asking)
@@ -300,45 +368,52 @@ ss_link_uplink_sent (SsLink *link)
   grow (link);
 }
 
-/* By how much the round trip is longer than the shortest; before there was any
- * other it is what it was when the session was made, unless the ways have
- * become longer since. False: it was never known while the line was free. */
+/* By how much the way there was longer than the shortest. False: that was never
+ * known while the line was free. */
 static bool
-find_lateness (SsLinkUplink *uplink, const SsLinkPeer *peer, SsTime rtt,
+find_lateness (SsLink *link, const SsLinkPeer *peer, SsTime sent, uint16_t came,
                SsTime *ret_late)
 {
+  SsLinkUplink *uplink = link->uplink;
   uint32_t owner = peer->session.local_index & INDEX_PEER_MASK;
   unsigned slot = owner & INDEX_SLOT_MASK;
   if (slot >= uplink->shortest->len)
     g_array_set_size (uplink->shortest, slot + 1);
   Shortest *shortest = &g_array_index (uplink->shortest, Shortest, slot);
-  uint32_t rtt_us = (uint32_t) CLAMP (rtt / SS_USEC, 1, UINT32_MAX);
-  if (shortest->owner != owner || shortest->rtt_us == 0) {
+  uint32_t now_ms = to_ms (link->env->now);
+  uint16_t way_ms = (uint16_t) (came - (uint16_t) to_ms (sent));
+  Shortest this_one = { owner, now_ms, way_ms };
+  if (shortest->owner != owner) {
     if (uplink->window.begun >= 0)
       return false;
-    bool has_first = peer->srtt_us > 0 && !uplink->is_longer;
-    *shortest = (Shortest){ owner, has_first ? peer->srtt_us : rtt_us };
+    *shortest = this_one;
   }
-  shortest->rtt_us = MIN (shortest->rtt_us, rtt_us);
-  *ret_late = (SsTime) (rtt_us - shortest->rtt_us) * SS_USEC;
+  int32_t late_ms = (int16_t) (uint16_t) (way_ms - shortest->way_ms);
+  late_ms -= (int32_t) ((now_ms - shortest->since_ms) / DRIFT);
+  if (late_ms <= 0 || late_ms > JUMP / SS_MSEC) {
+    *shortest = this_one;
+    late_ms = 0;
+  }
+  *ret_late = late_ms * SS_MSEC;
   return true;
 }
 
-/* A queue that grows makes round trips differ as well, so not while one is
- * looked for. */
+/* A queue that grows makes ways differ as well, so not while one is looked
+ * for. */
 static void
-note_jitter (SsLink *link)
+note_jitter (SsLinkUplink *uplink, SsTime late)
 {
-  SsTime deviation = (SsTime) link->deviation_us * SS_USEC;
-  link->uplink->jitter = MIN (JITTER_FACTOR * deviation, JITTER_MAX);
+  SsTime error = late - uplink->mean_late;
+  uplink->mean_late += error / DEVIATIONS;
+  uplink->deviation += (ABS (error) - uplink->deviation) / DEVIATIONS;
 }
 
 /* A slow line takes a while for a datagram or two. */
 static SsTime
 late_limit (const SsLinkUplink *uplink)
 {
-  SsTime limit = LATE + uplink->jitter;
-  if (uplink->rate == 0)
+  SsTime limit = LATE + MIN (JITTER_FACTOR * uplink->deviation, JITTER_MAX);
+  if (uplink->rate == 0 || uplink->is_guess)
     return limit;
   return limit + (SsTime) (2 * SS_DATAGRAM_MAX * SS_SEC / uplink->rate);
 }
@@ -361,26 +436,30 @@ find_mark (SsLinkUplink *uplink, const SsLinkPeer *peer, SsTime sent,
   return false;
 }
 
-/* Between two that came late the line was never idle; of what was sent between
- * them so much has been lost as of what is acknowledged. */
+/* Between two that did not find it so the line was never idle, and if the queue
+ * grew or shrank between them it is the line that told how long it took. Of
+ * what was sent a part may have been lost, but not while less is sent than the
+ * line takes. */
 static void
-measure (SsLinkUplink *uplink, unsigned n, SsTime through)
+measure (SsLinkUplink *uplink, unsigned n, SsTime sent, SsTime late)
 {
+  SsTime through = sent + late;
   const Mark *from =
       uplink->through >= 0 ? mark_at (uplink, uplink->since) : NULL;
   SsTime span = through - uplink->through;
   if (from && (n < uplink->since + RATE_MARKS_MIN || span < RATE_SPAN_MIN))
     return;
   if (from) {
-    unsigned n_acked = 0;
-    for (unsigned i = uplink->since + 1; i <= n; i++)
-      n_acked += mark_at (uplink, i)->is_acked;
     uint32_t bytes = mark_at (uplink, n)->bytes - from->bytes;
-    uplink->seen = (double) bytes * n_acked / (n - uplink->since)
-                   * (double) SS_SEC / (double) span;
+    double part = uplink->is_full ? 1 : 1 - uplink->loss;
+    double seen = part * bytes * (double) SS_SEC / (double) span;
+    if (ABS (late - uplink->through_late) >= span / CHANGE_DIVISOR
+        || seen > uplink->rate)
+      uplink->seen = seen;
   }
   if (!from || span > RATE_SPAN_MAX) {
     uplink->through = through;
+    uplink->through_late = late;
     uplink->since = n;
   }
 }
@@ -392,9 +471,10 @@ begin_window (SsLinkUplink *uplink, SsTime now)
 }
 
 static void
-note_late (Window *window, const SsLinkPeer *peer, SsTime late)
+note_late (Window *window, const SsLinkPeer *peer, SsTime sent, SsTime late)
 {
   uint32_t name = name_of (peer);
+  window->sent = MAX (window->sent, sent);
   window->n_late++;
   window->least = MIN (window->least, late);
   for (unsigned i = 0; i < window->n_peers; i++)
@@ -409,10 +489,10 @@ static void
 give_up (SsLink *link)
 {
   g_array_set_size (link->uplink->shortest, 0);
-  link->uplink->is_longer = true;
   link->uplink->is_full = false;
   link->uplink->window.begun = -1;
-  set_rate (link, 0);
+  link->uplink->seen = 0;
+  forget_rate (link);
 }
 
 /* Of what was sent since then a quarter of the time should be made up for. */
@@ -425,7 +505,8 @@ is_in_vain (const SsLinkUplink *uplink, SsTime sent)
 }
 
 void
-ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent)
+ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent,
+                       const uint16_t *came)
 {
   SsLinkUplink *uplink = link->uplink;
   SsTime now = link->env->now;
@@ -434,11 +515,16 @@ ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent)
   unsigned n = 0;
   bool is_marked = find_mark (uplink, peer, sent, &n);
   SsTime late;
-  if (uplink->window.begun < 0)
-    note_jitter (link);
-  if (!find_lateness (uplink, peer, now - sent, &late))
+  if (!came || !find_lateness (link, peer, sent, *came, &late)
+      || !uplink->marks)
     return;
+  if (uplink->window.begun < 0)
+    note_jitter (uplink, late);
   bool is_late = late > late_limit (uplink);
+  if (late <= BUSY)
+    uplink->through = -1;
+  else if (is_marked)
+    measure (uplink, n, sent, late);
   if (!is_late && uplink->window.begun < 0)
     return;
   Window *window = &uplink->window;
@@ -446,14 +532,16 @@ ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent)
     begin_window (uplink, now);
   window->n++;
   if (is_late) {
-    if (is_marked)
-      measure (uplink, n, sent + late);
-    note_late (window, peer, late);
+    note_late (window, peer, sent, late);
     if (uplink->is_full && uplink->full_late < 0 && sent >= uplink->full_since)
       uplink->full_late = late;
-  } else {
-    uplink->through = -1;
-    uplink->seen = 0;
+  }
+  /* What overtakes the late shows that they did not wait before this line. */
+  if (!is_late && sent > window->sent) {
+    if (uplink->is_full)
+      set_full (link, false);
+    window->begun = -1;
+    return;
   }
   bool is_mostly = 4 * window->n_late >= 3 * window->n;
   SsTime passed = now - window->begun;
@@ -462,7 +550,7 @@ ss_link_uplink_sample (SsLink *link, const SsLinkPeer *peer, SsTime sent)
     return;
   bool is_full = is_mostly && window->n_peers == WINDOW_PEERS;
   /* Less than it carries does not fill it: they are late for other reasons. */
-  if (!uplink->is_full && uplink->rate > 0
+  if (!uplink->is_full && uplink->rate > 0 && !uplink->is_guess
       && uplink->sending.recent < uplink->rate * FILL_PERCENT / 100)
     is_full = false;
   if (is_full && is_in_vain (uplink, sent)) {

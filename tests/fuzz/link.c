@@ -171,6 +171,8 @@ generate_frames (SsRng *rng, uint8_t *ret_data, size_t room)
     switch (ss_rng_below (rng, 8)) {
     case 0: /* acknowledgements */
       ret_data[n++] = SS_MSG_LINK_ACK;
+      ret_data[n++] = (uint8_t) ss_rng_below (rng, 256);
+      ret_data[n++] = (uint8_t) ss_rng_below (rng, 256);
       ret_data[n++] = 3;
       for (unsigned i = 0; i < 3; i++) {
         ret_data[n++] = 0;

@@ -65,6 +65,8 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
     hub->joined = to->id;
     note_join (hub, &join);
   }
+  if (head[0] == SS_MSG_SCRIBE_DATA && hub->n_fed < G_N_ELEMENTS (hub->fed))
+    hub->fed[hub->n_fed++] = to->id;
   hub->n_searches += head[0] == SS_MSG_SCRIBE_ANYCAST;
   if (head[0] == SS_MSG_SCRIBE_ANYCAST)
     hub->search_token = how->token;

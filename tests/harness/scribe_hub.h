@@ -42,6 +42,8 @@ typedef struct {
   SsId wanted[32];      /* who was asked for packets, first */
   bool is_to_fetch[32]; /* and whether they are to fetch them */
   unsigned n_wanted;
+  SsId fed[32]; /* whom packets went to down the tree, first */
+  unsigned n_fed;
   SsContact redirected, asked;
   SsId joined; /* whom it has sent a JOIN last */
   /* Upcalls. */

@@ -11,6 +11,7 @@
 
 #define HEADER_LEN     13
 #define TAG_LEN        16
+#define ACK_LEN        4
 #define FRAME_CONTROL  0x80
 #define FRAME_RELIABLE 0x40
 #define FRAME_LENGTH   0x20
@@ -46,7 +47,7 @@ on_datagram (void *user, unsigned to, uint8_t *bytes, size_t *len)
     size_t left = *len - TAG_LEN - at;
     uint8_t kind = bytes[at];
     if (kind == SS_MSG_LINK_ACK) {
-      at += 2 + 2 * (size_t) bytes[at + 1];
+      at += ACK_LEN + 2 * (size_t) bytes[at + ACK_LEN - 1];
       continue;
     }
     if ((kind & FRAME_CONTROL) != 0)

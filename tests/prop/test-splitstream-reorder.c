@@ -578,7 +578,7 @@ test_silence (void)
 
 /* A packet of many frames, none of which lasts. */
 static void
-insert_crowded (SsReorder *reorder, uint64_t number)
+insert_crowded (SsReorder *reorder, uint64_t number, SsReorderVia via)
 {
   SsMsgMediaData message = {
     .place = (uint16_t) (number % SS_STRIPES),
@@ -592,7 +592,7 @@ insert_crowded (SsReorder *reorder, uint64_t number)
   const uint8_t *data = g_bytes_get_data (bytes, &len);
   SsPacket packet;
   g_assert_true (ss_packet_parse (data, len, &packet));
-  ss_reorder_insert (reorder, 0, number, &packet, bytes, SS_REORDER_TREE);
+  ss_reorder_insert (reorder, 0, number, &packet, bytes, via);
   g_bytes_unref (bytes);
 }
 
@@ -619,7 +619,7 @@ test_crowded (void)
   SsReorder *reorder =
       ss_reorder_new (&clock, 0, SS_LATENCY_DEFAULT, &count, &n_out);
   for (uint64_t n = 0; n < PACKETS; n++)
-    insert_crowded (reorder, n);
+    insert_crowded (reorder, n, SS_REORDER_TREE);
   SsTime now = SS_LATENCY_DEFAULT;
   while (n_out < PACKETS * SS_PACKET_FRAMES_MAX) {
     unsigned before = n_out;
@@ -633,6 +633,33 @@ test_crowded (void)
     now += SS_REORDER_PAUSE;
   }
   g_assert_cmpuint (ss_reorder_stats (reorder)->frames_lost, ==, 0);
+  ss_reorder_free (reorder);
+}
+
+/* What was asked for, and then comes down its tree as well, tells once how long
+ * that way is. */
+static void
+test_came_by_tree (void)
+{
+  const SsReorderCalls count = { on_want,       on_unwant,   on_verify,
+                                 on_clock_rate, count_frame, on_overdue };
+  SsMediaClock clock;
+  unsigned n_out = 0;
+  SsTime departure = -1;
+  ss_media_clock_init (&clock, SS_LATENCY_DEFAULT);
+  ss_media_clock_hint (&clock, 0, 0);
+  SsReorder *reorder =
+      ss_reorder_new (&clock, 0, SS_LATENCY_DEFAULT, &count, &n_out);
+  insert_crowded (reorder, 0, SS_REORDER_TREE);
+  insert_crowded (reorder, 1, SS_REORDER_REPAIR);
+  insert_crowded (reorder, 3, SS_REORDER_TREE);
+  g_assert_false (ss_reorder_came_by_tree (reorder, 0, &departure));
+  g_assert_false (ss_reorder_came_by_tree (reorder, 2, &departure));
+  g_assert_false (ss_reorder_came_by_tree (reorder, 4, &departure));
+  g_assert_cmpint (departure, ==, -1);
+  g_assert_true (ss_reorder_came_by_tree (reorder, 1, &departure));
+  g_assert_cmpint (departure, ==, 0);
+  g_assert_false (ss_reorder_came_by_tree (reorder, 1, &departure));
   ss_reorder_free (reorder);
 }
 
@@ -685,6 +712,7 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/reorder/stall", test_stall);
   g_test_add_func ("/splitstream/reorder/silence", test_silence);
   g_test_add_func ("/splitstream/reorder/crowded", test_crowded);
+  g_test_add_func ("/splitstream/reorder/came-by-tree", test_came_by_tree);
   g_test_add_func ("/splitstream/media-clock", test_clock);
   return g_test_run ();
 }

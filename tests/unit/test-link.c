@@ -110,7 +110,7 @@ test_packing (void)
   sent = &g_array_index (net->sent, NetSent, before);
   g_assert_cmpuint (sent->len, ==, SS_LINK_OVERHEAD + 3 + 10);
   sent = &g_array_index (net->sent, NetSent, before + 1);
-  g_assert_cmpuint (sent->len, ==, SS_LINK_OVERHEAD + 1 + 10 + 4);
+  g_assert_cmpuint (sent->len, ==, SS_LINK_OVERHEAD + 1 + 10 + 6);
   g_assert_cmpuint (net->endpoints[0].acked->len, ==, 1);
   net_free (net);
 }

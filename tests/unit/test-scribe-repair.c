@@ -160,6 +160,36 @@ test_gap_is_filled (void)
   hub_clear (&hub);
 }
 
+/* A line takes a while for many children: those whose own stripe it is carry
+ * the tree, and get each packet first. */
+static void
+test_own_stripe_is_fed_first (void)
+{
+  enum { CHILDREN = 24 };
+  const SsFamilyConfig config = { .children_max = CHILDREN };
+  Hub hub;
+  unsigned n_own = 0, n_children;
+  hub_init (&hub, &config, true);
+  SsGroup *group = join (&hub, GROUP, PARENT);
+  for (unsigned i = 0; i < CHILDREN; i++)
+    hub_take_join (&hub, GROUP, PARENT + 1 + i, SS_JOIN_MEMBER, true);
+  n_children = ss_group_child_count (group);
+  for (unsigned i = 0; i < n_children; i++)
+    n_own += ss_place_is_own (group, &ss_group_child_at (group, i)->contact.id);
+  g_assert_cmpuint (n_own, >, 0);
+  g_assert_cmpuint (n_own, <, n_children);
+  /* Not by the order in which they came. */
+  g_assert_false (
+      ss_place_is_own (group, &ss_group_child_at (group, 0)->contact.id));
+  GBytes *packet = g_bytes_new_static ("packet", 6);
+  ss_group_inject (group, 1000, packet, false);
+  g_bytes_unref (packet);
+  g_assert_cmpuint (hub.n_fed, ==, n_children);
+  for (unsigned i = 0; i < n_children; i++)
+    g_assert_true (ss_place_is_own (group, &hub.fed[i]) == (i < n_own));
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -168,5 +198,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/repair/members", test_members_are_asked);
   g_test_add_func ("/scribe/repair/members-share", test_members_share);
   g_test_add_func ("/scribe/repair/gap", test_gap_is_filled);
+  g_test_add_func ("/scribe/repair/own-stripe-first",
+                   test_own_stripe_is_fed_first);
   return g_test_run ();
 }
