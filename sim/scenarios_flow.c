@@ -19,7 +19,7 @@
 #define NARROW_SHARE   5              /* 1 in so many has a narrow uplink */
 #define NARROW_QUEUE   (16 * 1024)    /* bytes before it */
 #define CROWD_SPAN     (5 * SS_SEC)
-#define MODEST_TIME    (20 * SS_SEC) /* until all is settled */
+#define MODEST_TIME    (30 * SS_SEC) /* until all is settled */
 #define MODEST_LOST    20            /* 1 frame in so many, until then */
 #define STILL_BELOW    20            /* 1 in so many places, at the most */
 #define STILL_DEAF     3             /* 1 in so many, at the most */

@@ -367,7 +367,7 @@ note_way (SsStation *station, const SsStripe *stripe, SsTime departure)
  * for, always. */
 void
 ss_listener_duplicate (SsStation *station, const SsStripe *stripe,
-                       uint32_t sequence)
+                       uint32_t sequence, GBytes *bytes)
 {
   SsReception *reception = station->current;
   if (reception == NULL)
@@ -376,7 +376,8 @@ ss_listener_duplicate (SsStation *station, const SsStripe *stripe,
   uint64_t number = (uint64_t) sequence * n_columns + stripe->index;
   SsTime departure;
   if (stripe->index < n_columns
-      && ss_reorder_came_by_tree (reception->reorder, number, &departure))
+      && ss_reorder_came_by_tree (reception->reorder, number, bytes,
+                                  &departure))
     note_way (station, stripe, departure);
 }
 

@@ -334,7 +334,7 @@ void ss_listener_packet (SsStation *station, SsStripe *stripe,
                          GBytes *bytes, SsReorderVia via);
 /* A packet that is here already has come down its tree. */
 void ss_listener_duplicate (SsStation *station, const SsStripe *stripe,
-                            uint32_t sequence);
+                            uint32_t sequence, GBytes *bytes);
 void ss_listener_session (SsStation *station);
 void ss_listener_clear (SsStation *station);
 void ss_listener_need_descriptor (SsStation *station);

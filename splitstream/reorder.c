@@ -340,13 +340,14 @@ ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
 }
 
 bool
-ss_reorder_came_by_tree (SsReorder *reorder, uint64_t number,
+ss_reorder_came_by_tree (SsReorder *reorder, uint64_t number, GBytes *bytes,
                          SsTime *ret_departure)
 {
   if (number < reorder->first || number >= reorder->end)
     return false;
   SsReorderSlot *slot = ss_reorder_slot (reorder, number);
-  if (slot->packet == NULL || slot->is_by_tree)
+  if (slot->packet == NULL || slot->is_by_tree
+      || !g_bytes_equal (slot->packet, bytes))
     return false;
   slot->is_by_tree = true;
   *ret_departure = slot->departure;

@@ -96,9 +96,9 @@ void ss_reorder_insert (SsReorder *reorder, SsTime now, uint64_t number,
                         const SsPacket *packet, GBytes *bytes,
                         SsReorderVia via);
 /* A packet that is here by another way has come down its tree after all: when
- * it left. False: there is none, or it has come so before. */
+ * it left. False: there is none, or another, or it has come so before. */
 bool ss_reorder_came_by_tree (SsReorder *reorder, uint64_t number,
-                              SsTime *ret_departure);
+                              GBytes *bytes, SsTime *ret_departure);
 void ss_reorder_insert_parity (SsReorder *reorder, SsTime now, uint32_t row,
                                unsigned index, const SsPacket *packet,
                                GBytes *bytes);

@@ -235,7 +235,7 @@ ss_station_packet (SsStripe *stripe, uint32_t sequence, GBytes *bytes,
   if (!is_newer && ss_stripe_has_seen (stripe, sequence)) {
     station->packets_duplicate++;
     if (via == SS_REORDER_TREE && station->role == SS_ROLE_LISTENER)
-      ss_listener_duplicate (station, stripe, sequence);
+      ss_listener_duplicate (station, stripe, sequence, bytes);
     return SS_PACKET_DUPLICATE;
   }
   if (station->role == SS_ROLE_PUBLISHER) {

@@ -307,9 +307,12 @@ ss_link_put_frames (SsLink *link, SsPeerWork *work, bool is_initiation,
                     uint8_t *buf, size_t room)
 {
   size_t media_len;
-  return put_frames (link, work,
-                     is_initiation ? LOAD_INITIATION : LOAD_RESPONSE, buf, room,
-                     &media_len);
+  size_t len =
+      put_frames (link, work, is_initiation ? LOAD_INITIATION : LOAD_RESPONSE,
+                  buf, room, &media_len);
+  /* A handshake's answer tells the time of neither. */
+  ss_link_uplink_asking (link, NULL);
+  return len;
 }
 
 /* Takes the peer off the lists where it has nothing that can go now. */

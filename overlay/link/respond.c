@@ -77,12 +77,13 @@ may_cost (SsLink *link, const SsAddr *from, const uint8_t *datagram, size_t len,
   return false;
 }
 
-/* Decrypts and checks an initiation; NULL if it is not to be answered. */
+/* Decrypts and checks an initiation; NULL if it is not to be answered. What it
+ * says lies in `payload`. */
 static SsSealerHandshake *
 read_initiation (SsLink *link, const SsMsgLinkInitiation *message,
+                 uint8_t payload[SS_MSG_LINK_HELLO_MAX],
                  SsMsgLinkHello *ret_hello)
 {
-  uint8_t payload[SS_MSG_LINK_HELLO_MAX];
   SsSealerHandshake *handshake = ss_sealer_accept (
       link->sealer, message->noise.data, message->noise.len, payload);
   if (!handshake) {
@@ -346,7 +347,9 @@ ss_link_take_initiation (SsLink *link, const SsAddr *from,
   if (!may_cost (link, from, datagram, len, &message))
     return;
   SsMsgLinkHello hello;
-  SsSealerHandshake *handshake = read_initiation (link, &message, &hello);
+  uint8_t payload[SS_MSG_LINK_HELLO_MAX];
+  SsSealerHandshake *handshake =
+      read_initiation (link, &message, payload, &hello);
   if (!handshake)
     return;
   SsContact contact = {

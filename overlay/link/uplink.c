@@ -25,7 +25,7 @@
 
 #define LATE            (100 * SS_MSEC)
 #define BUSY            (50 * SS_MSEC) /* later than this: not found idle */
-#define JUMP            (10 * SS_SEC)  /* no queue: a clock stood still */
+#define JUMP            (10 * SS_SEC)  /* no queue: a clock was set */
 #define DRIFT           5000 /* two clocks' ways differ by 1 in so many */
 #define DEVIATIONS      16   /* ways that their mean deviation goes back */
 #define JITTER_FACTOR   3    /* times that: hardly any is longer */
@@ -43,7 +43,8 @@
 #define RATE_SPAN_MAX   (2 * SS_SEC)
 #define RATE_MARKS_MIN  5  /* and of marks */
 #define CHANGE_DIVISOR  16 /* of that time: a queue that has changed */
-#define LOST_AFTER      (2 * SS_SEC) /* not acknowledged */
+#define SEEN_TIME       (10 * SS_SEC) /* then it may be another line */
+#define LOST_AFTER      (2 * SS_SEC)  /* not acknowledged */
 #define LOSS_SMOOTHING  16
 #define RATE_MIN        6000 /* bytes a second: so much is always sent */
 #define PACE_PERCENT    95   /* of what the line carries; */
@@ -73,9 +74,10 @@ typedef struct {
 
 /* Of the peer that has this slot now. */
 typedef struct {
-  uint32_t owner; /* as its session's index tells it; 0: nobody */
-  uint32_t since_ms;
-  uint16_t way_ms; /* by two clocks, modulo 2^16 */
+  uint32_t owner;   /* as its session's index tells it; 0: nobody */
+  uint16_t since_s; /* modulo 2^16, as is: */
+  uint16_t way_ms;  /* by two clocks */
+  uint16_t rtt_ms;
 } Shortest;
 
 /* The ways of a while, from a late one on. */
@@ -99,7 +101,8 @@ struct SsLinkUplink {
   Mark *marks;                 /* a ring; NULL: no media has been sent so far */
   unsigned n_marks, n_settled; /* and it is known of how many */
   double loss;                 /* what part of them does not come */
-  const SsLinkPeer *asking;    /* in the datagram that is being made; or NULL */
+  bool is_asking;              /* the datagram that is being made, */
+  uint32_t asking;             /* and whom */
   GArray *shortest;            /* Shortest, by slot */
   SsTime next_probe;
   unsigned n_unasked; /* packets since the last probe */
@@ -110,7 +113,8 @@ struct SsLinkUplink {
   SsTime through_late;
   unsigned since; /* that one's mark */
   Sending sending;
-  double seen;       /* to get through, bytes a second; 0: never */
+  double seen; /* to get through, bytes a second; 0: not known */
+  SsTime seen_at;
   double rate;       /* of the line; 0: not known */
   double rate_first; /* before it grew */
   bool is_guess;     /* nothing was seen yet */
@@ -142,6 +146,15 @@ control_out (const SsLink *link)
   return link->env->counters.value[SS_COUNT_CONTROL_BYTES_OUT];
 }
 
+static void
+begin_period (SsLink *link)
+{
+  Sending *sending = &link->uplink->sending;
+  sending->since = link->env->now;
+  sending->bytes = bytes_out (link);
+  sending->control_bytes = control_out (link);
+}
+
 static SsLinkUplink *
 get (SsLink *link)
 {
@@ -170,8 +183,10 @@ ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer)
 {
   SsLinkUplink *uplink = get (link);
   SsTime now = link->env->now;
-  if (!uplink->marks)
+  if (!uplink->marks) {
     uplink->marks = g_new0 (Mark, MARKS);
+    begin_period (link);
+  }
   bool is_urgent = uplink->window.begun >= 0;
   uplink->n_unasked++;
   uint32_t name = name_of (peer);
@@ -188,7 +203,9 @@ ss_link_uplink_asks (SsLink *link, const SsLinkPeer *peer)
 void
 ss_link_uplink_asking (SsLink *link, const SsLinkPeer *peer)
 {
-  get (link)->asking = peer;
+  SsLinkUplink *uplink = get (link);
+  uplink->is_asking = peer != NULL;
+  uplink->asking = peer ? name_of (peer) : 0;
 }
 
 uint64_t
@@ -217,6 +234,8 @@ static void
 forget_rate (SsLink *link)
 {
   link->uplink->is_guess = false;
+  link->uplink->seen = 0;
+  link->uplink->grow_time = 0;
   set_rate (link, 0);
 }
 
@@ -259,6 +278,8 @@ set_full (SsLink *link, bool is_full)
     uplink->grow_time = CLAMP (2 * uplink->grow_time, GROW_TIME, GROW_TIME_MAX);
     ss_count (link->env, LINK_UPLINK_FULL);
   }
+  if (now > uplink->seen_at + SEEN_TIME)
+    uplink->seen = 0;
   if (is_full && uplink->seen > 0) {
     rate = before == 0 || uplink->is_guess ? uplink->seen
                                            : (before + uplink->seen) / 2;
@@ -280,7 +301,7 @@ set_full (SsLink *link, bool is_full)
   }
   uplink->is_full = is_full;
   set_rate (link, rate);
-  if (before == 0 || rate < before)
+  if (is_full)
     uplink->rate_first = uplink->rate;
 }
 
@@ -297,9 +318,7 @@ end_period (SsLink *link)
     sending->usual += (sending->recent - sending->usual) / USUAL_SMOOTHING;
     sending->control += (control - sending->control) / USUAL_SMOOTHING;
   }
-  sending->since = link->env->now;
-  sending->bytes = bytes;
-  sending->control_bytes = control_bytes;
+  begin_period (link);
 }
 
 /* NULL: it was too long ago. */
@@ -342,7 +361,7 @@ put_mark (SsLink *link)
   uplink->marks[uplink->n_marks++ % MARKS] = (Mark){
     .sent_ms = now_ms,
     .bytes = (uint32_t) bytes_out (link),
-    .peer = name_of (uplink->asking),
+    .peer = uplink->asking,
   };
 }
 
@@ -350,12 +369,14 @@ void
 ss_link_uplink_sent (SsLink *link)
 {
   SsLinkUplink *uplink = link->uplink;
-  if (!uplink || !uplink->marks)
+  if (!uplink)
     return;
   SsTime now = link->env->now;
-  if (uplink->asking)
+  if (uplink->is_asking && uplink->marks)
     put_mark (link);
-  uplink->asking = NULL;
+  uplink->is_asking = false;
+  if (!uplink->marks)
+    return;
   /* Nobody answers: there is nothing more to be learned. */
   if (uplink->window.begun >= 0
       && now > uplink->window.begun + 2 * WINDOW_MAX) {
@@ -368,8 +389,9 @@ ss_link_uplink_sent (SsLink *link)
   grow (link);
 }
 
-/* By how much the way there was longer than the shortest. False: that was never
- * known while the line was free. */
+/* By how much the way there was longer than the shortest, but no more than the
+ * round trip was: else it is a clock that was set, or is being slewed. False:
+ * that was never known while the line was free. */
 static bool
 find_lateness (SsLink *link, const SsLinkPeer *peer, SsTime sent, uint16_t came,
                SsTime *ret_late)
@@ -380,21 +402,26 @@ find_lateness (SsLink *link, const SsLinkPeer *peer, SsTime sent, uint16_t came,
   if (slot >= uplink->shortest->len)
     g_array_set_size (uplink->shortest, slot + 1);
   Shortest *shortest = &g_array_index (uplink->shortest, Shortest, slot);
-  uint32_t now_ms = to_ms (link->env->now);
+  uint16_t now_s = (uint16_t) (link->env->now / SS_SEC);
   uint16_t way_ms = (uint16_t) (came - (uint16_t) to_ms (sent));
-  Shortest this_one = { owner, now_ms, way_ms };
+  uint16_t rtt_ms =
+      (uint16_t) MIN ((link->env->now - sent) / SS_MSEC, UINT16_MAX);
+  Shortest this_one = { owner, now_s, way_ms, rtt_ms };
   if (shortest->owner != owner) {
     if (uplink->window.begun >= 0)
       return false;
     *shortest = this_one;
   }
+  shortest->rtt_ms = MIN (shortest->rtt_ms, rtt_ms);
   int32_t late_ms = (int16_t) (uint16_t) (way_ms - shortest->way_ms);
-  late_ms -= (int32_t) ((now_ms - shortest->since_ms) / DRIFT);
+  late_ms -=
+      (uint16_t) (now_s - shortest->since_s) * (SS_SEC / SS_MSEC) / DRIFT;
   if (late_ms <= 0 || late_ms > JUMP / SS_MSEC) {
+    this_one.rtt_ms = shortest->rtt_ms;
     *shortest = this_one;
     late_ms = 0;
   }
-  *ret_late = late_ms * SS_MSEC;
+  *ret_late = MIN (late_ms, rtt_ms - shortest->rtt_ms) * SS_MSEC;
   return true;
 }
 
@@ -454,8 +481,10 @@ measure (SsLinkUplink *uplink, unsigned n, SsTime sent, SsTime late)
     double part = uplink->is_full ? 1 : 1 - uplink->loss;
     double seen = part * bytes * (double) SS_SEC / (double) span;
     if (ABS (late - uplink->through_late) >= span / CHANGE_DIVISOR
-        || seen > uplink->rate)
+        || (uplink->rate > 0 && seen > uplink->rate)) {
       uplink->seen = seen;
+      uplink->seen_at = through;
+    }
   }
   if (!from || span > RATE_SPAN_MAX) {
     uplink->through = through;
@@ -491,7 +520,6 @@ give_up (SsLink *link)
   g_array_set_size (link->uplink->shortest, 0);
   link->uplink->is_full = false;
   link->uplink->window.begun = -1;
-  link->uplink->seen = 0;
   forget_rate (link);
 }
 

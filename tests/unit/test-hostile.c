@@ -20,7 +20,7 @@
 #define HEAD       10 /* SCRIBE_DATA before the packet: type, tag, sequence */
 #define SEQUENCE   6
 #define AGE        8 /* packets forwarded since one that is sent again */
-#define MEMORY_MAX (4u << 20) /* of all nodes together */
+#define MEMORY_MAX (5u << 20) /* of all nodes together; 4.1 MiB for stations */
 #define FLOOD      20         /* messages in a step */
 #define FLOOD_STEP (10 * SS_MSEC)
 

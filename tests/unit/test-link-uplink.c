@@ -150,6 +150,21 @@ test_repairs (void)
   net_free (net);
 }
 
+/* A peer that has been asked may be gone when the next datagram leaves. */
+static void
+test_gone (void)
+{
+  LinkNet *net = connect_all (8);
+  SsLinkSend how = net_reliable (3, 99);
+  net_send (net, 0, 1, &how, "control");
+  net_run (net, net->now + SS_MSEC);
+  SsContact gone = net_contact (net, 1);
+  ss_link_close (net->endpoints[0].link, &gone.id);
+  forward (net, 60, SS_SEC);
+  g_assert_cmpfloat (uplink (net), ==, 0);
+  net_free (net);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -160,5 +175,6 @@ main (int argc, char **argv)
   g_test_add_func ("/link/uplink/jitter", test_jitter);
   g_test_add_func ("/link/uplink/slow-answers", test_slow_answers);
   g_test_add_func ("/link/uplink/repairs", test_repairs);
+  g_test_add_func ("/link/uplink/gone", test_gone);
   return g_test_run ();
 }
