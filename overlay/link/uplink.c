@@ -72,11 +72,11 @@ typedef struct {
   bool is_acked : 1;
 } Mark;
 
-/* Of the peer that has this slot now. */
+/* The shortest way, and round trip, of the peer that has this slot now. */
 typedef struct {
   uint32_t owner;   /* as its session's index tells it; 0: nobody */
   uint16_t since_s; /* modulo 2^16, as is: */
-  uint16_t way_ms;  /* by two clocks */
+  uint16_t way_ms;  /* between two clocks that need not agree */
   uint16_t rtt_ms;
 } Shortest;
 
@@ -111,10 +111,10 @@ struct SsLinkUplink {
   SsTime mean_late, deviation; /* before the window opened */
   SsTime through; /* when the first busy one of a row was; -1: none */
   SsTime through_late;
-  unsigned since; /* that one's mark */
+  unsigned through_mark; /* that one's */
   Sending sending;
-  double seen; /* to get through, bytes a second; 0: not known */
-  SsTime seen_at;
+  double seen;       /* to get through, bytes a second, */
+  SsTime seen_at;    /* last then; 0: not known */
   double rate;       /* of the line; 0: not known */
   double rate_first; /* before it grew */
   bool is_guess;     /* nothing was seen yet */
@@ -472,9 +472,10 @@ measure (SsLinkUplink *uplink, unsigned n, SsTime sent, SsTime late)
 {
   SsTime through = sent + late;
   const Mark *from =
-      uplink->through >= 0 ? mark_at (uplink, uplink->since) : NULL;
+      uplink->through >= 0 ? mark_at (uplink, uplink->through_mark) : NULL;
   SsTime span = through - uplink->through;
-  if (from && (n < uplink->since + RATE_MARKS_MIN || span < RATE_SPAN_MIN))
+  if (from
+      && (n < uplink->through_mark + RATE_MARKS_MIN || span < RATE_SPAN_MIN))
     return;
   if (from) {
     uint32_t bytes = mark_at (uplink, n)->bytes - from->bytes;
@@ -489,7 +490,7 @@ measure (SsLinkUplink *uplink, unsigned n, SsTime sent, SsTime late)
   if (!from || span > RATE_SPAN_MAX) {
     uplink->through = through;
     uplink->through_late = late;
-    uplink->since = n;
+    uplink->through_mark = n;
   }
 }
 

@@ -427,6 +427,11 @@ do_nothing (SsSimRun *run)
 static void
 test_may_fail (void)
 {
+  if (!g_test_subprocess ()) { /* which keeps its report to itself */
+    g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_passed ();
+    return;
+  }
   enum { MAY_FAIL = 2 };
   const SsScenario *scenario = ss_scenario_find ("small-rings");
   SsSimOptions options = scenario->defaults;

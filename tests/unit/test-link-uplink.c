@@ -1,4 +1,5 @@
 /* What a node's line carries is found from what comes back late, and kept. */
+#include "overlay/link/private.h"
 #include "tests/unit/link_net.h"
 
 #define PEERS     4
@@ -150,6 +151,28 @@ test_repairs (void)
   net_free (net);
 }
 
+/* Clocks that run ahead for a while, as if they were set step by step, make
+ * ways longer and round trips not. */
+static void
+test_slewed_clocks (void)
+{
+  enum { SLEW = 5 }; /* ms each time */
+  LinkNet *net = connect_all (7);
+  SsLink *link = net->endpoints[0].link;
+  forward (net, 60, 5 * SS_SEC);
+  for (unsigned n = 0; n < 200; n++) {
+    net_run (net, net->now + 20 * SS_MSEC);
+    for (unsigned i = 1; i <= PEERS; i++) {
+      SsContact contact = net_contact (net, i);
+      uint16_t came = (uint16_t) (net->now / SS_MSEC + SLEW * n);
+      ss_link_uplink_sample (link, ss_link_find (link, &contact.id),
+                             net->now - 40 * SS_MSEC, &came);
+    }
+  }
+  g_assert_cmpuint (net_counter (net, 0, SS_COUNT_LINK_UPLINK_FULL), ==, 0);
+  net_free (net);
+}
+
 /* A peer that has been asked may be gone when the next datagram leaves. */
 static void
 test_gone (void)
@@ -175,6 +198,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/uplink/jitter", test_jitter);
   g_test_add_func ("/link/uplink/slow-answers", test_slow_answers);
   g_test_add_func ("/link/uplink/repairs", test_repairs);
+  g_test_add_func ("/link/uplink/slewed-clocks", test_slewed_clocks);
   g_test_add_func ("/link/uplink/gone", test_gone);
   return g_test_run ();
 }
