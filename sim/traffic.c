@@ -3,18 +3,10 @@
 
 #include <stdio.h>
 
+#include "overlay/link/frames.h"
 #include "overlay/link/messages.h"
 #include "overlay/link/sealer.h"
 #include "overlay/pastry/messages.h"
-
-/* Of a data datagram's frames: see LINK_DATA in docs/wire.md. */
-#define HEADER_LEN     (1 + 4 + 8)
-#define TAG_LEN        16
-#define ACK_LEN        4 /* of an ACK frame, before its numbers */
-#define FRAME_CONTROL  0x80
-#define FRAME_RELIABLE 0x40
-#define FRAME_LENGTH   0x20
-#define FRAME_PROTOCOL 0x1f
 
 #define KINDS_MAX (3 * SS_TRAFFIC_CODES + SS_N_PROTOCOLS + 2)
 
@@ -83,9 +75,9 @@ ss_traffic_begin (const uint8_t *bytes, size_t len, SsTrafficFrame *ret_frame)
     ret_frame->next = frames.data;
     ret_frame->left = frames.len;
   }
-  if (len >= HEADER_LEN + TAG_LEN && bytes[0] == SS_MSG_LINK_DATA) {
-    ret_frame->next = bytes + HEADER_LEN;
-    ret_frame->left = len - HEADER_LEN - TAG_LEN;
+  if (len >= SS_LINK_OVERHEAD && bytes[0] == SS_MSG_LINK_DATA) {
+    ret_frame->next = bytes + SS_FRAMES_AT;
+    ret_frame->left = len - SS_LINK_OVERHEAD;
   }
 }
 
@@ -97,20 +89,21 @@ ss_traffic_next (SsTrafficFrame *frame)
 
   if (left == 0)
     return false;
-  frame->is_control = (data[0] & FRAME_CONTROL) != 0;
-  frame->protocol = data[0] & FRAME_PROTOCOL;
+  frame->is_control = (data[0] & SS_FRAME_CONTROL) != 0;
+  frame->protocol = data[0] & SS_FRAME_PROTOCOL;
   if (frame->is_control) {
     head = 0;
     if (data[0] != SS_MSG_LINK_ACK)
       len = 1;
-    else if (left >= ACK_LEN)
-      len = MIN (left, ACK_LEN + 2 * (size_t) data[ACK_LEN - 1]);
+    else if (left >= SS_FRAME_ACK_LEN)
+      len = MIN (left,
+                 SS_FRAME_ACK_LEN + 2 * (size_t) data[SS_FRAME_ACK_LEN - 1]);
   } else {
-    head += (data[0] & FRAME_RELIABLE) != 0 ? 2 : 0;
-    head += (data[0] & FRAME_LENGTH) != 0 ? 2 : 0;
+    head += (data[0] & SS_FRAME_RELIABLE) != 0 ? 2 : 0;
+    head += (data[0] & SS_FRAME_LENGTH) != 0 ? 2 : 0;
     if (head > left)
       return false;
-    if ((data[0] & FRAME_LENGTH) != 0)
+    if ((data[0] & SS_FRAME_LENGTH) != 0)
       len = MIN (left, head + ((size_t) data[head - 2] << 8 | data[head - 1]));
   }
   frame->data = data + head;
@@ -128,7 +121,7 @@ ss_traffic_count (SsTraffic *traffic, const uint8_t *bytes, size_t len)
 
   traffic->datagrams++;
   traffic->bytes += len;
-  bool is_data = len >= HEADER_LEN + TAG_LEN && bytes[0] == SS_MSG_LINK_DATA;
+  bool is_data = len >= SS_LINK_OVERHEAD && bytes[0] == SS_MSG_LINK_DATA;
 
   if (!is_data && len > 0)
     add (&traffic->link[bytes[0]], len);

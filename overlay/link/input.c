@@ -57,16 +57,16 @@ read_message (Frames *frames)
   uint8_t kind = frames->data[0];
   uint16_t number = 0, len;
   take (frames, 1);
-  if ((kind & FRAME_RELIABLE) && !read_u16 (frames, &number))
+  if ((kind & SS_FRAME_RELIABLE) && !read_u16 (frames, &number))
     return false;
-  if ((kind & FRAME_LENGTH) == 0)
+  if ((kind & SS_FRAME_LENGTH) == 0)
     len = (uint16_t) frames->len;
   else if (!read_u16 (frames, &len))
     return false;
   const uint8_t *data = frames->data;
   if (len > SS_LINK_MESSAGE_MAX || !take (frames, len))
     return false;
-  bool is_reliable = (kind & FRAME_RELIABLE) != 0;
+  bool is_reliable = (kind & SS_FRAME_RELIABLE) != 0;
   SsTime now = link->env->now;
   if (is_reliable
       && ss_link_window_is_others (&peer->window, frames->owner, now))
@@ -79,10 +79,10 @@ read_message (Frames *frames)
     return true;
   }
   peer->is_released = false;
-  peer->is_lasting |= (kind & FRAME_PROTOCOL) != SS_LINK_PROTOCOL_UPKEEP;
+  peer->is_lasting |= (kind & SS_FRAME_PROTOCOL) != SS_LINK_PROTOCOL_UPKEEP;
   if (link->upcalls->message)
-    link->upcalls->message (link->user, &peer->contact, kind & FRAME_PROTOCOL,
-                            data, len);
+    link->upcalls->message (link->user, &peer->contact,
+                            kind & SS_FRAME_PROTOCOL, data, len);
   if (is_reliable && !ss_link_is_dead (peer))
     add_ack (link, ss_link_work (link, peer), number);
   return true;
@@ -122,9 +122,9 @@ static bool
 read_acks (Frames *frames)
 {
   const uint8_t *data = frames->data;
-  size_t len = ACK_LEN;
-  if (frames->len >= ACK_LEN)
-    len += 2 * (size_t) data[ACK_LEN - 1];
+  size_t len = SS_FRAME_ACK_LEN;
+  if (frames->len >= SS_FRAME_ACK_LEN)
+    len += 2 * (size_t) data[SS_FRAME_ACK_LEN - 1];
   SsMsgLinkAck ack;
   if (!take (frames, len) || !ss_msg_link_ack_decode (data, len, &ack))
     return false;
@@ -155,7 +155,7 @@ read_frames (Frames *frames)
   SsLink *link = frames->link;
   while (frames->len > 0 && !ss_link_is_dead (frames->peer)) {
     bool ok;
-    if ((frames->data[0] & FRAME_CONTROL) == 0) {
+    if ((frames->data[0] & SS_FRAME_CONTROL) == 0) {
       ok = read_message (frames);
     } else if (frames->data[0] == SS_MSG_LINK_ACK) {
       ok = read_acks (frames);
@@ -282,7 +282,7 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
       check_session (link, peer, from);
     return;
   }
-  switch (ss_seal_read (&session->seal, header.counter, datagram + HEADER_LEN,
+  switch (ss_seal_read (&session->seal, header.counter, datagram + SS_FRAMES_AT,
                         header.sealed.len)) {
   case SS_SEAL_OK:
     break;
@@ -301,8 +301,8 @@ ss_link_on_data (SsLink *link, const SsAddr *from, uint8_t *datagram,
     .peer = peer,
     .owner = owner,
     .is_current = peer->session.local_index == header.receiver,
-    .data = datagram + HEADER_LEN,
-    .len = len - HEADER_LEN - SS_SEALER_TAG_LEN,
+    .data = datagram + SS_FRAMES_AT,
+    .len = len - SS_FRAMES_AT - SS_SEALER_TAG_LEN,
   };
   read_frames (&frames);
   if (!ss_link_is_dead (peer)) {

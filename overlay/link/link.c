@@ -192,7 +192,7 @@ bool
 ss_link_send (SsLink *link, const SsContact *to, const SsLinkSend *how,
               const uint8_t *head, size_t head_len, GBytes *body)
 {
-  g_assert (how->protocol <= FRAME_PROTOCOL);
+  g_assert (how->protocol <= SS_FRAME_PROTOCOL);
   g_assert (how->class < SS_N_CLASSES);
   size_t body_len = body ? g_bytes_get_size (body) : 0;
   if (head_len > SS_LINK_MESSAGE_MAX

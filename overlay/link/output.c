@@ -93,22 +93,22 @@ static size_t
 seal (SsLinkSession *session, uint8_t *buf, size_t frames_len)
 {
   uint64_t counter =
-      ss_seal_write (&session->seal, buf + HEADER_LEN, frames_len);
+      ss_seal_write (&session->seal, buf + SS_FRAMES_AT, frames_len);
   SsMsgLinkData header = {
     .receiver = session->remote_index,
     .counter = counter,
   };
-  size_t len = ss_msg_link_data_encode (&header, buf, HEADER_LEN);
-  g_assert (len == HEADER_LEN);
-  return HEADER_LEN + frames_len + SS_SEALER_TAG_LEN;
+  size_t len = ss_msg_link_data_encode (&header, buf, SS_FRAMES_AT);
+  g_assert (len == SS_FRAMES_AT);
+  return SS_FRAMES_AT + frames_len + SS_SEALER_TAG_LEN;
 }
 
 void
 ss_link_post_close (SsLink *link, SsLinkPeer *peer)
 {
-  uint8_t buf[HEADER_LEN + SS_MSG_LINK_CLOSE_MAX + SS_SEALER_TAG_LEN];
-  size_t len = ss_msg_link_close_encode (&(SsMsgLinkClose){}, buf + HEADER_LEN,
-                                         SS_MSG_LINK_CLOSE_MAX);
+  uint8_t buf[SS_FRAMES_AT + SS_MSG_LINK_CLOSE_MAX + SS_SEALER_TAG_LEN];
+  size_t len = ss_msg_link_close_encode (
+      &(SsMsgLinkClose){}, buf + SS_FRAMES_AT, SS_MSG_LINK_CLOSE_MAX);
   ss_link_post (link, &peer->contact.addr, buf,
                 seal (&peer->session, buf, len));
 }
@@ -116,10 +116,10 @@ ss_link_post_close (SsLink *link, SsLinkPeer *peer)
 static size_t
 put_acks (SsPeerWork *work, uint8_t *buf, size_t room)
 {
-  if (work->n_acks == 0 || room < ACK_LEN + 2)
+  if (work->n_acks == 0 || room < SS_FRAME_ACK_LEN + 2)
     return 0;
   SsMsgLinkAck ack = { .came = work->came };
-  ack.n_numbers = (uint16_t) MIN (work->n_acks, (room - ACK_LEN) / 2);
+  ack.n_numbers = (uint16_t) MIN (work->n_acks, (room - SS_FRAME_ACK_LEN) / 2);
   ack.n_numbers = (uint16_t) MIN (ack.n_numbers, G_N_ELEMENTS (ack.numbers));
   memcpy (ack.numbers, work->acks, ack.n_numbers * sizeof ack.numbers[0]);
   work->n_acks = (uint16_t) (work->n_acks - ack.n_numbers);
@@ -251,8 +251,9 @@ static size_t
 put_message (const SsLinkItem *item, bool is_last, uint8_t *buf)
 {
   size_t n = 0, len = ss_link_item_len (item);
-  buf[n++] = (uint8_t) (item->protocol | (item->reliable ? FRAME_RELIABLE : 0)
-                        | (is_last ? 0 : FRAME_LENGTH));
+  buf[n++] =
+      (uint8_t) (item->protocol | (item->reliable ? SS_FRAME_RELIABLE : 0)
+                 | (is_last ? 0 : SS_FRAME_LENGTH));
   if (item->reliable) {
     unsigned sending = (item->sendings.n - 1u) % SENDINGS;
     unsigned number = (unsigned) item->sequence << SENDING_BITS | sending;
@@ -294,7 +295,7 @@ put_frames (SsLink *link, SsPeerWork *work, Load load, uint8_t *buf,
       *ret_media_len += n;
     if (!item->reliable) {
       if (load == LOAD_DATA)
-        hand_over_body (link, item, HEADER_LEN + len);
+        hand_over_body (link, item, SS_FRAMES_AT + len);
       ss_link_item_free (item);
     }
     item = following;
@@ -388,9 +389,10 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   size_t media_len, len;
   size_t room = is_trial (peer)
                     ? EARLY_HEARSAY_MAX
-                    : SS_DATAGRAM_MAX - HEADER_LEN - SS_SEALER_TAG_LEN;
+                    : SS_DATAGRAM_MAX - SS_FRAMES_AT - SS_SEALER_TAG_LEN;
   work->want_confirm = false;
-  len = put_frames (link, work, LOAD_DATA, buf + HEADER_LEN, room, &media_len);
+  len =
+      put_frames (link, work, LOAD_DATA, buf + SS_FRAMES_AT, room, &media_len);
   settle_ready (link, work, class);
   if (len == 0 && is_trial (peer) && ss_link_n_queued (work) > 0) {
     put_off (link, work);
@@ -403,7 +405,7 @@ output_peer (SsLink *link, SsPeerWork *work, unsigned class, SsAddr *ret_to,
   if (confirm)
     work->confirm_sent = now;
   size_t control_len =
-      media_len == 0 ? HEADER_LEN + len + SS_SEALER_TAG_LEN : len - media_len;
+      media_len == 0 ? SS_FRAMES_AT + len + SS_SEALER_TAG_LEN : len - media_len;
   len = seal (&peer->session, buf, len);
   *ret_to = peer->contact.addr;
   peer->last_sent = now;

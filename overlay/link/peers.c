@@ -120,7 +120,7 @@ ss_link_prefetch (const SsLink *link, unsigned step, const uint8_t *datagram,
     size_t table = link->n_peers * ENTRY_LEN;
     for (size_t i = 0; i < table; i += PREFETCH_LINE)
       __builtin_prefetch ((const char *) link->peers + i);
-  } else if (len >= HEADER_LEN && datagram[0] == SS_MSG_LINK_DATA) {
+  } else if (len >= SS_FRAMES_AT && datagram[0] == SS_MSG_LINK_DATA) {
     unsigned slot = (datagram[3] << 8 | datagram[4]) & INDEX_SLOT_MASK;
     unsigned place = place_of_slot (link, slot);
     if (place < link->n_peers) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "overlay/link/cookie.h"
+#include "overlay/link/frames.h"
 #include "overlay/link/limit.h"
 #include "overlay/link/link.h"
 #include "overlay/link/messages.h"
@@ -27,7 +28,6 @@ typedef enum {
 #define MEDIA_QUEUE_MAX    256
 #define REPAIR_QUEUE_MAX   512
 #define ACKS_MAX           256
-#define ACK_LEN            4  /* of an ACK frame, before its numbers */
 #define SEQUENCE_WINDOW    64 /* span of unacknowledged sequences */
 #define CONFIRMED_TRIES    5  /* initiations to an address that worked */
 #define EARLIER_TRIES      3  /* of a handshake, that may be answered yet */
@@ -93,16 +93,10 @@ _Static_assert(RELEASED_LIFETIME - RELEASED_PATIENCE >= HANDSHAKE_WAIT_MAX,
 #define WELCOME_IN_USE 1
 
 /* Wire. */
-#define HEADER_LEN (1 + 4 + 8)
-_Static_assert(HEADER_LEN + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
+_Static_assert(SS_FRAMES_AT + SS_SEALER_TAG_LEN == SS_LINK_OVERHEAD,
                "a datagram's overhead");
-/* A frame's first byte. */
-#define FRAME_CONTROL  0x80
-#define FRAME_RELIABLE 0x40
-#define FRAME_LENGTH   0x20
-#define FRAME_PROTOCOL 0x1f
-#define FRAME_MAX      (1 + 2 + 2) /* of a message, besides its bytes */
-_Static_assert(HEADER_LEN + FRAME_MAX + SS_LINK_MESSAGE_MAX + SS_SEALER_TAG_LEN
+_Static_assert(SS_FRAMES_AT + SS_FRAME_MAX + SS_LINK_MESSAGE_MAX
+                       + SS_SEALER_TAG_LEN
                    <= SS_DATAGRAM_MAX,
                "the longest message fits a datagram");
 

@@ -257,7 +257,7 @@ ss_link_n_queued (const SsPeerWork *work)
   size_t len = 0;
   for (unsigned i = 0; i < SS_N_CLASSES; i++)
     for (const GList *node = work->queues[i].head; node; node = node->next)
-      len += FRAME_MAX + ss_link_item_len (node->data);
+      len += SS_FRAME_MAX + ss_link_item_len (node->data);
   return len;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "overlay/link/cookie.h"
+#include "overlay/link/frames.h"
 #include "overlay/link/link.h"
 #include "overlay/link/messages.h"
 #include "overlay/link/sealer.h"
@@ -23,8 +24,6 @@ enum {
 };
 
 #define STEP_HEADER 3
-#define HEADER_LEN  13
-#define TAG_LEN     16
 #define FRAMES_MAX  996 /* in an initiation */
 #define QUIET       (20 * 60 * SS_SEC)
 
@@ -33,7 +32,7 @@ static bool
 keep_header (void *user, NetDatagram *datagram)
 {
   NetDatagram *header = user;
-  if (datagram->data[0] == SS_MSG_LINK_DATA && datagram->len >= HEADER_LEN
+  if (datagram->data[0] == SS_MSG_LINK_DATA && datagram->len >= SS_FRAMES_AT
       && (datagram->to.port == 1000))
     *header = *datagram;
   return true;
@@ -45,11 +44,10 @@ inject (LinkNet *net, const NetDatagram *header, bool is_frames,
 {
   NetDatagram datagram = *header;
   if (is_frames) {
-    datagram.len =
-        HEADER_LEN + MIN (len, SS_DATAGRAM_MAX - HEADER_LEN - TAG_LEN);
-    memcpy (datagram.data + HEADER_LEN, data, datagram.len - HEADER_LEN);
-    memset (datagram.data + datagram.len, 0, TAG_LEN);
-    datagram.len += TAG_LEN;
+    datagram.len = SS_FRAMES_AT + MIN (len, SS_DATAGRAM_MAX - SS_LINK_OVERHEAD);
+    memcpy (datagram.data + SS_FRAMES_AT, data, datagram.len - SS_FRAMES_AT);
+    memset (datagram.data + datagram.len, 0, SS_SEALER_TAG_LEN);
+    datagram.len += SS_SEALER_TAG_LEN;
   } else {
     datagram.len = MIN (len, SS_DATAGRAM_MAX);
     memcpy (datagram.data, data, datagram.len);

@@ -3,19 +3,13 @@
 
 #include <string.h>
 
+#include "overlay/link/frames.h"
 #include "overlay/link/messages.h"
 #include "overlay/pastry/messages.h"
 #include "scribe/messages.h"
 #include "sim/scenario.h"
+#include "sim/traffic.h"
 #include "splitstream/private.h"
-
-#define HEADER_LEN     13
-#define TAG_LEN        16
-#define ACK_LEN        4
-#define FRAME_CONTROL  0x80
-#define FRAME_RELIABLE 0x40
-#define FRAME_LENGTH   0x20
-#define FRAME_PROTOCOL 0x1f
 
 static void
 keep (Siege *siege, unsigned protocol, const uint8_t *data, size_t len)
@@ -40,42 +34,29 @@ static bool
 on_datagram (void *user, unsigned to, uint8_t *bytes, size_t *len)
 {
   Siege *siege = user;
-  size_t at = HEADER_LEN;
+  SsTrafficFrame frame;
   if (bytes[0] != SS_MSG_LINK_DATA)
     return true;
-  while (at + TAG_LEN < *len) {
-    size_t left = *len - TAG_LEN - at;
-    uint8_t kind = bytes[at];
-    if (kind == SS_MSG_LINK_ACK) {
-      at += ACK_LEN + 2 * (size_t) bytes[at + ACK_LEN - 1];
+  ss_traffic_begin (bytes, *len, &frame);
+  for (size_t at = SS_FRAMES_AT; ss_traffic_next (&frame);
+       at = (size_t) (frame.next - bytes)) {
+    if (frame.is_control)
       continue;
-    }
-    if ((kind & FRAME_CONTROL) != 0)
-      break;
-    size_t head = 1 + ((kind & FRAME_RELIABLE) != 0 ? 2u : 0u);
-    uint8_t *length = NULL;
-    if ((kind & FRAME_LENGTH) != 0) {
-      length = bytes + at + head;
-      head += 2;
-    }
-    size_t body =
-        length != NULL ? (size_t) length[0] << 8 | length[1] : left - head;
-    size_t kept = body;
-    g_assert_cmpuint (head + body, <=, left);
-    keep (siege, kind & FRAME_PROTOCOL, bytes + at + head, body);
+    size_t body_at = (size_t) (frame.data - bytes), kept = frame.len;
+    keep (siege, frame.protocol, frame.data, frame.len);
     if (siege->tamper != NULL
-        && !siege->tamper (siege, to, kind & FRAME_PROTOCOL, bytes + at + head,
-                           &kept)) {
-      cut (bytes, len, at, head + body);
+        && !siege->tamper (siege, to, frame.protocol, bytes + body_at, &kept)) {
+      cut (bytes, len, at, body_at + frame.len - at);
+      frame.next = bytes + at;
       continue;
     }
-    g_assert_cmpuint (kept, <=, body);
-    if (length != NULL) {
-      length[0] = (uint8_t) (kept >> 8);
-      length[1] = (uint8_t) kept;
+    g_assert_cmpuint (kept, <=, frame.len);
+    if ((bytes[at] & SS_FRAME_LENGTH) != 0) {
+      bytes[body_at - 2] = (uint8_t) (kept >> 8);
+      bytes[body_at - 1] = (uint8_t) kept;
     }
-    cut (bytes, len, at + head + kept, body - kept);
-    at += head + kept;
+    cut (bytes, len, body_at + kept, frame.len - kept);
+    frame.next = bytes + body_at + kept;
   }
   return true;
 }
