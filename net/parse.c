@@ -182,7 +182,7 @@ static bool
 host_is_plausible (const char *host)
 {
   for (const char *c = host; *c != '\0'; c++)
-    if (g_ascii_isspace (*c) || g_ascii_iscntrl (*c) || strchr ("/@?#[]", *c))
+    if (g_ascii_isspace (*c) || g_ascii_iscntrl (*c) || strchr ("/@?#[],;", *c))
       return false;
   return true;
 }
@@ -209,8 +209,11 @@ ss_endpoint_parse (const char *text, uint16_t default_port,
   }
   if (!split_endpoint (rest, default_port, &endpoint.host, &endpoint.port)
       || endpoint.port == 0 || !host_is_plausible (endpoint.host)) {
-    g_set_error (error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
-                 "'%s' is no bootstrap node; give [KEY@]HOST:PORT", text);
+    g_set_error (
+        error, SS_NET_ERROR, SS_NET_ERROR_USAGE,
+        "'%s' is no bootstrap node; give [KEY@]HOST:PORT, and the option "
+        "once for each",
+        text);
     ss_endpoint_clear (&endpoint);
     return false;
   }

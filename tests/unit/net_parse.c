@@ -163,7 +163,7 @@ test_endpoint (void)
 
   static const char *const bad[] = {
     "",           ":5",      "a b:5",       "host:0",   "host:99999",
-    "abc@host:5", "@host:5", "http://host", "host:5@x",
+    "abc@host:5", "@host:5", "http://host", "host:5@x", "a:1,b:2",
   };
   for (size_t i = 0; i < G_N_ELEMENTS (bad); i++) {
     GError *error = NULL;
