@@ -11,7 +11,6 @@ from lib import Failure, Skip, handle_signals
 from packets import make_source
 
 CONTACTS = 2  # ways in that each program is told
-START_SECONDS = 0.25  # between two listeners
 SETTLE_SECONDS = 3  # after the last tune-in
 
 
@@ -22,6 +21,8 @@ def parse_arguments(argv, description, more=(), **defaults):
     parser.add_argument("build", metavar="BUILD", help="build directory")
     parser.add_argument("--relays", type=int, default=1)
     parser.add_argument("--listeners", type=int, default=10)
+    parser.add_argument("--stagger", type=int, default=250, metavar="MS",
+                        help="between the starts of two listeners")
     parser.add_argument("--latency", type=int, default=1500, metavar="MS")
     parser.add_argument("--parity", type=int, default=1, metavar="M")
     parser.add_argument("--delay", type=float, default=20, metavar="MS",
@@ -58,7 +59,7 @@ class FarAir(Air):
     after the last tune-in, and some more."""
 
     def __init__(self, stage, options, seconds):
-        length = int(options.listeners * (START_SECONDS + 0.1)
+        length = int(options.listeners * (options.stagger / 1000 + 0.1)
                      + SETTLE_SECONDS + seconds + 5)
         super().__init__(stage, make_source(options.build, "opus", length),
                          latency_ms=options.latency, parity=options.parity)
@@ -91,7 +92,7 @@ class FarAir(Air):
                 self.start_listener(*words, link=link)
             else:
                 self.start_listener()
-            self.stage.pause(START_SECONDS)
+            self.stage.pause(self.options.stagger / 1000)
         self.wait_tuned(self.listeners)
         self.stage.pause(SETTLE_SECONDS)
         return self.listeners[place] if odd else None
