@@ -48,6 +48,8 @@ typedef struct {
 struct SsAnycasts {
   GArray *searches; /* Search, in the order they were begun */
   GArray *steps;    /* Step, likewise */
+  SsId vain;        /* the last group where nobody was found, and when */
+  SsTime vain_at;
 };
 
 static void walk (SsScribe *scribe, SsMsgScribeAnycast *message);
@@ -156,6 +158,10 @@ finish (SsScribe *scribe, uint32_t nonce)
   if (!search)
     return;
   unsigned n_accepted = search->n_accepted;
+  if (n_accepted == 0) {
+    scribe->anycasts->vain = search->group;
+    scribe->anycasts->vain_at = scribe->env->now;
+  }
   remove_search (scribe, index);
   if (scribe->app.anycast_end)
     scribe->app.anycast_end (scribe->app_user, nonce, n_accepted);
@@ -187,15 +193,41 @@ answered (SsScribe *scribe, const SsContact *member, uint32_t nonce,
     finish (scribe, nonce);
 }
 
-/* Towards the root. Without a ring there is no way: it is tried again. */
+/* Towards the root, by this hop first, if any. Without a ring there is no way:
+ * it is tried again. */
 static void
-route (SsScribe *scribe, const SsMsgScribeAnycast *message)
+route_by (SsScribe *scribe, const SsMsgScribeAnycast *message,
+          const SsContact *hop)
 {
   uint8_t data[SS_MSG_SCRIBE_ANYCAST_MAX];
   size_t len = ss_msg_scribe_anycast_encode (message, data, sizeof data);
   g_assert (len > 0);
-  ss_kbr_route (scribe->kbr, scribe->protocol, &message->group, NULL, 0, data,
+  ss_kbr_route (scribe->kbr, scribe->protocol, &message->group, hop, 0, data,
                 len);
+}
+
+static void
+route (SsScribe *scribe, const SsMsgScribeAnycast *message)
+{
+  route_by (scribe, message, NULL);
+}
+
+/* Where a walk has found nobody lately, which may not have been everywhere, the
+ * next one had better begin elsewhere. */
+static bool
+begin_elsewhere (SsScribe *scribe, const SsMsgScribeAnycast *message)
+{
+  const SsAnycasts *anycasts = scribe->anycasts;
+  SsContact hop;
+  SsId key;
+  if (!ss_id_equal (&anycasts->vain, &message->group)
+      || scribe->env->now - anycasts->vain_at > SS_ANYCAST_VAIN_TIME)
+    return false;
+  ss_rng_bytes (&scribe->env->rng, key.b, sizeof key.b);
+  if (ss_kbr_local_lookup (scribe->kbr, &key, &hop, 1) == 0)
+    return false;
+  route_by (scribe, message, &hop);
+  return true;
 }
 
 static void
@@ -215,7 +247,9 @@ begin (SsScribe *scribe, Search *search)
   memcpy (message.accepted, search->accepted, sizeof search->accepted);
   const SsGroup *group = ss_scribe_find (scribe, &search->group);
   GBytes *kept = g_bytes_ref (search->data); /* the search may end */
-  if (group && ss_group_in_tree (group)) {
+  if (begin_elsewhere (scribe, &message)) {
+    /* its answer comes here */
+  } else if (group && ss_group_in_tree (group)) {
     walk (scribe, &message);
   } else if (ss_trace_is_told (scribe, &search->group)
              || !follow_trace (scribe, &message)) {

@@ -542,6 +542,12 @@ ss_group_children (const SsGroup *group, SsContact *ret, unsigned max)
   return n;
 }
 
+bool
+ss_group_has_child (const SsGroup *group, const SsId *id)
+{
+  return ss_group_child_find (group, id) != NULL;
+}
+
 unsigned
 ss_group_depth (const SsGroup *group)
 {

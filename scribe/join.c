@@ -425,10 +425,30 @@ ss_group_try (SsGroup *group, const SsContact *parent)
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
     if (join->searches < UINT8_MAX)
       join->searches++;
-    if (join->searches == 1)
+    if (join->searches == 1) {
       ss_join_send (group);
+    } else {
+      join->answer_by = scribe->env->now + answer_wait (group, NULL);
+      ss_group_arm (group);
+    }
   }
   ss_scribe_exit (scribe);
+}
+
+/* Whom no search has found room for hears of it there before the root does. */
+static bool
+search_again (SsGroup *group)
+{
+  const SsJoin *join = group->join;
+  if (join->searches < 2 || join->searches % SS_JOIN_SEARCHES_ROOT == 0
+      || !seek_elsewhere (group))
+    return false;
+  if (!group->is_dead && group->join) {
+    group->join->answer_by =
+        group->scribe->env->now + answer_wait (group, NULL);
+    ss_group_arm (group);
+  }
+  return true;
 }
 
 void
@@ -452,6 +472,8 @@ ss_join_due (SsGroup *group)
     failed_once (join);
   if (is_direct && is_orphan (join))
     note_full (join, &join->asked);
+  if (is_last && search_again (group))
+    return;
   ss_join_send (group);
 }
 
@@ -515,7 +537,9 @@ take_candidates (SsJoin *join, const SsMsgScribeRedirect *message)
   if (message->n_candidates == 0)
     return;
   join->n_candidates = join->next_candidate = 0;
-  if (join->n_sent_on == SS_GROUP_DEPTH_MAX)
+  unsigned steps_max =
+      join->searches > 1 ? SS_JOIN_SEARCHED_STEPS : SS_GROUP_DEPTH_MAX;
+  if (join->n_sent_on >= steps_max)
     return;
   join->n_sent_on++;
   for (unsigned i = 0; i < message->n_candidates; i++)

@@ -30,10 +30,11 @@
 #define SS_ANSWER_RESERVE      256 /* of those of all: not for strangers */
 /* New messages that a root takes of a source: twice what one says that holds
  * itself back. */
-#define SS_SUBMIT_BURST     (2 * SS_ORDERED_LOG_MAX)
-#define SS_SUBMIT_RATE      (SS_SUBMIT_BURST / (SS_ORDERED_HOLD / SS_SEC))
-#define SS_ANYCAST_HOPS_MAX 200
-#define SS_ANYCAST_TRIES    3
+#define SS_SUBMIT_BURST      (2 * SS_ORDERED_LOG_MAX)
+#define SS_SUBMIT_RATE       (SS_SUBMIT_BURST / (SS_ORDERED_HOLD / SS_SEC))
+#define SS_ANYCAST_HOPS_MAX  200
+#define SS_ANYCAST_TRIES     3
+#define SS_ANYCAST_VAIN_TIME (10 * SS_SEC) /* the next begins elsewhere */
 
 #define SS_TRACES_MAX      1024 /* 130 kB */
 #define SS_TRACE_TELL      2    /* near nodes that are told of one */
@@ -59,7 +60,7 @@
 #define SS_CHILD_SILENT         (5 * SS_KEEPALIVE_INTERVAL) /* two may skip */
 #define SS_PEER_FORGET          (60 * SS_SEC)
 #define SS_GROUP_IDLE           (30 * SS_SEC) /* a forwarder without children */
-#define SS_GROUP_IDLE_LIGHT     (2 * SS_SEC)  /* where many come and go */
+#define SS_GROUP_IDLE_LIGHT     (500 * SS_MSEC) /* where many come and go */
 #define SS_JOIN_NEAR_PERCENT    75 /* of the way to the parent: near */
 #define SS_JOIN_SLACK           (100 * SS_MSEC)
 #define SS_JOIN_HEARD           (3 * SS_SEC) /* by then it is no first hop */
@@ -81,6 +82,8 @@
 #define SS_JOIN_NAMED_MAX       16 /* then the root is asked */
 #define SS_JOIN_SEARCH_PAUSE    (1 * SS_SEC) /* doubled after each in vain */
 #define SS_JOIN_SEARCH_MAX      (4 * SS_SEC)
+#define SS_JOIN_SEARCHES_ROOT   4  /* of them, and the root is asked again, */
+#define SS_JOIN_SEARCHED_STEPS  2  /* and followed so far */
 #define SS_JOIN_REDIRECTS_MAX   16 /* then the next one must take it */
 #define SS_JOIN_UNANSWERED_MAX  3  /* then whoever it meets on its way must */
 #define SS_JOIN_WAIT_FIRST      (200 * SS_MSEC) /* for a routed JOIN's answer */

@@ -378,5 +378,6 @@ const SsContact *ss_group_parent (const SsGroup *group);
 const SsContact *ss_group_root (const SsGroup *group); /* last known */
 unsigned ss_group_n_children (const SsGroup *group);
 unsigned ss_group_children (const SsGroup *group, SsContact *ret, unsigned max);
+bool ss_group_has_child (const SsGroup *group, const SsId *id);
 unsigned ss_group_depth (const SsGroup *group); /* root: 0 */
 unsigned ss_group_n_reparented (const SsGroup *group);

@@ -64,6 +64,10 @@
 #define SS_PUBLISH_SLACK            (1 * SS_SEC)
 #define SS_SPARE_FIRST              (2 * SS_SEC) /* own stripe's come first */
 #define SS_SPARE_INTERVAL           (1 * SS_SEC) /* is there room? */
+#define SS_SPARE_SCARCE             (250 * SS_MSEC) /* likewise, if for few */
+#define SS_SPARE_FEW                4
+#define SS_PROMISES_MAX             4
+#define SS_PROMISE_TIME             (1 * SS_SEC)
 #define SS_GATHER_WAIT_MIN          (1 * SS_SEC) /* doubled when in vain */
 #define SS_GATHER_UNHEEDED          8 /* then it is doubled as well */
 #define SS_GATHER_WAIT_MAX          (120 * SS_SEC)
@@ -185,6 +189,13 @@ typedef struct {
   bool is_full;      /* nobody is served, and parity left */
 } SsDownlink;
 
+/* A place that is kept for somebody who was told of it. */
+typedef struct {
+  SsId to;
+  uint8_t stripe;
+  SsTime until; /* not past: it is */
+} SsPromise;
+
 /* Children of several stripes, which others had better have. */
 typedef struct {
   uint32_t search;     /* for such a one; 0: none */
@@ -217,7 +228,8 @@ struct SsStation {
   SsCapacity capacity;
   SsFamily *spare_family;
   SsStripe spare; /* the group of those that have room */
-  SsTime spare_next;
+  SsTime spare_next, gather_next;
+  SsPromise promises[SS_PROMISES_MAX];
   SsGathering gathering;
   SsExchange *exchange; /* NULL: none so far */
   SsPacketTops *tops;   /* NULL: no packet has come yet */

@@ -252,15 +252,10 @@ ss_spare_follow (SsStripe *stripe, const SsId *id, bool is_wanted)
                           owner->env->now);
 }
 
-SsTime
-ss_spare_run (SsStation *station)
+static void
+gather_and_exchange (SsStation *station)
 {
-  SsTime now = station->owner->env->now;
-  if (station->role == SS_ROLE_PUBLISHER || station->family == NULL)
-    return SS_NEVER;
-  if (now < station->spare_next)
-    return station->spare_next;
-  station->spare_next = now + SS_SPARE_INTERVAL;
+  station->gather_next = station->owner->env->now + SS_SPARE_INTERVAL;
   /* Nobody tells of the parents of what is only carried. */
   for (unsigned i = 0; i < SS_STRIPES; i++) {
     SsStripe *stripe = &station->stripes[i];
@@ -269,6 +264,21 @@ ss_spare_run (SsStation *station)
   }
   gather (station);
   ss_exchange_run (station);
+}
+
+SsTime
+ss_spare_run (SsStation *station)
+{
+  SsTime now = station->owner->env->now;
+  if (station->role == SS_ROLE_PUBLISHER || station->family == NULL)
+    return SS_NEVER;
+  if (now < station->spare_next)
+    return station->spare_next;
+  bool is_scarce = ss_family_n_children (station->family) + SS_SPARE_FEW
+                   >= ss_family_children_max (station->family);
+  station->spare_next = now + (is_scarce ? SS_SPARE_SCARCE : SS_SPARE_INTERVAL);
+  if (now >= station->gather_next)
+    gather_and_exchange (station);
   SsId id = ss_spare_id (&station->group_id, station->params.salt);
   ss_spare_follow (&station->spare, &id, has_room (station));
   return station->spare_next;
@@ -288,6 +298,31 @@ may_gather (const SsStripe *stripe, const SsContact *origin, unsigned n)
              && ss_id_compare (&self->id, &origin->id) < 0);
 }
 
+/* Has it a place that is not promised to somebody else? Many search at once
+ * where hardly any room is left, and meet the same few. */
+static bool
+promise (SsStation *station, const SsStripe *stripe, const SsContact *to)
+{
+  SsTime now = station->owner->env->now;
+  unsigned n_free = ss_family_children_max (station->family)
+                    - ss_family_n_children (station->family);
+  SsPromise *empty = NULL;
+  for (unsigned i = 0; i < SS_PROMISES_MAX; i++) {
+    SsPromise *at = &station->promises[i];
+    const SsGroup *group = station->stripes[at->stripe].group;
+    bool is_same =
+        at->stripe == stripe->index && ss_id_equal (&at->to, &to->id);
+    if (now >= at->until || is_same
+        || (group != NULL && ss_group_has_child (group, &at->to)))
+      empty = at;
+    else if (--n_free == 0)
+      return false;
+  }
+  if (empty != NULL)
+    *empty = (SsPromise){ to->id, stripe->index, now + SS_PROMISE_TIME };
+  return true;
+}
+
 bool
 ss_spare_asked (SsStation *station, const SsContact *origin,
                 const uint8_t *data, size_t len)
@@ -297,7 +332,8 @@ ss_spare_asked (SsStation *station, const SsContact *origin,
   SsStripe *stripe = &station->stripes[data[0]];
   if (stripe->group != NULL)
     return ss_group_has_room_for (stripe->group, origin)
-           && (data[1] != WANTED_MORE || may_gather (stripe, origin, data[2]));
+           && (data[1] != WANTED_MORE || may_gather (stripe, origin, data[2]))
+           && promise (station, stripe, origin);
   if (data[1] != WANTED_ANY || station->role != SS_ROLE_RELAY
       || !has_room (station))
     return false;

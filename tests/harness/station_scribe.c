@@ -317,7 +317,9 @@ ss_family_clear_bound (SsFamily *family)
 unsigned
 ss_family_n_children (const SsFamily *family)
 {
-  return family->config.children_max;
+  const StationNode *node = family->scribe->node;
+  unsigned n_free = node->has_room ? 1 + node->n_more_places : 0;
+  return family->config.children_max - n_free;
 }
 
 unsigned
@@ -350,6 +352,12 @@ bool
 ss_group_may_take (const SsGroup *group, const SsContact *joiner)
 {
   return true;
+}
+
+bool
+ss_group_has_child (const SsGroup *group, const SsId *id)
+{
+  return ss_id_equal (&group->scribe->node->child, id);
 }
 
 void

@@ -57,6 +57,8 @@ struct StationNode {
   unsigned n_children[SS_STRIPES];
   unsigned roots; /* bits: stripes of which it is the root */
   bool has_room;
+  unsigned n_more_places;                /* than one, then */
+  SsId child;                            /* of all its groups */
   uint32_t n_searches;                   /* each has its number */
   uint8_t question[SS_ANYCAST_DATA_MAX]; /* the last one's */
   SsContact tried;                       /* as a parent, that was named last */

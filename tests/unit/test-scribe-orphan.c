@@ -448,6 +448,39 @@ test_false_place (void)
   hub_clear (&hub);
 }
 
+/* Nobody has room, and the root sends to one that sends to the next, and so on:
+ * who searches does not go all the way down each time before it searches
+ * again. */
+static void
+test_no_room (void)
+{
+  enum { FIRST = 10, STEPS = 8, SECONDS = 60 };
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  hub.scribe->app.homeless = on_homeless;
+  unsigned n_routed = 0, n_answered = 0;
+  for (SsTime end = hub.env.now + SECONDS * SS_SEC; hub.env.now < end;) {
+    hub_run (&hub, 20 * SS_MSEC);
+    if (hub.n_searches > n_answered) {
+      n_answered = hub.n_searches;
+      ss_group_try (group, NULL);
+    }
+    SsId joined = hub.joined;
+    memset (&hub.joined, 0, sizeof hub.joined);
+    for (unsigned i = 0; i < STEPS; i++) {
+      SsContact candidate = hub_contact (FIRST + i);
+      if (ss_id_equal (&joined, &candidate.id))
+        take_redirect (&hub, FIRST + i, i + 1 < STEPS ? FIRST + i + 1 : 0);
+    }
+    if (hub.n_routed_joins > n_routed)
+      take_redirect (&hub, 1, FIRST);
+    n_routed = hub.n_routed_joins;
+  }
+  g_test_message ("%u searches", hub.n_searches);
+  g_assert_cmpuint (hub.n_searches, >=, SECONDS / 6);
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -459,6 +492,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/pace", test_pace);
   g_test_add_func ("/scribe/orphan/loop", test_loop);
   g_test_add_func ("/scribe/orphan/false-place", test_false_place);
+  g_test_add_func ("/scribe/orphan/no-room", test_no_room);
   g_test_add_func ("/scribe/orphan/dead-candidates", test_dead_candidates);
   g_test_add_func ("/scribe/orphan/untold", test_untold);
   g_test_add_func ("/scribe/orphan/unanswered", test_unanswered);

@@ -246,6 +246,7 @@ test_asked_own (void)
   Show *show = show_with_one (&node);
   SsContact origin = show->publisher->self;
   node->has_room = true;
+  node->n_more_places = 2; /* of which one is kept for each that asks */
   become_own (&origin, 7);
   become_own (&node->self, 2);
   g_assert_false (ss_spare_asked (node->station, &origin, more, sizeof more));
@@ -254,6 +255,39 @@ test_asked_own (void)
   g_assert_true (ss_spare_asked (node->station, &origin, more, sizeof more));
   become_own (&origin, 2);
   g_assert_true (ss_spare_asked (node->station, &origin, more, sizeof more));
+  show_free (show);
+}
+
+static bool
+has_room_for (StationNode *node, uint8_t who)
+{
+  static const uint8_t question[] = { 7, WITH_STRIPE, 0 };
+  SsContact origin = node->self;
+  origin.id.b[1] ^= who;
+  return ss_spare_asked (node->station, &origin, question, sizeof question);
+}
+
+/* A place is kept for who was told of it, for a moment, or until it has it. */
+static void
+test_promise (void)
+{
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  station_node_wake (node);
+  node->has_room = true;
+  g_assert_true (has_room_for (node, 1));
+  g_assert_true (has_room_for (node, 1));
+  g_assert_false (has_room_for (node, 2));
+  node->child = node->self.id;
+  node->child.b[1] ^= 1;
+  g_assert_true (has_room_for (node, 2)); /* there is another */
+  g_assert_false (has_room_for (node, 3));
+  show_play (show, SS_PROMISE_TIME);
+  station_node_wake (node);
+  g_assert_true (has_room_for (node, 3)); /* two has not come */
+  node->n_more_places = SS_PROMISES_MAX;
+  for (uint8_t who = 4; who < 16; who++) /* more than it keeps in mind */
+    g_assert_true (has_room_for (node, who));
   show_free (show);
 }
 
@@ -269,5 +303,6 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/spare/asked", test_asked);
   g_test_add_func ("/splitstream/spare/asked-own", test_asked_own);
   g_test_add_func ("/splitstream/spare/member", test_member);
+  g_test_add_func ("/splitstream/spare/promise", test_promise);
   return g_test_run ();
 }
