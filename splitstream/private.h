@@ -64,8 +64,8 @@
 #define SS_PUBLISH_SLACK            (1 * SS_SEC)
 #define SS_SPARE_FIRST              (2 * SS_SEC) /* own stripe's come first */
 #define SS_SPARE_INTERVAL           (1 * SS_SEC) /* is there room? */
-#define SS_SPARE_SCARCE             (250 * SS_MSEC) /* likewise, if for few */
-#define SS_SPARE_FEW                4
+#define SS_SPARE_SCARCE             (250 * SS_MSEC) /* likewise, if only */
+#define SS_SPARE_SCARCE_PART        4               /* for this part of all */
 #define SS_PROMISES_MAX             4
 #define SS_PROMISE_TIME             (1 * SS_SEC)
 #define SS_GATHER_WAIT_MIN          (1 * SS_SEC) /* doubled when in vain */

@@ -274,8 +274,9 @@ ss_spare_run (SsStation *station)
     return SS_NEVER;
   if (now < station->spare_next)
     return station->spare_next;
-  bool is_scarce = ss_family_n_children (station->family) + SS_SPARE_FEW
-                   >= ss_family_children_max (station->family);
+  unsigned most = ss_family_children_max (station->family);
+  bool is_scarce = ss_family_n_children (station->family)
+                   >= most - most / SS_SPARE_SCARCE_PART;
   station->spare_next = now + (is_scarce ? SS_SPARE_SCARCE : SS_SPARE_INTERVAL);
   if (now >= station->gather_next)
     gather_and_exchange (station);
