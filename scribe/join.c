@@ -423,8 +423,9 @@ ss_group_try (SsGroup *group, const SsContact *parent)
     ss_join_send (group);
   } else {
     join->failures = MAX (join->failures, SS_JOIN_FAILURES_MUST);
-    if (join->searches < UINT8_MAX)
-      join->searches++;
+    if (join->searches == UINT8_MAX) /* the root has its turn as before */
+      join->searches -= SS_JOIN_SEARCHES_ROOT;
+    join->searches++;
     if (join->searches == 1) {
       ss_join_send (group);
     } else {

@@ -450,15 +450,15 @@ test_false_place (void)
 
 /* Nobody has room, and the root sends to one that sends to the next, and so on:
  * who searches does not go all the way down each time before it searches
- * again. */
+ * again, and asks the root now and then, however long that goes on. */
 static void
 test_no_room (void)
 {
-  enum { FIRST = 10, STEPS = 8, SECONDS = 60 };
+  enum { FIRST = 10, STEPS = 8, SECONDS = 2000, LAST = 60 };
   Hub hub;
   SsGroup *group = seek (&hub);
   hub.scribe->app.homeless = on_homeless;
-  unsigned n_routed = 0, n_answered = 0;
+  unsigned n_routed = 0, n_answered = 0, n_routed_before = 0;
   for (SsTime end = hub.env.now + SECONDS * SS_SEC; hub.env.now < end;) {
     hub_run (&hub, 20 * SS_MSEC);
     if (hub.n_searches > n_answered) {
@@ -475,9 +475,12 @@ test_no_room (void)
     if (hub.n_routed_joins > n_routed)
       take_redirect (&hub, 1, FIRST);
     n_routed = hub.n_routed_joins;
+    if (end - hub.env.now > LAST * SS_SEC)
+      n_routed_before = n_routed;
   }
   g_test_message ("%u searches", hub.n_searches);
   g_assert_cmpuint (hub.n_searches, >=, SECONDS / 6);
+  g_assert_cmpuint (n_routed, >, n_routed_before);
   hub_clear (&hub);
 }
 
