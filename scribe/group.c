@@ -348,10 +348,15 @@ ss_group_info (const SsGroup *group, SsWireBytes *ret_info)
 
 /* Timer. */
 
-/* When it has had no child for so long that it is not needed. */
+/* When it has had no child for so long that it is not needed; not while it has
+ * something to send, or somebody waits until it has a parent itself. */
 static SsTime
 idle_end (const SsGroup *group)
 {
+  if (group->is_open || group->idle_since < 0
+      || (group->pending && group->pending->len > 0)
+      || (group->outbox && group->outbox->len > 0))
+    return SS_NEVER;
   SsTime patience =
       group->family->config.is_light ? SS_GROUP_IDLE_LIGHT : SS_GROUP_IDLE;
   return group->idle_since + (group->is_spent ? 0 : patience);
@@ -360,11 +365,8 @@ idle_end (const SsGroup *group)
 void
 ss_group_settle (SsGroup *group)
 {
-  if (group->is_dead || group->is_open || group->idle_since < 0
-      || group->scribe->env->now < idle_end (group)
-      || (group->outbox && group->outbox->len > 0))
-    return;
-  ss_group_abandon (group);
+  if (!group->is_dead && group->scribe->env->now >= idle_end (group))
+    ss_group_abandon (group);
 }
 
 void
@@ -387,8 +389,7 @@ ss_group_arm (SsGroup *group)
   at = MIN (at, ss_shed_deadline (group));
   if (group->pending && group->pending->len > 0)
     at = MIN (at, g_array_index (group->pending, SsPendingJoin, 0).until);
-  if (!group->is_open && group->idle_since >= 0)
-    at = MIN (at, idle_end (group));
+  at = MIN (at, idle_end (group));
   if (group->root_until >= 0)
     at = MIN (at, group->root_until);
   if (group->scribe->is_leaving)

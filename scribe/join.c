@@ -350,6 +350,7 @@ ss_join_send (SsGroup *group)
   join->answer_by =
       scribe->env->now + answer_wait (group, is_direct ? &to : NULL);
   join->asked = is_direct ? to.id : (SsId){ { 0 } };
+  join->is_sent = true;
   if (!is_direct && join->routed == 0)
     join->routed = scribe->env->now;
   if (!is_direct && join->n_unanswered < UINT8_MAX)
@@ -444,12 +445,26 @@ search_again (SsGroup *group)
   if (join->searches < 2 || join->searches % SS_JOIN_SEARCHES_ROOT == 0
       || !seek_elsewhere (group))
     return false;
-  if (!group->is_dead && group->join) {
+  if (!group->is_dead && group->join && group->join->is_sought) {
     group->join->answer_by =
         group->scribe->env->now + answer_wait (group, NULL);
     ss_group_arm (group);
   }
   return true;
+}
+
+/* Whom it asked last has not answered. A routed JOIN that is not answered was
+ * lost or is on its way round a dead node: no reason to force anybody, until it
+ * happens often. */
+static void
+note_silence (SsJoin *join, bool is_last)
+{
+  SsId none = { { 0 } };
+  bool is_direct = !ss_id_equal (&join->asked, &none);
+  if (is_last && (is_direct || join->tries > 4))
+    failed_once (join);
+  if (is_direct && is_orphan (join))
+    note_full (join, &join->asked);
 }
 
 void
@@ -464,15 +479,10 @@ ss_join_due (SsGroup *group)
     ss_join_cancel (group);
     return;
   }
-  /* A routed JOIN that is not answered was lost or is on its way round a
-   * dead node: no reason to force anybody, until it happens often. */
   bool is_last = join->next_candidate == join->n_candidates;
-  SsId none = { { 0 } };
-  bool is_direct = !ss_id_equal (&join->asked, &none);
-  if (is_last && (is_direct || join->tries > 4))
-    failed_once (join);
-  if (is_direct && is_orphan (join))
-    note_full (join, &join->asked);
+  if (join->is_sent)
+    note_silence (join, is_last);
+  join->is_sent = false;
   if (is_last && search_again (group))
     return;
   ss_join_send (group);

@@ -165,8 +165,9 @@ typedef struct {
   void (*missed) (void *group_user, SsGroup *group, uint32_t sequence);
   /* An anycast has come to this member. True: it accepts; what it puts into
    * ret_answer (SS_ANYCAST_DATA_MAX bytes at most) goes to the origin. The
-   * origin is what the message claims. Not told whether the origin still
-   * wants it: accepting must not tie anything down. */
+   * origin is what the message claims, and nobody tells whether it still
+   * wants it: accepting must not tie anything down for longer than a moment,
+   * nor for who comes with a JOIN. */
   bool (*anycast) (void *group_user, SsGroup *group, const SsContact *origin,
                    const uint8_t *data, size_t len, uint8_t *ret_answer,
                    size_t *ret_answer_len);

@@ -106,6 +106,7 @@ typedef struct {
   uint8_t n_sent_on;    /* from one to the next, since the root was asked; */
   uint8_t n_named;      /* whom the application has named since then */
   bool shed, is_sought; /* sought: the application looks for a place */
+  bool is_sent;         /* since it was last due */
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */
   bool is_rise;         /* the root, from below one of its children */

@@ -275,8 +275,9 @@ ss_spare_run (SsStation *station)
   if (now < station->spare_next)
     return station->spare_next;
   unsigned most = ss_family_children_max (station->family);
-  bool is_scarce = ss_family_n_children (station->family)
-                   >= most - most / SS_SPARE_SCARCE_PART;
+  bool is_scarce = most > 0
+                   && ss_family_n_children (station->family)
+                          >= most - most / SS_SPARE_SCARCE_PART;
   station->spare_next = now + (is_scarce ? SS_SPARE_SCARCE : SS_SPARE_INTERVAL);
   if (now >= station->gather_next)
     gather_and_exchange (station);
@@ -299,28 +300,61 @@ may_gather (const SsStripe *stripe, const SsContact *origin, unsigned n)
              && ss_id_compare (&self->id, &origin->id) < 0);
 }
 
-/* Has it a place that is not promised to somebody else? Many search at once
- * where hardly any room is left, and meet the same few. */
+/* Is a place kept for who was told of it, and has not come yet? */
 static bool
-promise (SsStation *station, const SsStripe *stripe, const SsContact *to)
+is_open (const SsStation *station, const SsPromise *promise)
 {
-  SsTime now = station->owner->env->now;
-  unsigned n_free = ss_family_children_max (station->family)
-                    - ss_family_n_children (station->family);
-  SsPromise *empty = NULL;
+  const SsGroup *group = station->stripes[promise->stripe].group;
+  return station->owner->env->now < promise->until
+         && !(group != NULL && ss_group_has_child (group, &promise->to));
+}
+
+/* Has it a place that is not kept for another? Many search at once where hardly
+ * any room is left, and meet the same few. */
+static bool
+has_place_for (const SsStation *station, const SsContact *asker)
+{
+  unsigned n_taken = ss_family_n_children (station->family);
+  for (unsigned i = 0; i < SS_PROMISES_MAX; i++) {
+    const SsPromise *promise = &station->promises[i];
+    n_taken +=
+        is_open (station, promise) && !ss_id_equal (&promise->to, &asker->id);
+  }
+  return n_taken < ss_family_children_max (station->family);
+}
+
+/* Nobody has verified who asks. So an id has one promise at a time, whatever it
+ * asks for, and by asking on does not keep it: it must let others in between.
+ * Who asks with a JOIN is not held up by any. */
+static void
+promise (SsStation *station, unsigned stripe, const SsContact *asker)
+{
+  SsPromise *place = NULL;
   for (unsigned i = 0; i < SS_PROMISES_MAX; i++) {
     SsPromise *at = &station->promises[i];
-    const SsGroup *group = station->stripes[at->stripe].group;
-    bool is_same =
-        at->stripe == stripe->index && ss_id_equal (&at->to, &to->id);
-    if (now >= at->until || is_same
-        || (group != NULL && ss_group_has_child (group, &at->to)))
-      empty = at;
-    else if (--n_free == 0)
-      return false;
+    bool is_kept = is_open (station, at);
+    if (is_kept && ss_id_equal (&at->to, &asker->id))
+      return;
+    if (!is_kept && place == NULL)
+      place = at;
   }
-  if (empty != NULL)
-    *empty = (SsPromise){ to->id, stripe->index, now + SS_PROMISE_TIME };
+  if (place == NULL)
+    return;
+  *place = (SsPromise){ asker->id, (uint8_t) stripe,
+                        station->owner->env->now + SS_PROMISE_TIME };
+}
+
+/* A place under this node; for who gathers it is others that may come. */
+static bool
+offer (SsStripe *stripe, const SsContact *origin, Wanted wanted, unsigned n)
+{
+  SsStation *station = stripe->station;
+  if (!ss_group_has_room_for (stripe->group, origin)
+      || !has_place_for (station, origin))
+    return false;
+  if (wanted == WANTED_MORE)
+    return may_gather (stripe, origin, n);
+  promise (station, stripe->index, origin);
   return true;
 }
 
@@ -332,9 +366,7 @@ ss_spare_asked (SsStation *station, const SsContact *origin,
     return false;
   SsStripe *stripe = &station->stripes[data[0]];
   if (stripe->group != NULL)
-    return ss_group_has_room_for (stripe->group, origin)
-           && (data[1] != WANTED_MORE || may_gather (stripe, origin, data[2]))
-           && promise (station, stripe, origin);
+    return offer (stripe, origin, (Wanted) data[1], data[2]);
   if (data[1] != WANTED_ANY || station->role != SS_ROLE_RELAY
       || !has_room (station))
     return false;

@@ -61,6 +61,8 @@ ss_family_new (SsScribe *scribe, const SsFamilyConfig *config)
   SsFamily *family = g_new0 (SsFamily, 1);
   family->scribe = scribe;
   family->config = *config;
+  if (config->children_max == 0)
+    family->config.children_max = SS_FAMILY_CHILDREN;
   g_ptr_array_add (scribe->families, family);
   return family;
 }

@@ -484,6 +484,34 @@ test_no_room (void)
   hub_clear (&hub);
 }
 
+/* As long as a search for a place lasts nobody is asked, and nobody else is
+ * silent. */
+static void
+test_long_search (void)
+{
+  enum { SILENT = 7, SECONDS = 60 };
+  Hub hub;
+  SsGroup *group = seek (&hub);
+  SsContact silent = hub_contact (SILENT);
+  hub.scribe->app.homeless = on_homeless;
+  hub_run (&hub, 10 * SS_MSEC);
+  for (unsigned i = 1; i <= 2; i++) { /* the second search in vain */
+    take_redirect (&hub, 1, 0);
+    g_assert_cmpuint (hub.n_searches, ==, i);
+    ss_group_try (group, NULL);
+  }
+  hub_run (&hub, 2 * SS_JOIN_SEARCH_PAUSE + SS_SEC);
+  g_assert_cmpuint (hub.n_searches, ==, 3);
+  ss_group_try (group, &silent);
+  g_assert_true (ss_id_equal (&hub.joined, &silent.id));
+  unsigned failures = group->join->failures, n_sent = hub.n_sent;
+  hub_run (&hub, SECONDS * SS_SEC);
+  g_assert_cmpuint (hub.n_searches, ==, 4);
+  g_assert_cmpuint (group->join->failures, ==, failures + 1);
+  g_assert_cmpuint (hub.n_sent, ==, n_sent);
+  hub_clear (&hub);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -496,6 +524,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/orphan/loop", test_loop);
   g_test_add_func ("/scribe/orphan/false-place", test_false_place);
   g_test_add_func ("/scribe/orphan/no-room", test_no_room);
+  g_test_add_func ("/scribe/orphan/long-search", test_long_search);
   g_test_add_func ("/scribe/orphan/dead-candidates", test_dead_candidates);
   g_test_add_func ("/scribe/orphan/untold", test_untold);
   g_test_add_func ("/scribe/orphan/unanswered", test_unanswered);

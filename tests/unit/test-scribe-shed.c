@@ -258,6 +258,29 @@ test_idle (void)
   }
 }
 
+/* Nor is it gone as long as somebody waits until it has a parent itself. */
+static void
+test_idle_pending (void)
+{
+  for (unsigned is_taken = 0; is_taken < 2; is_taken++) {
+    const SsFamilyConfig config = { .is_light = true };
+    Hub hub;
+    hub_init (&hub, &config, true);
+    SsId id = hub_group_id (GROUP);
+    ss_group_carry (hub.family, &id, &hub);
+    hub_take_join (&hub, GROUP, 1, SS_JOIN_MEMBER, true);
+    hub_run (&hub, SS_PENDING_TIME - SS_MSEC);
+    g_assert_nonnull (ss_scribe_find (hub.scribe, &id));
+    g_assert_null (child_of (&hub, 1));
+    if (is_taken)
+      hub_accept (&hub, GROUP, 100, 0);
+    hub_run (&hub, SS_GROUP_IDLE_LIGHT);
+    g_assert_true ((ss_scribe_find (hub.scribe, &id) != NULL) == is_taken);
+    g_assert_true (!is_taken || child_of (&hub, 1) != NULL);
+    hub_clear (&hub);
+  }
+}
+
 static const SsChild *
 child_in (Hub *hub, unsigned group, unsigned node)
 {
@@ -310,5 +333,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/shed/aside", test_aside);
   g_test_add_func ("/scribe/shed/aside-root", test_aside_root);
   g_test_add_func ("/scribe/shed/idle", test_idle);
+  g_test_add_func ("/scribe/shed/idle-pending", test_idle_pending);
   return g_test_run ();
 }

@@ -246,7 +246,7 @@ test_asked_own (void)
   Show *show = show_with_one (&node);
   SsContact origin = show->publisher->self;
   node->has_room = true;
-  node->n_more_places = 2; /* of which one is kept for each that asks */
+  node->n_more_places = 1; /* who gathers keeps none */
   become_own (&origin, 7);
   become_own (&node->self, 2);
   g_assert_false (ss_spare_asked (node->station, &origin, more, sizeof more));
@@ -259,12 +259,18 @@ test_asked_own (void)
 }
 
 static bool
-has_room_for (StationNode *node, uint8_t who)
+has_room_in (StationNode *node, uint8_t stripe, uint8_t who)
 {
-  static const uint8_t question[] = { 7, WITH_STRIPE, 0 };
+  const uint8_t question[] = { stripe, WITH_STRIPE, 0 };
   SsContact origin = node->self;
   origin.id.b[1] ^= who;
   return ss_spare_asked (node->station, &origin, question, sizeof question);
+}
+
+static bool
+has_room_for (StationNode *node, uint8_t who)
+{
+  return has_room_in (node, 7, who);
 }
 
 /* A place is kept for who was told of it, for a moment, or until it has it. */
@@ -282,12 +288,31 @@ test_promise (void)
   node->child.b[1] ^= 1;
   g_assert_true (has_room_for (node, 2)); /* there is another */
   g_assert_false (has_room_for (node, 3));
-  show_play (show, SS_PROMISE_TIME);
+  show_play (show, SS_PROMISE_TIME / 2);
+  station_node_wake (node);
+  g_assert_true (has_room_for (node, 2)); /* kept no longer for that */
+  show_play (show, SS_PROMISE_TIME / 2);
   station_node_wake (node);
   g_assert_true (has_room_for (node, 3)); /* two has not come */
   node->n_more_places = SS_PROMISES_MAX;
   for (uint8_t who = 4; who < 16; who++) /* more than it keeps in mind */
     g_assert_true (has_room_for (node, who));
+  show_free (show);
+}
+
+/* One only, whatever stripes it asks for. */
+static void
+test_promise_one (void)
+{
+  StationNode *node;
+  Show *show = show_with_one (&node);
+  station_node_wake (node);
+  node->has_room = true;
+  node->n_more_places = 1;
+  for (uint8_t stripe = 0; stripe < SS_STRIPES; stripe++)
+    g_assert_true (has_room_in (node, stripe, 1));
+  g_assert_true (has_room_for (node, 2));
+  g_assert_false (has_room_for (node, 3));
   show_free (show);
 }
 
@@ -304,5 +329,6 @@ main (int argc, char **argv)
   g_test_add_func ("/splitstream/spare/asked-own", test_asked_own);
   g_test_add_func ("/splitstream/spare/member", test_member);
   g_test_add_func ("/splitstream/spare/promise", test_promise);
+  g_test_add_func ("/splitstream/spare/promise-one", test_promise_one);
   return g_test_run ();
 }
