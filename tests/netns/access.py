@@ -5,7 +5,7 @@ and of the others; exits 1 if anybody lost one."""
 
 import sys
 
-from far import FarAir, parse_arguments, run_script
+from far import QUEUE, SECONDS, FarAir, parse_arguments, run_script
 from lib import Stage
 from table import print_table
 
@@ -18,11 +18,9 @@ WHO = ("uplink", "--upload", "downlink")
 MORE = (
     ("--who", {"default": ",".join(WHO),
                "help": "of these, one after the other"}),
-    ("--seconds", {"type": int, "default": 30}),
     ("--up", {"type": float, "default": UP, "metavar": "MULTIPLE",
               "help": "of the stream's rate"}),
-    ("--queue", {"type": int, "default": 0, "metavar": "BYTES",
-                 "help": "before the narrow link; 0: 64 KiB"}),
+    QUEUE, SECONDS,
     ("--down", {"type": float, "default": DOWN, "metavar": "MULTIPLE",
                 "help": "of the stream's rate"}),
 )

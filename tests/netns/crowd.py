@@ -4,24 +4,23 @@ exits 1 if anybody hears nothing, or loses a frame after a while."""
 
 import sys
 
-from far import FarAir, parse_arguments, run_script
-from lib import Stage
+from far import QUEUE, SECONDS, FarAir, parse_arguments, run_script
+from lib import Stage, expect
 from table import print_table
 
 SETTLE_SECONDS = 30  # after all are heard; nobody loses a frame from then on
-COLUMNS = ("up kbit/s", "listeners", "tune-in s, mean", "most", "frames",
-           "lost", "later", "source up x", "up x, mean", "most up x")
+COLUMNS = ("up kbit/s", "listeners", "gave up", "tune-in s, mean", "most",
+           "frames", "lost", "later", "source up x", "up x, mean", "most up x")
 MORE = (
     ("--up", {"default": "500", "metavar": "KBITS",
               "help": "of all uplinks, one after the other"}),
-    ("--queue", {"type": int, "default": 0, "metavar": "BYTES",
-                 "help": "before each; 0: 64 KiB"}),
-    ("--seconds", {"type": int, "default": 60}),
+    QUEUE, SECONDS,
 )
 
 
 def read_arguments(argv):
-    return parse_arguments(argv, __doc__, MORE, listeners=30, stagger=100)
+    return parse_arguments(argv, __doc__, MORE, listeners=30, stagger=100,
+                           seconds=60)
 
 
 def run_one(options, up):
@@ -29,19 +28,21 @@ def run_one(options, up):
     with Stage(options.build) as stage:
         air = FarAir(stage, options, options.seconds)
         air.internet.set_links(up=up, queue=options.queue)
-        air.start_all()
+        air.start_all(may_give_up=True)
+        expect(air.listeners, "all listeners have given up")
         heard = max(listener.first_media for listener in air.listeners)
         air.wait_end(air.timeline.seconds)
-        return figures(air, up, heard)
+        return {"up kbit/s": up, "listeners": len(air.listeners),
+                "gave up": options.listeners - len(air.listeners),
+                **figures(air, heard)}
 
 
-def figures(air, up, heard):
+def figures(air, heard):
     losses = {p: air.losses(p) for p in air.listeners}
     end = air.origin() + air.timeline.seconds
     uploads = [air.multiple(p, heard, end) for p in air.listeners]
     tune_ins = [air.tune_in(p) for p in air.listeners]
     return {
-        "up kbit/s": up, "listeners": len(air.listeners),
         "tune-in s, mean": sum(tune_ins) / len(tune_ins),
         "most": max(tune_ins),
         "frames": sum(p.comparison.n_received for p in air.listeners),
@@ -60,6 +61,9 @@ def script():
     options = read_arguments(sys.argv[1:])
     rows = [run_one(options, int(up)) for up in options.up.split(",")]
     print_table(COLUMNS, rows)
+    gave_up = sum(row["gave up"] for row in rows)
+    if gave_up:
+        return f"listeners that heard nothing: {gave_up}"
     later = sum(row["later"] for row in rows)
     return f"frames lost once all had settled: {later}" if later else ""
 

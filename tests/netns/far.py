@@ -12,6 +12,10 @@ from packets import make_source
 
 CONTACTS = 2  # ways in that each program is told
 SETTLE_SECONDS = 3  # after the last tune-in
+# What several scripts ask for, as parse_arguments takes it.
+SECONDS = ("--seconds", {"type": int, "default": 30})
+QUEUE = ("--queue", {"type": int, "default": 0, "metavar": "BYTES",
+                     "help": "before a narrow link; 0: 64 KiB"})
 
 
 def parse_arguments(argv, description, more=(), **defaults):
@@ -79,10 +83,11 @@ class FarAir(Air):
         started.namespace, started.host = namespace, address
         return started
 
-    def start_all(self, odd=None):
-        """Relays, broadcaster and listeners, all of which have media then.
-        One that is to be odd is returned: (its place among the listeners,
-        its options, its link)."""
+    def start_all(self, odd=None, may_give_up=False):
+        """Relays, broadcaster and listeners, all of which have media then;
+        those that have given up are no listeners any more, if they may. One
+        that is to be odd is returned: (its place among the listeners, its
+        options, its link)."""
         place, words, link = odd or (None, (), {})
         for number in range(self.options.relays):
             self.start_node(name=f"relay-{number + 1}")
@@ -93,7 +98,9 @@ class FarAir(Air):
             else:
                 self.start_listener()
             self.stage.pause(self.options.stagger / 1000)
-        self.wait_tuned(self.listeners)
+        self.wait_tuned(self.listeners, may_give_up=may_give_up)
+        if may_give_up:
+            self.listeners = [p for p in self.listeners if p.is_running]
         self.stage.pause(SETTLE_SECONDS)
         return self.listeners[place] if odd else None
 

@@ -6,7 +6,7 @@ lost at the latency that is asked for."""
 import sys
 
 from air import TUNE_IN_SECONDS, total
-from far import FarAir, parse_arguments, run_script
+from far import SECONDS, FarAir, parse_arguments, run_script
 from lib import Stage
 from table import print_table
 
@@ -20,12 +20,13 @@ MORE = (
                     "help": "at which nothing may be lost at --latency"}),
     ("--only", {"action": "store_true",
                 "help": "that latency alone, no search"}),
-    ("--seconds", {"type": int, "default": 15}),
+    SECONDS,
 )
 
 
 def read_arguments(argv):
-    return parse_arguments(argv, __doc__, MORE, listeners=12, delay=50)
+    return parse_arguments(argv, __doc__, MORE, listeners=12, seconds=15,
+                           delay=50)
 
 
 def broadcast(options, loss, latency):

@@ -6,7 +6,7 @@ listener and beside it, and what was lost; exits 1 if either does not hold."""
 import sys
 
 from bulk import Bulk
-from far import FarAir, parse_arguments, run_script
+from far import QUEUE, SECONDS, FarAir, parse_arguments, run_script
 from lib import Stage
 from table import print_table
 
@@ -17,14 +17,12 @@ COLUMNS = ("link kbit/s", "TCP alone", "TCP beside", "least in 5 s",
 MORE = (
     ("--up", {"default": "3,6", "metavar": "MULTIPLES",
               "help": "of the stream's rate: the shared uplink's"}),
-    ("--queue", {"type": int, "default": 32768, "metavar": "BYTES",
-                 "help": "before the link"}),
-    ("--seconds", {"type": int, "default": 30}),
+    QUEUE, SECONDS,
 )
 
 
 def read_arguments(argv):
-    return parse_arguments(argv, __doc__, MORE)
+    return parse_arguments(argv, __doc__, MORE, queue=32768)
 
 
 def alone(options, rate):
