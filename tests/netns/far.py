@@ -99,10 +99,11 @@ class FarAir(Air):
                 self.start_listener()
             self.stage.pause(self.options.stagger / 1000)
         self.wait_tuned(self.listeners, may_give_up=may_give_up)
+        chosen = self.listeners[place] if odd else None
         if may_give_up:
             self.listeners = [p for p in self.listeners if p.is_running]
         self.stage.pause(SETTLE_SECONDS)
-        return self.listeners[place] if odd else None
+        return chosen
 
     def kill(self, program, kind):
         """As others; nft: by a rule of the router on the way."""
