@@ -416,6 +416,16 @@ on_homeless (void *user, SsGroup *group)
   return true;
 }
 
+/* Likewise, and whoever is homeless is told that a place is sought. */
+static SsGroup *
+seek_elsewhere (Hub *hub)
+{
+  SsGroup *group = seek (hub);
+  hub->scribe->app.homeless = on_homeless;
+  hub_run (hub, 10 * SS_MSEC);
+  return group;
+}
+
 /* Every search for a place finds the same node, which says that it has one and
  * turns away who comes: who may have to take it is asked as well. */
 static void
@@ -423,10 +433,8 @@ test_false_place (void)
 {
   enum { LIAR = 7, SECONDS = 60 };
   Hub hub;
-  SsGroup *group = seek (&hub);
+  SsGroup *group = seek_elsewhere (&hub);
   SsContact liar = hub_contact (LIAR);
-  hub.scribe->app.homeless = on_homeless;
-  hub_run (&hub, 10 * SS_MSEC);
   take_redirect (&hub, 1, 0);
   unsigned n_routed = hub.n_routed_joins, n_answered = 0;
   for (SsTime end = hub.env.now + SECONDS * SS_SEC; hub.env.now < end;) {
@@ -456,8 +464,7 @@ test_no_room (void)
 {
   enum { FIRST = 10, STEPS = 8, SECONDS = 2000, LAST = 60 };
   Hub hub;
-  SsGroup *group = seek (&hub);
-  hub.scribe->app.homeless = on_homeless;
+  SsGroup *group = seek_elsewhere (&hub);
   unsigned n_routed = 0, n_answered = 0, n_routed_before = 0;
   for (SsTime end = hub.env.now + SECONDS * SS_SEC; hub.env.now < end;) {
     hub_run (&hub, 20 * SS_MSEC);
@@ -491,10 +498,8 @@ test_long_search (void)
 {
   enum { SILENT = 7, SECONDS = 60 };
   Hub hub;
-  SsGroup *group = seek (&hub);
+  SsGroup *group = seek_elsewhere (&hub);
   SsContact silent = hub_contact (SILENT);
-  hub.scribe->app.homeless = on_homeless;
-  hub_run (&hub, 10 * SS_MSEC);
   for (unsigned i = 1; i <= 2; i++) { /* the second search in vain */
     take_redirect (&hub, 1, 0);
     g_assert_cmpuint (hub.n_searches, ==, i);

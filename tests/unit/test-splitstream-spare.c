@@ -273,14 +273,23 @@ has_room_for (StationNode *node, uint8_t who)
   return has_room_in (node, 7, who);
 }
 
+/* One that has a place, and n more. */
+static Show *
+show_with_room (StationNode **ret_node, unsigned n)
+{
+  Show *show = show_with_one (ret_node);
+  station_node_wake (*ret_node);
+  (*ret_node)->has_room = true;
+  (*ret_node)->n_more_places = n;
+  return show;
+}
+
 /* A place is kept for who was told of it, for a moment, or until it has it. */
 static void
 test_promise (void)
 {
   StationNode *node;
-  Show *show = show_with_one (&node);
-  station_node_wake (node);
-  node->has_room = true;
+  Show *show = show_with_room (&node, 0);
   g_assert_true (has_room_for (node, 1));
   g_assert_true (has_room_for (node, 1));
   g_assert_false (has_room_for (node, 2));
@@ -305,10 +314,7 @@ static void
 test_promise_one (void)
 {
   StationNode *node;
-  Show *show = show_with_one (&node);
-  station_node_wake (node);
-  node->has_room = true;
-  node->n_more_places = 1;
+  Show *show = show_with_room (&node, 1);
   for (uint8_t stripe = 0; stripe < SS_STRIPES; stripe++)
     g_assert_true (has_room_in (node, stripe, 1));
   g_assert_true (has_room_for (node, 2));
