@@ -147,4 +147,5 @@ ss_group_child_shed (SsGroup *group, SsChild *child)
     group->family->n_shed++;
   }
   child->shed_until = group->scribe->env->now + SS_SHED_TIME;
+  child->sent_to = 0;
 }

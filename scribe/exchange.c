@@ -6,8 +6,15 @@
  * themselves: the parent gives one that may forward nothing in it, the child
  * one of the stripe's own. So a stripe's own nodes rise above who has no
  * children there, whatever the order in which they came, and trees are
- * shallow. Whoever is shed has the old parent until it has another, or for
- * SS_SHED_TIME. */
+ * shallow.
+ *
+ *   giver --REDIRECT, may stay--> child --JOIN, stays--> taker
+ *     ^                                                    |
+ *     +------JOIN, shed------ another child <--REDIRECT----+
+ *
+ * Nobody may lose its place by it, where hardly one is free. So the taker takes
+ * who is sent only for one that it gives; who is not taken stays where it is;
+ * and until then, or until the other has come, its place is nobody else's. */
 #include <string.h>
 
 #include "scribe/parent.h"
@@ -27,6 +34,55 @@ find_for (SsGroup *group, const SsContact *to, bool is_foreign)
   return victim;
 }
 
+static SsKept *
+find_kept (SsFamily *family, uint32_t partner)
+{
+  SsTime now = family->scribe->env->now;
+  for (unsigned i = 0; i < SS_KEPT_MAX; i++) {
+    SsKept *kept = &family->kept[i];
+    if (kept->n > 0 && now < kept->until && kept->partner == partner)
+      return kept;
+  }
+  return NULL;
+}
+
+/* Where the places of those that go to a partner are counted; NULL: there are
+ * too many partners. */
+static SsKept *
+get_kept (SsFamily *family, uint32_t partner)
+{
+  SsTime now = family->scribe->env->now;
+  SsKept *kept = find_kept (family, partner);
+  for (unsigned i = 0; i < SS_KEPT_MAX && !kept; i++)
+    if (family->kept[i].n == 0 || now >= family->kept[i].until) {
+      kept = &family->kept[i];
+      *kept = (SsKept){ .partner = partner };
+    }
+  return kept;
+}
+
+/* False: it may not be sent now. */
+static bool
+send_there (SsGroup *group, SsChild *child, const SsContact *to)
+{
+  uint32_t partner = ss_prefix_of (&to->id);
+  SsKept *kept = get_kept (group->family, partner);
+  if (!kept)
+    return false;
+  ss_group_child_shed (group, child);
+  child->sent_to = partner;
+  kept->n++;
+  kept->until = group->scribe->env->now + SS_KEPT_TIME;
+  SsMsgScribeRedirect redirect = { .flags = SS_REDIRECT_MAY_STAY };
+  memcpy (redirect.tag, group->id.b, SS_TAG_LEN);
+  redirect.n_candidates = ss_peers_put (redirect.candidates, 0, 1, to);
+  uint8_t data[SS_MSG_SCRIBE_REDIRECT_MAX];
+  size_t len = ss_msg_scribe_redirect_encode (&redirect, data, sizeof data);
+  ss_scribe_send (group->scribe, &child->contact, data, len);
+  ss_group_arm (group);
+  return true;
+}
+
 void
 ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
 {
@@ -35,9 +91,8 @@ ss_group_give (SsGroup *group, const SsContact *to, unsigned n)
   ss_scribe_enter (group->scribe);
   for (; n > 0 && ss_shed_may_more (group->family); n--) {
     SsChild *child = find_for (group, to, false);
-    if (!child)
+    if (!child || !send_there (group, child, to))
       break;
-    ss_shed_to (group, child, to);
   }
   ss_scribe_exit (group->scribe);
 }
@@ -179,9 +234,8 @@ ss_exchange_handle_rise (SsScribe *scribe, const SsContact *from,
   unsigned most = MIN (message->n, SS_RISE_MAX);
   for (unsigned i = 0; i < most && ss_shed_may_more (group->family); i++) {
     SsChild *leaf = find_for (group, from, true);
-    if (!leaf)
+    if (!leaf || !send_there (group, leaf, from))
       return;
-    ss_shed_to (group, leaf, from);
   }
 }
 
@@ -191,14 +245,15 @@ static bool
 is_offered (SsOffer *offer, const SsGroup *group, const SsPendingJoin *join)
 {
   return offer && offer->n > 0 && group->scribe->env->now < offer->until
-         && (join->flags & SS_JOIN_SHED) && ss_shed_may_more (group->family)
+         && ss_shed_may_more (group->family)
          && join->lost == ss_prefix_of (&offer->partner.id)
          && !ss_contact_equal (&join->joiner, &offer->partner)
          && ss_id_equal (&group->id, &offer->take);
 }
 
-bool
-ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
+/* For one of another stripe. */
+static bool
+gives_other (SsGroup *group, const SsPendingJoin *join)
 {
   SsOffer *offer = group->family->offer;
   if (!is_offered (offer, group, join))
@@ -214,8 +269,9 @@ ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join)
   return true;
 }
 
-bool
-ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
+/* For one whose own stripe it is: that one goes to the parent. */
+static bool
+gives_riser (SsGroup *group, const SsPendingJoin *join)
 {
   SsOffer *offer = group->family->rise;
   unsigned n;
@@ -233,5 +289,42 @@ ss_exchange_returns (SsGroup *group, const SsPendingJoin *join)
   group->better_at =
       group->scribe->env->now + SS_RISE_PAUSE
       + (SsTime) ss_rng_below (&group->scribe->env->rng, SS_RISE_PAUSE);
+  return true;
+}
+
+bool
+ss_exchange_gives (SsGroup *group, const SsPendingJoin *join)
+{
+  return gives_riser (group, join) || gives_other (group, join);
+}
+
+/* What is kept. */
+
+bool
+ss_exchange_has_kept (SsGroup *group, const SsPendingJoin *join)
+{
+  const SsChild *child = ss_group_child_find (group, &join->joiner.id);
+  uint32_t partner = child ? child->sent_to : 0; /* it comes back */
+  if (partner == 0 && (join->flags & SS_JOIN_SHED))
+    partner = join->lost;
+  SsKept *kept = partner ? find_kept (group->family, partner) : NULL;
+  if (!kept)
+    return false;
+  kept->n--;
+  return true;
+}
+
+bool
+ss_exchange_takes_back (SsGroup *group, SsChild *child)
+{
+  SsKept *kept =
+      child->sent_to ? find_kept (group->family, child->sent_to) : NULL;
+  if (!kept)
+    return false;
+  kept->n--;
+  child->shed_until = 0;
+  child->sent_to = 0;
+  group->family->n_shed--;
+  ss_family_count_child (group);
   return true;
 }

@@ -85,6 +85,16 @@ ss_family_n_children (const SsFamily *family)
 }
 
 unsigned
+ss_family_n_taken (const SsFamily *family)
+{
+  unsigned n = family->n_children;
+  for (unsigned i = 0; i < SS_KEPT_MAX; i++)
+    if (family->scribe->env->now < family->kept[i].until)
+      n += family->kept[i].n;
+  return n;
+}
+
+unsigned
 ss_family_children_max (const SsFamily *family)
 {
   return family->config.children_max;
@@ -148,7 +158,7 @@ uint16_t
 ss_family_load (const SsFamily *family)
 {
   unsigned least = family->config.children_max == 0 ? 1 : 0;
-  return (uint16_t) CLAMP (family->n_children, least, UINT16_MAX);
+  return (uint16_t) CLAMP (ss_family_n_taken (family), least, UINT16_MAX);
 }
 
 uint16_t
@@ -162,7 +172,7 @@ ss_family_load_max (const SsFamily *family)
 bool
 ss_family_has_room (const SsFamily *family)
 {
-  return family->n_children < family->config.children_max;
+  return ss_family_n_taken (family) < family->config.children_max;
 }
 
 void

@@ -166,7 +166,7 @@ void ss_neighbour_load (SsScribe *scribe, const SsContact *contact,
 /* join.c */
 void ss_join_start (SsGroup *group, const SsContact *lost);
 void ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates,
-                         unsigned n);
+                         unsigned n, bool may_stay);
 /* The parent does not serve. */
 void ss_join_start_unserved (SsGroup *group);
 void ss_join_cancel (SsGroup *group);

@@ -38,7 +38,7 @@ begin (SsGroup *group)
 static SsJoin *
 new_search (SsGroup *group)
 {
-  if (group->join && group->join->is_better)
+  if (group->join && (group->join->is_better || group->join->may_stay))
     ss_join_cancel (group); /* it is no longer a matter of choice */
   if (group->scribe->is_leaving || group->family->config.is_source
       || group->join)
@@ -51,15 +51,20 @@ new_search (SsGroup *group)
 }
 
 void
-ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n)
+ss_join_start_shed (SsGroup *group, const SsPeerRecord *candidates, unsigned n,
+                    bool may_stay)
 {
   SsJoin *join = new_search (group);
   if (!join)
     return;
+  join->may_stay = may_stay;
   for (unsigned i = 0; i < MIN (n, SS_REDIRECT_MAX); i++)
     join->candidates[join->n_candidates++] =
         ss_contact_from_record (&candidates[i]);
-  begin (group);
+  if (may_stay && !ss_join_find_candidate (group))
+    ss_join_cancel (group);
+  else
+    begin (group);
 }
 
 void
@@ -76,6 +81,8 @@ ss_join_start (SsGroup *group, const SsContact *lost)
     group->join->is_better = group->join->is_near = false;
     group->join->is_rise = group->join->has_stand_in = false;
     group->join->gain = 0;
+    if (group->join->may_stay)
+      group->join->shed = group->join->may_stay = false;
     if (lost && group->join->unserved)
       group->join->shed = group->join->unserved = false; /* it is dead */
     if (group->join->trial == SS_TRIAL_ON)
@@ -229,6 +236,8 @@ fill_join (SsGroup *group, SsMsgScribeJoin *message)
     message->flags |= SS_JOIN_RETRY;
   if (join->shed || join->gain > 0) /* lost is not dead */
     message->flags |= SS_JOIN_SHED;
+  if (join->may_stay)
+    message->flags |= SS_JOIN_STAYS;
   if (join->is_better)
     message->flags |= SS_JOIN_BETTER | SS_JOIN_RETRY;
   if (join->is_rise)
@@ -475,7 +484,7 @@ ss_join_due (SsGroup *group)
     ss_trial_due (group);
     return;
   }
-  if (join->is_better && !ss_join_find_candidate (group)) {
+  if ((join->is_better || join->may_stay) && !ss_join_find_candidate (group)) {
     ss_join_cancel (group);
     return;
   }
@@ -567,7 +576,8 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
     return;
   if (message->nonce == 0) {
     if (group->has_parent && ss_contact_equal (&group->parent, from))
-      ss_join_start_shed (group, message->candidates, message->n_candidates);
+      ss_join_start_shed (group, message->candidates, message->n_candidates,
+                          message->flags & SS_REDIRECT_MAY_STAY);
     return;
   }
   ss_aside_handle_redirect (group, from, message);
@@ -579,6 +589,10 @@ ss_join_handle_redirect (SsScribe *scribe, const SsContact *from,
       && !ss_id_equal (&join->asked, &from->id))
     return; /* to an earlier try */
   note_answer (scribe, join);
+  if (join->may_stay) {
+    ss_join_cancel (group);
+    return;
+  }
   if (join->is_source_asked && ss_id_equal (&join->asked, &from->id)) {
     join->is_source_asked = false;
     handle_source (group, message);

@@ -151,9 +151,9 @@ static bool
 find_room (SsGroup *group, const SsPendingJoin *join, SsJoinWay way,
            bool is_choice)
 {
-  bool is_sent = way == SS_JOIN_DIRECT;
-  return (is_sent && ss_exchange_returns (group, join)) || has_room (group)
-         || (is_sent && ss_shed_in_exchange (group, join))
+  if (way == SS_JOIN_DIRECT && ss_exchange_has_kept (group, join))
+    return true;
+  return has_room (group)
          || (!is_choice && ss_shed_for (group, &join->joiner.id));
 }
 
@@ -185,12 +185,16 @@ take_or_redirect (SsGroup *group, const SsPendingJoin *join, SsJoinWay way)
   bool is_choice = is_by_choice (group, join);
   unsigned unanswered =
       way == SS_JOIN_ON_WAY ? join->flags & SS_JOIN_UNANSWERED : 0;
-  if (is_child || find_room (group, join, way, is_choice)) {
+  bool is_sent = way == SS_JOIN_DIRECT && (join->flags & SS_JOIN_STAYS);
+  if (is_child
+      || (is_sent ? ss_exchange_gives (group, join)
+                  : find_room (group, join, way, is_choice))) {
     take (group, joiner, join);
     return true;
   }
-  if (is_rise)
-    return false; /* below a sibling it is no higher */
+  /* Below a sibling it is no higher; and whom nobody is given for stays. */
+  if (is_rise || is_sent)
+    return false;
   SsSeeker seeker = { .id = joiner->id,
                       .lost = join->lost,
                       .must = join->flags & (SS_JOIN_MUST | unanswered),
@@ -498,10 +502,10 @@ ss_parent_due (SsGroup *group)
   SsTime now = group->scribe->env->now;
   ss_shed_due (group);
   for (unsigned i = ss_group_child_count (group); i-- > 0;) {
-    const SsChild *child = ss_group_child_at (group, i);
+    SsChild *child = ss_group_child_at (group, i);
     SsTime end =
         child->shed_until ? child->shed_until : child->heard + SS_CHILD_SILENT;
-    if (now < end)
+    if (now < end || ss_exchange_takes_back (group, child))
       continue;
     SsId id = child->contact.id;
     ss_group_child_remove (group, &id);

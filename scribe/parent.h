@@ -52,11 +52,13 @@ bool ss_shed_for (SsGroup *group, const SsId *joiner);
 
 /* exchange.c */
 
-/* Does it come from whom an exchange was offered to? Then one goes there. */
-bool ss_shed_in_exchange (SsGroup *group, const SsPendingJoin *join);
-/* Likewise to one of a rise: then one of the stripe's own goes to the parent,
- * be there room or not. */
-bool ss_exchange_returns (SsGroup *group, const SsPendingJoin *join);
+/* Is it one for whom this node gives another? Then that one goes where the
+ * joiner comes from. */
+bool ss_exchange_gives (SsGroup *group, const SsPendingJoin *join);
+/* Has this node kept a place for it? That is free then. */
+bool ss_exchange_has_kept (SsGroup *group, const SsPendingJoin *join);
+/* A child that was sent to a partner, and has stayed: is it one again? */
+bool ss_exchange_takes_back (SsGroup *group, SsChild *child);
 /* Has this node, whose own stripe it is, a child that may rise? */
 bool ss_exchange_may_raise (const SsGroup *group);
 /* Offers to the parent to exchange such ones. */

@@ -76,7 +76,8 @@ ss_place_room (const SsGroup *group)
   if (ss_place_is_own (group, ss_scribe_self (scribe)) && !scribe->is_leaving
       && !ss_place_is_leaf (ss_kbr_self (scribe->kbr))) {
     room = family->config.children_max;
-    room -= MIN (family->n_settled, room);
+    unsigned n_kept = ss_family_n_taken (family) - family->n_children;
+    room -= MIN (family->n_settled + n_kept, room);
   }
   for (unsigned i = 0; i < ss_group_child_count (group); i++) {
     const SsChild *child = ss_group_child_at (group, i);

@@ -237,6 +237,8 @@ void ss_family_free (SsFamily *family);
 void ss_family_set_source (SsFamily *family, const SsContact *source);
 /* Children in all groups of the family, and the bound. */
 unsigned ss_family_n_children (const SsFamily *family);
+/* Likewise, with places that are kept for who is on its way. */
+unsigned ss_family_n_taken (const SsFamily *family);
 unsigned ss_family_children_max (const SsFamily *family);
 /* Never more children than so many from now on; who has more sheds them. */
 void ss_family_set_bound (SsFamily *family, unsigned children_max);

@@ -21,6 +21,10 @@ enum { /* SsMsgScribeJoin.flags, and FIND_ROOT's and HANDOVER's */
        SS_JOIN_UNSERVED = 256,
        SS_JOIN_RISES = 512,
        SS_JOIN_UNANSWERED = 1024,
+       SS_JOIN_STAYS = 2048,
+};
+enum { /* SsMsgScribeRedirect.flags */
+       SS_REDIRECT_MAY_STAY = 1,
 };
 enum { /* SsMsgScribeSync.flags */
        SS_SYNC_ASK = 1,
@@ -77,6 +81,7 @@ typedef struct {
   bool is_member;      /* when it joined; else: */
   SsContact *below;    /* a member that was below it then; NULL: not known */
   uint16_t room;       /* at it and below it, as last told */
+  uint32_t sent_to;    /* shed in an exchange: prefix of whom; 0: not */
 } SsChild;
 
 /* A JOIN that waits until this node is in the tree. */
@@ -106,6 +111,7 @@ typedef struct {
   uint8_t n_sent_on;    /* from one to the next, since the root was asked; */
   uint8_t n_named;      /* whom the application has named since then */
   bool shed, is_sought; /* sought: the application looks for a place */
+  bool may_stay;        /* with shed: in an exchange */
   bool is_sent;         /* since it was last due */
   bool is_better;       /* it has one, and looks for a better one: */
   bool is_near;         /* a sibling that is nearer, without a trial */
@@ -309,6 +315,14 @@ typedef struct {
   SsTime until;    /* valid if it is not past */
 } SsOffer;
 
+/* Places of children that were sent to a partner, for who comes from there or
+ * comes back; scribe/exchange.c. */
+typedef struct {
+  uint32_t partner; /* prefix of its id */
+  unsigned n;
+  SsTime until; /* none is kept after it */
+} SsKept;
+
 struct SsFamily {
   SsScribe *scribe;
   SsFamilyConfig config;
@@ -326,7 +340,8 @@ struct SsFamily {
   SsTime wait;         /* of what is sent to this node, before its line */
   SsOffer *offer;      /* NULL: none so far; to another node, */
   SsOffer *rise;       /* and to its parent in its own stripe */
-  unsigned window;     /* so many packets may be asked for at a time */
+  SsKept kept[SS_KEPT_MAX];
+  unsigned window; /* so many packets may be asked for at a time */
 };
 
 struct SsGroup {

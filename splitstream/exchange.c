@@ -89,7 +89,7 @@ ss_exchange_run (SsStation *station)
   uint8_t parts[SS_STRIPES];
   fill_parts (station, parts);
   /* Who has room gathers; a place may be free for a moment. */
-  bool is_full = ss_family_n_children (station->family) + 1
+  bool is_full = ss_family_n_taken (station->family) + 1
                  >= ss_family_children_max (station->family);
   bool has_several =
       station->role == SS_ROLE_LISTENER && is_full && count_parts (parts) >= 2;

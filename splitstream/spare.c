@@ -276,7 +276,7 @@ ss_spare_run (SsStation *station)
     return station->spare_next;
   unsigned most = ss_family_children_max (station->family);
   bool is_scarce = most > 0
-                   && ss_family_n_children (station->family)
+                   && ss_family_n_taken (station->family)
                           >= most - most / SS_SPARE_SCARCE_PART;
   station->spare_next = now + (is_scarce ? SS_SPARE_SCARCE : SS_SPARE_INTERVAL);
   if (now >= station->gather_next)
@@ -314,7 +314,7 @@ is_open (const SsStation *station, const SsPromise *promise)
 static bool
 has_place_for (const SsStation *station, const SsContact *asker)
 {
-  unsigned n_taken = ss_family_n_children (station->family);
+  unsigned n_taken = ss_family_n_taken (station->family);
   for (unsigned i = 0; i < SS_PROMISES_MAX; i++) {
     const SsPromise *promise = &station->promises[i];
     n_taken +=

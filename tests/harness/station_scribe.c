@@ -317,7 +317,7 @@ ss_family_clear_bound (SsFamily *family)
 }
 
 unsigned
-ss_family_n_children (const SsFamily *family)
+ss_family_n_taken (const SsFamily *family)
 {
   const StationNode *node = family->scribe->node;
   unsigned n_free = node->has_room ? 1 + node->n_more_places : 0;

@@ -368,7 +368,7 @@ put_below (World *world, SsGroup *root, SsContact *ret_upper)
   SsGroup *lower = world_group (world, world_node_of (world, second), 0);
   SsPeerRecord record;
   g_assert_cmpuint (ss_peers_put (&record, 0, 1, ret_upper), ==, 1);
-  ss_join_start_shed (lower, &record, 1);
+  ss_join_start_shed (lower, &record, 1, false);
   world_run (world, 1 * SS_SEC);
   g_assert_true (ss_contact_equal (ss_group_parent (lower), ret_upper));
   return lower;
@@ -469,7 +469,8 @@ count_shed (const SsGroup *group)
   return n;
 }
 
-/* A JOIN of whom that one has shed, sent straight or by way of others. */
+/* A JOIN of whom that one has sent in an exchange, straight or by way of
+ * others. */
 static void
 inject_shed_by (World *world, SsGroup *to, const SsId *joiner, const SsId *by,
                 bool is_routed)
@@ -477,7 +478,7 @@ inject_shed_by (World *world, SsGroup *to, const SsId *joiner, const SsId *by,
   SsMsgScribeJoin join = {
     .group = to->id,
     .nonce = FIRST,
-    .flags = SS_JOIN_SHED,
+    .flags = SS_JOIN_SHED | SS_JOIN_STAYS,
     .lost = ss_prefix_of (by),
     .load_max = 8,
   };
@@ -571,6 +572,7 @@ test_exchange_is_bounded (void)
   SsGroup *group = world_group (world, world_node_of (world, &upper.id), 0);
   SsContact foreign = find_child (world, root, false)->contact;
   unsigned n = ss_group_n_children (group);
+  unsigned n_root = ss_group_n_children (root);
   g_assert_cmpuint (count_shed (root), ==, 0);
 
   inject_rise (world, root, &foreign, 1);
@@ -601,9 +603,11 @@ test_exchange_is_bounded (void)
   ss_parent_handle_join (root->scribe, &upper, &join, SS_JOIN_DIRECT);
   inject_rise (world, root, &upper, 255);
   g_assert_cmpuint (count_shed (root), ==, SS_RISE_MAX);
-  world_run (world, 1 * SS_SEC);
+  /* Who offers none in return gets none: they stay where they were. */
+  world_run (world, SS_SHED_TIME + 1 * SS_SEC);
   g_assert_cmpuint (count_shed (root), ==, 0);
-  g_assert_cmpuint (ss_group_n_children (group), ==, n + SS_RISE_MAX);
+  g_assert_cmpuint (ss_group_n_children (group), ==, n);
+  g_assert_cmpuint (ss_group_n_children (root), ==, n_root);
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &upper));
 
   /* Nor those whose stripe it is. */
@@ -627,7 +631,7 @@ test_better_after_offers (void)
   lower->n_better = SS_JOIN_BETTER_DOUBLED;
   SsPeerRecord record;
   g_assert_cmpuint (ss_peers_put (&record, 0, 1, &foreign), ==, 1);
-  ss_join_start_shed (lower, &record, 1);
+  ss_join_start_shed (lower, &record, 1, false);
   world_run (world, 1 * SS_SEC);
   g_assert_true (ss_contact_equal (ss_group_parent (lower), &foreign));
   g_assert_cmpint (lower->better_at, <,

@@ -153,6 +153,21 @@ join_group (Hub *hub, unsigned number)
   return group;
 }
 
+/* A JOIN of one that node `lost` has sent in an exchange, and that stays there
+ * if it is not taken. */
+static void
+take_sent (Hub *hub, unsigned group, unsigned from, unsigned lost)
+{
+  SsContact giver = hub_contact (lost);
+  SsMsgScribeJoin message = {
+    .group = hub_group_id (group),
+    .nonce = 1,
+    .flags = SS_JOIN_MEMBER | SS_JOIN_SHED | SS_JOIN_STAYS,
+    .lost = ss_prefix_of (&giver.id),
+  };
+  hub_take_join_of (hub, from, &message);
+}
+
 /* A full node takes a child of whom it has offered that, for one of another
  * group that it sends there; and no other, and no more of them. */
 static void
@@ -168,19 +183,19 @@ test_exchange (void)
   for (unsigned i = 1; i <= CHILDREN; i++)
     hub_take_join (&hub, foreign (1), i, SS_JOIN_MEMBER, true);
   g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN);
-  hub_take_join_near (&hub, foreign (0), FIRST, 1, PARTNER);
+  take_sent (&hub, foreign (0), FIRST, PARTNER);
   g_assert_cmpuint (ss_group_n_children (take), ==, 0);
   g_assert_true (
       ss_group_offer (take, give, &partner, 1, hub.env.now + SS_SEC));
-  hub_take_join_near (&hub, foreign (0), FIRST, 1, OTHER);
-  hub_take_join_near (&hub, foreign (0), PARTNER, 1, PARTNER);
+  take_sent (&hub, foreign (0), FIRST, OTHER);
+  take_sent (&hub, foreign (0), PARTNER, PARTNER);
   g_assert_cmpuint (ss_group_n_children (take), ==, 0);
-  hub_take_join_near (&hub, foreign (0), SECOND, 1, PARTNER);
+  take_sent (&hub, foreign (0), SECOND, PARTNER);
   g_assert_cmpuint (ss_group_n_children (take), ==, 1);
   g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN - 1);
   SsContact named = ss_contact_from_record (&hub.redirect.candidates[0]);
   g_assert_true (ss_contact_equal (&named, &partner));
-  hub_take_join_near (&hub, foreign (0), THIRD, 1, PARTNER);
+  take_sent (&hub, foreign (0), THIRD, PARTNER);
   g_assert_cmpuint (ss_group_n_children (take), ==, 1);
   /* Its own side of an exchange, but not with one that forwards nothing. */
   ss_service_shun (hub.scribe, &partner);
@@ -193,6 +208,64 @@ test_exchange (void)
   g_assert_cmpuint (ss_group_n_children (give), ==, 0);
   named = ss_contact_from_record (&hub.redirect.candidates[0]);
   g_assert_true (ss_contact_equal (&named, &partner));
+  hub_clear (&hub);
+}
+
+/* The places of those that were sent away in an exchange are kept for whom the
+ * partner sends in return, and for them if nobody comes; not for others. */
+static void
+test_kept (void)
+{
+  enum { PARTNER = 50, STRANGER = 60, SENT, LATE };
+  const SsFamilyConfig config = { .children_max = CHILDREN };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *take = join_group (&hub, foreign (0));
+  SsGroup *give = join_group (&hub, foreign (1));
+  SsContact partner = hub_contact (PARTNER);
+  for (unsigned i = 1; i <= CHILDREN; i++)
+    hub_take_join (&hub, foreign (1), i, SS_JOIN_MEMBER, true);
+  ss_group_give (give, &partner, CHILDREN);
+  g_assert_true (hub.redirect.flags & SS_REDIRECT_MAY_STAY);
+  g_assert_cmpuint (ss_family_n_children (hub.family), ==, 0);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, CHILDREN);
+  hub_take_join (&hub, foreign (0), STRANGER, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 0);
+  hub_take_join_near (&hub, foreign (0), SENT, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 1);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, CHILDREN);
+  hub_run (&hub, SS_SHED_TIME + SS_MSEC);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 1);
+  g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN - 1);
+  g_assert_cmpuint (ss_group_child_count (give), ==, CHILDREN - 1);
+  hub_take_join_near (&hub, foreign (0), LATE, 1, PARTNER);
+  g_assert_cmpuint (ss_group_n_children (take), ==, 1);
+  hub_clear (&hub);
+}
+
+/* Who left for the partner, and for whom nobody came, leaves a free place in
+ * the end; and who comes back before that has it. */
+static void
+test_kept_ends (void)
+{
+  enum { PARTNER = 50, STRANGER = 60 };
+  const SsFamilyConfig config = { .children_max = CHILDREN };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *give = join_group (&hub, foreign (1));
+  SsContact partner = hub_contact (PARTNER);
+  for (unsigned i = 1; i <= CHILDREN; i++)
+    hub_take_join (&hub, foreign (1), i, SS_JOIN_MEMBER, true);
+  ss_group_give (give, &partner, CHILDREN);
+  hub_take_join (&hub, foreign (1), 1, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (give), ==, 1);
+  for (unsigned i = 2; i <= CHILDREN; i++)
+    hub_take_leave (&hub, foreign (1), i, 0);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, CHILDREN);
+  hub_run (&hub, SS_KEPT_TIME + SS_MSEC);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, 1);
+  hub_take_join (&hub, foreign (1), STRANGER, SS_JOIN_MEMBER, true);
+  g_assert_cmpuint (ss_group_n_children (give), ==, 2);
   hub_clear (&hub);
 }
 
@@ -328,6 +401,8 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/shed/shirker", test_shirker);
   g_test_add_func ("/scribe/shed/own-stripe-first", test_own_stripe_first);
   g_test_add_func ("/scribe/shed/farthest", test_farthest);
+  g_test_add_func ("/scribe/shed/kept", test_kept);
+  g_test_add_func ("/scribe/shed/kept-ends", test_kept_ends);
   g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
   g_test_add_func ("/scribe/shed/exchange", test_exchange);
   g_test_add_func ("/scribe/shed/aside", test_aside);
