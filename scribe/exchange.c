@@ -34,45 +34,41 @@ find_for (SsGroup *group, const SsContact *to, bool is_foreign)
   return victim;
 }
 
+/* A place that is kept for who comes from the partner. */
 static SsKept *
 find_kept (SsFamily *family, uint32_t partner)
 {
   SsTime now = family->scribe->env->now;
   for (unsigned i = 0; i < SS_KEPT_MAX; i++) {
     SsKept *kept = &family->kept[i];
-    if (kept->n > 0 && now < kept->until && kept->partner == partner)
+    if (now < kept->until && kept->partner == partner)
       return kept;
   }
   return NULL;
 }
 
-/* Where the places of those that go to a partner are counted; NULL: there are
- * too many partners. */
+/* NULL: so many are kept already. */
 static SsKept *
-get_kept (SsFamily *family, uint32_t partner)
+find_unused (SsFamily *family)
 {
   SsTime now = family->scribe->env->now;
-  SsKept *kept = find_kept (family, partner);
-  for (unsigned i = 0; i < SS_KEPT_MAX && !kept; i++)
-    if (family->kept[i].n == 0 || now >= family->kept[i].until) {
-      kept = &family->kept[i];
-      *kept = (SsKept){ .partner = partner };
-    }
-  return kept;
+  for (unsigned i = 0; i < SS_KEPT_MAX; i++)
+    if (now >= family->kept[i].until)
+      return &family->kept[i];
+  return NULL;
 }
 
 /* False: it may not be sent now. */
 static bool
 send_there (SsGroup *group, SsChild *child, const SsContact *to)
 {
-  uint32_t partner = ss_prefix_of (&to->id);
-  SsKept *kept = get_kept (group->family, partner);
+  SsKept *kept = find_unused (group->family);
   if (!kept)
     return false;
-  ss_group_child_shed (group, child);
-  child->sent_to = partner;
-  kept->n++;
+  kept->partner = ss_prefix_of (&to->id);
   kept->until = group->scribe->env->now + SS_KEPT_TIME;
+  ss_group_child_shed (group, child);
+  child->sent_to = kept->partner;
   SsMsgScribeRedirect redirect = { .flags = SS_REDIRECT_MAY_STAY };
   memcpy (redirect.tag, group->id.b, SS_TAG_LEN);
   redirect.n_candidates = ss_peers_put (redirect.candidates, 0, 1, to);
@@ -310,7 +306,7 @@ ss_exchange_has_kept (SsGroup *group, const SsPendingJoin *join)
   SsKept *kept = partner ? find_kept (group->family, partner) : NULL;
   if (!kept)
     return false;
-  kept->n--;
+  kept->until = 0;
   return true;
 }
 
@@ -321,7 +317,7 @@ ss_exchange_takes_back (SsGroup *group, SsChild *child)
       child->sent_to ? find_kept (group->family, child->sent_to) : NULL;
   if (!kept)
     return false;
-  kept->n--;
+  kept->until = 0;
   child->shed_until = 0;
   child->sent_to = 0;
   group->family->n_shed--;

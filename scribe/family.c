@@ -89,8 +89,7 @@ ss_family_n_taken (const SsFamily *family)
 {
   unsigned n = family->n_children;
   for (unsigned i = 0; i < SS_KEPT_MAX; i++)
-    if (family->scribe->env->now < family->kept[i].until)
-      n += family->kept[i].n;
+    n += family->scribe->env->now < family->kept[i].until;
   return n;
 }
 

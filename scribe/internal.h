@@ -143,6 +143,8 @@ void ss_neighbour_serve (SsScribe *scribe, const SsContact *child);
 void ss_neighbour_unserve (SsScribe *scribe, const SsId *child);
 void ss_neighbour_data (SsGroup *group, const SsContact *from);
 void ss_neighbour_sweep (SsScribe *scribe);
+/* To one that is no child in the group, and may believe that it is. */
+void ss_neighbour_not_served (SsGroup *group, const SsContact *to);
 void ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
                                     const SsMsgScribeKeepalive *message);
 void ss_neighbour_handle_not_served (SsScribe *scribe, const SsContact *from,

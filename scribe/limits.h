@@ -74,7 +74,7 @@
 #define SS_RISE_STAYED          (10 * SS_SEC)   /* a child is served, then */
 #define SS_RISE_TIME            (4 * SS_SEC)    /* for which it is offered */
 #define SS_RISE_PAUSE           (2 * SS_SEC)    /* a child is not heard again */
-#define SS_KEPT_MAX             8               /* partners at a time */
+#define SS_KEPT_MAX             16              /* places of a family */
 #define SS_KEPT_TIME            (6 * SS_SEC)    /* more than a child is shed */
 #define SS_ADVICE_PAUSE         (500 * SS_MSEC) /* between two heeded */
 #define SS_TRIAL_TIME           (10 * SS_SEC)   /* of a parent, at the most */

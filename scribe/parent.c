@@ -507,8 +507,11 @@ ss_parent_due (SsGroup *group)
         child->shed_until ? child->shed_until : child->heard + SS_CHILD_SILENT;
     if (now < end || ss_exchange_takes_back (group, child))
       continue;
-    SsId id = child->contact.id;
-    ss_group_child_remove (group, &id);
+    SsContact contact = child->contact;
+    bool was_sent = child->sent_to != 0;
+    ss_group_child_remove (group, &contact.id);
+    if (was_sent) /* it may have stayed */
+      ss_neighbour_not_served (group, &contact);
   }
   while (group->pending && group->pending->len > 0
          && g_array_index (group->pending, SsPendingJoin, 0).until <= now)

@@ -485,6 +485,23 @@ hear_child (SsGroup *group, SsChild *child)
   ss_sync_send (group, &to, 0);
 }
 
+static void
+send_not_served (SsScribe *scribe, const SsContact *to,
+                 const SsMsgScribeNotServed *message)
+{
+  uint8_t data[SS_MSG_SCRIBE_NOT_SERVED_MAX];
+  size_t len = ss_msg_scribe_not_served_encode (message, data, sizeof data);
+  ss_scribe_send (scribe, to, data, len);
+}
+
+void
+ss_neighbour_not_served (SsGroup *group, const SsContact *to)
+{
+  SsMsgScribeNotServed message = { .n_tags = 1 };
+  message.tags[0] = ss_tag_number (&group->id);
+  send_not_served (group->scribe, to, &message);
+}
+
 void
 ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
                                const SsMsgScribeKeepalive *message)
@@ -507,11 +524,8 @@ ss_neighbour_handle_keepalive (SsScribe *scribe, const SsContact *from,
     } else
       answer.tags[answer.n_tags++] = message->tags[i];
   }
-  if (answer.n_tags > 0) {
-    uint8_t data[SS_MSG_SCRIBE_NOT_SERVED_MAX];
-    size_t len = ss_msg_scribe_not_served_encode (&answer, data, sizeof data);
-    ss_scribe_send (scribe, from, data, len);
-  }
+  if (answer.n_tags > 0)
+    send_not_served (scribe, from, &answer);
   SsNeighbour *neighbour = ss_neighbour_find (scribe, &from->id);
   if (!neighbour || neighbour->n_served == 0)
     return;

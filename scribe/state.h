@@ -315,12 +315,11 @@ typedef struct {
   SsTime until;    /* valid if it is not past */
 } SsOffer;
 
-/* Places of children that were sent to a partner, for who comes from there or
+/* The place of a child that was sent to a partner, for who comes from there or
  * comes back; scribe/exchange.c. */
 typedef struct {
   uint32_t partner; /* prefix of its id */
-  unsigned n;
-  SsTime until; /* none is kept after it */
+  SsTime until;     /* kept before it */
 } SsKept;
 
 struct SsFamily {

@@ -71,6 +71,7 @@ hub_send (SsKbr *kbr, SsProtocol protocol, const SsContact *to,
   if (head[0] == SS_MSG_SCRIBE_ANYCAST)
     hub->search_token = how->token;
   hub->n_redirects += head[0] == SS_MSG_SCRIBE_REDIRECT;
+  hub->n_not_served += head[0] == SS_MSG_SCRIBE_NOT_SERVED;
   if (head[0] == SS_MSG_SCRIBE_KEEPALIVE
       && ss_msg_scribe_keepalive_decode (head, head_len, &keepalive)) {
     hub->n_keepalives++;

@@ -27,7 +27,7 @@ typedef struct {
   SsTime near_rtt;
   unsigned n_near; /* up to so many numbers, as far, at least one */
   /* What it has sent, and of that: */
-  unsigned n_sent, n_acks, n_redirects, n_keepalives;
+  unsigned n_sent, n_acks, n_redirects, n_keepalives, n_not_served;
   unsigned n_tags; /* in KEEPALIVEs */
   unsigned n_searches, n_routed_searches;
   uint64_t search_token; /* of its last ANYCAST */

@@ -238,6 +238,7 @@ test_kept (void)
   g_assert_cmpuint (ss_group_n_children (take), ==, 1);
   g_assert_cmpuint (ss_group_n_children (give), ==, CHILDREN - 1);
   g_assert_cmpuint (ss_group_child_count (give), ==, CHILDREN - 1);
+  g_assert_cmpuint (hub.n_not_served, ==, 1); /* it looks for another */
   hub_take_join_near (&hub, foreign (0), LATE, 1, PARTNER);
   g_assert_cmpuint (ss_group_n_children (take), ==, 1);
   hub_clear (&hub);
@@ -266,6 +267,33 @@ test_kept_ends (void)
   g_assert_cmpuint (ss_family_n_taken (hub.family), ==, 1);
   hub_take_join (&hub, foreign (1), STRANGER, SS_JOIN_MEMBER, true);
   g_assert_cmpuint (ss_group_n_children (give), ==, 2);
+  hub_clear (&hub);
+}
+
+/* However often it sends some to the same partner, none is kept longer, and
+ * there are only so many. */
+static void
+test_kept_bounded (void)
+{
+  enum { PARTNER = 50, MORE = 8, MANY = SS_KEPT_MAX + MORE };
+  const SsFamilyConfig config = { .children_max = MANY };
+  Hub hub;
+  hub_init (&hub, &config, true);
+  SsGroup *give = join_group (&hub, foreign (1));
+  SsContact partner = hub_contact (PARTNER);
+  for (unsigned i = 1; i <= MANY; i++)
+    hub_take_join (&hub, foreign (1), i, SS_JOIN_MEMBER, true);
+  ss_group_give (give, &partner, 1);
+  SsContact first = hub.redirected;
+  SsId id = hub_group_id (foreign (1));
+  ss_group_child_remove (ss_scribe_find (hub.scribe, &id), &first.id);
+  hub_run (&hub, SS_KEPT_TIME - SS_SEC);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, MANY);
+  ss_group_give (give, &partner, MANY);
+  g_assert_cmpuint (ss_family_n_children (hub.family), ==, MORE);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, MANY);
+  hub_run (&hub, SS_SEC + SS_MSEC);
+  g_assert_cmpuint (ss_family_n_taken (hub.family), ==, MANY - 1);
   hub_clear (&hub);
 }
 
@@ -403,6 +431,7 @@ main (int argc, char **argv)
   g_test_add_func ("/scribe/shed/farthest", test_farthest);
   g_test_add_func ("/scribe/shed/kept", test_kept);
   g_test_add_func ("/scribe/shed/kept-ends", test_kept_ends);
+  g_test_add_func ("/scribe/shed/kept-bounded", test_kept_bounded);
   g_test_add_func ("/scribe/shed/farthest-of-all", test_farthest_of_all);
   g_test_add_func ("/scribe/shed/exchange", test_exchange);
   g_test_add_func ("/scribe/shed/aside", test_aside);
